@@ -1,0 +1,1 @@
+"""Pure rules of files and uploads: standard library only, no I/O, no clock. Start with ``upload.py``."""

@@ -1,0 +1,186 @@
+"""Everything that can be refused, as one tree; the HTTP status of each code is in adapters/inbound/common/errors.py.
+
+    LongshoreError
+    ├── InvalidRequest            the caller's values break a rule
+    │   ├── InvalidByteRange      ├── InvalidMetadata         ├── InvalidChecksum
+    │   ├── UnknownChecksumAlgorithm                          ├── InvalidParts
+    │   └── InconsistentLength    two announcements of one length disagree
+    ├── NotFound                  unknown, or someone else's: nobody can tell which
+    │   ├── UploadNotFound        └── FileNotFound
+    ├── Gone                      it was here once
+    │   ├── UploadGone (aborted)  ├── UploadExpired           └── FileGone (bytes lost behind our back)
+    ├── Conflict                  right request, wrong moment
+    │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
+    │   └── UploadBusy            the holder did not let go in time
+    ├── UploadIsFinal             a joined upload takes no bytes of its own
+    ├── TooLarge
+    │   ├── UploadTooLarge        └── LengthExceeded
+    ├── ChecksumMismatch
+    ├── AccessRefused
+    │   ├── Unauthenticated       └── Forbidden
+    ├── BudgetExceeded
+    │   ├── TooManyOpenUploads    ├── QuotaExceeded           └── TooManyRequests
+    └── Unavailable               try again later
+        ├── StorageFull           ├── StorageUnavailable      └── RepositoryUnavailable
+"""
+
+from typing import ClassVar
+
+
+class LongshoreError(Exception):
+    """Base of all refusals. ``detail`` is shown to the client: never a path, SQL or a secret."""
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InvalidRequest(LongshoreError):
+    code = "invalid_request"
+
+
+class InvalidByteRange(InvalidRequest):
+    code = "invalid_byte_range"
+
+
+class InvalidMetadata(InvalidRequest):
+    code = "invalid_metadata"
+
+
+class InvalidChecksum(InvalidRequest):
+    code = "invalid_checksum"
+
+
+class UnknownChecksumAlgorithm(InvalidRequest):
+    code = "unknown_checksum_algorithm"
+
+
+class InvalidParts(InvalidRequest):
+    code = "invalid_parts"
+
+
+class InconsistentLength(InvalidRequest):
+    code = "inconsistent_length"
+
+
+class NotFound(LongshoreError):
+    code = "not_found"
+
+
+class UploadNotFound(NotFound):
+    code = "upload_not_found"
+
+
+class FileNotFound(NotFound):
+    code = "file_not_found"
+
+
+class Gone(LongshoreError):
+    code = "gone"
+
+
+class UploadGone(Gone):
+    code = "upload_gone"
+
+
+class UploadExpired(Gone):
+    code = "upload_expired"
+
+
+class FileGone(Gone):
+    code = "file_gone"
+
+
+class Conflict(LongshoreError):
+    code = "conflict"
+
+
+class OffsetMismatch(Conflict):
+    """The request began at another byte than the upload's offset."""
+
+    code = "offset_mismatch"
+
+    def __init__(self, *, expected: int, actual: int) -> None:
+        super().__init__(f"the upload's offset is {expected}, the request began at {actual}")
+        self.expected = expected
+        self.actual = actual
+
+
+class UploadNotOpen(Conflict):
+    code = "upload_not_open"
+
+
+class UploadTakenOver(Conflict):
+    """A newer request for the same upload ended this one; what it had stored durably is kept."""
+
+    code = "upload_taken_over"
+
+
+class UploadBusy(Conflict):
+    code = "upload_busy"
+
+
+class UploadIsFinal(LongshoreError):
+    code = "upload_is_final"
+
+
+class TooLarge(LongshoreError):
+    code = "too_large"
+
+
+class UploadTooLarge(TooLarge):
+    code = "upload_too_large"
+
+
+class LengthExceeded(TooLarge):
+    code = "length_exceeded"
+
+
+class ChecksumMismatch(LongshoreError):
+    code = "checksum_mismatch"
+
+
+class AccessRefused(LongshoreError):
+    code = "access_refused"
+
+
+class Unauthenticated(AccessRefused):
+    code = "unauthenticated"
+
+
+class Forbidden(AccessRefused):
+    code = "forbidden"
+
+
+class BudgetExceeded(LongshoreError):
+    code = "budget_exceeded"
+
+
+class TooManyOpenUploads(BudgetExceeded):
+    code = "too_many_open_uploads"
+
+
+class QuotaExceeded(BudgetExceeded):
+    code = "quota_exceeded"
+
+
+class TooManyRequests(BudgetExceeded):
+    code = "too_many_requests"
+
+
+class Unavailable(LongshoreError):
+    code = "unavailable"
+
+
+class StorageFull(Unavailable):
+    code = "storage_full"
+
+
+class StorageUnavailable(Unavailable):
+    code = "storage_unavailable"
+
+
+class RepositoryUnavailable(Unavailable):
+    code = "repository_unavailable"

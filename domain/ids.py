@@ -1,0 +1,32 @@
+"""Names of things: 128 random bits as 32 hex digits, safe in URLs and file names."""
+
+import re
+from typing import NewType
+
+from domain.errors import FileNotFound, UploadNotFound
+
+UploadId = NewType("UploadId", str)
+FileId = NewType("FileId", str)
+BlobKey = NewType("BlobKey", str)
+OwnerId = NewType("OwnerId", str)
+
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+def parse_upload_id(text: str) -> UploadId:
+    """Raise UploadNotFound for anything that is not an id: such a thing can't exist, so storage is never asked."""
+    if not _ID.fullmatch(text):
+        raise UploadNotFound("no such upload")
+    return UploadId(text)
+
+
+def parse_file_id(text: str) -> FileId:
+    """As ``parse_upload_id``, with FileNotFound."""
+    if not _ID.fullmatch(text):
+        raise FileNotFound("no such file")
+    return FileId(text)
+
+
+def file_id_of(upload_id: UploadId) -> FileId:
+    """The file that an upload becomes bears the upload's id, so completing twice can't make two files."""
+    return FileId(upload_id)

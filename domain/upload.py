@@ -1,0 +1,237 @@
+"""One attempt to bring one file in: its states, and what may happen in each.
+
+    PENDING → RECEIVING → ASSEMBLING → COMPLETED
+    any open state → ABORTED | EXPIRED          ASSEMBLING ↔ FAILED (retry)
+
+The entity holds what the repository knows, never what storage happens to hold (the truth rule).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.access import Principal
+from domain.byte_range import Extent, ReceivedRanges
+from domain.errors import (
+    InconsistentLength,
+    InvalidParts,
+    LengthExceeded,
+    OffsetMismatch,
+    UploadExpired,
+    UploadGone,
+    UploadIsFinal,
+    UploadNotFound,
+    UploadNotOpen,
+)
+from domain.events import EventType, UploadEvent
+from domain.file import File
+from domain.ids import BlobKey, OwnerId, UploadId, file_id_of
+from domain.metadata import Metadata
+from domain.upload_policy import UploadPolicy
+
+
+class UploadState(StrEnum):
+    PENDING = "PENDING"
+    RECEIVING = "RECEIVING"
+    ASSEMBLING = "ASSEMBLING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    ABORTED = "ABORTED"
+    EXPIRED = "EXPIRED"
+
+    @property
+    def is_open(self) -> bool:
+        return self in OPEN_STATES
+
+
+_S = UploadState
+OPEN_STATES = frozenset({_S.PENDING, _S.RECEIVING, _S.ASSEMBLING, _S.FAILED})
+NEXT_STATES: Mapping[UploadState, frozenset[UploadState]] = {
+    _S.PENDING: frozenset({_S.RECEIVING, _S.ASSEMBLING, _S.ABORTED, _S.EXPIRED}),
+    _S.RECEIVING: frozenset({_S.ASSEMBLING, _S.ABORTED, _S.EXPIRED}),
+    _S.ASSEMBLING: frozenset({_S.COMPLETED, _S.FAILED, _S.ABORTED, _S.EXPIRED}),
+    _S.FAILED: frozenset({_S.ASSEMBLING, _S.ABORTED, _S.EXPIRED}),
+    _S.COMPLETED: frozenset(),
+    _S.ABORTED: frozenset(),
+    _S.EXPIRED: frozenset(),
+}
+
+
+class UploadKind(StrEnum):
+    """tus 1.0 §Concatenation: a WHOLE upload becomes a file, PARTIAL ones wait until a FINAL one joins them."""
+
+    WHOLE = "whole"
+    PARTIAL = "partial"
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the ledger writes down for one durable stretch: the bytes, and what they changed about the upload."""
+
+    upload_id: UploadId
+    extent: Extent
+    state: UploadState | None = None
+    expires_at: datetime | None = None
+    folds: bool = False
+    """The extent replaces the smaller ones within it, so that a million small chunks don't stay a million rows."""
+
+
+_FOLD_EVERY = 1024
+
+
+@dataclass(slots=True, eq=False)
+class Upload:
+    """``length`` is None until the client tells it; ``watch_id`` is the id that its progress is shown under."""
+
+    id: UploadId
+    owner: OwnerId
+    length: int | None
+    metadata: Metadata
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    kind: UploadKind = UploadKind.WHOLE
+    parts: tuple[UploadId, ...] = ()
+    state: UploadState = UploadState.PENDING
+    watch_id: str = ""
+    received: ReceivedRanges = field(default_factory=ReceivedRanges)
+    _unfolded: int = 0
+
+    def __post_init__(self) -> None:
+        self.watch_id = self.watch_id or self.id
+
+    @property
+    def offset(self) -> int:
+        return self.received.prefix
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every announced byte has been received."""
+        return self.length is not None and self.received.prefix >= self.length
+
+    @property
+    def becomes_file(self) -> bool:
+        return self.kind is not UploadKind.PARTIAL
+
+    def check_seen_by(self, principal: Principal) -> None:
+        """Someone else's upload looks like none at all."""
+        if not principal.may_see(self.owner):
+            raise UploadNotFound("no such upload")
+
+    def check_here(self, now: datetime) -> None:
+        """Raise for an upload that is over without a file, or whose time has run out."""
+        if self.state is UploadState.ABORTED:
+            raise UploadGone("the upload was aborted")
+        if self.state is UploadState.EXPIRED or (self.state.is_open and now >= self.expires_at):
+            raise UploadExpired("the upload has expired")
+
+    def check_append(self, *, at: int, announced: int | None) -> None:
+        """Whether a body of ``announced`` bytes (None: unknown) may follow at byte ``at``."""
+        if self.kind is UploadKind.FINAL:
+            raise UploadIsFinal("a final upload takes no bytes of its own")
+        if at != self.offset:
+            raise OffsetMismatch(expected=self.offset, actual=at)
+        if self.length is not None and announced is not None and at + announced > self.length:
+            raise LengthExceeded(f"the upload's length is {self.length}")
+        if not self.state.is_open and announced != 0:
+            raise UploadNotOpen("the upload is complete")
+
+    def declare_length(self, length: int, policy: UploadPolicy) -> bool:
+        """Set a deferred length, once; return whether it is news."""
+        if self.length is not None:
+            if length != self.length:
+                raise InconsistentLength(f"the upload's length is {self.length}")
+            return False
+        policy.check_length(length)
+        if length < self.received.end:
+            raise InconsistentLength(f"{self.received.end} bytes have been received already")
+        self.length = length
+        return True
+
+    def receive(self, extent: Extent, now: datetime, policy: UploadPolicy) -> Receipt:
+        """Count a durable stretch in; return what has to be written down for it."""
+        fold = self.received.add(extent)
+        self._unfolded += 1
+        folds = self._unfolded >= _FOLD_EVERY
+        if folds:
+            self._unfolded = 0
+        before = self.state
+        if self.state is UploadState.PENDING:
+            self._become(UploadState.RECEIVING)
+        if self.is_whole:
+            self._become(UploadState.ASSEMBLING)
+        self.updated_at = now
+        return Receipt(
+            upload_id=self.id,
+            extent=fold if folds else extent,
+            state=self.state if self.state is not before else None,
+            expires_at=self._prolong(policy.expiry(now)),
+            folds=folds,
+        )
+
+    def assemble(self) -> None:
+        """All bytes are there (also none, of an empty file), or a failed assembly is tried again."""
+        if not self.is_whole:
+            raise UploadNotOpen("bytes are missing")
+        self._become(UploadState.ASSEMBLING)
+
+    def complete(self, *, blob_key: BlobKey, now: datetime) -> File:
+        """The blob is sealed: the upload is over and this is its file."""
+        self._become(UploadState.COMPLETED)
+        self.updated_at = now
+        return File(
+            id=file_id_of(self.id),
+            owner=self.owner,
+            name=self.metadata.filename,
+            media_type=self.metadata.media_type,
+            size=self.received.prefix,
+            crc64=self.received.crc64(),
+            blob_key=blob_key,
+            created_at=now,
+        )
+
+    def fail(self, now: datetime) -> None:
+        self._become(UploadState.FAILED)
+        self.updated_at = now
+
+    def abort(self, now: datetime) -> None:
+        self._become(UploadState.ABORTED)
+        self.updated_at = now
+
+    def expire(self, now: datetime) -> None:
+        self._become(UploadState.EXPIRED)
+        self.updated_at = now
+
+    def check_part(self) -> None:
+        """Whether this upload can be joined into a final one."""
+        if self.kind is not UploadKind.PARTIAL or not self.is_whole:
+            raise InvalidParts("a final upload joins partial uploads that are whole")
+
+    def event(self, type_: EventType, now: datetime) -> UploadEvent:
+        return UploadEvent(
+            type=type_,
+            time=now,
+            upload_id=self.id,
+            watch_id=self.watch_id,
+            owner=self.owner,
+            filename=self.metadata.filename,
+            offset=self.offset,
+            length=self.length,
+            state=self.state,
+        )
+
+    def _prolong(self, expiry: datetime) -> datetime | None:
+        """Put the expiry off; once a minute is often enough, a write per chunk is not."""
+        if expiry - self.expires_at < timedelta(minutes=1):
+            return None
+        self.expires_at = expiry
+        return expiry
+
+    def _become(self, state: UploadState) -> None:
+        if state is self.state:
+            return
+        if state not in NEXT_STATES[self.state]:
+            raise UploadNotOpen(f"the upload is {self.state.lower()}")
+        self.state = state

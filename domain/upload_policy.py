@@ -1,0 +1,41 @@
+"""How much one owner may ask of this server."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.errors import QuotaExceeded, TooManyOpenUploads, UploadTooLarge
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an owner holds now: open uploads, and bytes of files and of open uploads' announced lengths."""
+
+    open_uploads: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPolicy:
+    """Limits; ``None`` means unlimited."""
+
+    max_length_bytes: int = 50 * 1024**3
+    ttl: timedelta = timedelta(hours=24)
+    max_open_uploads: int | None = 100
+    max_bytes: int | None = None
+
+    def check_length(self, length: int) -> None:
+        if length > self.max_length_bytes:
+            raise UploadTooLarge(f"at most {self.max_length_bytes} bytes")
+
+    def check_usage(self, usage: Usage, *, length: int | None) -> None:
+        """Whether one more upload of ``length`` bytes fits beside what its owner holds."""
+        if self.max_open_uploads is not None and usage.open_uploads >= self.max_open_uploads:
+            raise TooManyOpenUploads(f"at most {self.max_open_uploads} unfinished uploads; complete or abort one")
+        self.check_bytes(usage, length=length or 0)
+
+    def check_bytes(self, usage: Usage, *, length: int) -> None:
+        if self.max_bytes is not None and usage.bytes + length > self.max_bytes:
+            raise QuotaExceeded(f"at most {self.max_bytes} bytes in all")
+
+    def expiry(self, now: datetime) -> datetime:
+        return now + self.ttl

@@ -1,0 +1,53 @@
+"""Where sealed bytes are kept and read from. Contract: tests/contract/test_blob_storage.py."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from domain.byte_range import ByteRange
+from domain.ids import BlobKey
+
+
+class Blob(Protocol):
+    """An open blob; close it when done."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def fd(self) -> int | None:
+        """A file descriptor to send from, positioned nowhere in particular; None where there is no local file."""
+
+    @abstractmethod
+    def blocks(self, wanted: ByteRange) -> AsyncIterator[bytes]:
+        """The bytes of ``wanted`` in blocks of at most 256 KiB.
+
+        Raises:
+            FileGone: the blob ends before ``wanted`` does.
+        """
+
+    @abstractmethod
+    async def close(self) -> None: ...
+
+
+class BlobStorage(Protocol):
+    @abstractmethod
+    async def open(self, key: BlobKey) -> Blob:
+        """Raises:
+        FileGone: no such blob.
+        StorageUnavailable: the medium failed.
+        """
+
+    @abstractmethod
+    async def delete(self, key: BlobKey) -> None:
+        """Forget the blob; nothing happens if there is none."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Return if bytes can be stored now.
+
+        Raises:
+            StorageUnavailable, StorageFull.
+        """

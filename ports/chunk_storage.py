@@ -1,0 +1,71 @@
+"""Where the bytes of an unfinished upload wait. Contract: tests/contract/test_chunk_storage.py."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from domain.byte_range import Extent
+from domain.checksum import Hasher
+from domain.ids import BlobKey, UploadId
+from ports.byte_source import ByteSource
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Bytes of an upload found in storage, whether or not a repository knows of it."""
+
+    upload_id: UploadId
+    modified_at: datetime
+
+
+class ChunkStorage(Protocol):
+    """Holds more than the repository promises at times, never less: bytes are written in place and only
+    then recorded, so a crash or a refusal needs no undo."""
+
+    @abstractmethod
+    def write(
+        self, upload_id: UploadId, *, at: int, source: ByteSource, limit: int | None, hasher: Hasher | None
+    ) -> AsyncIterator[Extent]:
+        """Store the source's bytes from byte ``at`` on; yield each stretch once it is durable.
+
+        A stretch is at most 8 MiB or about 1 s of body. At most ``limit`` bytes are taken from the source
+        (None: all); the rest stays unread. ``hasher`` sees every byte in order, off the event loop. A cut
+        body yields what had arrived. The caller holds the upload's lease. Writing a range twice is allowed;
+        the later bytes win.
+
+        Raises:
+            StorageFull: no room; stretches yielded before stay durable.
+            StorageUnavailable: the medium failed; the same holds.
+        """
+
+    @abstractmethod
+    async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> Extent | None:
+        """Store a copy of the first ``size`` bytes of each part, one after the other, as ``upload_id``'s bytes.
+
+        The parts stay. Returns the durable whole (checksum not computed: None), or None if it has no bytes.
+
+        Raises:
+            StorageFull, StorageUnavailable: as ``write``.
+            FileGone: a part's bytes are not there.
+        """
+
+    @abstractmethod
+    async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
+        """Turn the first ``size`` bytes into an immutable blob; return its key, durable under a crash.
+
+        No byte is copied. Done twice it gives the same key.
+
+        Raises:
+            FileGone: the bytes are not there.
+            StorageUnavailable, StorageFull.
+        """
+
+    @abstractmethod
+    async def discard(self, upload_id: UploadId) -> None:
+        """Forget the upload's bytes; nothing happens if there are none."""
+
+    @abstractmethod
+    def staged(self) -> AsyncIterator[Staged]:
+        """Every upload that has bytes here, in any order."""

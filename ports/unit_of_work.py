@@ -1,0 +1,45 @@
+"""One transaction over all repositories. Contract: tests/contract/test_unit_of_work.py."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from domain.events import UploadEvent
+from ports.file_repository import FileRepository
+from ports.upload_repository import UploadRepository
+
+
+class UnitOfWork(Protocol):
+    """``async with`` opens it; leaving without ``commit`` undoes everything.
+
+    Events given to ``announce`` are kept with the change itself and reach the notifier after the commit,
+    even if this process dies in between: then another one finds and publishes them.
+
+    Every call raises RepositoryUnavailable while the database is away.
+    """
+
+    @property
+    @abstractmethod
+    def uploads(self) -> UploadRepository: ...
+
+    @property
+    @abstractmethod
+    def files(self) -> FileRepository: ...
+
+    @abstractmethod
+    def announce(self, event: UploadEvent) -> None: ...
+
+    @abstractmethod
+    async def commit(self) -> None: ...
+
+    @abstractmethod
+    async def __aenter__(self) -> Self: ...
+
+    @abstractmethod
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+UnitOfWorkFactory = Callable[[], UnitOfWork]

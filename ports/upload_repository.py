@@ -1,0 +1,51 @@
+"""Keeps uploads. Contract: tests/contract/test_upload_repository.py."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.access import Principal
+from domain.ids import OwnerId, UploadId
+from domain.upload import Upload
+from domain.upload_policy import Usage
+
+
+class UploadRepository(Protocol):
+    """Works within one unit of work. ``save`` writes everything but the received ranges of an upload that
+    exists already: those are the ledger's."""
+
+    @abstractmethod
+    async def add(self, upload: Upload) -> None: ...
+
+    @abstractmethod
+    async def get(self, upload_id: UploadId, principal: Principal) -> Upload:
+        """Raises:
+        UploadNotFound: unknown, or not to be seen by ``principal``.
+        """
+
+    @abstractmethod
+    async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
+        """The newest upload shown under ``watch_id`` that ``principal`` may see."""
+
+    @abstractmethod
+    async def save(self, upload: Upload) -> None: ...
+
+    @abstractmethod
+    async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:
+        """The principal's own unfinished uploads (an administrator's too: only their own), newest first."""
+
+    @abstractmethod
+    async def usage(self, owner: OwnerId) -> Usage: ...
+
+    @abstractmethod
+    async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
+        """Open uploads whose ``expires_at`` has passed, oldest first."""
+
+    @abstractmethod
+    async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
+        """Uploads that become files and have all their bytes, but are not complete: what a crash left."""
+
+    @abstractmethod
+    async def exists_open(self, upload_id: UploadId) -> bool:
+        """Whether an unfinished upload of that id is known: if not, its staged bytes are an orphan's."""
