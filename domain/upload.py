@@ -18,11 +18,13 @@ from domain.errors import (
     InvalidParts,
     LengthExceeded,
     OffsetMismatch,
+    TooLarge,
     UploadExpired,
     UploadGone,
     UploadIsFinal,
     UploadNotFound,
     UploadNotOpen,
+    UploadTooLarge,
 )
 from domain.events import EventType, UploadEvent
 from domain.file import File
@@ -112,6 +114,11 @@ class Upload:
         return self.length is not None and self.received.prefix >= self.length
 
     @property
+    def awaits_assembly(self) -> bool:
+        """Whether all that is missing is to seal the bytes: something came between, it can be tried again."""
+        return self.becomes_file and self.state in (UploadState.ASSEMBLING, UploadState.FAILED)
+
+    @property
     def becomes_file(self) -> bool:
         return self.kind is not UploadKind.PARTIAL
 
@@ -127,16 +134,24 @@ class Upload:
         if self.state is UploadState.EXPIRED or (self.state.is_open and now >= self.expires_at):
             raise UploadExpired("the upload has expired")
 
-    def check_append(self, *, at: int, announced: int | None) -> None:
+    def check_append(self, *, at: int, announced: int | None, policy: UploadPolicy) -> None:
         """Whether a body of ``announced`` bytes (None: unknown) may follow at byte ``at``."""
         if self.kind is UploadKind.FINAL:
             raise UploadIsFinal("a final upload takes no bytes of its own")
         if at != self.offset:
             raise OffsetMismatch(expected=self.offset, actual=at)
-        if self.length is not None and announced is not None and at + announced > self.length:
-            raise LengthExceeded(f"the upload's length is {self.length}")
-        if not self.state.is_open and announced != 0:
-            raise UploadNotOpen("the upload is complete")
+        if at + (announced or 0) > self.limit(policy):
+            raise self.excess(policy)
+
+    def limit(self, policy: UploadPolicy) -> int:
+        """One past the last byte that can ever be received."""
+        return policy.max_length_bytes if self.length is None else self.length
+
+    def excess(self, policy: UploadPolicy) -> TooLarge:
+        """What to raise where a body goes past ``limit``."""
+        if self.length is None:
+            return UploadTooLarge(f"at most {policy.max_length_bytes} bytes")
+        return LengthExceeded(f"the upload's length is {self.length}")
 
     def declare_length(self, length: int, policy: UploadPolicy) -> bool:
         """Set a deferred length, once; return whether it is news."""
@@ -199,6 +214,10 @@ class Upload:
     def abort(self, now: datetime) -> None:
         self._become(UploadState.ABORTED)
         self.updated_at = now
+
+    def release(self, until: datetime) -> None:
+        """A final upload holds a copy of this part: it is kept a little longer, for a repeated request, no more."""
+        self.expires_at = min(self.expires_at, until)
 
     def expire(self, now: datetime) -> None:
         self._become(UploadState.EXPIRED)

@@ -32,6 +32,10 @@ class UploadRepository(Protocol):
     async def save(self, upload: Upload) -> None: ...
 
     @abstractmethod
+    async def delete(self, upload_id: UploadId) -> None:
+        """Forget the upload and its received ranges; nothing happens if there is none."""
+
+    @abstractmethod
     async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:
         """The principal's own unfinished uploads (an administrator's too: only their own), newest first."""
 

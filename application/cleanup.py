@@ -1,0 +1,82 @@
+"""Ends what nobody will finish: expired uploads, and staged bytes that no upload owns."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from application.upload import UploadUseCase
+from domain.access import Principal
+from domain.errors import Conflict, Gone, NotFound
+from domain.ids import OwnerId
+from ports.chunk_storage import ChunkStorage
+from ports.clock import Clock
+from ports.unit_of_work import UnitOfWorkFactory
+
+_BATCH = 200
+_CLOCK_TOLERANCE = timedelta(minutes=1)
+HOUSEKEEPER = Principal(OwnerId("housekeeper"), is_admin=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    expired_uploads: int
+    orphans: int
+
+
+class CleanupUseCase:
+    """``run`` may be called at any time, any number of times, in several processes."""
+
+    def __init__(
+        self,
+        *,
+        uploads: UploadUseCase,
+        unit_of_work: UnitOfWorkFactory,
+        storage: ChunkStorage,
+        clock: Clock,
+        orphans_after: timedelta,
+    ) -> None:
+        self._uploads = uploads
+        self._unit_of_work = unit_of_work
+        self._storage = storage
+        self._clock = clock
+        self._orphans_after = orphans_after
+        self._last = (clock.now(), clock.monotonic())
+
+    async def run(self) -> Cleaned:
+        now = self._clock.now()
+        if self._clock_jumped(now):
+            # A clock set forward would end every upload at once; the next run, by a steady clock, will tell.
+            return Cleaned(0, 0)
+        return Cleaned(await self._expire(now), await self._discard_orphans(now))
+
+    def _clock_jumped(self, now: datetime) -> bool:
+        wall, monotonic = self._last
+        self._last = (now, self._clock.monotonic())
+        passed = timedelta(seconds=self._last[1] - monotonic)
+        return abs((now - wall) - passed) > _CLOCK_TOLERANCE
+
+    async def _expire(self, now: datetime) -> int:
+        expired = 0
+        while True:
+            async with self._unit_of_work() as work:
+                due = await work.uploads.list_expired(now, limit=_BATCH)
+            ended = 0
+            for upload in due:
+                try:
+                    ended += await self._uploads.expire(HOUSEKEEPER, upload.id)
+                except (Conflict, Gone, NotFound):
+                    continue  # somebody is at it right now: let them
+            expired += ended
+            if len(due) < _BATCH or not ended:
+                return expired
+
+    async def _discard_orphans(self, now: datetime) -> int:
+        discarded = 0
+        async for staged in self._storage.staged():
+            if now - staged.modified_at < self._orphans_after:
+                continue
+            async with self._unit_of_work() as work:
+                known = await work.uploads.exists_open(staged.upload_id)
+            if not known:
+                await self._storage.discard(staged.upload_id)
+                discarded += 1
+        return discarded

@@ -1,0 +1,46 @@
+"""Finishes what a crash left between two steps; safe to run at any time, any number of times."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from application.cleanup import HOUSEKEEPER
+from application.upload import UploadUseCase
+from domain.errors import Conflict, Gone, NotFound
+from ports.clock import Clock
+from ports.outbox import Outbox
+from ports.unit_of_work import UnitOfWorkFactory
+
+_BATCH = 1000
+_ANNOUNCED_BY_NOW = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    completed_uploads: int
+    published_events: int
+
+
+class ReconcileUseCase:
+    """Sealed but not committed: completed. Committed but not announced: announced. Leases of dead holders are the
+    lock's own affair."""
+
+    def __init__(
+        self, *, uploads: UploadUseCase, unit_of_work: UnitOfWorkFactory, outbox: Outbox, clock: Clock
+    ) -> None:
+        self._uploads = uploads
+        self._unit_of_work = unit_of_work
+        self._outbox = outbox
+        self._clock = clock
+
+    async def run(self) -> Reconciled:
+        completed = 0
+        async with self._unit_of_work() as work:
+            left = await work.uploads.list_assembling(limit=_BATCH)
+        for upload in left:
+            try:
+                view = await self._uploads.inspect(HOUSEKEEPER, upload.id)
+            except (Conflict, Gone, NotFound):
+                continue  # another process is at it, or its bytes are gone: told to whoever asks for it
+            completed += view.file_id is not None
+        published = await self._outbox.publish_left(older_than=self._clock.now() - _ANNOUNCED_BY_NOW)
+        return Reconciled(completed, published)

@@ -1,0 +1,387 @@
+"""Brings files in, whatever wire dialect the bytes come by. The heart of Longshore: read ``append`` first.
+
+The order that the ack rule asks for, in one place: storage yields a stretch once it is durable, the ledger
+returns once its receipt is committed, and only then does anybody hear of it.
+"""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from application.views import UploadView
+from domain.access import Principal
+from domain.byte_range import ByteRange, Extent, ReceivedRanges
+from domain.checksum import Checksum, Hasher
+from domain.errors import (
+    ChecksumMismatch,
+    FileGone,
+    InvalidParts,
+    LongshoreError,
+    UploadTakenOver,
+)
+from domain.events import EventType
+from domain.ids import UploadId
+from domain.metadata import Metadata
+from domain.upload import Upload, UploadKind
+from domain.upload_policy import UploadPolicy
+from ports.byte_source import ByteSource
+from ports.chunk_storage import ChunkStorage
+from ports.clock import Clock
+from ports.id_generator import IdGenerator
+from ports.progress_notifier import ProgressNotifier
+from ports.received_ledger import ReceivedLedger
+from ports.unit_of_work import UnitOfWorkFactory
+from ports.upload_lock import Lease, UploadLock
+
+_WARM_UPLOADS = 4096
+_PARTS_KEPT_AFTER_JOIN = timedelta(hours=1)
+
+
+class UploadUseCase:
+    """Create, append, inspect, abort, join, store. Every method raises ``domain.errors`` and nothing else;
+    unknown uploads and those of other owners give the same UploadNotFound."""
+
+    def __init__(
+        self,
+        *,
+        unit_of_work: UnitOfWorkFactory,
+        lock: UploadLock,
+        ledger: ReceivedLedger,
+        storage: ChunkStorage,
+        notifier: ProgressNotifier,
+        clock: Clock,
+        ids: IdGenerator,
+        policy: UploadPolicy,
+    ) -> None:
+        self._unit_of_work = unit_of_work
+        self._lock = lock
+        self._ledger = ledger
+        self._storage = storage
+        self._notifier = notifier
+        self._clock = clock
+        self._ids = ids
+        self._policy = policy
+        # Uploads as last committed, by the token of the lease they were committed under: while the token
+        # stays the same nobody else has written, and a chunk costs no query.
+        self._warm: OrderedDict[UploadId, tuple[str, Upload]] = OrderedDict()
+
+    async def create(
+        self,
+        principal: Principal,
+        *,
+        length: int | None,
+        metadata: Metadata,
+        kind: UploadKind = UploadKind.WHOLE,
+        watch_id: str = "",
+    ) -> UploadView:
+        """Begin an upload of ``length`` bytes (None: told later); an empty one is complete at once."""
+        upload = await self._begin(principal, self._new(principal, length, metadata, kind=kind, watch_id=watch_id))
+        if upload.is_whole and upload.becomes_file:
+            return await self.inspect(principal, upload.id)
+        return UploadView.of(upload)
+
+    async def append(
+        self,
+        principal: Principal,
+        upload_id: UploadId,
+        *,
+        at: int,
+        source: ByteSource,
+        length: int | None = None,
+        checksum: Checksum | None = None,
+    ) -> UploadView:
+        """Store the source's bytes from byte ``at`` on; the view tells how far the upload now reaches.
+
+        ``length`` sets a deferred length. With a ``checksum`` the body counts as a whole or not at all. A cut
+        body keeps its prefix. The last byte completes the upload.
+
+        Raises:
+            OffsetMismatch, LengthExceeded, UploadTooLarge, ChecksumMismatch, InconsistentLength, UploadIsFinal,
+            UploadGone, UploadExpired: nothing more is counted than was before the call.
+            UploadTakenOver: a newer request came; what was durable by then counts.
+            StorageFull and other Unavailable: what was recorded before stays.
+        """
+        taken_over = False
+
+        def let_go() -> None:
+            nonlocal taken_over
+            taken_over = True
+            source.stop()
+
+        async with self._opened(principal, upload_id, let_go) as (upload, lease):
+            upload.check_here(self._clock.now())
+            upload.check_append(at=at, announced=source.length, policy=self._policy)
+            if length is not None and upload.declare_length(length, self._policy):
+                upload.check_append(at=at, announced=source.length, policy=self._policy)
+                await self._save(upload)
+            await self._receive(upload, lease, source, checksum)
+            await self._complete_if_whole(upload)
+            view = UploadView.of(upload)
+        if taken_over and source.is_cut:
+            raise UploadTakenOver("a newer request for this upload took over")
+        return view
+
+    async def inspect(self, principal: Principal, upload_id: UploadId) -> UploadView:
+        """The upload as it stands, after ending whatever request still writes it; finishes what a fault left
+        unfinished."""
+        view = await self.look_at(principal, upload_id)
+        if not view.state.is_open:
+            return view
+        async with self._opened(principal, upload_id) as (upload, _):
+            upload.check_here(self._clock.now())
+            await self._complete_if_whole(upload)
+            return UploadView.of(upload)
+
+    async def look_at(self, principal: Principal, upload_id: UploadId) -> UploadView:
+        """The upload as it stands, disturbing nobody."""
+        upload = await self._read(principal, upload_id)
+        upload.check_here(self._clock.now())
+        return UploadView.of(upload)
+
+    async def list_open(self, principal: Principal, *, limit: int = 100) -> Sequence[UploadView]:
+        """The caller's own unfinished uploads, newest first."""
+        now = self._clock.now()
+        async with self._unit_of_work() as work:
+            uploads = await work.uploads.list_open(principal, limit=limit)
+        return [UploadView.of(upload) for upload in uploads if now < upload.expires_at]
+
+    async def abort(self, principal: Principal, upload_id: UploadId) -> None:
+        """End the upload and free its bytes.
+
+        Raises:
+            UploadNotOpen: it is complete; what there is to delete is its file.
+        """
+        async with self._opened(principal, upload_id) as (upload, _):
+            upload.check_here(self._clock.now())
+            await self._end(upload, EventType.ABORTED)
+
+    async def expire(self, principal: Principal, upload_id: UploadId) -> bool:
+        """End the upload if its time has run out; return whether it was so."""
+        async with self._opened(principal, upload_id) as (upload, _):
+            if not upload.state.is_open or self._clock.now() < upload.expires_at:
+                return False
+            await self._end(upload, EventType.EXPIRED)
+            return True
+
+    async def join(self, principal: Principal, part_ids: Sequence[UploadId], metadata: Metadata) -> UploadView:
+        """Make one complete upload of whole partial ones, in the order given (tus 1.0 §Concatenation).
+
+        The parts stay for an hour, so that a client whose answer got lost can ask again.
+
+        Raises:
+            InvalidParts: one is not a partial upload, or not whole.
+            UploadNotFound: one is unknown or someone else's.
+        """
+        parts = [await self._part(principal, part_id) for part_id in part_ids]
+        if not parts:
+            raise InvalidParts("a final upload joins at least one part")
+        length = sum(part.offset for part in parts)
+        final = self._new(principal, length, metadata, kind=UploadKind.FINAL, parts=tuple(part_ids))
+        await self._begin(principal, final)
+        async with self._opened(principal, final.id) as (upload, lease):
+            await self._storage.join(upload.id, [(part.id, part.offset) for part in parts])
+            for extent in _laid_end_to_end(parts):
+                await self._record(upload, lease, extent)
+            await self._complete(upload)
+            await self._release(parts)
+            return UploadView.of(upload)
+
+    async def store(
+        self,
+        principal: Principal,
+        *,
+        source: ByteSource,
+        metadata: Metadata,
+        length: int | None = None,
+        watch_id: str = "",
+    ) -> UploadView | None:
+        """Bring a file in by one request that can't be resumed; None (and nothing kept) if its body was cut.
+
+        ``length``: of the file, where the wire tells it; else it is known when the body ends.
+        """
+        upload = await self._begin(principal, self._new(principal, length, metadata, watch_id=watch_id))
+        try:
+            await self.append(principal, upload.id, at=0, source=source)
+            async with self._opened(principal, upload.id) as (upload, _):
+                if source.is_cut:
+                    await self._end(upload, EventType.ABORTED)
+                    return None
+                if upload.state.is_open:
+                    upload.declare_length(upload.offset, self._policy)
+                    await self._complete(upload)
+                return UploadView.of(upload)
+        except BaseException:
+            await self._drop(principal, upload.id)
+            raise
+
+    def _new(
+        self,
+        principal: Principal,
+        length: int | None,
+        metadata: Metadata,
+        *,
+        kind: UploadKind = UploadKind.WHOLE,
+        parts: tuple[UploadId, ...] = (),
+        watch_id: str = "",
+    ) -> Upload:
+        if length is not None:
+            self._policy.check_length(length)
+        now = self._clock.now()
+        return Upload(
+            id=UploadId(self._ids.new()),
+            owner=principal.owner,
+            length=length,
+            metadata=metadata,
+            created_at=now,
+            updated_at=now,
+            expires_at=self._policy.expiry(now),
+            kind=kind,
+            parts=parts,
+            watch_id=watch_id,
+        )
+
+    async def _begin(self, principal: Principal, upload: Upload) -> Upload:
+        async with self._unit_of_work() as work:
+            usage = await work.uploads.usage(principal.owner)
+            self._policy.check_usage(usage, length=upload.length)
+            await work.uploads.add(upload)
+            work.announce(upload.event(EventType.CREATED, upload.created_at))
+            await work.commit()
+        return upload
+
+    async def _read(self, principal: Principal, upload_id: UploadId) -> Upload:
+        async with self._unit_of_work() as work:
+            return await work.uploads.get(upload_id, principal)
+
+    async def _check_seen(self, principal: Principal, upload_id: UploadId) -> None:
+        """Whether the principal may ask for this upload at all, before anybody's request is ended for it."""
+        if known := self._warm.get(upload_id):
+            known[1].check_seen_by(principal)
+        else:
+            await self._read(principal, upload_id)
+
+    @asynccontextmanager
+    async def _opened(
+        self, principal: Principal, upload_id: UploadId, let_go: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[tuple[Upload, Lease]]:
+        """The upload under its lease. After a failure it is read anew: memory may be ahead of the repository."""
+        await self._check_seen(principal, upload_id)
+        async with self._lock.hold(upload_id, on_wanted=let_go) as lease:
+            token, upload = self._warm.pop(upload_id, (None, None))
+            if upload is None or token != lease.token:
+                upload = await self._read(principal, upload_id)
+            yield upload, lease
+            if upload.state.is_open:
+                self._keep_warm(lease, upload)
+
+    def _keep_warm(self, lease: Lease, upload: Upload) -> None:
+        self._warm[upload.id] = (lease.token, upload)
+        if len(self._warm) > _WARM_UPLOADS:
+            self._warm.popitem(last=False)
+
+    async def _receive(self, upload: Upload, lease: Lease, source: ByteSource, checksum: Checksum | None) -> None:
+        hasher = checksum.hasher() if checksum else None
+        unverified: list[Extent] = []
+        async for extent in self._durable(upload, source, hasher):
+            if checksum:
+                unverified.append(extent)
+            else:
+                await self._record(upload, lease, extent)
+        if checksum and hasher and not source.is_cut:
+            if not checksum.matches(hasher):
+                # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
+                raise ChecksumMismatch(f"the body's {checksum.algorithm} is another one")
+            for extent in unverified:
+                await self._record(upload, lease, extent)
+
+    async def _durable(self, upload: Upload, source: ByteSource, hasher: Hasher | None) -> AsyncIterator[Extent]:
+        """The stretches of the body as they become durable; refuses the one that reaches a limit if more follows."""
+        at, end = upload.offset, upload.limit(self._policy)
+        if source.length != 0 and at < end:
+            async for extent in self._storage.write(
+                upload.id, at=at, source=source, limit=end - at, hasher=hasher
+            ):
+                at = extent.range.end
+                if at == end:
+                    await self._check_ended(upload, source)
+                yield extent
+        elif at == end:
+            await self._check_ended(upload, source)
+
+    async def _check_ended(self, upload: Upload, source: ByteSource) -> None:
+        # An announced body was measured before its first byte; only an unannounced one can run over.
+        if source.length is None and await source.read(1):
+            raise upload.excess(self._policy)
+
+    async def _record(self, upload: Upload, lease: Lease, extent: Extent) -> None:
+        now = self._clock.now()
+        await self._ledger.record(upload.receive(extent, now, self._policy), lease)
+        self._notifier.publish(upload.event(EventType.PROGRESS, now))
+
+    async def _complete_if_whole(self, upload: Upload) -> None:
+        if upload.is_whole and upload.becomes_file and upload.state.is_open:
+            await self._complete(upload)
+
+    async def _complete(self, upload: Upload) -> None:
+        """Seal the bytes, then commit the file; done twice, after a crash in between, it gives the same file."""
+        upload.assemble()
+        try:
+            blob_key = await self._storage.seal(upload.id, size=upload.offset)
+        except FileGone:
+            now = self._clock.now()
+            upload.fail(now)
+            await self._save(upload, EventType.FAILED)
+            raise
+        async with self._unit_of_work() as work:
+            now = self._clock.now()
+            await work.files.add(upload.complete(blob_key=blob_key, now=now))
+            await work.uploads.save(upload)
+            work.announce(upload.event(EventType.COMPLETED, now))
+            await work.commit()
+
+    async def _end(self, upload: Upload, how: EventType) -> None:
+        now = self._clock.now()
+        if how is EventType.EXPIRED:
+            upload.expire(now)
+        else:
+            upload.abort(now)
+        await self._save(upload, how)
+        await self._storage.discard(upload.id)
+
+    async def _drop(self, principal: Principal, upload_id: UploadId) -> None:
+        """Abort after a failure; if that fails too, the upload expires."""
+        try:
+            await self.abort(principal, upload_id)
+        except LongshoreError:
+            return
+
+    async def _save(self, upload: Upload, announced: EventType | None = None) -> None:
+        async with self._unit_of_work() as work:
+            await work.uploads.save(upload)
+            if announced:
+                work.announce(upload.event(announced, upload.updated_at))
+            await work.commit()
+
+    async def _part(self, principal: Principal, part_id: UploadId) -> Upload:
+        part = await self._read(principal, part_id)
+        part.check_here(self._clock.now())
+        part.check_part()
+        return part
+
+    async def _release(self, parts: Sequence[Upload]) -> None:
+        until = self._clock.now() + _PARTS_KEPT_AFTER_JOIN
+        async with self._unit_of_work() as work:
+            for part in parts:
+                part.release(until)
+                await work.uploads.save(part)
+            await work.commit()
+
+
+def _laid_end_to_end(parts: Sequence[Upload]) -> ReceivedRanges:
+    joined = ReceivedRanges()
+    for part in parts:
+        if part.offset:
+            at = joined.end
+            joined.add(Extent(ByteRange(at, at + part.offset), part.received.crc64()))
+    return joined

@@ -1,0 +1,46 @@
+"""What use cases hand out: frozen copies, so that no caller holds a live entity."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.ids import FileId, OwnerId, UploadId, file_id_of
+from domain.metadata import Metadata
+from domain.upload import Upload, UploadKind, UploadState
+
+
+@dataclass(frozen=True, slots=True)
+class UploadView:
+    """An upload as it stands in the repository; ``offset`` and ``length`` in bytes."""
+
+    id: UploadId
+    owner: OwnerId
+    state: UploadState
+    offset: int
+    length: int | None
+    metadata: Metadata
+    kind: UploadKind
+    parts: tuple[UploadId, ...]
+    created_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, upload: Upload) -> "UploadView":
+        return cls(
+            id=upload.id,
+            owner=upload.owner,
+            state=upload.state,
+            offset=upload.offset,
+            length=upload.length,
+            metadata=upload.metadata,
+            kind=upload.kind,
+            parts=upload.parts,
+            created_at=upload.created_at,
+            expires_at=upload.expires_at,
+        )
+
+    @property
+    def file_id(self) -> FileId | None:
+        """The file it has become, if it has."""
+        if self.state is UploadState.COMPLETED and self.kind is not UploadKind.PARTIAL:
+            return file_id_of(self.id)
+        return None
