@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from domain.access import Principal
+from domain.errors import FileGone
 from domain.file import File
 from domain.ids import FileId, UploadId
 from ports.blob_storage import Blob, BlobStorage
@@ -34,7 +35,11 @@ class DownloadUseCase:
         FileGone: the record is here but its bytes were taken away behind our back.
         """
         file = await self.describe(principal, file_id)
-        return OpenFile(file, await self._blobs.open(file.blob_key))
+        blob = await self._blobs.open(file.blob_key)
+        if blob.size != file.size:
+            await blob.close()
+            raise FileGone("the file's bytes are not what was stored")
+        return OpenFile(file, blob)
 
     async def delete(self, principal: Principal, file_id: FileId) -> None:
         """Delete the file with its upload's record. A crash after the commit leaves bytes that no record names."""

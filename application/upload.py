@@ -6,13 +6,13 @@ returns once its receipt is committed, and only then does anybody hear of it.
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 
 from application.views import UploadView
 from domain.access import Principal
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
-from domain.checksum import Checksum, Hasher
+from domain.checksum import Checksum
 from domain.errors import (
     ChecksumMismatch,
     FileGone,
@@ -281,33 +281,30 @@ class UploadUseCase:
             self._warm.popitem(last=False)
 
     async def _receive(self, upload: Upload, lease: Lease, source: ByteSource, checksum: Checksum | None) -> None:
+        end = upload.limit(self._policy)
+        if source.length == 0:
+            return
+        if upload.offset == end:
+            await self._check_ended(upload, source)
+            return
         hasher = checksum.hasher() if checksum else None
         unverified: list[Extent] = []
-        async for extent in self._durable(upload, source, hasher):
-            if checksum:
-                unverified.append(extent)
-            else:
-                await self._record(upload, lease, extent)
+        room = end - upload.offset
+        writing = self._storage.write(upload.id, at=upload.offset, source=source, limit=room, hasher=hasher)
+        async with aclosing(writing) as stretches:
+            async for extent in stretches:
+                if extent.range.end == end:
+                    await self._check_ended(upload, source)
+                if checksum:
+                    unverified.append(extent)
+                else:
+                    await self._record(upload, lease, extent)
         if checksum and hasher and not source.is_cut:
             if not checksum.matches(hasher):
                 # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
                 raise ChecksumMismatch(f"the body's {checksum.algorithm} is another one")
             for extent in unverified:
                 await self._record(upload, lease, extent)
-
-    async def _durable(self, upload: Upload, source: ByteSource, hasher: Hasher | None) -> AsyncIterator[Extent]:
-        """The stretches of the body as they become durable; refuses the one that reaches a limit if more follows."""
-        at, end = upload.offset, upload.limit(self._policy)
-        if source.length != 0 and at < end:
-            async for extent in self._storage.write(
-                upload.id, at=at, source=source, limit=end - at, hasher=hasher
-            ):
-                at = extent.range.end
-                if at == end:
-                    await self._check_ended(upload, source)
-                yield extent
-        elif at == end:
-            await self._check_ended(upload, source)
 
     async def _check_ended(self, upload: Upload, source: ByteSource) -> None:
         # An announced body was measured before its first byte; only an unannounced one can run over.

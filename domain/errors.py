@@ -169,6 +169,10 @@ class QuotaExceeded(BudgetExceeded):
 class TooManyRequests(BudgetExceeded):
     code = "too_many_requests"
 
+    def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class Unavailable(LongshoreError):
     code = "unavailable"

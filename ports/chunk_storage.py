@@ -1,7 +1,7 @@
 """Where the bytes of an unfinished upload wait. Contract: tests/contract/test_chunk_storage.py."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -27,7 +27,7 @@ class ChunkStorage(Protocol):
     @abstractmethod
     def write(
         self, upload_id: UploadId, *, at: int, source: ByteSource, limit: int | None, hasher: Hasher | None
-    ) -> AsyncIterator[Extent]:
+    ) -> AsyncGenerator[Extent, None]:
         """Store the source's bytes from byte ``at`` on; yield each stretch once it is durable.
 
         A stretch is at most 8 MiB or about 1 s of body. At most ``limit`` bytes are taken from the source
@@ -41,10 +41,10 @@ class ChunkStorage(Protocol):
         """
 
     @abstractmethod
-    async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> Extent | None:
-        """Store a copy of the first ``size`` bytes of each part, one after the other, as ``upload_id``'s bytes.
+    async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> None:
+        """Store a copy of the first so many bytes of each part, one after the other, as ``upload_id``'s bytes.
 
-        The parts stay. Returns the durable whole (checksum not computed: None), or None if it has no bytes.
+        Returns once they are durable. The parts stay.
 
         Raises:
             StorageFull, StorageUnavailable: as ``write``.

@@ -1,0 +1,107 @@
+"""Turns a request into the one who makes it, and into the address that its requests are counted under."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from tornado.httputil import HTTPServerRequest
+
+from domain.access import ANYBODY, Principal, guest, user
+from domain.errors import Unauthenticated
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_USER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}", re.ASCII | re.IGNORECASE)
+_MAX_HOPS = 32
+
+
+class Authenticator:
+    """Believes what ``mode`` allows: nothing (``open``), a trusted gateway's headers, or a bearer token.
+
+    Wants servers with Tornado's ``xheaders`` off: then ``remote_ip`` is the socket's own peer, whatever
+    a header claims.
+    """
+
+    def __init__(
+        self,
+        mode: Literal["open", "gateway", "jwt"] = "open",
+        *,
+        trusted_proxies: Sequence[IpNetwork] = (),
+        verify_token: Callable[[str], Principal] | None = None,
+    ) -> None:
+        """``verify_token``: a TokenVerifier's ``verify``; needed in mode ``jwt``."""
+        if mode == "jwt" and verify_token is None:
+            raise ValueError("mode jwt needs something that verifies tokens")
+        self._mode = mode
+        self._trusted = tuple(trusted_proxies)
+        self._verify_token = verify_token
+
+    def principal(self, request: HTTPServerRequest) -> Principal:
+        """Raises:
+        Unauthenticated: nobody said who calls, or nobody who may say so.
+        """
+        if self._mode == "gateway":
+            return self._of_gateway(request)
+        if self._verify_token is not None:
+            return self._verify_token(_bearer_token(request))
+        return ANYBODY
+
+    def client_ip(self, request: HTTPServerRequest) -> str:
+        """Whose requests to count: the peer, or the one a trusted proxy says it speaks for.
+
+        Each trusted proxy appends the address it was called from, so the right-most entry that is not a
+        trusted proxy's is the last one that nobody outside could write.
+        """
+        client = _parse_ip(request.remote_ip or "")
+        if client is None:
+            return request.remote_ip or ""
+        hops = ",".join(request.headers.get_list("X-Forwarded-For")).rsplit(",", _MAX_HOPS)
+        while self._trusts(client) and hops:
+            hop = _parse_ip(hops.pop())
+            if hop is None:
+                break
+            client = hop
+        return str(client)
+
+    def _of_gateway(self, request: HTTPServerRequest) -> Principal:
+        peer = _parse_ip(request.remote_ip or "")
+        if peer is None or not self._trusts(peer):
+            raise Unauthenticated("requests have to come through the gateway")
+        if user_id := request.headers.get("x-user-id"):
+            principal = user(_parse_user_id(user_id))
+        elif guest_id := request.headers.get("x-guest-id"):
+            principal = guest(_parse_user_id(guest_id))
+        else:
+            raise Unauthenticated("missing user identification: x-user-id or x-guest-id")
+        is_admin = "admin" in re.split(r"[\s,]+", request.headers.get("x-user-scope", ""))
+        return Principal(principal.owner, is_admin=is_admin)
+
+    def _trusts(self, address: IpAddress) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+def _parse_user_id(text: str) -> str:
+    if not _USER_ID.fullmatch(text):
+        raise Unauthenticated("invalid user ID format: a UUID or 24 hexadecimal digits")
+    return text.lower()
+
+
+def _bearer_token(request: HTTPServerRequest) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("missing bearer token")
+    return token.strip()
+
+
+def _parse_ip(text: str) -> IpAddress | None:
+    """An address as proxies write them, perhaps with a port; IPv4 within IPv6 becomes plain IPv4."""
+    text = text.strip()
+    if found := re.fullmatch(r"\[([^\]]*)\](?::[0-9]+)?|([0-9.]+):[0-9]+", text):
+        text = found[1] or found[2]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

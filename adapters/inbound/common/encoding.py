@@ -1,0 +1,127 @@
+"""How values are spelt in headers: digits, tus metadata and checksums, file names. Strict in, safe out."""
+
+import base64
+import binascii
+import re
+import unicodedata
+from urllib.parse import quote
+
+from domain.checksum import Checksum
+from domain.errors import InvalidChecksum, InvalidMetadata, InvalidRequest
+from domain.metadata import FALLBACK_NAME, MAX_BYTES, MAX_PAIRS, Metadata
+
+_DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
+_METADATA_KEY = re.compile(r"[!-+\--~]+", re.ASCII)  # visible ASCII but the comma
+_MAX_METADATA_HEADER = MAX_BYTES * 4 // 3 + MAX_PAIRS * 8
+_MAX_NAME = 200
+# RFC 8187 §3.2.1 attr-char, without those that quote() never escapes anyway
+_ATTR_CHARS = "!#$&+^`|"
+# They turn the reading direction, so that gpj.exe shows as exe.jpg.
+_BIDI_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+
+
+def parse_digits(text: str, what: str) -> int:
+    """A length, offset or index: up to 15 digits and nothing else (``007`` is seven).
+
+    Raises:
+        InvalidRequest: naming ``what``.
+    """
+    if not _DIGITS.fullmatch(text):
+        raise InvalidRequest(f"{what}: a whole number of at most 15 digits")
+    return int(text)
+
+
+def parse_metadata(header: str) -> Metadata:
+    """tus 1.0 Upload-Metadata: ``key base64,key2,…``; unique keys, in the order sent, bare keys kept bare.
+
+    Raises:
+        InvalidMetadata: a key or a value is not of that form, or there is too much of it.
+    """
+    if not header:
+        return Metadata()
+    if len(header) > _MAX_METADATA_HEADER:
+        raise InvalidMetadata(f"at most {MAX_BYTES} bytes of metadata")
+    pairs = header.split(",", MAX_PAIRS)
+    if len(pairs) > MAX_PAIRS:
+        raise InvalidMetadata(f"at most {MAX_PAIRS} metadata pairs")
+    return Metadata(tuple(_parse_pair(pair.lstrip(" \t")) for pair in pairs))
+
+
+def format_metadata(metadata: Metadata) -> str:
+    """What ``parse_metadata`` was given, to the letter."""
+    return ",".join(
+        key if value is None else f"{key} {base64.b64encode(value).decode('ascii')}"
+        for key, value in metadata.pairs
+    )
+
+
+def parse_checksum(header: str) -> Checksum:
+    """tus 1.0 Upload-Checksum: ``algorithm base64``.
+
+    Raises:
+        InvalidChecksum, UnknownChecksumAlgorithm.
+    """
+    algorithm, _, encoded = header.partition(" ")
+    digest = _decode_base64(encoded)
+    if digest is None:
+        raise InvalidChecksum("the checksum is not base64")
+    return Checksum(algorithm, digest)
+
+
+def content_disposition(name: str, *, inline: bool = False) -> str:
+    """A header value that names the download, whatever the uploader called it.
+
+    RFC 6266 §4: ``filename`` in plain ASCII for old clients, ``filename*`` (RFC 8187) where that is not all.
+    """
+    kind = "inline" if inline else "attachment"
+    name = _displayable(name)
+    plain = _ascii(name)
+    if plain == name:
+        return f'{kind}; filename="{plain}"'
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHARS)}"
+
+
+def _parse_pair(pair: str) -> tuple[str, bytes | None]:
+    key, space, encoded = pair.partition(" ")
+    if not _METADATA_KEY.fullmatch(key):
+        raise InvalidMetadata("a metadata key is empty or has other characters than visible ASCII")
+    if not space:
+        return key, None
+    value = _decode_base64(encoded)
+    if value is None:
+        raise InvalidMetadata("a metadata value is not base64")
+    return key, value
+
+
+def _decode_base64(text: str) -> bytes | None:
+    """None unless encoding the bytes again gives ``text``: anything else could not be given back."""
+    try:
+        value = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return None
+    return value if base64.b64encode(value).decode("ascii") == text else None
+
+
+def _displayable(name: str) -> str:
+    # Cc, Zl, Zp: control characters and line ends; Cs: halves of characters, which UTF-8 has not
+    kept = (
+        letter
+        for letter in name
+        if letter not in _BIDI_MARKS and unicodedata.category(letter) not in ("Cc", "Zl", "Zp", "Cs")
+    )
+    return _shortened(re.sub(r"[/\\]", "_", "".join(kept)).strip()) or FALLBACK_NAME
+
+
+def _shortened(name: str) -> str:
+    """At most 200 characters, the ending kept: it says what the file is."""
+    if len(name) <= _MAX_NAME:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending) > 16:
+        return name[:_MAX_NAME]
+    return stem[: _MAX_NAME - len(ending) - 1] + "." + ending
+
+
+def _ascii(name: str) -> str:
+    """Quotes end the quoted string; some browsers decode percent signs in it."""
+    return re.sub(r'[^ -~]|["%]', "_", name)

@@ -1,0 +1,143 @@
+"""What a refusal looks like to the outside: the one table of statuses, and RFC 9457 problem details."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from tornado.web import HTTPError
+
+from domain.errors import LongshoreError, TooManyRequests
+
+STATUS: dict[str, int] = {
+    "internal_error": 500,
+    # The caller's values break a rule.
+    "invalid_request": 400,
+    "invalid_byte_range": 400,
+    "invalid_metadata": 400,
+    "invalid_checksum": 400,
+    "unknown_checksum_algorithm": 400,
+    "invalid_parts": 400,
+    "inconsistent_length": 400,
+    # Unknown, or someone else's.
+    "not_found": 404,
+    "upload_not_found": 404,
+    "file_not_found": 404,
+    # It was here once.
+    "gone": 410,
+    "upload_gone": 410,
+    "upload_expired": 410,
+    "file_gone": 410,
+    # Right request, wrong moment. tus clients retry 409 and 423, and these can all succeed after a new HEAD.
+    "conflict": 409,
+    "offset_mismatch": 409,
+    "upload_not_open": 409,
+    "upload_taken_over": 409,
+    "upload_busy": 423,
+    "upload_is_final": 403,  # tus 1.0 §Concatenation: PATCH against a final upload
+    "too_large": 413,
+    "upload_too_large": 413,
+    "length_exceeded": 413,
+    "checksum_mismatch": 460,  # tus 1.0 §Checksum
+    "access_refused": 403,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "budget_exceeded": 429,
+    "too_many_open_uploads": 429,
+    "too_many_requests": 429,
+    # Not 507, which clients take for our full disk and try again, and not 429, which promises that waiting
+    # helps: this upload is too large for what its owner has left.
+    "quota_exceeded": 413,
+    # Try again later.
+    "unavailable": 503,
+    "storage_full": 507,
+    "storage_unavailable": 503,
+    "repository_unavailable": 503,
+}
+
+_RETRY_SECONDS = 5
+_OUR_FAULT = "Something went wrong on our side"
+# What we lean on tells its troubles to the log; these are for the caller.
+_DETAILS = {
+    503: "A service this server needs is away; try again in a moment",
+    507: "There is no room left to store this; try again later",
+}
+
+
+class Refusal(Exception):
+    """A request that never got to a use case: its syntax, its headers or its method are refused."""
+
+    def __init__(
+        self, status: int, code: str, detail: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+def status_of(error: BaseException) -> int:
+    """500 for whatever was not meant to be raised."""
+    match error:
+        case LongshoreError():
+            return STATUS.get(error.code, 500)
+        case Refusal():
+            return error.status
+        case HTTPError():
+            return error.status_code
+    return 500
+
+
+def code_of(error: BaseException) -> str:
+    match error:
+        case LongshoreError() | Refusal():
+            return error.code
+        case HTTPError():
+            return re.sub(r"[^a-z]+", "_", _title(error.status_code).lower())
+    return LongshoreError.code
+
+
+def detail_of(error: BaseException) -> str:
+    """Words for the caller. What comes from below the surface (paths, SQL, causes) never does."""
+    status = status_of(error)
+    if status >= 500:
+        return _DETAILS.get(status, _OUR_FAULT)
+    match error:
+        case LongshoreError() | Refusal():
+            return error.detail or _title(status)
+    return _title(status)
+
+
+def headers_of(error: BaseException) -> dict[str, str]:
+    """The headers that belong to the error whatever the dialect."""
+    headers = dict(error.headers) if isinstance(error, Refusal) else {}
+    status = status_of(error)
+    if isinstance(error, TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    elif status == 503:
+        headers.setdefault("Retry-After", str(_RETRY_SECONDS))
+    elif status == 401:
+        headers.setdefault("WWW-Authenticate", "Bearer")  # RFC 9110 §15.5.2: a 401 names a way in
+    return headers
+
+
+def problem(error: BaseException, request_id: str) -> dict[str, str | int]:
+    """RFC 9457 problem details; unknown errors say nothing about themselves, so the caller logs them."""
+    status = status_of(error)
+    return {
+        "type": "about:blank",  # RFC 9457 §4.2.1: the title is the status's; ``code`` tells them apart
+        "title": _title(status),
+        "status": status,
+        "detail": detail_of(error),
+        "code": code_of(error),
+        "request_id": request_id,
+    }
+
+
+def _title(status: int) -> str:
+    if status == 460:
+        return "Checksum Mismatch"  # tus's own
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

@@ -1,0 +1,79 @@
+"""How many requests one client may make: an exact moving window in this process's memory.
+
+The syntax is that of ``limits``. Its memory storage keeps a key for every address it has ever seen and starts
+a thread every 10 ms to walk them all, so the window is ours: some microseconds a request, and bounded.
+"""
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+import limits
+
+from domain.errors import TooManyRequests
+
+_MAX_CLIENTS = 50_000
+
+
+class RateLimiter:
+    """``limit`` is such as ``600/minute`` or ``20/second;600/minute``; None: no limit."""
+
+    def __init__(self, limit: str | None, *, now: Callable[[], float] = time.monotonic) -> None:
+        items = limits.parse_many(limit) if limit else []
+        self._windows = [_Window(item.amount, item.get_expiry()) for item in items]
+        self._now = now
+
+    def check(self, client: str) -> None:
+        """Count one request of ``client``; one that is refused does not count.
+
+        Raises:
+            TooManyRequests: with the seconds after which one is allowed again.
+        """
+        now = self._now()
+        key = _neighbourhood(client)
+        wait = max((window.wait(key, now) for window in self._windows), default=0.0)
+        if wait > 0:
+            raise TooManyRequests("too many requests; slow down", retry_after_seconds=math.ceil(wait))
+        for window in self._windows:
+            window.count(key, now)
+
+
+class _Window:
+    def __init__(self, amount: int, seconds: float) -> None:
+        self._amount = amount
+        self._seconds = seconds
+        self._hits: OrderedDict[str, deque[float]] = OrderedDict()  # the client seen longest ago comes first
+
+    def wait(self, key: str, now: float) -> float:
+        """Seconds until ``key`` may make a request; 0 if it may now."""
+        hits = self._hits.get(key)
+        if hits is None:
+            return 0.0
+        while hits and hits[0] + self._seconds <= now:
+            hits.popleft()
+        return hits[0] + self._seconds - now if len(hits) >= self._amount else 0.0
+
+    def count(self, key: str, now: float) -> None:
+        self._hits.setdefault(key, deque()).append(now)
+        self._hits.move_to_end(key)
+        self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        """Let go of clients that have been silent for a window; two a request is faster than they come."""
+        for _ in range(2):
+            key, hits = next(iter(self._hits.items()))
+            if hits[-1] + self._seconds > now and len(self._hits) <= _MAX_CLIENTS:
+                return
+            del self._hits[key]
+
+
+def _neighbourhood(client: str) -> str:
+    """An IPv6 host owns a /64 and could call from a new address each time: so the /64 is the client."""
+    if ":" not in client:
+        return client
+    try:
+        return str(ipaddress.IPv6Network((client.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return client

@@ -1,0 +1,81 @@
+"""Which foreign pages may call us from a browser: none, unless CORS_ORIGINS names them."""
+
+from collections.abc import Collection
+
+from tornado.httputil import HTTPServerRequest
+
+_EXPOSED = ", ".join(
+    (
+        "Location",
+        "Upload-Offset",
+        "Upload-Length",
+        "Upload-Metadata",
+        "Upload-Defer-Length",
+        "Upload-Concat",
+        "Upload-Expires",
+        "Tus-Resumable",
+        "Tus-Version",
+        "Tus-Extension",
+        "Tus-Max-Size",
+        "Tus-Checksum-Algorithm",
+        "Content-Disposition",
+        "ETag",
+        "Retry-After",
+        "X-Request-Id",
+    )
+)
+_ALLOWED = ", ".join(
+    (
+        "Authorization",
+        "Content-Type",
+        "Content-Disposition",
+        "If-Match",
+        "If-None-Match",
+        "If-Range",
+        "Range",
+        "Tus-Resumable",
+        "Upload-Checksum",
+        "Upload-Concat",
+        "Upload-Defer-Length",
+        "Upload-Length",
+        "Upload-Metadata",
+        "Upload-Offset",
+        "X-HTTP-Method-Override",
+        "X-Request-Id",
+        "X-Requested-With",
+    )
+)
+
+
+class Cors:
+    def __init__(self, origins: Collection[str]) -> None:
+        self._origins = frozenset(origins)
+
+    def allows(self, origin: str) -> bool:
+        return "*" in self._origins or origin in self._origins
+
+    def headers(self, request: HTTPServerRequest) -> dict[str, str]:
+        """What a reply to this request carries; nothing without an Origin that is allowed."""
+        origin = request.headers.get("Origin")
+        if not self._origins or origin is None:
+            return {}
+        if not self.allows(origin):
+            return {"Vary": "Origin"}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Expose-Headers": _EXPOSED,
+            "Vary": "Origin",
+        }
+
+    def preflight(self, request: HTTPServerRequest) -> dict[str, str] | None:
+        """The headers of the 204 that answers a preflight; None if the request is none, or not from an allowed page."""
+        headers = request.headers
+        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in headers:
+            return None
+        if not self.allows(headers.get("Origin", "")):
+            return None
+        return {
+            "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+            "Access-Control-Allow-Headers": _ALLOWED,
+            "Access-Control-Max-Age": "86400",
+        }

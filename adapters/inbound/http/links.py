@@ -1,0 +1,41 @@
+"""The URLs we hand out: relative, or below PUBLIC_URL where a proxy shows us under another name."""
+
+import re
+from urllib.parse import urlsplit
+
+from tornado.httputil import HTTPServerRequest
+
+from domain.ids import FileId, UploadId
+
+_HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
+_UPLOAD_PATH = re.compile(r"/uploads/([^/]+)/?")
+
+
+class Links:
+    def __init__(self, public_url: str = "") -> None:
+        self._base = public_url.rstrip("/")
+
+    def upload(self, upload_id: UploadId) -> str:
+        return f"{self._base}/uploads/{upload_id}"
+
+    def file(self, file_id: FileId) -> str:
+        return f"{self._base}/files/{file_id}"
+
+    def content(self, file_id: FileId) -> str:
+        return f"{self._base}/files/{file_id}/content"
+
+    def absolute(self, link: str, request: HTTPServerRequest) -> str:
+        """For a person at a terminal: with the address the client called us by, where we were told no other."""
+        if self._base or not _HOST.fullmatch(request.host):
+            return link
+        return f"{request.protocol}://{request.host}{link}"
+
+    def upload_id_in(self, url: str, *, host: str) -> str | None:
+        """The id in an upload's URL, relative or absolute; None if it leads to another server or elsewhere."""
+        if self._base and url.startswith(self._base + "/"):
+            url = url[len(self._base) :]
+        parts = urlsplit(url)
+        if parts.netloc and parts.netloc.lower() != host.lower():
+            return None
+        found = _UPLOAD_PATH.fullmatch(parts.path)
+        return found[1] if found else None

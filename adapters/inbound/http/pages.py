@@ -1,0 +1,67 @@
+"""The page at ``/``, its files below ``/static/``, and the answer to paths that are nobody's."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+
+from adapters.inbound.common.errors import problem
+
+STATIC_FOLDER = Path(__file__).parent / "static"
+# Everything the page needs comes from here; it runs no inline script and can't be framed.
+_SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+class ProblemHandler(RequestHandler):
+    """Says what is wrong as RFC 9457 problem details."""
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, HTTPError(status_code), None))[1]
+        self.set_header("Content-Type", "application/problem+json")
+        self.set_header("Cache-Control", "no-store")
+        _ = self.finish(json.dumps(problem(error, os.urandom(8).hex())))
+
+
+class Nowhere(ProblemHandler):
+    def prepare(self) -> None:
+        raise HTTPError(404)
+
+
+class Page(ProblemHandler):
+    """HTML for people; for programs that ask for JSON, who we are."""
+
+    def initialize(self, version: str) -> None:
+        self._version = version
+
+    def get(self) -> None:
+        self.set_header("Vary", "Accept")
+        accept = self.request.headers.get("Accept", "")
+        if "application/json" in accept and "text/html" not in accept:
+            self.write({"message": "Longshore", "version": self._version})
+            return
+        for name, value in _SECURITY.items():
+            self.set_header(name, value)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        _ = self.finish((STATIC_FOLDER / "index.html").read_bytes())
+
+    head = get
+
+
+class StaticFiles(StaticFileHandler, ProblemHandler):
+    def set_extra_headers(self, path: str) -> None:
+        for name, value in _SECURITY.items():
+            self.set_header(name, value)

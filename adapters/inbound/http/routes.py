@@ -1,0 +1,75 @@
+"""Which path is whose. Routes whose bodies stream are exchanges; the rest are Tornado handlers, after them."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.routing import Router
+from tornado.web import Application
+
+from adapters.inbound.common.errors import Refusal
+from adapters.inbound.http.exchange import Exchange, Reply, Services, StreamingExchange
+from adapters.inbound.http.files import Files
+from adapters.inbound.http.form import Form
+from adapters.inbound.http.health import Health
+from adapters.inbound.http.tus import Tus
+
+Handler = Callable[..., Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path, its groups handed to the handler of the method that came."""
+
+    pattern: re.Pattern[str]
+    methods: Mapping[str, Handler]
+    is_counted: bool = True
+    """Whether the rate limit counts it."""
+
+    async def dispatch(self, exchange: Exchange, groups: tuple[str, ...]) -> Reply:
+        handler = self.methods.get(exchange.method)
+        if handler is None:
+            allowed = ", ".join(sorted(self.methods))
+            raise Refusal(405, "method_not_allowed", f"allowed here: {allowed}", {"Allow": allowed})
+        return await handler(exchange, *groups)
+
+
+class ExchangeRouter(Router):
+    """Exchanges first, then the application of Tornado handlers. A trailing slash is accepted everywhere."""
+
+    def __init__(self, paths: list[Path], services: Services, application: Application) -> None:
+        self._paths = paths
+        self._services = services
+        self._application = application
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> HTTPMessageDelegate | None:
+        for path in self._paths:
+            if found := path.pattern.fullmatch(request.path):
+                groups = found.groups()
+                return StreamingExchange(
+                    request, partial(path.dispatch, groups=groups), self._services, is_counted=path.is_counted
+                )
+        return self._application.find_handler(request)
+
+
+def exchange_paths(tus: Tus, files: Files, form: Form, health: Health) -> list[Path]:
+    return [
+        Path(
+            re.compile(r"/uploads/([^/]+)/?"),
+            {
+                "PATCH": tus.patch,
+                "HEAD": tus.head,
+                "DELETE": tus.delete,
+                "GET": files.upload,
+                "OPTIONS": lambda exchange, _: tus.options(exchange),
+            },
+        ),
+        Path(re.compile(r"/uploads/?"), {"POST": tus.create, "OPTIONS": tus.options, "GET": files.uploads}),
+        Path(re.compile(r"/files/([^/]+)/content/?"), {"GET": files.content, "HEAD": files.content}),
+        Path(re.compile(r"/files/([^/]+)/?"), {"GET": files.get, "HEAD": files.get, "DELETE": files.delete}),
+        Path(re.compile(r"/health/?"), {"GET": health.get, "HEAD": health.get}, is_counted=False),
+        Path(re.compile(r"/upload/?"), {"POST": form.post}),
+        Path(re.compile(r"/upload/([^/]+)/?"), {"PUT": form.put}),
+    ]

@@ -1,0 +1,117 @@
+/** Live progress from the server over one WebSocket: which bytes of which upload are durable. */
+
+const FIRST_DELAY = 500;
+const LONGEST_DELAY = 20_000;
+const PING_EVERY = 25_000;
+const PONG_WITHIN = 10_000;
+/** Only a connection that lasted resets the backoff: a server that accepts and drops us is not hammered. */
+const STEADY_AFTER = 5000;
+
+export class ProgressFeed extends EventTarget {
+  #url;
+  #socket = null;
+  #listeners = new Map();
+  #attempts = 0;
+  #openedAt = Infinity;
+  #reconnect = null;
+  #heartbeat = null;
+  #overdue = null;
+
+  /** Fires `open` whenever a connection comes up, `away` when one is lost. */
+  constructor(url) {
+    super();
+    this.#url = url;
+    addEventListener("online", () => this.#hurry());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#hurry());
+  }
+
+  get live() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Call `listener(event)` for a snapshot of `uploadId` now and every event of it after that. */
+  subscribe(uploadId, listener) {
+    this.#listeners.set(uploadId, listener);
+    if (this.live) this.#send({ action: "subscribe", upload_ids: [uploadId] });
+    else this.#connect();
+  }
+
+  unsubscribe(uploadId) {
+    if (!this.#listeners.delete(uploadId)) return;
+    if (this.live) this.#send({ action: "unsubscribe", upload_ids: [uploadId] });
+  }
+
+  #connect() {
+    if (this.#socket || this.#reconnect || this.#listeners.size === 0) return;
+    const socket = new WebSocket(this.#url);
+    this.#socket = socket;
+    socket.onopen = () => {
+      this.#openedAt = performance.now();
+      this.#subscribeAgain();
+      this.#heartbeat = setInterval(() => this.#ping(), PING_EVERY);
+      this.dispatchEvent(new Event("open"));
+    };
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = () => this.#lost(socket);
+  }
+
+  #subscribeAgain() {
+    const ids = [...this.#listeners.keys()];
+    for (let at = 0; at < ids.length; at += 100) {
+      this.#send({ action: "subscribe", upload_ids: ids.slice(at, at + 100) });
+    }
+  }
+
+  #receive(data) {
+    clearTimeout(this.#overdue);
+    let event;
+    try {
+      event = JSON.parse(data);
+    } catch {
+      return;
+    }
+    if (typeof event?.type === "string" && event.type.startsWith("upload.")) {
+      this.#listeners.get(event.upload_id)?.(event);
+    }
+  }
+
+  /** A connection that died silently (sleep, a changed network) shows itself by a missing pong only. */
+  #ping() {
+    this.#send({ action: "ping" });
+    const socket = this.#socket;
+    clearTimeout(this.#overdue);
+    this.#overdue = setTimeout(() => {
+      socket.close();
+      this.#lost(socket);
+    }, PONG_WITHIN);
+  }
+
+  #lost(socket) {
+    if (socket !== this.#socket) return;
+    socket.onclose = null;
+    this.#socket = null;
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#overdue);
+    if (performance.now() - this.#openedAt > STEADY_AFTER) this.#attempts = 0;
+    this.#openedAt = Infinity;
+    const ceiling = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#attempts);
+    this.#attempts += 1;
+    // Jitter, so that a restarted server is not met by every page at once.
+    this.#reconnect = setTimeout(() => this.#retryNow(), ceiling * (0.5 + Math.random() / 2));
+    this.dispatchEvent(new Event("away"));
+  }
+
+  #hurry() {
+    if (this.#reconnect) this.#retryNow();
+  }
+
+  #retryNow() {
+    clearTimeout(this.#reconnect);
+    this.#reconnect = null;
+    this.#connect();
+  }
+
+  #send(message) {
+    this.#socket.send(JSON.stringify(message));
+  }
+}

@@ -1,0 +1,109 @@
+/** One run of one upload over tus: from wherever the server is to the end, the first trouble, or `stop()`. */
+
+import { fromStatus, unreachable } from "./words.js";
+
+/* global tus */
+
+const CHUNK_SIZE = 8 * 1024 * 1024;
+
+export class Transfer {
+  #upload;
+  #on;
+  #live = true;
+  #creating;
+
+  /**
+   * `upload.url` is null for a new upload; otherwise the run goes on there and never creates another.
+   * `on` hears `located(url)`, `sent(offset)`, `acknowledged(offset)`, `finished()`, `failed(problem)`;
+   * after `stop()` only a `located` may still come, for an upload the server had already made.
+   */
+  constructor(upload, { endpoint, urlStorage, on }) {
+    this.#on = on;
+    this.#creating = upload.url === null;
+    this.#upload = new tus.Upload(upload.file, {
+      endpoint: this.#creating ? endpoint : null,
+      uploadUrl: upload.url,
+      chunkSize: CHUNK_SIZE,
+      retryDelays: null, // uploads.js retries: it can say why it waits, be hurried, and obey Retry-After
+      metadata: metadata(upload),
+      urlStorage,
+      fingerprint: () => Promise.resolve(upload.key),
+      onBeforeRequest: () => {
+        if (!this.#live) throw new Error("stopped");
+      },
+      onAfterResponse: (request, response) => {
+        if (request.getMethod() === "HEAD") this.#acknowledge(Number(response.getHeader("Upload-Offset")));
+      },
+      onUploadUrlAvailable: () => this.#located(endpoint),
+      onProgress: (offset) => this.#live && this.#on.sent(offset),
+      onChunkComplete: (_size, offset) => this.#acknowledge(offset),
+      onSuccess: () => this.#end(() => this.#on.finished()),
+      onError: (error) => this.#fail(error),
+    });
+  }
+
+  start() {
+    this.#upload.start();
+  }
+
+  stop() {
+    this.#live = false;
+    // A creation under way is let finish: its answer names an upload that would otherwise be orphaned.
+    if (!this.#creating) this.#upload.abort();
+  }
+
+  #located(endpoint) {
+    this.#creating = false;
+    // The page may live below a path that the server does not know of: the id counts, not the prefix.
+    const id = new URL(this.#upload.url, endpoint).pathname.replace(/\/+$/, "").split("/").pop();
+    this.#upload.url = `${endpoint}/${id}`;
+    if (!this.#live) this.#upload.abort();
+    this.#on.located(this.#upload.url);
+  }
+
+  #acknowledge(offset) {
+    if (this.#live && Number.isFinite(offset)) this.#on.acknowledged(offset);
+  }
+
+  #end(tell) {
+    if (!this.#live) return;
+    this.#live = false;
+    tell();
+  }
+
+  #fail(error) {
+    this.#end(() => this.#on.failed(problemOf(error)));
+  }
+}
+
+function metadata({ name, type, path }) {
+  return {
+    filename: name,
+    ...(type && { filetype: type }),
+    ...(path && { relativePath: `${path}/${name}` }),
+  };
+}
+
+function problemOf(error) {
+  const response = error.originalResponse;
+  if (!response) return unreachable();
+  const problem = fromStatus(response.getStatus(), detailOf(response), Number(response.getHeader("Tus-Max-Size")));
+  problem.retryAfter = Number(response.getHeader("Retry-After")) || null;
+  return problem;
+}
+
+/** The server's own sentence out of an RFC 9457 body, if it sent one. */
+function detailOf(response) {
+  try {
+    const { detail } = JSON.parse(response.getBody());
+    return typeof detail === "string" ? detail : "";
+  } catch {
+    return "";
+  }
+}
+
+/** Tell the server to throw an upload away; an upload that is gone already is fine. Rejects when unreachable. */
+export async function terminate(url) {
+  const answer = await fetch(url, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } });
+  if (!answer.ok && answer.status !== 404 && answer.status !== 410) throw new Error(`DELETE: ${answer.status}`);
+}

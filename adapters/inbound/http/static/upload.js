@@ -1,0 +1,138 @@
+/** One file on its way: what is known about it, and the record of it that outlives the page. */
+
+/**
+ * queued → sending ⇄ waiting → done, with paused, failed and cancelled on the way out.
+ * missing: its bytes are not here, the person has to pick the file. elsewhere: another tab or device sends it.
+ */
+export const State = Object.freeze({
+  QUEUED: "queued",
+  SENDING: "sending",
+  WAITING: "waiting",
+  PAUSED: "paused",
+  FAILED: "failed",
+  MISSING: "missing",
+  ELSEWHERE: "elsewhere",
+  CANCELLED: "cancelled",
+  DONE: "done",
+});
+
+export class Upload {
+  /** Bytes handed to the network, and bytes the server calls durable; `sent` is never shown below `stored`. */
+  sent = 0;
+  stored = 0;
+  problem = null;
+  retryAt = null;
+  attempts = 0;
+  transfer = null;
+  timer = null;
+  release = null;
+  pace = new Pace();
+  lastMove = 0;
+
+  constructor({ key, name, size, type = "", lastModified = null, path = "", url = null, handle = null, addedAt }) {
+    Object.assign(this, { key, name, size, type, lastModified, path, url, handle, addedAt });
+    this.state = State.QUEUED;
+    this.file = null;
+    this.kept = false;
+    this.known = true; // false: the server told us of it, this browser has no record
+    this.finishedAt = null;
+  }
+
+  static of({ file, handle, path }) {
+    const { name, size, type, lastModified } = file;
+    const upload = new Upload({ key: newKey(), name, size, type, lastModified, path, handle, addedAt: Date.now() });
+    upload.file = file;
+    return upload;
+  }
+
+  static fromRecord(record) {
+    const upload = new Upload(record);
+    upload.stored = upload.sent = record.stored;
+    upload.finishedAt = record.finishedAt;
+    upload.state = record.state;
+    return upload;
+  }
+
+  /** An unfinished upload that only the server knows: begun in another browser, or this one's memory was cleared. */
+  static fromServer({ id, filename, length, offset, created_at: createdAt }, endpoint) {
+    const upload = new Upload({
+      key: newKey(),
+      name: filename || "Unnamed file",
+      size: length,
+      url: `${endpoint}/${id}`,
+      addedAt: Date.parse(createdAt) || Date.now(),
+    });
+    upload.stored = upload.sent = offset;
+    upload.known = false;
+    upload.state = State.MISSING;
+    return upload;
+  }
+
+  toRecord() {
+    const { key, name, size, type, lastModified, path, url, handle, addedAt, stored, finishedAt } = this;
+    // What was under way goes on by itself in the next page; only a wish of the person is remembered as a state.
+    const lasting = [State.PAUSED, State.CANCELLED, State.DONE].includes(this.state);
+    const state = lasting ? this.state : State.QUEUED;
+    return { key, name, size, type, lastModified, path, url, handle, addedAt, stored, finishedAt, state };
+  }
+
+  get id() {
+    return this.url && this.url.slice(this.url.lastIndexOf("/") + 1);
+  }
+
+  get isUnderWay() {
+    return this.state === State.SENDING || this.state === State.WAITING;
+  }
+
+  get isUnfinished() {
+    return this.state !== State.DONE && this.state !== State.CANCELLED;
+  }
+
+  /** True when closing the page would lose the only way to the bytes. */
+  get wouldBeLost() {
+    return (this.isUnderWay || this.state === State.QUEUED) && !this.kept && !this.handle;
+  }
+
+  /** Never backwards, as the server never takes a durable byte back. */
+  hasStored(offset) {
+    if (offset <= this.stored) return false;
+    this.stored = offset;
+    this.sent = Math.max(this.sent, offset);
+    return true;
+  }
+
+  isOf(file) {
+    if (file.size !== this.size) return false;
+    if (!this.known) return file.name === this.name || this.name === "Unnamed file";
+    return file.name === this.name && (this.lastModified === null || file.lastModified === this.lastModified);
+  }
+}
+
+/** `crypto.randomUUID` exists in secure contexts only; a page on a LAN address needs keys too. */
+function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Speed over the last few seconds of sending. */
+class Pace {
+  static #WINDOW = 6000;
+  #samples = [];
+
+  restart() {
+    this.#samples = [];
+  }
+
+  add(offset, now = performance.now()) {
+    const last = this.#samples.at(-1);
+    if (last && now - last.now < 200) return;
+    this.#samples.push({ offset, now });
+    while (now - this.#samples[0].now > Pace.#WINDOW) this.#samples.shift();
+  }
+
+  /** Bytes per second, or null while it is too early to tell. */
+  rate(offset, now = performance.now()) {
+    const first = this.#samples[0];
+    if (!first || now - first.now < 1000) return null;
+    return Math.max(0, (offset - first.offset) / ((now - first.now) / 1000));
+  }
+}

@@ -1,0 +1,535 @@
+/** All uploads of this page: who may send now, what happens on trouble, and what the next page will find. */
+
+import { fromHandle, isReadable } from "./files.js";
+import { Transfer, terminate } from "./transfer.js";
+import { State, Upload } from "./upload.js";
+import { gone, otherFile, unreachable, unreadable } from "./words.js";
+
+const AT_ONCE = 3;
+const STALLED_AFTER = 60_000;
+const LONGEST_DELAY = 30_000;
+/** Trouble that is this upload's own, not the server's absence, is given up after so many tries without a new byte. */
+const PATIENCE = 8;
+const SHOW_FINISHED_FOR = 24 * 60 * 60 * 1000;
+
+/** Fires `added`, `state`, `progress` and `removed`, each with `detail.upload`; `state` also with `detail.from`. */
+export class Uploads extends EventTarget {
+  #all = [];
+  #store;
+  #feed;
+  #endpoint;
+  #lockPrefix;
+  #copying = Promise.resolve();
+
+  constructor({ store, feed, endpoint, lockPrefix }) {
+    super();
+    this.#store = store;
+    this.#feed = feed;
+    this.#endpoint = endpoint;
+    this.#lockPrefix = lockPrefix;
+    feed.addEventListener("open", () => this.hurry(["offline", "network", "away"]));
+    addEventListener("online", () => this.hurry(["offline", "network", "away"]));
+    setInterval(() => this.#restartStalled(), 5000);
+  }
+
+  [Symbol.iterator]() {
+    return this.#all[Symbol.iterator]();
+  }
+
+  // ---- what the person does
+
+  /** Queue the files. One that an unfinished row waits for continues that row instead. Returns what became of them. */
+  add(picks) {
+    const outcome = { added: 0, continued: 0, already: 0 };
+    for (const pick of picks) {
+      const twin = this.#all.find((upload) => this.#isTwin(upload, pick));
+      if (twin?.state === State.MISSING) {
+        this.#adopt(twin, pick);
+        outcome.continued += 1;
+      } else if (twin) {
+        if (twin.state === State.PAUSED || twin.state === State.FAILED) this.#requeue(twin);
+        outcome.already += 1;
+      } else {
+        this.#take(Upload.of(pick));
+        outcome.added += 1;
+      }
+    }
+    this.#fill();
+    return outcome;
+  }
+
+  /** The person picked a file for this row; anything but its own file is refused with a reason. */
+  provide(upload, pick) {
+    if (upload.state !== State.MISSING) return;
+    if (!upload.isOf(pick.file)) {
+      upload.problem = otherFile(upload);
+      this.#become(upload, State.MISSING);
+      return;
+    }
+    this.#adopt(upload, pick);
+    this.#fill();
+  }
+
+  /** A kept handle needs the person's leave in each new page; true when that was all that was missing. */
+  async reopen(upload) {
+    const file = upload.handle && (await fromHandle(upload.handle, { ask: true }));
+    if (!file) return false;
+    this.provide(upload, { file, handle: upload.handle, path: upload.path });
+    return true;
+  }
+
+  pause(upload) {
+    if (!upload.isUnderWay && upload.state !== State.QUEUED) return;
+    this.#halt(upload);
+    this.#become(upload, State.PAUSED);
+    this.#save(upload);
+    this.#fill();
+  }
+
+  resume(upload) {
+    if (upload.state === State.PAUSED) this.#requeue(upload);
+    this.#fill();
+  }
+
+  retry(upload) {
+    if (upload.state === State.WAITING) {
+      this.#run(upload);
+    } else if (upload.state === State.FAILED) {
+      if (upload.problem.restart) this.#startOver(upload);
+      upload.attempts = 0;
+      this.#requeue(upload);
+    }
+    this.#fill();
+  }
+
+  pauseAll() {
+    for (const upload of this.#all) this.pause(upload);
+  }
+
+  resumeAll() {
+    for (const upload of this.#all) if (upload.state === State.PAUSED) this.#requeue(upload);
+    this.#fill();
+  }
+
+  /** Stop it here and have the server throw its bytes away, now or as soon as it can be reached. */
+  async cancel(upload) {
+    this.#halt(upload);
+    this.#become(upload, State.CANCELLED);
+    this.#remove(upload);
+    this.#fill();
+    await this.#save(upload);
+    await this.#store.dropBytes(upload.key);
+    await this.#bury(upload);
+  }
+
+  /** Take a finished row off the list; the file stays on the server. */
+  clear(upload) {
+    this.#remove(upload);
+    this.#store.forget(upload.key);
+    upload.release?.();
+  }
+
+  // ---- what was before this page
+
+  async restore() {
+    const records = (await this.#store.records()).sort((a, b) => a.addedAt - b.addedAt);
+    for (const record of records) {
+      const upload = Upload.fromRecord(record);
+      if (upload.state === State.DONE && Date.now() - upload.finishedAt > SHOW_FINISHED_FOR) {
+        await this.#store.forget(upload.key);
+      } else if (await this.#own(upload)) {
+        await this.#revive(upload);
+      }
+    }
+    this.#fill();
+  }
+
+  /** Uploads that the server holds open for this person and that this browser knows nothing of. */
+  async discover() {
+    let answer;
+    try {
+      answer = await fetch(`${this.#endpoint}?state=open`, { headers: { Accept: "application/json" } });
+      if (!answer.ok) return;
+      answer = await answer.json();
+    } catch {
+      return; // the rows of this browser matter more; their own trouble will be told
+    }
+    const records = await this.#store.records();
+    const known = new Set([...records.map(({ url }) => url), ...this.#all.map(({ url }) => url)]);
+    for (const found of answer.uploads ?? []) {
+      const upload = Upload.fromServer(found, this.#endpoint);
+      // A length that is not told yet cannot be matched with any file.
+      if (known.has(upload.url) || !Number.isFinite(upload.size)) continue;
+      this.#show(upload);
+      this.#watch(upload);
+    }
+  }
+
+  // ---- taking in
+
+  #isTwin(upload, { file, path }) {
+    if (!upload.isUnfinished || !upload.isOf(file)) return false;
+    if (upload.state === State.MISSING) return true;
+    return upload.known && upload.state !== State.ELSEWHERE && upload.path === path;
+  }
+
+  #take(upload) {
+    this.#show(upload);
+    this.#own(upload);
+    this.#save(upload);
+    this.#keep(upload);
+  }
+
+  #adopt(upload, { file, handle }) {
+    upload.known = true;
+    upload.file = file;
+    upload.handle = handle ?? upload.handle;
+    upload.lastModified = file.lastModified;
+    upload.type = upload.type || file.type;
+    upload.attempts = 0;
+    this.#own(upload);
+    this.#requeue(upload);
+    this.#keep(upload);
+  }
+
+  async #revive(upload) {
+    if (upload.state === State.CANCELLED) {
+      this.#bury(upload);
+      return;
+    }
+    if (upload.state === State.DONE) {
+      this.#show(upload);
+      return;
+    }
+    const kept = await this.#store.bytes(upload.key);
+    const file = kept ?? (upload.handle && (await fromHandle(upload.handle)));
+    upload.kept = kept !== null;
+    upload.file = file && upload.isOf(file) ? file : null;
+    if (!upload.file) upload.state = State.MISSING;
+    this.#show(upload);
+    if (upload.url) this.#watch(upload);
+    if (!upload.kept && upload.file) this.#keep(upload);
+  }
+
+  /**
+   * One tab drives an upload. Resolves to true when this one may; otherwise the row is shown as sent elsewhere
+   * and taken over as soon as the other tab is done with it, closed or crashed.
+   */
+  #own(upload) {
+    if (upload.release || !navigator.locks) return Promise.resolve(true); // plain http on a LAN address has no locks
+    const name = this.#lockPrefix + upload.key;
+    return new Promise((resolve) => {
+      navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+        resolve(lock !== null);
+        if (lock === null) {
+          this.#stepAside(upload, name);
+          return undefined;
+        }
+        return new Promise((release) => (upload.release = release));
+      });
+    });
+  }
+
+  #stepAside(upload, name) {
+    if (upload.state === State.CANCELLED) return;
+    const finished = upload.state === State.DONE;
+    if (!finished) upload.state = State.ELSEWHERE;
+    this.#show(upload);
+    if (finished) return;
+    if (upload.url) this.#watch(upload);
+    navigator.locks.request(name, async () => {
+      const record = await this.#store.record(upload.key);
+      this.#remove(upload);
+      if (!record) return undefined;
+      const heir = Upload.fromRecord(record);
+      const held = new Promise((release) => (heir.release = release));
+      await this.#revive(heir);
+      this.#fill();
+      return held;
+    });
+  }
+
+  /** Copies run one after the other, beside the sending; a file that is through by then is not copied. */
+  #keep(upload) {
+    this.#copying = this.#copying.then(async () => {
+      if (!upload.isUnfinished || !upload.file || upload.kept) return;
+      upload.kept = await this.#store.keepBytes(upload.key, upload.file);
+      if (!upload.isUnfinished) await this.#store.dropBytes(upload.key);
+    });
+  }
+
+  // ---- sending
+
+  #fill() {
+    let free = AT_ONCE - this.#all.filter((upload) => upload.isUnderWay).length;
+    for (const upload of this.#all) {
+      if (free <= 0) return;
+      if (upload.state !== State.QUEUED) continue;
+      this.#run(upload);
+      free -= 1;
+    }
+  }
+
+  #run(upload) {
+    this.#halt(upload);
+    const transfer = new Transfer(upload, {
+      endpoint: this.#endpoint,
+      urlStorage: new RecordUrls(upload, () => this.#save(upload)),
+      on: {
+        located: (url) => this.#located(upload, transfer, url),
+        sent: (offset) => this.#sent(upload, offset),
+        acknowledged: (offset) => this.#stored(upload, offset),
+        finished: () => this.#finished(upload),
+        failed: (problem) => this.#failed(upload, transfer, problem),
+      },
+    });
+    upload.transfer = transfer;
+    upload.lastMove = performance.now();
+    upload.pace.restart();
+    this.#become(upload, State.SENDING);
+    transfer.start();
+  }
+
+  #halt(upload) {
+    clearTimeout(upload.timer);
+    upload.retryAt = null;
+    upload.transfer?.stop();
+    upload.transfer = null;
+    upload.sent = upload.stored;
+  }
+
+  #startOver(upload) {
+    if (upload.url) this.#feed.unsubscribe(upload.id);
+    Object.assign(upload, { url: null, stored: 0, sent: 0 });
+  }
+
+  #requeue(upload) {
+    upload.problem = null;
+    this.#become(upload, State.QUEUED);
+    this.#save(upload);
+  }
+
+  #located(upload, transfer, url) {
+    const overtaken = upload.transfer !== transfer && (upload.url !== null || upload.transfer !== null);
+    if (overtaken && url !== upload.url) {
+      terminate(url).catch(() => {}); // an answer that came after its run was replaced; it would expire anyway
+      return;
+    }
+    upload.url = url;
+    if (upload.state === State.CANCELLED) {
+      this.#bury(upload);
+      return;
+    }
+    this.#save(upload);
+    this.#watch(upload);
+  }
+
+  #sent(upload, offset) {
+    if (offset !== upload.sent) upload.lastMove = performance.now();
+    upload.sent = Math.max(offset, upload.stored);
+    upload.pace.add(upload.sent);
+    upload.problem = null;
+    this.#tell("progress", upload);
+  }
+
+  #stored(upload, offset) {
+    if (!upload.hasStored(offset)) return;
+    upload.attempts = 0;
+    upload.lastMove = performance.now();
+    this.#tell("progress", upload);
+    if (upload.known && upload.isUnfinished && upload.state !== State.ELSEWHERE) this.#saveSoon(upload);
+  }
+
+  #finished(upload) {
+    upload.transfer = null;
+    upload.file = null;
+    upload.handle = null;
+    upload.problem = null;
+    upload.stored = upload.sent = upload.size;
+    upload.finishedAt = Date.now();
+    this.#feed.unsubscribe(upload.id);
+    this.#become(upload, State.DONE);
+    this.#save(upload).then(() => upload.release?.());
+    this.#store.dropBytes(upload.key);
+    this.#fill();
+  }
+
+  async #failed(upload, transfer, problem) {
+    if (problem.kind === "network" && !(await this.#isReadable(upload))) problem = unreadable();
+    if (upload.transfer !== transfer) return; // paused or cancelled meanwhile
+    this.#halt(upload);
+    upload.problem = problem;
+    if (problem.kind === "unreadable") {
+      upload.file = null;
+      this.#become(upload, State.MISSING);
+      this.#fill();
+      return;
+    }
+    upload.attempts += 1;
+    const ownTrouble = problem.kind === "server" || problem.kind === "busy";
+    if (problem.auto && !(ownTrouble && upload.attempts >= PATIENCE)) this.#retryLater(upload);
+    else this.#become(upload, State.FAILED);
+    this.#fill();
+  }
+
+  /** A file that changed on disk reads as a network error; our own copy, if there is one, takes its place. */
+  async #isReadable(upload) {
+    if (await isReadable(upload.file)) return true;
+    const copy = upload.kept && (await this.#store.bytes(upload.key));
+    if (!copy || !(await isReadable(copy))) return false;
+    upload.file = copy;
+    return true;
+  }
+
+  #retryLater(upload) {
+    const planned = Math.min(LONGEST_DELAY, 500 * 2 ** (upload.attempts - 1)) * (0.75 + Math.random() / 2);
+    const delay = Math.max(planned, Math.min(upload.problem.retryAfter ?? 0, 120) * 1000);
+    upload.retryAt = Date.now() + delay;
+    upload.timer = setTimeout(() => this.#run(upload), delay);
+    this.#become(upload, State.WAITING);
+  }
+
+  /** The way to the server is back: whoever waits for just that need not sit out the delay. */
+  hurry(kinds) {
+    for (const upload of this.#all) {
+      if (upload.state === State.WAITING && kinds.includes(upload.problem?.kind)) this.#run(upload);
+    }
+  }
+
+  /** A connection can die without a word; the newest request wins on the server, so trying again is safe. */
+  #restartStalled() {
+    for (const upload of this.#all) {
+      // After the last byte the server may have long work to do before it answers.
+      const patience = upload.sent < upload.size ? STALLED_AFTER : 5 * STALLED_AFTER;
+      if (upload.state !== State.SENDING || performance.now() - upload.lastMove < patience) continue;
+      this.#failed(upload, upload.transfer, unreachable());
+    }
+  }
+
+  // ---- what the server says
+
+  #watch(upload) {
+    this.#feed.subscribe(upload.id, (event) => this.#heard(upload, event));
+  }
+
+  #heard(upload, event) {
+    if (!upload.isUnfinished) return;
+    if (event.type === "upload.aborted" || event.type === "upload.expired") {
+      this.#vanished(upload);
+      return;
+    }
+    if (Number.isFinite(event.offset)) this.#stored(upload, event.offset);
+    const completed = event.type === "upload.completed" || event.state === "COMPLETED";
+    if (completed && upload.state !== State.SENDING) {
+      // Someone else brought the last byte, or our answer was lost on its way.
+      if (upload.state !== State.ELSEWHERE || !upload.known) this.#finishedElsewhere(upload);
+    } else if (!upload.known && event.type === "upload.progress") {
+      this.#movesElsewhere(upload);
+    }
+  }
+
+  #finishedElsewhere(upload) {
+    this.#halt(upload);
+    upload.known = true;
+    this.#finished(upload);
+  }
+
+  /** An upload that moves without us is being sent by somebody else: offering to continue it would only interrupt. */
+  #movesElsewhere(upload) {
+    clearTimeout(upload.timer);
+    if (upload.state !== State.ELSEWHERE) this.#become(upload, State.ELSEWHERE);
+    upload.timer = setTimeout(() => this.#become(upload, State.MISSING), 10_000);
+  }
+
+  #vanished(upload) {
+    if (upload.known && upload.state !== State.ELSEWHERE) {
+      this.#halt(upload);
+      upload.problem = gone();
+      if (upload.file) {
+        this.#become(upload, State.FAILED);
+      } else {
+        this.#startOver(upload);
+        this.#become(upload, State.MISSING);
+      }
+      this.#fill();
+    } else if (!upload.known) {
+      this.#remove(upload);
+    }
+  }
+
+  /** Deleting is retried in the next page if it cannot be done in this one: the record stays until it is. */
+  async #bury(upload) {
+    try {
+      if (upload.url) await terminate(upload.url);
+      await this.#store.forget(upload.key);
+      upload.release?.();
+    } catch {
+      setTimeout(() => this.#bury(upload), LONGEST_DELAY);
+    }
+  }
+
+  // ---- bookkeeping
+
+  #show(upload) {
+    this.#all.push(upload);
+    this.#tell("added", upload);
+  }
+
+  #remove(upload) {
+    const at = this.#all.indexOf(upload);
+    if (at < 0) return;
+    this.#all.splice(at, 1);
+    clearTimeout(upload.timer);
+    if (upload.url) this.#feed.unsubscribe(upload.id);
+    this.#tell("removed", upload);
+  }
+
+  #become(upload, state) {
+    const from = upload.state;
+    upload.state = state;
+    this.#tell("state", upload, { from });
+  }
+
+  #tell(type, upload, more = {}) {
+    this.dispatchEvent(new CustomEvent(type, { detail: { upload, ...more } }));
+  }
+
+  async #save(upload) {
+    upload.savedAt = Date.now();
+    await this.#store.save(upload.toRecord()).catch(() => {}); // without memory the page still uploads
+  }
+
+  #saveSoon(upload) {
+    if (Date.now() - (upload.savedAt ?? 0) > 2000) this.#save(upload);
+  }
+}
+
+/** tus-js-client's URL storage, kept in the upload's own record. */
+class RecordUrls {
+  #upload;
+  #save;
+
+  constructor(upload, save) {
+    this.#upload = upload;
+    this.#save = save;
+  }
+
+  async findAllUploads() {
+    return this.#upload.url ? [{ uploadUrl: this.#upload.url, urlStorageKey: this.#upload.key }] : [];
+  }
+
+  async findUploadsByFingerprint(fingerprint) {
+    return fingerprint === this.#upload.key ? this.findAllUploads() : [];
+  }
+
+  async addUpload(fingerprint, { uploadUrl }) {
+    this.#upload.url = uploadUrl;
+    await this.#save(); // the first byte is sent only after the way back is on disk
+    return fingerprint;
+  }
+
+  async removeUpload() {
+    this.#upload.url = null;
+    await this.#save();
+  }
+}

@@ -1,0 +1,188 @@
+/** The board: rows, the overall line, the window's title, and what each button asks of the uploads. */
+
+import { fromInput } from "./files.js";
+import { contentLink, percent, Row } from "./row.js";
+import { State } from "./upload.js";
+import { bytes, count, timeLeft, wholeBytes } from "./words.js";
+
+const REDRAW_EVERY = 250;
+
+const byId = (id) => document.getElementById(id);
+
+export class View {
+  #uploads;
+  #say;
+  #rows = new Map();
+  #stale = new Set();
+  #pickingFor = null;
+
+  /** `say(text)` reaches people who cannot see the page. */
+  constructor(uploads, say) {
+    this.#uploads = uploads;
+    this.#say = say;
+    uploads.addEventListener("added", ({ detail }) => this.#add(detail.upload));
+    uploads.addEventListener("removed", ({ detail }) => this.#remove(detail.upload));
+    uploads.addEventListener("progress", ({ detail }) => this.#stale.add(detail.upload));
+    uploads.addEventListener("state", ({ detail }) => this.#redraw(detail.upload));
+    setInterval(() => this.#redrawStale(), REDRAW_EVERY);
+    setInterval(() => this.#tick(), 1000);
+    this.#listen();
+  }
+
+  #listen() {
+    byId("pause-all").addEventListener("click", () => this.#uploads.pauseAll());
+    byId("resume-all").addEventListener("click", () => this.#uploads.resumeAll());
+    byId("clear-done").addEventListener("click", () => this.#clearDone());
+    byId("again").addEventListener("change", ({ target }) => {
+      const [pick] = fromInput(target);
+      target.value = ""; // picking the same file twice must fire twice
+      if (pick && this.#pickingFor) this.#uploads.provide(this.#pickingFor, pick);
+    });
+  }
+
+  #add(upload) {
+    const row = new Row(upload, {
+      toggle: () => (upload.state === State.PAUSED ? this.#uploads.resume(upload) : this.#uploads.pause(upload)),
+      retry: () => this.#uploads.retry(upload),
+      pick: () => this.#pick(upload),
+      copy: () => this.#copy(upload, row),
+      remove: () => this.#askToRemove(upload),
+    });
+    this.#rows.set(upload, row);
+    byId("rows").append(row.node);
+    this.#drawBoard();
+  }
+
+  #remove(upload) {
+    const { node } = this.#rows.get(upload);
+    const hadFocus = node.contains(document.activeElement) || document.activeElement === document.body;
+    const neighbour = node.nextElementSibling ?? node.previousElementSibling;
+    node.remove();
+    this.#rows.delete(upload);
+    this.#stale.delete(upload);
+    this.#drawBoard();
+    if (hadFocus) this.#focusNear(neighbour);
+  }
+
+  #focusNear(node) {
+    const row = [...this.#rows.values()].find((candidate) => candidate.node === node);
+    (row?.focusable() ?? (this.#rows.size ? byId("board-title") : byId("files"))).focus();
+  }
+
+  #redraw(upload) {
+    this.#stale.delete(upload);
+    const row = this.#rows.get(upload);
+    if (!row) return;
+    row.draw();
+    row.keepFocus();
+    this.#drawBoard();
+  }
+
+  #redrawStale() {
+    if (this.#stale.size === 0) return;
+    for (const upload of this.#stale) this.#rows.get(upload)?.draw();
+    this.#stale.clear();
+    this.#drawBoard();
+  }
+
+  /** Countdowns and speeds move even while no byte does. */
+  #tick() {
+    for (const upload of this.#uploads) if (upload.isUnderWay) this.#stale.add(upload);
+  }
+
+  #drawBoard() {
+    const all = [...this.#uploads];
+    const some = (test) => all.some(test);
+    const movable = (upload) => upload.isUnderWay || upload.state === State.QUEUED;
+    byId("board").hidden = all.length === 0;
+    document.body.classList.toggle("busy", all.length > 0);
+    byId("legend").hidden = !some((upload) => upload.state !== State.DONE);
+    byId("pause-all").hidden = !some(movable);
+    byId("resume-all").hidden = some(movable) || !some((upload) => upload.state === State.PAUSED);
+    byId("clear-done").hidden = !some((upload) => upload.state === State.DONE);
+    const overall = summary(all);
+    byId("overall").textContent = overall.text;
+    document.title = overall.moving ? `${overall.percent}% · Longshore` : "Longshore";
+  }
+
+  #clearDone() {
+    for (const upload of [...this.#uploads]) if (upload.state === State.DONE) this.#uploads.clear(upload);
+    (this.#rows.size ? byId("board-title") : byId("files")).focus();
+    this.#say("Finished uploads are off the list.");
+  }
+
+  async #pick(upload) {
+    // A kept handle only needs leave; its question must come straight from the click.
+    if (upload.handle && !upload.problem && (await this.#uploads.reopen(upload))) return;
+    this.#pickingFor = upload;
+    byId("again").click();
+  }
+
+  async #copy(upload, row) {
+    const worked = await copyText(contentLink(upload));
+    row.copied(worked);
+    this.#say(worked ? "Link copied." : "The link could not be copied.");
+  }
+
+  async #askToRemove(upload) {
+    if (upload.state === State.DONE) {
+      this.#uploads.clear(upload);
+    } else if (upload.stored === 0 || (await confirmCancel(upload))) {
+      if (upload.state === State.DONE) return; // it finished while we asked
+      this.#uploads.cancel(upload);
+      this.#say(`${upload.name}: cancelled.`);
+    }
+  }
+}
+
+/** What the whole list is up to, in one line. Rows that wait for a file to be picked are not counted as work. */
+export function summary(all) {
+  const work = all.filter((upload) => upload.state !== State.MISSING && upload.state !== State.ELSEWHERE);
+  const finished = work.filter((upload) => upload.state === State.DONE).length;
+  const size = work.reduce((sum, upload) => sum + upload.size, 0);
+  const stored = work.reduce((sum, upload) => sum + upload.stored, 0);
+  const moving = work.some((upload) => upload.isUnderWay);
+  const rate = work.reduce((sum, { state, pace, sent }) => sum + ((state === State.SENDING && pace.rate(sent)) || 0), 0);
+  const parts = [finished === work.length ? count(finished, "file") + " stored" : `${finished} of ${count(work.length, "file")} stored`];
+  if (finished < work.length) parts.push(`${bytes(stored)} of ${wholeBytes(size)}`);
+  if (moving && rate > 0 && work.length > 1) parts.push(timeLeft((size - stored) / rate));
+  return {
+    text: work.length ? parts.join(" · ") : "",
+    percent: Math.floor(percent(stored, size)),
+    moving,
+    unfinished: work.length - finished,
+  };
+}
+
+function confirmCancel(upload) {
+  const dialog = byId("confirm");
+  byId("confirm-text").textContent =
+    `${bytes(upload.stored)} of “${upload.name}” are stored on the server and would be deleted there.`;
+  dialog.returnValue = "keep";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "cancel"), { once: true });
+  });
+}
+
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text); // plain http on a LAN address has no clipboard interface
+  }
+}
+
+function copyBySelection(text) {
+  const before = document.activeElement;
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "visually-hidden";
+  document.body.append(field);
+  field.select();
+  const worked = document.execCommand("copy");
+  field.remove();
+  before?.focus();
+  return worked;
+}

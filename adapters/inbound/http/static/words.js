@@ -1,0 +1,102 @@
+/** What the page says: sizes, times, and every trouble in plain words. */
+
+/** Keeps a number and its unit on one line. */
+export const NBSP = "\u00a0";
+
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+/** Decimal units, as file managers and disk makers count: 73400320 → "73.4 MB". */
+export function bytes(count) {
+  let value = count;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
+  return `${value.toFixed(digits)}${NBSP}${UNITS[unit]}`;
+}
+
+/** The size of a whole file: "40 MB" rather than "40.0 MB", as it does not move. */
+export const wholeBytes = (count) => bytes(count).replace(`.0${NBSP}`, NBSP);
+
+/** Rounded on purpose: a time left that jumps every second helps nobody. */
+export function timeLeft(seconds) {
+  if (!Number.isFinite(seconds)) return "";
+  if (seconds < 5) return "a few seconds left";
+  if (seconds < 55) return `${Math.ceil(seconds / 5) * 5}${NBSP}s left`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${Math.max(1, minutes)}${NBSP}min left`;
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 48) return `${Math.round(hours / 24)} days left`;
+  return minutes % 60 ? `${hours} h ${minutes % 60} min left` : `${hours} h left`;
+}
+
+export function count(number, one, many = `${one}s`) {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** Up to four letters for the tile beside a name. */
+export function extension(name) {
+  const found = /[^.]\.([A-Za-z0-9]{1,4})$/.exec(name);
+  return found ? found[1].toUpperCase() : "";
+}
+
+/**
+ * A trouble: `kind` is stable, `text` is for people, `auto` says that waiting may cure it,
+ * `restart` that only a new upload from the first byte will.
+ */
+function problem(kind, text, { auto = false, restart = false } = {}) {
+  return { kind, text, auto, restart, retryAfter: null };
+}
+
+export const unreadable = () =>
+  problem("unreadable", "This file was changed, moved or deleted on your device since you picked it. Pick it again.");
+
+export const otherFile = (upload) =>
+  problem(
+    "other-file",
+    `That is a different file, or it has changed since. This upload needs “${upload.name}”, ${wholeBytes(upload.size)}.`,
+  );
+
+export const unreachable = () =>
+  navigator.onLine === false
+    ? problem("offline", "You are offline. This goes on by itself when the connection is back.", { auto: true })
+    : problem("network", "The server can’t be reached.", { auto: true });
+
+export const gone = () =>
+  problem("gone", "The server no longer has this upload: it expired or was deleted. It can start again from the beginning.", {
+    restart: true,
+  });
+
+/** `detail` is the server's own sentence (RFC 9457), shown only where we have none of our own. */
+export function fromStatus(status, detail, limit) {
+  switch (status) {
+    case 0:
+      return unreachable();
+    case 401:
+    case 403:
+      return problem("forbidden", "You are not allowed to do this. Sign in again, then retry.");
+    case 404:
+    case 410:
+      return gone();
+    case 408:
+      return problem("server", "The connection was too slow for the server.", { auto: true });
+    case 409:
+    case 423:
+      return problem("busy", "Somebody else is sending this file just now.", { auto: true });
+    case 413:
+      return problem("too-large", `This file is too large for this server${limit ? `, which takes up to ${wholeBytes(limit)}` : ""}.`);
+    case 429:
+      return problem("too-many", "The server asks us to slow down.", { auto: true });
+    case 502:
+    case 503:
+    case 504:
+      return problem("away", "The server is away for a moment.", { auto: true });
+    case 507:
+      return problem("full", "The server has no room left. Make space there, then retry.");
+    default:
+      if (status >= 500) return problem("server", "Something went wrong on the server.", { auto: true });
+      return problem("refused", `The server refused this file${detail ? `: ${detail}` : ` (${status}).`}`);
+  }
+}

@@ -1,0 +1,285 @@
+"""The connection to SQLite or PostgreSQL: settings that make commits durable, and one kind of transaction."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    CursorResult,
+    Executable,
+    RowMapping,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from adapters.outbound.sql.errors import translated
+from domain.errors import RepositoryUnavailable
+from ports.health import HealthCheck
+
+BUSY_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
+_POOL_SECONDS = 5.0
+_COMMAND_SECONDS = 15.0
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+
+class Database(HealthCheck):
+    """Everything here that talks to the database does so through one of these; close it at the end.
+
+    ``durable=False`` gives up the promise that a commit outlives a power cut; for benchmarks.
+    """
+
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        self.url = normalised(url)
+        self.durable = durable
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._sqlite_engine() if self.is_sqlite else self._postgresql_engine()
+        # On SQLite the tasks of this process queue here, in order, instead of polling for the file's one write lock.
+        self._gate = asyncio.Lock() if self.is_sqlite else None
+        if self.is_sqlite:
+            self._readers = self.engine
+            self._writers = self.engine.execution_options(longshore_writes=True)
+        else:
+            self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._writers = self.engine
+
+    def transaction(self) -> "Transaction":
+        return Transaction(self)
+
+    async def check(self) -> None:
+        with translated():
+            async with asyncio.timeout(_CONNECT_SECONDS), self._readers.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def write_turn(self) -> AsyncIterator[None]:
+        """This process's turn to write; with PostgreSQL everybody's turn is now.
+
+        Raises:
+            RepositoryUnavailable: the turn did not come in time.
+        """
+        if self._gate is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._gate.acquire()
+        except TimeoutError:
+            raise RepositoryUnavailable("the database is busy") from None
+        try:
+            yield
+        finally:
+            self._gate.release()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection without a transaction: each statement sees what is committed when it starts."""
+        async with self._readers.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction that may write from its first statement on; undone unless committed."""
+        async with self.write_turn(), self._writers.connect() as connection:
+            yield connection
+
+    async def connect(self) -> AsyncConnection:
+        """A connection of one's own, without a transaction, to keep and to close."""
+        return await self._readers.connect()
+
+    def connect_sqlite(self) -> sqlite3.Connection:
+        """A connection of one's own beside the pool's, for use in one thread at a time."""
+        connection = sqlite3.connect(self._sqlite_path(), isolation_level=None, check_same_thread=False)
+        try:
+            prepare_sqlite(connection, durable=self.durable)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _sqlite_path(self) -> str:
+        path = self.url.database
+        if not path or path == ":memory:":
+            raise ValueError("a SQLite database needs a file: it is opened by more than one connection")
+        return path
+
+    def _sqlite_engine(self) -> AsyncEngine:
+        self._sqlite_path()
+        engine = create_async_engine(
+            self.url,
+            # Transactions begin where we say so, below, not where the driver guesses.
+            connect_args={"isolation_level": None, "timeout": BUSY_SECONDS},
+            pool_size=4,
+            max_overflow=8,
+            pool_timeout=_POOL_SECONDS,
+        )
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def prepare(connection: Any, _record: object) -> None:
+            prepare_sqlite(connection, durable=self.durable)
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def begin(connection: Connection) -> None:
+            if connection.get_execution_options().get("longshore_writes"):
+                # A transaction that reads first and then writes could fail at once; this one waits for its turn.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        return engine
+
+    def _postgresql_engine(self) -> AsyncEngine:
+        settings = {
+            "application_name": "longshore",
+            "idle_in_transaction_session_timeout": "60000",
+            "jit": "off",  # our statements are small; compiling them costs more than running them
+        }
+        if not self.durable:
+            settings["synchronous_commit"] = "off"
+        return create_async_engine(
+            self.url,
+            connect_args={
+                "timeout": _CONNECT_SECONDS,
+                "command_timeout": _COMMAND_SECONDS,
+                "server_settings": settings,
+            },
+            pool_pre_ping=True,
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=_POOL_SECONDS,
+        )
+
+
+class Transaction:
+    """``async with`` opens it; without ``commit`` everything is undone.
+
+    Nothing is taken from the database before the first statement. Until the first write each read stands for
+    itself; from then on reads and writes are one transaction. What must not change in between is guarded by
+    the upload's lease.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._stack = AsyncExitStack()
+        self._connection: AsyncConnection | None = None
+        self._writes = False
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._database.is_sqlite
+
+    async def read(self, statement: Executable) -> Sequence[RowMapping]:
+        with translated():
+            if self._connection is None:
+                self._connection = await self._stack.enter_async_context(self._database.reading())
+            result = await self._connection.execute(statement)
+            return result.mappings().all()
+
+    async def write(
+        self, statement: Executable, rows: Sequence[dict[str, Any]] | dict[str, Any] | None = None
+    ) -> CursorResult[Any]:
+        with translated():
+            if not self._writes:
+                await self._end()
+                self._connection = await self._stack.enter_async_context(self._database.writing())
+                self._writes = True
+            assert self._connection is not None
+            return await self._connection.execute(statement, rows)
+
+    async def commit(self) -> None:
+        with translated():
+            if self._writes and self._connection is not None:
+                await self._connection.commit()
+            await self._end()
+
+    async def _end(self) -> None:
+        self._connection, self._writes = None, False
+        stack, self._stack = self._stack, AsyncExitStack()
+        await stack.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection, self._writes = None, False
+        with translated() if error is None else nullcontext():
+            await self._stack.__aexit__(kind, error, trace)
+
+
+def normalised(url: str) -> URL:
+    """``url`` with the drivers this project uses, whatever it names.
+
+    Raises:
+        ValueError: neither SQLite nor PostgreSQL.
+    """
+    parsed = make_url(url)
+    try:
+        return parsed.set(drivername=_DRIVERS[parsed.drivername])
+    except KeyError:
+        raise ValueError(f"not a database we know: {parsed.drivername}") from None
+
+
+class _Cursor(Protocol):
+    def execute(self, statement: str, /) -> object: ...
+    def fetchone(self) -> Any: ...
+    def close(self) -> None: ...
+
+
+class _SqliteConnection(Protocol):
+    cursor: Callable[[], Any]
+
+
+def prepare_sqlite(connection: _SqliteConnection, *, durable: bool = True, foreign_keys: bool = True) -> None:
+    cursor: _Cursor = connection.cursor()
+    try:
+        _run(cursor, _pragmas(durable=durable, foreign_keys=foreign_keys))
+        _become_wal(cursor)
+    finally:
+        cursor.close()
+
+
+def _pragmas(*, durable: bool, foreign_keys: bool) -> Iterable[str]:
+    yield f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}"
+    yield f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}"
+    yield "PRAGMA fullfsync = ON"  # macOS: fsync alone leaves the bytes in the drive's cache
+    yield f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}"
+    yield f"PRAGMA journal_size_limit = {64 * 1024 * 1024}"
+
+
+def _run(cursor: _Cursor, statements: Iterable[str]) -> None:
+    for statement in statements:
+        cursor.execute(statement)
+
+
+def _become_wal(cursor: _Cursor) -> None:
+    """Turn write-ahead logging on, once in a file's life; SQLite does not wait for others when it does that."""
+    cursor.execute("PRAGMA journal_mode")
+    if cursor.fetchone()[0] == "wal":
+        return
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            # Where a filesystem can't do it the old mode stays, as durable and slower.
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.01)

@@ -1,0 +1,156 @@
+"""The rows that leases are: claimed, wanted, taken over, renewed and released, each in one short statement.
+
+Whether a lease has run out is for the database's clock to say, PostgreSQL's own; with SQLite all processes are on
+one machine and its clock is the database's.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, func, literal, or_, select, type_coerce, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from adapters.outbound.sql.batches import Batches
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.holder import Holder
+from adapters.outbound.sql.tables import Instant, upload_leases
+from domain.ids import UploadId
+from ports.clock import Clock
+
+TTL = timedelta(seconds=10)
+_FORGOTTEN = timedelta(hours=1)
+_MAX_BATCH = 500
+_FREE = ""
+
+_c = upload_leases.c
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A lease as it stands; ``is_over`` if it has run out or was released."""
+
+    token: str
+    holder: Holder | None
+    expires_at: datetime
+    is_over: bool
+    wanted_by: str | None
+
+
+class SqlLeases:
+    def __init__(self, database: Database, clock: Clock, holder: Holder) -> None:
+        self._database = database
+        self._clock = clock
+        self._holder = str(holder)
+        self._claims = Batches[tuple[UploadId, str], bool](self._claim_all, limit=_MAX_BATCH)
+        self._releases = Batches[str, None](self._release_all, limit=_MAX_BATCH)
+
+    async def claim(self, upload_id: UploadId) -> str | None:
+        """The token of the lease, or None if somebody else's stands."""
+        token = secrets.token_hex(16)
+        return token if await self._claims.submit((upload_id, token)) else None
+
+    async def want(self, upload_id: UploadId, *, by: str) -> bool:
+        """Ask its holder to let go, instead of whoever asked before; False if there is no holder."""
+        asked = update(upload_leases).where(_c.upload_id == upload_id).values(wanted_by=by)
+        async with self._database.transaction() as transaction:
+            done = await transaction.write(asked)
+            await transaction.commit()
+        return bool(done.rowcount)
+
+    async def find(self, upload_id: UploadId) -> Found | None:
+        columns = (_c.token, _c.holder, _c.expires_at, self._is_over().label("is_over"), _c.wanted_by)
+        async with self._database.transaction() as transaction:
+            rows = await transaction.read(select(*columns).where(_c.upload_id == upload_id))
+        if not rows:
+            return None
+        row = rows[0]
+        return Found(row["token"], Holder.parse(row["holder"]), row["expires_at"], bool(row["is_over"]), row["wanted_by"])
+
+    async def take_over(self, upload_id: UploadId, *, token: str, wanted_by: str) -> str | None:
+        """The new token in place of ``token``; None if that has changed, or another one wants it by now."""
+        new = secrets.token_hex(16)
+        mine = update(upload_leases).where(_c.upload_id == upload_id, _c.token == token, _c.wanted_by == wanted_by)
+        values = {"token": new, "holder": self._holder, "expires_at": self._in(TTL), "wanted_by": None}
+        async with self._database.transaction() as transaction:
+            done = await transaction.write(mine.values(values))
+            await transaction.commit()
+        return new if done.rowcount else None
+
+    async def renew(self, tokens: Sequence[str]) -> set[str]:
+        """Put their ends off; return those that still stand."""
+        standing: set[str] = set()
+        for some in _slices(tokens):
+            async with self._database.transaction() as transaction:
+                renewed = update(upload_leases).where(_c.token.in_(some)).values(expires_at=self._in(TTL))
+                standing.update((await transaction.write(renewed.returning(_c.token))).scalars())
+                await transaction.commit()
+        return standing
+
+    async def wanted(self) -> list[tuple[str, str]]:
+        """Our leases that somebody else wants: their tokens, and who."""
+        wanted = select(_c.token, _c.wanted_by).where(_c.holder == self._holder, _c.wanted_by.is_not(None))
+        async with self._database.transaction() as transaction:
+            return [(row["token"], row["wanted_by"]) for row in await transaction.read(wanted)]
+
+    async def outbid(self, token: str, *, wanted_by: str) -> None:
+        """Tell who wants it that a newer request has it now."""
+        newer = update(upload_leases).where(_c.token == token, _c.wanted_by == wanted_by).values(wanted_by=None)
+        async with self._database.transaction() as transaction:
+            await transaction.write(newer)
+            await transaction.commit()
+
+    async def release(self, tokens: Iterable[str]) -> None:
+        """Let them go; what is recorded under one of them from now on is refused."""
+        await asyncio.gather(*(self._releases.submit(token) for token in tokens))
+
+    async def sweep(self) -> None:
+        """Forget what ran out long ago and nobody took over."""
+        async with self._database.transaction() as transaction:
+            await transaction.write(delete(upload_leases).where(_c.expires_at < self._in(-_FORGOTTEN)))
+            await transaction.commit()
+
+    async def close(self) -> None:
+        await self._claims.close()
+        await self._releases.close()
+
+    async def _claim_all(self, claims: Sequence[tuple[UploadId, str]]) -> Sequence[bool]:
+        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
+        fresh = insert(upload_leases).values(expires_at=self._in(TTL))
+        ours = {"token": fresh.excluded.token, "holder": fresh.excluded.holder, "expires_at": fresh.excluded.expires_at}
+        upsert = fresh.on_conflict_do_update(
+            index_elements=[_c.upload_id], set_={**ours, "wanted_by": None}, where=self._is_over()
+        )
+        # One statement can't touch a row twice; an earlier claim of the same upload has been given up.
+        rows = {id_: {"upload_id": id_, "token": token, "holder": self._holder} for id_, token in claims}
+        # In order of the ids, as everywhere, so that no two processes can wait for one another.
+        in_order = [rows[id_] for id_ in sorted(rows)]
+        async with self._database.transaction() as transaction:
+            got = set((await transaction.write(upsert.returning(_c.token), in_order)).scalars())
+            await transaction.commit()
+        return [token in got for _, token in claims]
+
+    async def _release_all(self, tokens: Sequence[str]) -> Sequence[None]:
+        ours = _c.token.in_(tokens)
+        # Where somebody waits the row stays, for who that is stands in it.
+        over = {"token": _c.upload_id, "holder": _FREE, "expires_at": self._in(timedelta(0))}
+        async with self._database.transaction() as transaction:
+            await transaction.write(delete(upload_leases).where(ours, _c.wanted_by.is_(None)))
+            await transaction.write(update(upload_leases).where(ours).values(over))
+            await transaction.commit()
+        return [None for _ in tokens]
+
+    def _is_over(self) -> ColumnElement[bool]:
+        # An end far away was written before the clock was put back.
+        return or_(_c.expires_at <= self._in(timedelta(0)), _c.expires_at > self._in(2 * TTL))
+
+    def _in(self, delay: timedelta) -> ColumnElement[datetime]:
+        if self._database.is_sqlite:
+            return literal(self._clock.now() + delay, Instant())
+        return type_coerce(func.now() + delay, Instant())
+
+
+def _slices(tokens: Sequence[str], size: int = 5000) -> Iterable[Sequence[str]]:
+    return (tokens[at : at + size] for at in range(0, len(tokens), size))

@@ -1,0 +1,92 @@
+"""The ledger's batches on SQLite: one connection in a thread of its own, one hop there and back a batch."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.ledger_entry import Entry, before, range_row
+from domain.ids import UploadId
+from domain.upload import OPEN_STATES
+
+_LEASE_STANDS = """
+SELECT 1 FROM upload_leases JOIN uploads ON uploads.id = upload_leases.upload_id
+WHERE upload_leases.upload_id = ? AND upload_leases.token = ?
+"""
+_INSERT = """
+INSERT INTO received_ranges (upload_id, range_start, range_end, crc64) VALUES (?, ?, ?, ?)
+ON CONFLICT (upload_id, range_start, range_end) DO UPDATE SET crc64 = excluded.crc64
+"""
+_FOLD = """
+DELETE FROM received_ranges WHERE upload_id = ?1 AND range_start >= ?2 AND range_end <= ?3
+AND NOT (range_start = ?2 AND range_end = ?3)
+"""
+_OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN_STATES))
+_PROLONG = f"UPDATE uploads SET expires_at = max(expires_at, ?) WHERE id = ? AND state IN ({_OPEN})"  # noqa: S608
+
+
+class SqliteLedgerWriter:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+
+    async def write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
+        async with self._database.write_turn():
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, entries)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    def _write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
+        if self._connection is None:
+            self._connection = self._database.connect_sqlite()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            standing = _write_all(self._connection, entries)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._disconnect()  # which undoes what was begun; a new connection knows nothing of the fault
+            raise
+        return standing
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _write_all(connection: sqlite3.Connection, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
+    leases = {entry.lease for entry in entries}
+    standing = {lease for lease in leases if connection.execute(_LEASE_STANDS, lease).fetchone()}
+    accepted = [entry for entry in entries if entry.lease in standing]
+    connection.executemany(_INSERT, map(range_row, accepted))
+    for entry in accepted:
+        if not entry.is_plain:
+            _write_changes(connection, entry)
+    return standing
+
+
+def _write_changes(connection: sqlite3.Connection, entry: Entry) -> None:
+    receipt = entry.receipt
+    if receipt.folds:
+        connection.execute(_FOLD, (receipt.upload_id, receipt.extent.range.start, receipt.extent.range.end))
+    if receipt.state is not None:
+        connection.execute(
+            "UPDATE uploads SET state = ? WHERE id = ? AND state IN (SELECT value FROM json_each(?))",
+            (receipt.state.value, receipt.upload_id, _json(before(receipt.state))),
+        )
+    if receipt.expires_at is not None:
+        connection.execute(_PROLONG, (_instant(receipt.expires_at), receipt.upload_id))
+
+
+def _json(words: Sequence[str]) -> str:
+    return "[" + ", ".join(f'"{word}"' for word in words) + "]"
+
+
+def _instant(value: datetime) -> str:
+    """As the Instant type of tables.py has SQLAlchemy write it."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -1,0 +1,91 @@
+"""Events kept in the transaction that made them true, until they are published. Contract: tests/contract/test_outbox.py."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select
+
+from adapters.outbound.sql.database import Database, Transaction
+from adapters.outbound.sql.mapping import event_from_text, event_to_text
+from adapters.outbound.sql.tables import outbox
+from domain.errors import Unavailable
+from domain.events import UploadEvent
+from ports.outbox import Outbox
+from ports.progress_notifier import ProgressNotifier
+
+_BATCH = 500
+_FORGET_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class SqlOutbox(Outbox):
+    """Publishing is on the caller's path, forgetting is not: what was published is deleted a second later,
+    all of it in one statement. A crash before that publishes it twice."""
+
+    def __init__(self, database: Database, notifier: ProgressNotifier) -> None:
+        self._database = database
+        self._notifier = notifier
+        self._published: list[int] = []
+        self._forgetting: asyncio.Task[None] | None = None
+
+    async def keep(self, events: Sequence[UploadEvent], transaction: Transaction) -> list[int]:
+        """Keep ``events`` if ``transaction`` is committed; return their numbers."""
+        rows = [{"event": event_to_text(event), "created_at": event.time} for event in events]
+        statement = insert(outbox).returning(outbox.c.id, sort_by_parameter_order=True)
+        return list((await transaction.write(statement, rows)).scalars())
+
+    def publish(self, events: Sequence[UploadEvent], numbers: Sequence[int]) -> None:
+        """Publish what has just been committed."""
+        for event in events:
+            self._notifier.publish(event)
+        self._published += numbers
+        if self._forgetting is None:
+            self._forgetting = asyncio.get_running_loop().create_task(self._forget_soon())
+
+    async def publish_left(self, *, older_than: datetime) -> int:
+        left = select(outbox).where(outbox.c.created_at < older_than).order_by(outbox.c.id).limit(_BATCH)
+        count = 0
+        await self._forget()  # what we have published ourselves is not left
+        while True:
+            async with self._database.transaction() as transaction:
+                rows = await transaction.read(left)
+                for row in rows:
+                    self._notifier.publish(event_from_text(row["event"]))
+                if rows:
+                    await transaction.write(delete(outbox).where(outbox.c.id.in_([row["id"] for row in rows])))
+                    await transaction.commit()
+            count += len(rows)
+            if len(rows) < _BATCH:
+                return count
+
+    async def close(self) -> None:
+        """Forget at once what has been published."""
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            await asyncio.wait({self._forgetting})
+        with contextlib.suppress(Unavailable):
+            await self._forget()
+
+    async def _forget_soon(self) -> None:
+        try:
+            while self._published:
+                await asyncio.sleep(_FORGET_SECONDS)
+                try:
+                    await self._forget()
+                except Unavailable as error:
+                    log.warning("published events are still in the outbox: %s", error)
+        finally:
+            self._forgetting = None
+
+    async def _forget(self) -> None:
+        while self._published:
+            numbers = self._published[:_BATCH]
+            async with self._database.transaction() as transaction:
+                await transaction.write(delete(outbox).where(outbox.c.id.in_(numbers)))
+                await transaction.commit()
+            forgotten = set(numbers)
+            self._published = [number for number in self._published if number not in forgotten]

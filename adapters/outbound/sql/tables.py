@@ -1,0 +1,137 @@
+"""The tables, for SQLite and PostgreSQL alike; infrastructure/migrations builds them, a test holds both together."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+from domain.upload import OPEN_STATES, UploadKind, UploadState
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime. SQLite keeps it as text of one width, so that text order is time order."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _listed(words: list[str]) -> str:
+    return ", ".join(f"'{word}'" for word in sorted(words))
+
+
+# Written out, not bound: both databases use a partial index only where they can read its condition in the query.
+IS_OPEN = f"state IN ({_listed([*OPEN_STATES])})"
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("watch_id", Text, nullable=False),
+    Column("kind", String(16), CheckConstraint(f"kind IN ({_listed([*UploadKind])})", name="kind"), nullable=False),
+    Column("state", String(16), CheckConstraint(f"state IN ({_listed([*UploadState])})", name="state"), nullable=False),
+    Column("length", BigInteger, CheckConstraint("length >= 0", name="length")),
+    Column("metadata", Text, nullable=False),
+    Column("parts", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_uploads_watch_id", "watch_id"),
+    Index("ix_uploads_open_owner", "owner", "created_at", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
+    Index("ix_uploads_open_expires_at", "expires_at", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
+)
+
+# A set that only grows: one row a stretch, so that writers can't overwrite one another.
+# crc64 is kept as the signed number of the same 64 bits.
+received_ranges = Table(
+    "received_ranges",
+    metadata,
+    Column("upload_id", String(32), ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("range_start", BigInteger, CheckConstraint("range_start >= 0", name="range_start"), primary_key=True),
+    Column("range_end", BigInteger, primary_key=True),
+    Column("crc64", BigInteger),
+    CheckConstraint("range_end > range_start", name="range_end"),
+    sqlite_with_rowid=False,
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, CheckConstraint("size >= 0", name="size"), nullable=False),
+    Column("crc64", BigInteger),
+    Column("blob_key", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_files_owner_size", "owner", "size"),  # what an owner holds is summed from the index alone
+)
+
+# The unique token makes a takeover, which changes it, wait for FOR KEY SHARE, and a renewal, which does not, pass by.
+upload_leases = Table(
+    "upload_leases",
+    metadata,
+    Column("upload_id", String(32), primary_key=True),  # no foreign key: a lease may come before its upload
+    Column("token", String(32), nullable=False, unique=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("wanted_by", Text),
+    Index("ix_upload_leases_holder", "holder"),
+    sqlite_with_rowid=False,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("event", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_outbox_created_at", "created_at"),
+)
+
+# What this database and nothing else is: the volume that belongs to it, and the like.
+installation = Table(
+    "installation",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)

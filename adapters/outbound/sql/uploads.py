@@ -1,0 +1,101 @@
+"""Uploads as rows. Contract: tests/contract/test_upload_repository.py."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, insert, or_, select, text, update
+
+from adapters.outbound.sql.database import Transaction
+from adapters.outbound.sql.mapping import extent_to_row, upload_from_row, upload_to_row
+from adapters.outbound.sql.tables import IS_OPEN, files, received_ranges, uploads
+from domain.access import Principal
+from domain.errors import UploadNotFound, UploadTakenOver
+from domain.ids import OwnerId, UploadId
+from domain.upload import OPEN_STATES, Upload, UploadKind, UploadState
+from domain.upload_policy import Usage
+from ports.upload_repository import UploadRepository
+
+_IS_OPEN: ColumnElement[bool] = text(IS_OPEN).self_group()  # type: ignore[assignment]
+_OPEN = [state.value for state in OPEN_STATES]
+_c = uploads.c
+
+
+class SqlUploadRepository(UploadRepository):
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, upload: Upload) -> None:
+        await self._transaction.write(insert(uploads), upload_to_row(upload))
+        if extents := [extent_to_row(upload.id, extent) for extent in upload.received]:
+            await self._transaction.write(insert(received_ranges), extents)
+
+    async def get(self, upload_id: UploadId, principal: Principal) -> Upload:
+        found = await self._load(select(uploads).where(_c.id == upload_id, *_seen_by(principal)))
+        if not found:
+            raise UploadNotFound("no such upload")
+        return found[0]
+
+    async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
+        watched = select(uploads).where(_c.watch_id == watch_id, *_seen_by(principal))
+        found = await self._load(watched.order_by(_c.created_at.desc(), _c.id.desc()).limit(1))
+        return found[0] if found else None
+
+    async def save(self, upload: Upload) -> None:
+        """Raises:
+        UploadNotFound: there is no such upload.
+        UploadTakenOver: it is over by now, in another way than ``upload`` tells.
+        """
+        row = upload_to_row(upload)
+        # What is over stays as it is, even if someone who was thought dead comes back with other news.
+        unchanged = or_(_c.state.in_(_OPEN), _c.state == upload.state.value)
+        done = await self._transaction.write(update(uploads).where(_c.id == upload.id, unchanged).values(row))
+        if done.rowcount == 0:
+            if await self.is_known(upload.id):
+                raise UploadTakenOver("a newer request has ended this upload")
+            raise UploadNotFound("no such upload")
+
+    async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:
+        mine = select(uploads).where(_c.owner == principal.owner, _IS_OPEN)
+        return await self._load(mine.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit))
+
+    async def usage(self, owner: OwnerId) -> Usage:
+        unfinished = select(func.count(), func.coalesce(func.sum(_c.length), 0)).where(_c.owner == owner, _IS_OPEN)
+        stored = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner)
+        columns = [column.label(name) for column, name in zip(unfinished.subquery().c, ("count", "length"), strict=True)]
+        [row] = await self._transaction.read(select(*columns, stored.scalar_subquery().label("stored")))
+        return Usage(open_uploads=int(row["count"]), bytes=int(row["length"]) + int(row["stored"]))
+
+    async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
+        expired = select(uploads).where(_IS_OPEN, _c.expires_at <= now)
+        return await self._load(expired.order_by(_c.expires_at, _c.id).limit(limit))
+
+    async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
+        # The ranges may overlap, so their sum says only which uploads are worth loading.
+        ranges = received_ranges.c
+        size = func.coalesce(func.sum(ranges.range_end - ranges.range_start), 0)
+        received = select(size).where(ranges.upload_id == _c.id).scalar_subquery()
+        begun = or_(_c.state == UploadState.ASSEMBLING.value, and_(_c.length.is_not(None), received >= _c.length))
+        left = select(uploads).where(_IS_OPEN, _c.kind != UploadKind.PARTIAL.value, begun)
+        found = await self._load(left.order_by(_c.updated_at, _c.id).limit(limit))
+        return [upload for upload in found if upload.is_whole]
+
+    async def exists_open(self, upload_id: UploadId) -> bool:
+        return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id, _IS_OPEN)))
+
+    async def is_known(self, upload_id: UploadId) -> bool:
+        return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id)))
+
+    async def _load(self, statement: Select[*tuple[object, ...]]) -> list[Upload]:
+        rows = await self._transaction.read(statement)
+        if not rows:
+            return []
+        wanted = select(received_ranges).where(received_ranges.c.upload_id.in_([row["id"] for row in rows]))
+        ranges: defaultdict[str, list[RowMapping]] = defaultdict(list)
+        for range_ in await self._transaction.read(wanted):
+            ranges[range_["upload_id"]].append(range_)
+        return [upload_from_row(row, ranges[row["id"]]) for row in rows]
+
+
+def _seen_by(principal: Principal) -> list[ColumnElement[bool]]:
+    return [] if principal.is_admin else [_c.owner == principal.owner]

@@ -1,0 +1,68 @@
+"""Sealed blobs on a volume, read from their files."""
+
+import os
+from collections.abc import AsyncIterator
+from functools import partial
+
+from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, translated
+from domain.byte_range import ByteRange
+from domain.errors import FileGone
+from domain.ids import BlobKey
+from ports.blob_storage import Blob, BlobStorage
+from ports.health import HealthCheck
+
+_BLOCK_BYTES = 256 * 1024
+
+
+class VolumeBlob(Blob):
+    def __init__(self, fd: int, size: int, rounds: Rounds) -> None:
+        self._fd = fd
+        self._size = size
+        self._rounds = rounds
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def fd(self) -> int | None:
+        return self._fd
+
+    async def blocks(self, wanted: ByteRange) -> AsyncIterator[bytes]:
+        at = wanted.start
+        while at < wanted.end:
+            count = min(_BLOCK_BYTES, wanted.end - at)
+            with translated():
+                block = await self._rounds.run(partial(os.pread, self._fd, count, at))
+            if not block:
+                raise FileGone("the file is shorter than it was")
+            yield block
+            at += len(block)
+
+    async def close(self) -> None:
+        os.close(self._fd)
+
+
+class VolumeBlobStorage(BlobStorage, HealthCheck):
+    def __init__(self, volume: Volume, rounds: Rounds) -> None:
+        self._volume = volume
+        self._rounds = rounds
+
+    async def open(self, key: BlobKey) -> Blob:
+        def open_blob() -> VolumeBlob:
+            with translated(), gone_if_missing():
+                fd = os.open(self._volume.blob_path(key), os.O_RDONLY | OPEN_FLAGS)
+                return VolumeBlob(fd, os.fstat(fd).st_size, self._rounds)
+
+        return await self._rounds.run(open_blob)
+
+    async def delete(self, key: BlobKey) -> None:
+        def unlink() -> None:
+            with translated():
+                self._volume.blob_path(key).unlink(missing_ok=True)
+
+        await self._rounds.run(unlink)
+
+    async def check(self) -> None:
+        await self._rounds.run(self._volume.check)

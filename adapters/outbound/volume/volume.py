@@ -1,0 +1,128 @@
+"""The folder itself: its layout, its rights, and the marker that tells it from a wrong one.
+
+    <root>/.longshore           marker: the volume's id
+    <root>/staged/<ab>/<id>     bytes of an unfinished upload, written in place
+    <root>/blobs/<ab>/<id>      sealed bytes
+
+``<ab>`` are the first two digits of the generated id: no folder grows too large, and all of them are made and
+fsynced once, so that an upload never has to wait for one.
+"""
+
+import errno
+import os
+import secrets
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+
+from domain.errors import FileGone, StorageFull, StorageUnavailable
+from domain.ids import BlobKey, UploadId
+
+_MARKER = ".longshore"
+_SHARDS = [f"{number:02x}" for number in range(256)]
+# Names are generated, yet a link that somebody planted is never followed.
+OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class WrongVolume(Exception):
+    """The folder is not the volume that was expected; nothing has been changed in it."""
+
+
+class Volume:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.staged = root / "staged"
+        self.blobs = root / "blobs"
+
+    def prepare(self) -> str:
+        """Lay the folder out if it is new; return the volume's id.
+
+        Raises:
+            WrongVolume: it holds something else.
+            StorageUnavailable, StorageFull.
+        """
+        with translated():
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if (volume_id := self.identify()) is not None:
+                return volume_id
+            # staged and blobs alone: another server is laying the same folder out just now, or one was cut off.
+            if strangers := {entry.name for entry in self.root.iterdir()} - {"staged", "blobs", _MARKER}:
+                raise WrongVolume(f"holds other things ({sorted(strangers)[0]}, …) and no {_MARKER} marker")
+            for folder in (self.staged, self.blobs):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                for shard in _SHARDS:
+                    (folder / shard).mkdir(mode=0o700, exist_ok=True)
+                sync_folder(folder)
+            return self._mark()
+
+    def identify(self) -> str | None:
+        """The id in the marker; None without one."""
+        try:
+            return (self.root / _MARKER).read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    def staged_path(self, upload_id: UploadId) -> Path:
+        return self.staged / upload_id[:2] / upload_id
+
+    def blob_path(self, key: BlobKey) -> Path:
+        return self.blobs / key[:2] / key
+
+    def check(self) -> None:
+        """Raise unless bytes can be stored: the marker is there, the medium is writable and not full."""
+        with translated():
+            if self.identify() is None:
+                raise StorageUnavailable("the volume is not mounted")
+            figures = os.statvfs(self.root)
+            if figures.f_flag & os.ST_RDONLY:
+                raise StorageUnavailable("the volume is read-only")
+            if figures.f_bavail == 0:
+                raise StorageFull("the volume is full")
+
+    def _mark(self) -> str:
+        """Write the marker whole or not at all; of two servers that start at once, one's id stands."""
+        draft = self.root / f"{_MARKER}.{secrets.token_hex(8)}"
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600)
+        try:
+            os.write(fd, secrets.token_hex(16).encode() + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        try:
+            os.link(draft, self.root / _MARKER)
+        except FileExistsError:
+            pass  # the other server's: it stands
+        os.unlink(draft)
+        sync_folder(self.root)
+        volume_id = self.identify()
+        assert volume_id is not None
+        return volume_id
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the operating system says into what the core understands."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("no room is left in storage") from error
+        raise StorageUnavailable(f"storage failed: {errno.errorcode.get(error.errno or 0, 'unknown')}") from error
+
+
+@contextmanager
+def gone_if_missing() -> Iterator[None]:
+    """Within ``translated``: a missing file is bytes taken away behind our back."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileGone("the bytes are gone") from error

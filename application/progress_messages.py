@@ -1,0 +1,84 @@
+"""What a watcher is told, put into bytes once however many watch."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+from domain.progress import Standing
+
+SNAPSHOT = "upload.snapshot"
+ERROR = "error"
+
+JsonValue = str | int | float | None
+Encode = Callable[[Mapping[str, JsonValue]], bytes]
+
+
+def encode_json(fields: Mapping[str, JsonValue]) -> bytes:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+class ProgressMessage:
+    """One message for any number of watchers.
+
+    Of the messages with one ``key`` that a reader was too slow for, only the newest matters to it. A snapshot,
+    the progress and each change of state have keys of their own: a slow reader misses none of the changes.
+    """
+
+    __slots__ = ("_forms", "body", "key", "sequence", "type")
+
+    def __init__(self, *, key: str, type_: str, sequence: int | None, body: bytes) -> None:
+        self.key = key
+        self.type = type_
+        self.sequence = sequence
+        self.body = body
+        self._forms: dict[Callable[[ProgressMessage], bytes], bytes] = {}
+
+    def rendered(self, form: Callable[["ProgressMessage"], bytes]) -> bytes:
+        """What ``form`` makes of this message, made once: a WebSocket frame, a piece of an event stream."""
+        made = self._forms.get(form)
+        if made is None:
+            made = self._forms[form] = form(self)
+        return made
+
+
+class Subscriber(Protocol):
+    """Whoever is told: a WebSocket, an event stream. Compared by identity."""
+
+    def offer(self, message: ProgressMessage) -> None:
+        """Pass ``message`` on, or keep it while it is the newest of its key; never waits or raises."""
+
+    async def ready(self) -> None:
+        """Return once nothing waits for the reader any more, or once it is gone."""
+
+
+def progress_message(
+    encode: Encode, standing: Standing, *, watch_id: str, type_: str, sequence: int, bytes_per_second: int
+) -> ProgressMessage:
+    # The fields and their order are CONTRACT §2.4's.
+    body = encode(
+        {
+            "type": type_,
+            "sequence": sequence,
+            "time": _instant(standing.time),
+            "upload_id": watch_id,
+            "filename": standing.filename,
+            "offset": standing.offset,
+            "length": standing.length,
+            "percent": standing.percent,
+            "bytes_per_second": bytes_per_second,
+            "eta_seconds": standing.eta_seconds(bytes_per_second),
+            "state": standing.state,
+        }
+    )
+    return ProgressMessage(key=f"{type_} {standing.upload_id}", type_=type_, sequence=sequence, body=body)
+
+
+def not_found_message(encode: Encode, watch_id: str) -> ProgressMessage:
+    """Unknown and someone else's: the same words."""
+    body = encode({"type": ERROR, "code": "not_found", "upload_id": watch_id})
+    return ProgressMessage(key=f"{ERROR} {watch_id}", type_=ERROR, sequence=None, body=body)
+
+
+def _instant(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03}Z"
