@@ -56,8 +56,9 @@ class ProgressUseCase:
         """Send ``subscriber`` a snapshot of each upload, then whatever happens to it, until ``unsubscribe``.
 
         An id that ``principal`` may see no upload under is answered by ``not_found``, and remembered: if an
-        upload appears under it that they may see, they hear of it. ``mine``: all uploads of the principal, later
-        ones too. ``after``: what the message of that sequence number, or an older one, showed is left out.
+        upload appears under it that they may see, they hear of it. ``mine``: all uploads of the principal,
+        later ones too. ``after``: what the message of that sequence number, or an older one, showed is left
+        out.
 
         Raises:
             BudgetExceeded: too many ids; nothing was subscribed.

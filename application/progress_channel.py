@@ -18,10 +18,10 @@ _INTERVAL = 0.125
 
 
 class Numbers:
-    """Sequence numbers: one row for all uploads of this process, ahead of earlier processes by the wall clock.
+    """Sequence numbers: one row for all uploads of a process, ahead of earlier processes by the wall clock.
 
-    In microseconds: a busy server makes more than a message a millisecond, and would run ahead of its clock. One
-    row for all, so that ``Last-Event-ID`` of a stream of many uploads means the same for each of them.
+    In microseconds: a busy server makes more than a message a millisecond, and would run ahead of its clock.
+    One row for all, so that ``Last-Event-ID`` of a stream of many uploads means the same for each of them.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -125,7 +125,7 @@ class Channel:
         self.watches[watch] = None
 
     def show(self, watch: Watch, after: int | None) -> None:
-        """Send ``watch`` a snapshot of the newest standing, unless message ``after`` or an older showed it."""
+        """Send a snapshot of the newest standing, unless message ``after`` or an older one showed it."""
         standing = self.standing
         if standing is None:
             return
@@ -196,7 +196,7 @@ class Channel:
 
 
 class _Telling(Telling):
-    """A change of state is told as it was, to those who watched by then; progress as it is when it is told."""
+    """A change of state is told as it was, to those who watched by then; progress as it is by now."""
 
     __slots__ = ("_channel", "_number", "_standing", "type")
 

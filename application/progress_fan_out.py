@@ -1,4 +1,4 @@
-"""Hands messages to their watchers in slices, so that a crowd in front of one upload never holds up the rest."""
+"""Hands messages to their watchers in slices: a crowd in front of one upload never holds up the rest."""
 
 import asyncio
 import logging

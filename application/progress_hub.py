@@ -1,7 +1,7 @@
 """Who watches what in this process: brings each event to the channel of its upload, and watchers to theirs.
 
-The order that loses nothing: a wish is noted first, then the repository is read. What is heard in between waits
-in the channel, and the newer of the two is what the snapshot shows. Nothing in here waits.
+The order that loses nothing: a wish is noted first, then the repository is read. What is heard in between
+waits in the channel, and the newer of the two is what the snapshot shows. Nothing in here waits.
 """
 
 from collections import OrderedDict

@@ -21,8 +21,8 @@ def encode_json(fields: Mapping[str, JsonValue]) -> bytes:
 class ProgressMessage:
     """One message for any number of watchers.
 
-    Of the messages with one ``key`` that a reader was too slow for, only the newest matters to it. A snapshot,
-    the progress and each change of state have keys of their own: a slow reader misses none of the changes.
+    Of the messages with one ``key`` that a reader was too slow for, only the newest matters to it. Snapshot,
+    progress and each change of state have keys of their own: a slow reader misses none of the changes.
     """
 
     __slots__ = ("_forms", "body", "key", "sequence", "type")

@@ -32,6 +32,7 @@ from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.body import BodyWatchdog, RequestBody
 from adapters.inbound.http.cors import Cors
 from domain.access import Principal
+from domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +80,7 @@ class Exchange:
 Route = Callable[[Exchange], Awaitable[Reply]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
     """What every exchange needs, once a server."""
 
@@ -89,6 +90,11 @@ class Services:
     executor: Executor
     watchdog: BodyWatchdog = field(default_factory=BodyWatchdog)
     running: "set[StreamingExchange]" = field(default_factory=set)
+    is_draining: bool = False
+
+    def drain(self) -> None:
+        """From now on only requests that run already are served."""
+        self.is_draining = True
 
 
 class StreamingExchange(HTTPMessageDelegate):
@@ -134,6 +140,10 @@ class StreamingExchange(HTTPMessageDelegate):
         if self._is_replied:
             self._finish()
 
+    def cut(self) -> None:
+        """Take what has arrived of the body and no more."""
+        self._body.stop()
+
     def on_connection_close(self) -> None:
         self._is_closed = True
         self._body.stop()
@@ -173,6 +183,8 @@ class StreamingExchange(HTTPMessageDelegate):
     async def _call_route(self) -> Reply:
         request, services = self._request, self._services
         _check_framing(request.headers)
+        if services.is_draining and self._is_counted:
+            raise Unavailable("the server is going down")
         override = request.headers.get("X-HTTP-Method-Override", "")
         exchange = Exchange(
             request=request,

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.holder import Holder
 from adapters.outbound.sql.leases import TTL, Found, SqlLeases
-from domain.errors import Unavailable, UploadBusy
+from domain.errors import LongshoreError, Unavailable, UploadBusy
 from domain.ids import UploadId
 from ports.clock import Clock
 from ports.upload_lock import Lease, UploadLock
@@ -146,7 +146,8 @@ class SqlUploadLock(UploadLock):
         if not occupant.turn.result():
             raise UploadBusy("a newer request for this upload has come")
 
-    def _leave(self, slot: _Slot) -> None:
+    def _leave(self, slot: _Slot, *, is_settled: bool = True) -> None:
+        """``is_settled``: nothing that was begun under the lease may still be on its way to the database."""
         slot.occupant = None
         if self._slots.get(slot.upload_id) is not slot:
             return  # closed meanwhile
@@ -154,9 +155,11 @@ class SqlUploadLock(UploadLock):
             slot.occupant, slot.waiter = slot.waiter, None
             slot.occupant.tell(is_its_turn=True)
             self._outbid(slot)
+            if not is_settled:
+                self._lose(slot)  # the next one gets a new token, so that what comes late is refused
         elif slot.token is None:
             del self._slots[slot.upload_id]
-        elif slot.wanted_by is not None:
+        elif slot.wanted_by is not None or not is_settled:
             self._release(slot)
         else:
             slot.idle_since = self._clock.monotonic()
@@ -332,7 +335,7 @@ class _Hold(AbstractAsyncContextManager[Lease]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._slot is not None:
-            self._lock._leave(self._slot)
+            self._lock._leave(self._slot, is_settled=error is None or _is_settled(error))
             self._slot = None
 
 
@@ -355,6 +358,10 @@ class _Patience:
         )
         if now - self._began >= (_WAIT_SECONDS if lives else _DEAD_WAIT_SECONDS):
             raise UploadBusy("another request for this upload has not let go")
+
+
+def _is_settled(error: BaseException) -> bool:
+    return isinstance(error, LongshoreError) and not isinstance(error, Unavailable)
 
 
 async def _is_set(event: asyncio.Event, *, within: float) -> bool:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, delete, func, insert, or_, select, text, update
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.mapping import extent_to_row, upload_from_row, upload_to_row
@@ -54,6 +54,9 @@ class SqlUploadRepository(UploadRepository):
             if await self.is_known(upload.id):
                 raise UploadTakenOver("a newer request has ended this upload")
             raise UploadNotFound("no such upload")
+
+    async def delete(self, upload_id: UploadId) -> None:
+        await self._transaction.write(delete(uploads).where(_c.id == upload_id))  # its ranges go by the foreign key
 
     async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:
         mine = select(uploads).where(_c.owner == principal.owner, _IS_OPEN)

@@ -29,7 +29,7 @@ export class ProgressFeed extends EventTarget {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Call `listener(event)` for a snapshot of `uploadId` now and every event of it after that. */
+  /** Call `listener(event)` for a snapshot of `uploadId` now and every event of it after that; `error` if there is none. */
   subscribe(uploadId, listener) {
     this.#listeners.set(uploadId, listener);
     if (this.live) this.#send({ action: "subscribe", upload_ids: [uploadId] });
@@ -70,9 +70,7 @@ export class ProgressFeed extends EventTarget {
     } catch {
       return;
     }
-    if (typeof event?.type === "string" && event.type.startsWith("upload.")) {
-      this.#listeners.get(event.upload_id)?.(event);
-    }
+    this.#listeners.get(event?.upload_id)?.(event);
   }
 
   /** A connection that died silently (sleep, a changed network) shows itself by a missing pong only. */

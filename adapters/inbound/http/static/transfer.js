@@ -87,18 +87,19 @@ function metadata({ name, type, path }) {
 function problemOf(error) {
   const response = error.originalResponse;
   if (!response) return unreachable();
-  const problem = fromStatus(response.getStatus(), detailOf(response), Number(response.getHeader("Tus-Max-Size")));
+  const limit = Number(response.getHeader("Tus-Max-Size"));
+  const problem = fromStatus(response.getStatus(), { ...explanation(response), limit });
   problem.retryAfter = Number(response.getHeader("Retry-After")) || null;
   return problem;
 }
 
-/** The server's own sentence out of an RFC 9457 body, if it sent one. */
-function detailOf(response) {
+/** The server's own code and sentence out of an RFC 9457 body, if it sent one. */
+function explanation(response) {
   try {
-    const { detail } = JSON.parse(response.getBody());
-    return typeof detail === "string" ? detail : "";
+    const { code, detail } = JSON.parse(response.getBody());
+    return { code: String(code ?? ""), detail: String(detail ?? "") };
   } catch {
-    return "";
+    return {};
   }
 }
 

@@ -10,6 +10,7 @@ const STALLED_AFTER = 60_000;
 const LONGEST_DELAY = 30_000;
 /** Trouble that is this upload's own, not the server's absence, is given up after so many tries without a new byte. */
 const PATIENCE = 8;
+const OVER = ["upload.aborted", "upload.expired", "ABORTED", "EXPIRED"];
 const SHOW_FINISHED_FOR = 24 * 60 * 60 * 1000;
 
 /** Fires `added`, `state`, `progress` and `removed`, each with `detail.upload`; `state` also with `detail.from`. */
@@ -414,7 +415,9 @@ export class Uploads extends EventTarget {
 
   #heard(upload, event) {
     if (!upload.isUnfinished) return;
-    if (event.type === "upload.aborted" || event.type === "upload.expired") {
+    // One that is being sent learns of its end by its next request, and then says so in the right words.
+    const unknown = event.type === "error" && event.code === "not_found" && !upload.isUnderWay;
+    if (unknown || OVER.includes(event.type) || OVER.includes(event.state)) {
       this.#vanished(upload);
       return;
     }

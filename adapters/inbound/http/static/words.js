@@ -69,8 +69,11 @@ export const gone = () =>
     restart: true,
   });
 
-/** `detail` is the server's own sentence (RFC 9457), shown only where we have none of our own. */
-export function fromStatus(status, detail, limit) {
+/**
+ * `code` and `detail` are the server's own (RFC 9457); its sentence is shown only where we have none.
+ * `limit` is the largest upload it takes, where it said so.
+ */
+export function fromStatus(status, { code = "", detail = "", limit = 0 } = {}) {
   switch (status) {
     case 0:
       return unreachable();
@@ -86,8 +89,12 @@ export function fromStatus(status, detail, limit) {
     case 423:
       return problem("busy", "Somebody else is sending this file just now.", { auto: true });
     case 413:
+      if (code === "quota_exceeded") return problem("quota", "You have no room left on this server for a file of this size.");
       return problem("too-large", `This file is too large for this server${limit ? `, which takes up to ${wholeBytes(limit)}` : ""}.`);
     case 429:
+      if (code === "too_many_open_uploads") {
+        return problem("too-many", "You have too many unfinished uploads on this server.", { auto: true });
+      }
       return problem("too-many", "The server asks us to slow down.", { auto: true });
     case 502:
     case 503:

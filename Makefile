@@ -1,0 +1,119 @@
+# What one does here. Only `python3` (3.11 or newer) is needed; everything else comes into .venv.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+RUN_STAMP := $(VENV)/.requirements
+DEV_STAMP := $(VENV)/.requirements-dev
+CLIENTS := tests/clients
+# Two workers: CI has two cores. A file's tests stay on one worker, because they may share a server.
+PYTEST := $(BIN)/python -m pytest -q
+PARALLEL := -n 2 --dist loadfile
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- running -----------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(RUN_STAMP) ## create .venv with the pinned requirements
+
+.PHONY: run
+run: setup ## serve on http://127.0.0.1:8888
+	@exec $(BIN)/python starter.py serve
+
+.PHONY: migrate
+migrate: setup ## bring the database to the newest schema (the server does so at its start, too)
+	@$(BIN)/python starter.py migrate
+
+# --- checking ----------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(DEV_STAMP) clients ## run every test but the long ones
+	@$(PYTEST) $(PARALLEL) -m "not serial and not long"
+	@echo "Now those that need the machine to themselves:"
+	@$(PYTEST) -m "serial and not long"
+
+.PHONY: test-long
+test-long: $(DEV_STAMP) clients ## soaks, the full chaos and the power cuts; takes its time
+	@$(PYTEST) -m "long"
+
+.PHONY: lint
+lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, requirements up to date
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python scripts/check_requirements.py
+
+.PHONY: check
+check: lint test ## what has to be green before a commit: lint and test
+
+.PHONY: format
+format: $(DEV_STAMP) ## let ruff put the code in shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# --- measuring ---------------------------------------------------------------------------------------------------
+
+.PHONY: bench
+bench: $(DEV_STAMP) ## measure against the peers; table and benchmarks/results/latest.json
+	@$(BIN)/python -m benchmarks
+
+.PHONY: bench-smoke
+bench-smoke: $(DEV_STAMP) ## tiny sizes: only that every measurement runs
+	@$(BIN)/python -m benchmarks --smoke
+
+# --- keeping house -----------------------------------------------------------------------------------------------
+
+.PHONY: requirements
+requirements: $(DEV_STAMP) ## pin again what pyproject.toml names
+	@$(BIN)/python scripts/check_requirements.py --write
+
+.PHONY: clean
+clean: ## remove caches, installed packages of the tests, bench results; .venv and var/ stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(CLIENTS)/node_modules benchmarks/node_modules benchmarks/.venv benchmarks/.work benchmarks/results
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# npm brings the real clients. Without it, or without its registry, their tests say why they are skipped.
+.PHONY: clients
+clients:
+	@if [ ! -f $(CLIENTS)/package-lock.json ]; then exit 0; fi; \
+	stamp=$(CLIENTS)/node_modules/.installed; \
+	if ! command -v npm >/dev/null; then \
+		echo "npm is not on PATH: the tests of JavaScript clients will be skipped."; \
+	elif [ ! $$stamp -nt $(CLIENTS)/package-lock.json ]; then \
+		echo "Installing the JavaScript clients into $(CLIENTS)/node_modules ..."; \
+		if npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; then \
+			touch $$stamp; \
+		else \
+			echo "npm ci failed: the tests of JavaScript clients will be skipped."; \
+		fi; \
+	fi
+
+$(BIN)/python:
+	@for python in "$(PYTHON)" python3.11 python3.12 python3.13; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			"$$python" -m venv $(VENV) && exit 0; \
+			rm -rf $(VENV); echo "Could not create $(VENV). On Debian: apt install python3-venv" >&2; exit 1; \
+		fi; \
+	done; \
+	echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3 ..." >&2; exit 1
+
+$(RUN_STAMP): requirements.txt | $(BIN)/python
+	@echo "Installing the pinned requirements into $(VENV) ..."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.txt | $(BIN)/python
+	@echo "Installing the pinned development requirements into $(VENV) ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ $(RUN_STAMP)

@@ -1,0 +1,1 @@
+"""WebSockets: ``base`` is what all of them share, then a module each."""

@@ -1,0 +1,269 @@
+"""What every WebSocket of ours has: who may open it, how much it may say, how long it may keep silent."""
+
+import asyncio
+import json
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import structlog
+from tornado.iostream import IOStream
+from tornado.web import HTTPError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from adapters.inbound.common.auth import Authenticator
+from adapters.inbound.common.errors import Refusal, headers_of, problem
+from adapters.inbound.websocket.outgoing import Outgoing
+from domain.access import Principal
+from domain.errors import LongshoreError, TooManyRequests, Unavailable
+
+log = structlog.get_logger(__name__)
+
+# RFC 6455 §7.4.1, and 1013 of the IANA registry
+GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
+
+_CLOSE_SECONDS = 2.0
+_PINGS_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    max_message_bytes: int = 16 * 1024
+    messages_per_second: int = 100
+    max_unread_bytes: int = 64 * 1024
+    max_stall_seconds: float = 10.0
+    """A reader that takes nothing at all for so long, while something waits for it, is closed too."""
+    send_buffer_bytes: int = 64 * 1024
+    """What the kernel keeps for a slow reader: old news by the time it is read, so no megabytes."""
+    ping_seconds: float = 20.0
+    """Also how long a ping may stay unanswered."""
+    max_sockets: int = 20_000
+    max_sockets_per_client: int = 12_000
+
+
+class Sockets:
+    """All open sockets of this process: their budget, their pings, and their end when the server drains."""
+
+    def __init__(self, limits: SocketLimits | None = None, *, origins: Collection[str] = ()) -> None:
+        """``origins``: foreign pages that may connect (CORS_ORIGINS); ``*`` is any."""
+        self.limits = limits or SocketLimits()
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+        self._clients: Counter[str] = Counter()
+        self._admitted: dict[BaseSocket, str] = {}
+        self._due: dict[BaseSocket, float] = {}  # when each is to be pinged, soonest first
+        self._pinging: asyncio.Task[None] | None = None
+        self._emptied = asyncio.Event()
+        self._is_draining = False
+
+    def __len__(self) -> int:
+        return len(self._admitted)
+
+    def check_origin(self, origin: str | None, host: str) -> None:
+        """A page of another origin must not use its visitor's right to our sockets.
+
+        Raises:
+            Refusal: 403. Clients that are no browsers send no Origin and pass.
+        """
+        if origin is None or "*" in self._origins or origin.lower() in self._origins:
+            return
+        if not host or _host_of(origin) != host.lower():
+            raise Refusal(403, "forbidden", "pages of another origin may not connect")
+
+    def admit(self, opened: "BaseSocket", client: str) -> None:
+        """Raises:
+        Unavailable: the server drains, or has as many sockets as it takes.
+        TooManyRequests: the client has as many as it may.
+        """
+        if self._is_draining or len(self._admitted) >= self.limits.max_sockets:
+            raise Unavailable("no more WebSockets are taken")
+        if self._clients[client] >= self.limits.max_sockets_per_client:
+            raise TooManyRequests("too many WebSockets are open")
+        self._admitted[opened] = client
+        self._clients[client] += 1
+
+    def forget(self, closed: "BaseSocket") -> None:
+        client = self._admitted.pop(closed, None)
+        self._due.pop(closed, None)
+        if client is not None:
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
+        if not self._admitted and self._is_draining:
+            self._emptied.set()
+
+    def watch(self, opened: "BaseSocket") -> None:
+        """Ping ``opened`` from now on."""
+        self._due[opened] = time.monotonic() + self.limits.ping_seconds
+        if self._pinging is None or self._pinging.done():
+            self._pinging = asyncio.create_task(self._ping())
+
+    async def close_all(self) -> None:
+        """The server drains: take no more and close what is open with 1001; returns when all are gone, or
+        after two seconds."""
+        self._is_draining = True
+        for opened in list(self._admitted):
+            opened.close(GOING_AWAY, "server is going away")
+        if self._admitted:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), _CLOSE_SECONDS)
+        if self._pinging:
+            self._pinging.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._pinging
+
+    async def _ping(self) -> None:
+        """One task for all: one each would double what an idle socket weighs. Ends with the last socket."""
+        while self._due:
+            soonest = next(iter(self._due.values()))
+            await asyncio.sleep(max(0.01, soonest - time.monotonic()))
+            for _ in range(_PINGS_AT_ONCE):
+                opened, due = next(iter(self._due.items()), (None, 0.0))
+                if opened is None or due > time.monotonic():
+                    break
+                del self._due[opened]
+                if seconds := opened.check_alive():
+                    self._due[opened] = time.monotonic() + seconds
+
+
+class BaseSocket(WebSocketHandler):
+    """Subclasses bring ``on_message``, which asks ``count_message`` first; they may extend what is here."""
+
+    def initialize(self, sockets: Sockets, authenticator: Authenticator) -> None:
+        self._sockets = sockets
+        self._authenticator = authenticator
+        self._outgoing: Outgoing | None = None
+        self._second = 0
+        self._messages = 0
+        self._has_answered = True
+        self.principal: Principal
+
+    # Before the upgrade: refusals are HTTP
+
+    def prepare(self) -> None:
+        try:
+            self.check_request()
+            self.principal = self._authenticator.principal(self.request)
+            self._sockets.admit(self, self._authenticator.client_ip(self.request))
+        except (LongshoreError, Refusal, HTTPError) as error:
+            self._refuse(error)
+
+    def check_request(self) -> None:
+        """Raises:
+        Refusal: not a request for a WebSocket, or from a foreign page.
+        """
+        headers = self.request.headers
+        if headers.get("Upgrade", "").lower() != "websocket":
+            upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
+            raise Refusal(426, "upgrade_required", "this is a WebSocket", upgrade)
+        self._sockets.check_origin(headers.get("Origin"), headers.get("Host", ""))
+
+    def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's name and arguments
+        return True  # ``prepare`` has refused the others
+
+    def on_finish(self) -> None:
+        if self.get_status() != 101:
+            self._sockets.forget(self)
+
+    def _refuse(self, error: LongshoreError | Refusal | HTTPError) -> None:
+        about = problem(error, os.urandom(8).hex())
+        log.info("socket refused", path=self.request.path, **about)
+        self.set_status(int(about["status"]))
+        for name, value in headers_of(error).items():
+            self.set_header(name, value)
+        self.set_header("Content-Type", "application/problem+json")
+        self.set_header("Cache-Control", "no-store")
+        _ = self.finish(json.dumps(about))
+
+    # What Tornado asks for
+
+    @property
+    def max_message_size(self) -> int:
+        return self._sockets.limits.max_message_bytes
+
+    @property
+    def ping_interval(self) -> float:
+        return 0  # ``Sockets`` pings
+
+    # The open socket
+
+    def open(self, *args: str, **kwargs: str) -> None:  # noqa: ARG002 - Tornado's
+        limits = self._sockets.limits
+        stream = self._stream()
+        stream.set_nodelay(True)
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer_bytes)
+        self._outgoing = Outgoing(
+            stream,
+            max_bytes=limits.max_unread_bytes,
+            max_seconds=limits.max_stall_seconds,
+            on_slow=lambda: self.close(TRY_AGAIN_LATER, "too slow"),
+        )
+        self._sockets.watch(self)
+
+    def send_frame(self, key: str, frame: bytes) -> None:
+        """Send a frame; while the reader is slow, only the newest of one ``key`` is kept for it."""
+        if self._outgoing is not None:
+            self._outgoing.send(key, frame)
+
+    async def ready(self) -> None:
+        """Return once the reader has taken all there was, or is gone."""
+        if self._outgoing is not None:
+            await self._outgoing.ready()
+
+    def count_message(self) -> bool:
+        """Whether what just came may be looked at; a flood ends the socket."""
+        self._has_answered = True
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._messages = second, 0
+        self._messages += 1
+        if self._messages <= self._sockets.limits.messages_per_second:
+            return self.ws_connection is not None
+        self.close(POLICY_VIOLATION, "too many messages")
+        return False
+
+    def on_ping(self, data: bytes) -> None:  # noqa: ARG002
+        self.count_message()
+
+    def on_pong(self, data: bytes) -> None:  # noqa: ARG002
+        self.count_message()
+
+    def check_alive(self) -> float | None:
+        """Ping, and say in how many seconds to come back; None once the socket is given up."""
+        if not self._has_answered:
+            self.close(TRY_AGAIN_LATER, "no pong")
+            return None
+        self._has_answered = False
+        try:
+            self.ping()
+        except WebSocketClosedError:
+            return None
+        return self._sockets.limits.ping_seconds
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        if self._outgoing is not None:
+            self._outgoing.close()
+        super().close(code, reason)
+
+    def on_close(self) -> None:
+        if self._outgoing is not None:
+            self._outgoing.close()
+        self._sockets.forget(self)
+
+    def _stream(self) -> IOStream:
+        # ``stream`` is not in Tornado's manual, though public by its name: the only way to a socket's own bytes.
+        connection = self.ws_connection
+        if connection is None or connection.stream is None:
+            raise WebSocketClosedError
+        return connection.stream
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None

@@ -1,0 +1,58 @@
+"""What clients may say on ``/ws/progress``, and the answers that are no progress (CONTRACT §2.4)."""
+
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+
+from domain.errors import InvalidRequest
+
+MAX_IDS = 1000
+
+WatchId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class Subscription(BaseModel):
+    upload_ids: Annotated[list[WatchId], Field(max_length=MAX_IDS)] = []
+    scope: Literal["mine"] | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.upload_ids and self.scope is None:
+            raise ValueError("upload_ids or scope is needed")
+        return self
+
+
+class Subscribe(Subscription):
+    action: Literal["subscribe"]
+
+
+class Unsubscribe(Subscription):
+    action: Literal["unsubscribe"]
+
+
+class Ping(BaseModel):
+    action: Literal["ping"]
+
+
+Message = Subscribe | Unsubscribe | Ping
+
+_MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="action")])
+
+PONG = json.dumps({"type": "pong"}, separators=(",", ":")).encode()
+
+
+def parse_message(text: str | bytes) -> Message:
+    """Raises:
+    InvalidRequest: binary, not JSON, or not one of the messages.
+    """
+    if isinstance(text, bytes):
+        raise InvalidRequest("messages are text")
+    try:
+        return _MESSAGES.validate_json(text)
+    except ValidationError as error:
+        raise InvalidRequest("not a message of this socket") from error
+
+
+def error_text(code: str) -> bytes:
+    return json.dumps({"type": "error", "code": code}, separators=(",", ":")).encode()

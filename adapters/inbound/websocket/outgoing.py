@@ -1,0 +1,143 @@
+"""The way out to one socket: ready-made frames, sent at once; for a slow reader, the newest of each key."""
+
+import asyncio
+import struct
+from collections.abc import Callable
+
+from tornado.iostream import IOStream, StreamClosedError
+
+_TEXT = 0x81  # RFC 6455 §5.2: FIN and opcode 1; a server doesn't mask
+
+
+def text_frame(text: bytes) -> bytes:
+    """RFC 6455 §5.2: one unmasked, unfragmented text frame."""
+    size = len(text)
+    if size < 126:
+        return struct.pack("!BB", _TEXT, size) + text
+    if size < 1 << 16:
+        return struct.pack("!BBH", _TEXT, 126, size) + text
+    return struct.pack("!BBQ", _TEXT, 127, size) + text
+
+
+class Outgoing:
+    """No backlog grows behind what the socket has not taken yet: a newer frame of a key replaces the older.
+
+    ``on_slow`` is called once the reader has left more than ``max_bytes`` unread, or nothing of what waits
+    could be sent for ``max_seconds``.
+    """
+
+    __slots__ = (
+        *("_idle", "_is_closed", "_max_bytes", "_max_seconds", "_on_slow"),
+        *("_rest", "_stalled", "_stream", "_unread", "_waiting"),
+    )
+
+    def __init__(
+        self, stream: IOStream, *, max_bytes: int, max_seconds: float, on_slow: Callable[[], None]
+    ) -> None:
+        self._stream = stream
+        self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
+        self._on_slow = on_slow
+        self._waiting: dict[str, bytes] = {}
+        self._unread = 0  # bytes that wait, and the rest of a frame that went out in part
+        self._rest: asyncio.Future[None] | None = None  # done when the stream has taken all it was given
+        self._stalled: asyncio.TimerHandle | None = None
+        self._idle: asyncio.Future[None] | None = None
+        self._is_closed = False
+
+    def send(self, key: str, frame: bytes) -> None:
+        if self._is_closed:
+            return
+        if self._waiting or self._stream.writing():
+            self._hold(key, frame)
+        else:
+            self._write(frame)
+
+    async def ready(self) -> None:
+        """Return once nothing waits any more, or it is closed."""
+        while not self._is_closed and (self._waiting or self._stream.writing()):
+            if self._idle is None:
+                self._idle = asyncio.get_running_loop().create_future()
+                self._await_rest()
+            await asyncio.shield(self._idle)
+
+    def close(self) -> None:
+        """Send nothing more; what waits is forgotten."""
+        self._is_closed = True
+        self._waiting.clear()
+        self._settle()
+
+    def _write(self, frame: bytes) -> None:
+        sent = self._send_now(frame)
+        if sent < len(frame):
+            self._unread += len(frame) - sent
+            try:
+                self._follow(self._stream.write(frame[sent:]))
+            except StreamClosedError:
+                self.close()  # its handler hears of it by itself
+
+    def _send_now(self, frame: bytes) -> int:
+        """Straight into the socket, as the stream has nothing to write: ``IOStream.write`` makes a future and two
+        copies where this makes one system call, and it is done for every watcher of every event."""
+        if type(self._stream) is not IOStream or self._stream.closed():
+            return 0  # TLS has to go through its stream
+        try:
+            return self._stream.socket.send(frame)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._stream.close(exc_info=error)
+            return 0
+
+    def _hold(self, key: str, frame: bytes) -> None:
+        # Taken out and put in at the end: what waits goes out in the order of its making.
+        self._unread += len(frame) - len(self._waiting.pop(key, b""))
+        self._waiting[key] = frame
+        if self._unread > self._max_bytes:
+            self._give_up()
+        else:
+            self._await_rest()
+
+    def _await_rest(self) -> None:
+        """Have ``_go_on`` called once the stream is empty, also where a ping or a pong fills it."""
+        if self._rest is None:
+            try:
+                self._follow(self._stream.write(b""))
+            except StreamClosedError:
+                self.close()
+
+    def _follow(self, rest: "asyncio.Future[None]") -> None:
+        self._rest = rest
+        rest.add_done_callback(self._go_on)
+        if self._stalled is None:
+            loop = asyncio.get_running_loop()
+            self._stalled = loop.call_later(self._max_seconds, self._give_up)
+
+    def _go_on(self, rest: "asyncio.Future[None]") -> None:
+        if rest is not self._rest or self._is_closed:
+            return
+        self._rest = None
+        self._unread = sum(map(len, self._waiting.values()))
+        self._settle(is_idle=not self._waiting)
+        if rest.exception():
+            self.close()
+        while self._waiting and self._rest is None and not self._is_closed:
+            frame = self._waiting.pop(next(iter(self._waiting)))
+            self._unread -= len(frame)
+            self._write(frame)
+        if not self._waiting and self._rest is None:
+            self._settle()
+
+    def _settle(self, *, is_idle: bool = True) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        if is_idle and self._idle is not None:
+            if not self._idle.done():
+                self._idle.set_result(None)
+            self._idle = None
+
+    def _give_up(self) -> None:
+        if not self._is_closed:
+            self.close()
+            self._on_slow()

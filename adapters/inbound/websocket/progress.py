@@ -1,0 +1,79 @@
+"""``/ws/progress``: live progress of uploads (CONTRACT §2.4)."""
+
+from adapters.inbound.common.auth import Authenticator
+from adapters.inbound.common.errors import Refusal
+from adapters.inbound.websocket.base import BaseSocket, Sockets
+from adapters.inbound.websocket.messages import (
+    MAX_IDS,
+    PONG,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+    error_text,
+    parse_message,
+)
+from adapters.inbound.websocket.outgoing import text_frame
+from application.progress import ProgressUseCase
+from application.progress_messages import ProgressMessage
+from domain.errors import LongshoreError
+
+_PONG_FRAME = text_frame(PONG)
+
+
+def frame_of(message: ProgressMessage) -> bytes:
+    return text_frame(message.body)
+
+
+class ProgressSocket(BaseSocket):
+    """A subscriber of progress."""
+
+    # Tornado hands the route's arguments to ``initialize`` by name, whatever its parents take.
+    def initialize(  # type: ignore[override]
+        self, progress: ProgressUseCase, sockets: Sockets, authenticator: Authenticator
+    ) -> None:
+        super().initialize(sockets, authenticator)
+        self._progress = progress
+        self._wanted: list[str] = []
+
+    def check_request(self) -> None:
+        super().check_request()
+        self._wanted = self.get_query_arguments("upload_id")
+        if len(self._wanted) > MAX_IDS:
+            raise Refusal(400, "invalid_request", f"at most {MAX_IDS} ids")
+
+    async def open(self, *args: str, **kwargs: str) -> None:  # type: ignore[override]
+        super().open(*args, **kwargs)
+        mine = self.get_query_argument("scope", "") == "mine"
+        if self._wanted or mine:
+            await self._subscribe(self._wanted, mine=mine)
+
+    async def on_message(self, message: str | bytes) -> None:
+        if not self.count_message():
+            return
+        try:
+            match parse_message(message):
+                case Ping():
+                    self.send_frame("pong", _PONG_FRAME)
+                case Subscribe() as wish:
+                    await self._subscribe(wish.upload_ids, mine=wish.scope == "mine")
+                case Unsubscribe() as wish:
+                    self._progress.unsubscribe(self, wish.upload_ids, mine=wish.scope == "mine")
+        except LongshoreError as error:
+            self._tell_error(error.code)
+
+    def on_close(self) -> None:
+        super().on_close()
+        self._progress.leave(self)
+
+    def offer(self, message: ProgressMessage) -> None:
+        self.send_frame(message.key, message.rendered(frame_of))
+
+    async def _subscribe(self, upload_ids: list[str], *, mine: bool) -> None:
+        try:
+            await self._progress.subscribe(self.principal, self, upload_ids, mine=mine)
+        except LongshoreError as error:
+            self._tell_error(error.code)
+
+    def _tell_error(self, code: str) -> None:
+        self.send_frame(f"error {code}", text_frame(error_text(code)))
+

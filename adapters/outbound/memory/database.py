@@ -1,0 +1,25 @@
+"""What the memory repositories, ledger and lock share, in place of a database."""
+
+from dataclasses import dataclass, field, replace
+
+from domain.byte_range import Extent, ReceivedRanges
+from domain.events import UploadEvent
+from domain.file import File
+from domain.ids import FileId, UploadId
+from domain.upload import Upload
+
+
+@dataclass(slots=True)
+class MemoryDatabase:
+    """Everything committed. What goes in or out of ``uploads`` is copied: no caller's entity is the kept one."""
+
+    uploads: dict[UploadId, Upload] = field(default_factory=dict)
+    received: dict[UploadId, list[Extent]] = field(default_factory=dict)
+    files: dict[FileId, File] = field(default_factory=dict)
+    outbox: list[UploadEvent] = field(default_factory=list)
+    tokens: dict[UploadId, str] = field(default_factory=dict)
+    """Of each upload that has been held: the token of the lease it was held under last."""
+
+
+def copy_of(upload: Upload, received: list[Extent]) -> Upload:
+    return replace(upload, received=ReceivedRanges(received), _unfolded=len(received))

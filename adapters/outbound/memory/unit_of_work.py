@@ -1,0 +1,61 @@
+"""Changes that are seen by others at the commit, or never. Contract: tests/contract/test_unit_of_work.py."""
+
+from types import TracebackType
+from typing import Self
+
+from adapters.outbound.memory.database import MemoryDatabase
+from adapters.outbound.memory.files import MemoryFileRepository
+from adapters.outbound.memory.outbox import MemoryOutbox
+from adapters.outbound.memory.uploads import Changes, MemoryUploadRepository
+from domain.events import UploadEvent
+from ports.file_repository import FileRepository
+from ports.unit_of_work import UnitOfWork
+from ports.upload_repository import UploadRepository
+
+
+class MemoryUnitOfWork(UnitOfWork):
+    def __init__(self, database: MemoryDatabase, outbox: MemoryOutbox) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._changes = Changes(database)
+        self._announced: list[UploadEvent] = []
+        self._uploads = MemoryUploadRepository(self._changes)
+        self._files = MemoryFileRepository(self._changes)
+
+    @property
+    def uploads(self) -> UploadRepository:
+        return self._uploads
+
+    @property
+    def files(self) -> FileRepository:
+        return self._files
+
+    def announce(self, event: UploadEvent) -> None:
+        self._announced.append(event)
+
+    async def commit(self) -> None:
+        self._changes.check()
+        self._changes.apply()
+        events, self._announced = self._announced, []
+        self._database.outbox += events
+        self._outbox.publish(events)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._changes.forget()
+        self._announced.clear()
+
+
+class MemoryUnitOfWorkFactory:
+    """Call it for a new unit of work; it is a ``ports.unit_of_work.UnitOfWorkFactory``."""
+
+    def __init__(self, database: MemoryDatabase, outbox: MemoryOutbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    def __call__(self) -> UnitOfWork:
+        return MemoryUnitOfWork(self._database, self._outbox)

@@ -1,0 +1,139 @@
+"""Uploads in memory. Contract: tests/contract/test_upload_repository.py."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from adapters.outbound.memory.database import MemoryDatabase, copy_of
+from domain.access import Principal
+from domain.byte_range import Extent
+from domain.errors import UploadNotFound, UploadTakenOver
+from domain.file import File
+from domain.ids import FileId, OwnerId, UploadId
+from domain.upload import Upload
+from domain.upload_policy import Usage
+from ports.upload_repository import UploadRepository
+
+
+class Changes:
+    """What one unit of work has changed and not committed; None: deleted."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self.database = database
+        self.uploads: dict[UploadId, Upload | None] = {}
+        self.received: dict[UploadId, list[Extent]] = {}  # of uploads that are added
+        self.files: dict[FileId, File | None] = {}
+
+    def upload(self, upload_id: UploadId) -> Upload | None:
+        if upload_id in self.uploads:
+            return self.uploads[upload_id]
+        return self.database.uploads.get(upload_id)
+
+    def file(self, file_id: FileId) -> File | None:
+        if file_id in self.files:
+            return self.files[file_id]
+        return self.database.files.get(file_id)
+
+    def extents(self, upload_id: UploadId) -> list[Extent]:
+        return self.received.get(upload_id) or self.database.received.get(upload_id, [])
+
+    def check(self) -> None:
+        """Raise UploadTakenOver if what is to be saved has been ended by another unit of work."""
+        for upload_id, upload in self.uploads.items():
+            known = self.database.uploads.get(upload_id)
+            if upload is not None and known is not None:
+                _check_not_ended(known, upload)
+
+    def apply(self) -> None:
+        _merge(self.database.uploads, self.uploads)
+        _merge(self.database.files, self.files)
+        self.database.received.update(self.received)
+        for upload_id, upload in self.uploads.items():
+            if upload is None:
+                self.database.received.pop(upload_id, None)
+        self.forget()
+
+    def forget(self) -> None:
+        self.uploads.clear()
+        self.received.clear()
+        self.files.clear()
+
+
+def _merge[K, V](kept: dict[K, V], changed: dict[K, V | None]) -> None:
+    for key, value in changed.items():
+        if value is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = value
+
+
+def _check_not_ended(known: Upload, upload: Upload) -> None:
+    if not known.state.is_open and known.state is not upload.state:
+        raise UploadTakenOver("a newer request has ended this upload")
+
+
+class MemoryUploadRepository(UploadRepository):
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+
+    async def add(self, upload: Upload) -> None:
+        if self._changes.upload(upload.id) is not None:
+            raise ValueError("an upload of that id is kept already")
+        self._changes.uploads[upload.id] = copy_of(upload, [])
+        self._changes.received[upload.id] = list(upload.received)
+
+    async def get(self, upload_id: UploadId, principal: Principal) -> Upload:
+        upload = self._changes.upload(upload_id)
+        if upload is None or not principal.may_see(upload.owner):
+            raise UploadNotFound("no such upload")
+        return self._copy(upload)
+
+    async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
+        found = self._where(lambda upload: upload.watch_id == watch_id and principal.may_see(upload.owner))
+        return max(found, key=_age, default=None)
+
+    async def save(self, upload: Upload) -> None:
+        known = self._changes.upload(upload.id)
+        if known is None:
+            raise UploadNotFound("no such upload")
+        _check_not_ended(known, upload)
+        self._changes.uploads[upload.id] = copy_of(upload, [])
+
+    async def delete(self, upload_id: UploadId) -> None:
+        self._changes.uploads[upload_id] = None
+        self._changes.received.pop(upload_id, None)
+
+    async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:
+        found = self._where(lambda upload: upload.owner == principal.owner and upload.state.is_open)
+        return sorted(found, key=_age, reverse=True)[:limit]
+
+    async def usage(self, owner: OwnerId) -> Usage:
+        unfinished = self._where(lambda upload: upload.owner == owner and upload.state.is_open)
+        ids = self._changes.database.files.keys() | self._changes.files.keys()
+        files = [file for id_ in ids if (file := self._changes.file(id_)) is not None and file.owner == owner]
+        announced = sum(upload.length or 0 for upload in unfinished)
+        return Usage(open_uploads=len(unfinished), bytes=announced + sum(file.size for file in files))
+
+    async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
+        found = self._where(lambda upload: upload.state.is_open and upload.expires_at <= now)
+        return sorted(found, key=lambda upload: (upload.expires_at, upload.id))[:limit]
+
+    async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
+        found = self._where(lambda upload: upload.becomes_file and upload.state.is_open)
+        whole = [upload for upload in found if upload.is_whole]
+        return sorted(whole, key=lambda upload: (upload.updated_at, upload.id))[:limit]
+
+    async def exists_open(self, upload_id: UploadId) -> bool:
+        upload = self._changes.upload(upload_id)
+        return upload is not None and upload.state.is_open
+
+    def _where(self, is_wanted: Callable[[Upload], bool]) -> list[Upload]:
+        ids = self._changes.database.uploads.keys() | self._changes.uploads.keys()
+        uploads = (self._changes.upload(id_) for id_ in ids)
+        return [self._copy(upload) for upload in uploads if upload is not None and is_wanted(upload)]
+
+    def _copy(self, upload: Upload) -> Upload:
+        return copy_of(upload, self._changes.extents(upload.id))
+
+
+def _age(upload: Upload) -> tuple[datetime, UploadId]:
+    return upload.created_at, upload.id

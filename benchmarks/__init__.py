@@ -1,0 +1,1 @@
+"""How fast Longshore is beside its peers. Start at ``__main__``; what it means: docs/performance.md."""

@@ -1,0 +1,1 @@
+"""The clients that put a server under load; the same ones for every server."""

@@ -1,0 +1,29 @@
+"""One large body, sent to any server: what P1, P2 and P7 share."""
+
+from collections.abc import Mapping
+
+from benchmarks.figures import Sample
+from benchmarks.peers.base import Server
+from benchmarks.rounds import COLD, WARM
+
+NEVER_SYNCED = "never fsyncs"
+
+
+def send_body(server: Server, length: int) -> Sample:
+    """MB/s of one body of ``length`` bytes, answered and found in the server's files."""
+    source = server.workbench.source(length)
+    server.workbench.warm_up_memory(length)
+    with server.connect() as connection:
+        seconds = connection.send(server.peer.target(connection, length), source)
+    server.check_stored(length)
+    return Sample(length / seconds / 1e6, {"seconds": seconds})
+
+
+def cold(server: Server, length: int) -> Mapping[str, Sample]:
+    """The first body of the process's life."""
+    return {COLD: send_body(server, length)}
+
+
+def cold_and_warm(server: Server, length: int) -> Mapping[str, Sample]:
+    """The first body of the process's life, and the second."""
+    return {COLD: send_body(server, length), WARM: send_body(server, length)}

@@ -1,0 +1,87 @@
+"""The command line: ``starter.py [serve | migrate | cleanup | doctor | check-config]``."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from infrastructure import version
+from infrastructure.logging import configure_logging
+from infrastructure.settings import Settings, SettingsError, load_settings
+
+_FAILED = 1
+_MISUSED = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one verb and end the process: 0 done, 1 it failed or found problems, 2 wrong settings or usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        sys.exit(_MISUSED)
+    configure_logging(settings.log_level, settings.log_format)
+    try:
+        sys.exit(_run(options, settings))
+    except KeyboardInterrupt:
+        sys.exit(130)  # what shells expect after Ctrl-C
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="starter.py",
+        description="Longshore: resumable, durable uploads with live progress.",
+        epilog="Settings are environment variables or lines of .env; check-config shows them all.",
+    )
+    parser.add_argument("--version", action="version", version=f"longshore {version()}")
+    parser.set_defaults(verb="serve")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
+    parser.set_defaults(verb="serve")
+    verbs.add_parser("serve", help="migrate, then serve until SIGTERM or Ctrl-C (the default)")
+    verbs.add_parser("migrate", help="bring the database's tables up to date")
+    verbs.add_parser("cleanup", help="end expired uploads and remove bytes that belong to nobody, once")
+    doctor = verbs.add_parser("doctor", help="look whether everything is in order; changes nothing")
+    doctor.add_argument("--scrub", action="store_true", help="also read every file and compare its checksum")
+    verbs.add_parser("check-config", help="print the effective settings, secrets masked")
+    return parser
+
+
+# What a verb needs is imported when it runs: check-config answers at once and without a server's parts.
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    match options.verb:
+        case "migrate":
+            return _migrate(settings)
+        case "cleanup":
+            return _cleanup(settings)
+        case "doctor":
+            return asyncio.run(_doctor(settings, scrub=options.scrub))
+        case "check-config":
+            return _check_config(settings)
+    return _serve(settings)
+
+
+def _check_config(settings: Settings) -> int:
+    for name, value in settings.shown().items():
+        print(f"{name}={value}")
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return 0
+
+
+async def _doctor(settings: Settings, *, scrub: bool) -> int:
+    from infrastructure.doctor import examine  # noqa: PLC0415
+
+    good = True
+    async for finding in examine(settings, scrub=scrub):
+        print(finding, flush=True)
+        good = good and finding.good
+    return 0 if good else _FAILED
+
+
+def _serve(settings: Settings) -> int:
+    from infrastructure.server import run  # noqa: PLC0415
+
+    return run(settings)

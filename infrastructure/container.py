@@ -1,0 +1,127 @@
+"""Who is made of what: the one place where adapters meet use cases.
+
+Everything here is made without waiting; ``startup.py`` starts what has to be started, and closes it again.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from dependency_injector import containers, providers
+
+from adapters.inbound.common.auth import Authenticator
+from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.http.cors import Cors
+from adapters.inbound.http.exchange import Services
+from adapters.inbound.http.files import Files
+from adapters.inbound.http.form import Form
+from adapters.inbound.http.health import Health
+from adapters.inbound.http.links import Links
+from adapters.inbound.http.tus import Tus
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.installation import SqlInstallation
+from adapters.outbound.sql.ledger import SqlReceivedLedger
+from adapters.outbound.sql.lock import SqlUploadLock
+from adapters.outbound.sql.outbox import SqlOutbox
+from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
+from adapters.outbound.system.clock import SystemClock
+from adapters.outbound.system.id_generator import SystemIdGenerator
+from adapters.outbound.volume.blob_storage import VolumeBlobStorage
+from adapters.outbound.volume.chunk_storage import Durability, VolumeChunkStorage
+from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.volume import Volume
+from application.cleanup import CleanupUseCase
+from application.download import DownloadUseCase
+from application.health import HealthUseCase
+from application.reconcile import ReconcileUseCase
+from application.upload import UploadUseCase
+from domain.events import UploadEvent
+from domain.upload_policy import UploadPolicy
+from infrastructure.settings import Settings
+from ports.progress_notifier import ProgressNotifier
+
+_BODY_THREADS = 4
+
+
+class SilentTODO(ProgressNotifier):
+    def publish(self, event: UploadEvent) -> None: ...
+
+
+class Container(containers.DeclarativeContainer):
+    settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
+    of = settings.provided
+
+    # We call the outside
+    clock = providers.Singleton(SystemClock)
+    ids = providers.Singleton(SystemIdGenerator)
+    database = providers.Singleton(
+        Database, of.database_url, durable=providers.Callable(lambda durability: durability != "none", of.durability)
+    )
+    installation = providers.Singleton(SqlInstallation, database)
+    notifier = providers.Singleton(SilentTODO)
+    outbox = providers.Singleton(SqlOutbox, database, notifier)
+    unit_of_work = providers.Singleton(SqlUnitOfWorkFactory, database, outbox)
+    lock = providers.Singleton(SqlUploadLock, database, clock)
+    ledger = providers.Singleton(SqlReceivedLedger, database)
+    volume = providers.Singleton(Volume, providers.Callable(Path, of.storage_path))
+    rounds = providers.Singleton(Rounds, "volume")
+    chunk_storage = providers.Singleton(
+        VolumeChunkStorage, volume, rounds, durability=providers.Callable(Durability, of.durability)
+    )
+    blob_storage = providers.Singleton(VolumeBlobStorage, volume, rounds)
+
+    # Use cases
+    policy = providers.Singleton(
+        UploadPolicy,
+        max_length_bytes=of.max_upload_size,
+        ttl=of.upload_ttl,
+        max_open_uploads=of.quota_open_uploads,
+        max_bytes=of.quota_bytes,
+    )
+    uploads = providers.Singleton(
+        UploadUseCase,
+        unit_of_work=unit_of_work,
+        lock=lock,
+        ledger=ledger,
+        storage=chunk_storage,
+        notifier=notifier,
+        clock=clock,
+        ids=ids,
+        policy=policy,
+    )
+    downloads = providers.Singleton(DownloadUseCase, unit_of_work=unit_of_work, blobs=blob_storage)
+    cleanup = providers.Singleton(
+        CleanupUseCase,
+        uploads=uploads,
+        unit_of_work=unit_of_work,
+        storage=chunk_storage,
+        clock=clock,
+        orphans_after=of.cleanup_after,
+    )
+    reconcile = providers.Singleton(
+        ReconcileUseCase, uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock
+    )
+    health = providers.Singleton(
+        HealthUseCase,
+        # Jobs wait in the database, so their queue is there when it is.
+        checks=providers.Dict(database=database, storage=blob_storage, queue=database),
+        clock=clock,
+    )
+
+    # The outside calls us
+    body_threads = providers.Singleton(ThreadPoolExecutor, _BODY_THREADS, thread_name_prefix="body")
+    authenticator = providers.Singleton(Authenticator, of.auth_mode, trusted_proxies=of.trusted_proxies)
+    cors = providers.Singleton(Cors, of.cors_origins)
+    links = providers.Singleton(Links, of.public_url)
+    services = providers.Singleton(
+        Services,
+        authenticator=authenticator,
+        rate_limiter=providers.Singleton(RateLimiter, of.rate_limit),
+        cors=cors,
+        executor=body_threads,
+    )
+    tus = providers.Singleton(
+        Tus, uploads=uploads, files=downloads, links=links, max_length_bytes=of.max_upload_size
+    )
+    files = providers.Singleton(Files, files=downloads, uploads=uploads, links=links)
+    form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
+    health_route = providers.Singleton(Health, health)

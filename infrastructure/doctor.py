@@ -1,0 +1,304 @@
+"""``starter.py doctor``: looks whether everything is in order, changes nothing.
+
+It may run beside a server. A problem is what somebody should look at, not what mends itself.
+"""
+
+import asyncio
+import os
+import shutil
+import stat
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from awscrt.checksums import crc64nvme
+from sqlalchemy import Connection, RowMapping, select, text
+
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.mapping import unsigned
+from adapters.outbound.sql.tables import IS_OPEN, files, installation, uploads
+from adapters.outbound.volume.volume import OPEN_FLAGS, Volume
+from domain.errors import LongshoreError
+from domain.ids import BlobKey
+from infrastructure.settings import Settings, format_size
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_FEW_BYTES = 256 * 1024**2
+_FEW_FILES = 1000
+_PAGE = 500
+_NAMED = 10  # of problems of one kind so many are named, the rest are counted
+_BLOCK = 8 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    good: bool
+    text: str
+
+    def __str__(self) -> str:
+        return f"{'ok     ' if self.good else 'PROBLEM'}  {self.text}"
+
+
+def _ok(text: str) -> Finding:
+    return Finding(True, text)
+
+
+def _problem(text: str) -> Finding:
+    return Finding(False, text)
+
+
+async def examine(settings: Settings, *, scrub: bool = False) -> AsyncIterator[Finding]:
+    """Everything there is to say, one finding at a time; ``scrub`` also reads every byte of every file."""
+    for finding in [*_settings(settings), *_data_folder(settings), *_space(settings.storage_path)]:
+        yield finding
+    volume = Volume(settings.storage_path)
+    volume_id = None
+    for finding in _volume(volume):
+        yield finding
+        volume_id = volume.identify() if finding.good else None
+    if not settings.is_postgres and not _sqlite_file(settings).exists():
+        yield _problem("the database does not exist yet: migrate or serve makes it")
+        return
+    database = Database(settings.database_url)
+    try:
+        async for finding in _examine_database(database, volume, volume_id, settings, scrub=scrub):
+            yield finding
+    finally:
+        await database.close()
+
+
+async def _examine_database(
+    database: Database, volume: Volume, volume_id: str | None, settings: Settings, *, scrub: bool
+) -> AsyncIterator[Finding]:
+    began = time.monotonic()
+    try:
+        await database.check()
+    except LongshoreError as error:
+        yield _problem(f"the database is away: {error.detail}")
+        return
+    yield _ok(f"the database answers within {(time.monotonic() - began) * 1000:.0f} ms")
+    revision = await _revision(database)
+    yield revision
+    if not revision.good or volume_id is None:
+        return
+    yield await _belongs(database, volume_id)
+    yield await _leftovers(database, volume, settings)
+    yield await _strays(database, volume, settings)
+    async for finding in _blobs(database, volume, scrub=scrub):
+        yield finding
+
+
+def _settings(settings: Settings) -> Sequence[Finding]:
+    return [_problem(warning) for warning in settings.warnings] or [_ok("the settings are sound")]
+
+
+def _data_folder(settings: Settings) -> Sequence[Finding]:
+    folder = settings.data_dir
+    if not folder.is_dir():
+        return [_problem(f"there is no folder {folder} yet: serve makes it")]
+    mode = folder.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        return [_problem(f"anybody on this machine may write in {folder}: chmod o-w")]
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return [_problem(f"no right to read and write in {folder}")]
+    return [_ok(f"the data folder {folder} is ours to write")]
+
+
+def _space(folder: Path) -> Sequence[Finding]:
+    place = next((place for place in (folder, *folder.parents) if place.is_dir()), Path("/"))
+    free = shutil.disk_usage(place).free
+    figures = os.statvfs(place)
+    if free < _FEW_BYTES:
+        return [_problem(f"only {free // 1024**2} MiB are free for {folder}")]
+    if figures.f_files and figures.f_favail < _FEW_FILES:
+        return [_problem(f"only {figures.f_favail} more files fit where {folder} is (inodes)")]
+    return [_ok(f"{free / 1024**3:.1f} GiB are free for uploads")]
+
+
+def _volume(volume: Volume) -> Sequence[Finding]:
+    if not volume.root.is_dir():
+        return [_problem(f"there is no volume in {volume.root} yet: serve lays it out")]
+    try:
+        volume.check()
+    except LongshoreError as error:
+        return [_problem(f"the volume {volume.root}: {error.detail}")]
+    open_ones = [
+        folder.name
+        for folder in (volume.root, volume.staged, volume.blobs)
+        if stat.S_IMODE(folder.stat().st_mode) & 0o077
+    ]
+    if open_ones:
+        return [
+            _problem(
+                f"others on this machine may look into {', '.join(open_ones)}: chmod -R go= {volume.root}"
+            )
+        ]
+    return [_ok(f"the volume {volume.root} has its marker and takes bytes")]
+
+
+def _sqlite_file(settings: Settings) -> Path:
+    return Path(settings.database_url.removeprefix("sqlite+aiosqlite:///").partition("?")[0])
+
+
+async def _revision(database: Database) -> Finding:
+    wanted = set(ScriptDirectory(str(_MIGRATIONS)).get_heads())
+
+    def current(connection: Connection) -> set[str]:
+        return set(MigrationContext.configure(connection).get_current_heads())
+
+    async with database.reading() as connection:
+        found = await connection.run_sync(current)
+    if found == wanted:
+        return _ok(f"the database has the newest tables ({', '.join(sorted(found))})")
+    return _problem(
+        f"the database is at revision {', '.join(sorted(found)) or 'none'},"
+        f" this program wants {', '.join(sorted(wanted))}: migrate"
+    )
+
+
+async def _belongs(database: Database, volume_id: str) -> Finding:
+    async with database.transaction() as transaction:
+        rows = await transaction.read(select(installation.c.value).where(installation.c.key == "volume"))
+    if not rows:
+        return _ok("the database has not met its volume yet")
+    if rows[0]["value"] != volume_id:
+        return _problem(
+            "the database belongs to another volume: a wrong folder is mounted, or a wrong database named"
+        )
+    return _ok("volume and database belong together")
+
+
+async def _leftovers(database: Database, volume: Volume, settings: Settings) -> Finding:
+    """Staged bytes whose upload is over or was never known. Young ones may be in somebody's hands."""
+
+    async def owned(ids: Sequence[str]) -> set[str]:
+        async with database.transaction() as transaction:
+            rows = await transaction.read(select(uploads.c.id).where(uploads.c.id.in_(ids), text(IS_OPEN)))
+        return {row["id"] for row in rows}
+
+    count, size = await _count_unowned(volume.staged, owned, settings)
+    if count:
+        return _problem(
+            f"{count} staged uploads ({format_size(size)} bytes) belong to nobody: cleanup removes them"
+        )
+    return _ok("every staged upload is somebody's")
+
+
+async def _strays(database: Database, volume: Volume, settings: Settings) -> Finding:
+    """Sealed bytes that no file and no unfinished upload speaks of."""
+
+    async def owned(keys: Sequence[str]) -> set[str]:
+        async with database.transaction() as transaction:
+            kept = await transaction.read(select(files.c.blob_key).where(files.c.blob_key.in_(keys)))
+            coming = await transaction.read(select(uploads.c.id).where(uploads.c.id.in_(keys), text(IS_OPEN)))
+        return {row["blob_key"] for row in kept} | {row["id"] for row in coming}
+
+    count, size = await _count_unowned(volume.blobs, owned, settings)
+    if count:
+        return _problem(f"{count} sealed blobs ({format_size(size)} bytes) belong to no file")
+    return _ok("every sealed blob is a file's")
+
+
+async def _count_unowned(
+    folder: Path, owned: Callable[[Sequence[str]], Any], settings: Settings
+) -> tuple[int, int]:
+    count = size = 0
+    before = datetime.now(UTC) - settings.cleanup_after
+    for shard in await asyncio.to_thread(lambda: sorted(folder.iterdir())):
+        held = await asyncio.to_thread(_old_entries, shard, before.timestamp())
+        names = sorted(held)
+        for start in range(0, len(names), _PAGE):
+            page = names[start : start + _PAGE]
+            known = await owned(page)
+            count += sum(name not in known for name in page)
+            size += sum(held[name] for name in page if name not in known)
+    return count, size
+
+
+def _old_entries(shard: Path, before: float) -> dict[str, int]:
+    held = {}
+    with os.scandir(shard) as entries:
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if status.st_mtime < before:
+                held[entry.name] = status.st_size
+    return held
+
+
+async def _blobs(database: Database, volume: Volume, *, scrub: bool) -> AsyncIterator[Finding]:
+    count = bad = unknown = 0
+    async for row in _all_files(database):
+        count += 1
+        wrong = await asyncio.to_thread(_wrong_with, row, volume, scrub)
+        if wrong and await _still_kept(database, row["id"]):
+            bad += 1
+            if bad <= _NAMED:
+                yield _problem(f"file {row['id']}: {wrong}")
+        unknown += row["crc64"] is None
+    if bad > _NAMED:
+        yield _problem(f"… and {bad - _NAMED} files more")
+    if scrub and unknown:
+        yield _ok(f"{unknown} files have no checksum to compare with (their chunks overlapped)")
+    if not bad:
+        yield _ok(
+            f"all {count} files are there" + (", every byte of them as it was received" if scrub else "")
+        )
+
+
+async def _all_files(database: Database) -> AsyncIterator[RowMapping]:
+    last = ""
+    while True:
+        async with database.transaction() as transaction:
+            rows = await transaction.read(
+                select(files.c.id, files.c.blob_key, files.c.size, files.c.crc64)
+                .where(files.c.id > last)
+                .order_by(files.c.id)
+                .limit(_PAGE)
+            )
+        for row in rows:
+            yield row
+        if len(rows) < _PAGE:
+            return
+        last = rows[-1]["id"]
+
+
+async def _still_kept(database: Database, file_id: str) -> bool:
+    """Whether it was not simply deleted while we looked."""
+    async with database.transaction() as transaction:
+        return bool(await transaction.read(select(files.c.id).where(files.c.id == file_id)))
+
+
+def _wrong_with(row: RowMapping, volume: Volume, scrub: bool) -> str:
+    try:
+        fd = os.open(volume.blob_path(BlobKey(row["blob_key"])), os.O_RDONLY | OPEN_FLAGS)
+    except FileNotFoundError:
+        return "its bytes are missing"
+    except OSError as error:
+        return f"its bytes can't be opened ({error.strerror})"
+    try:
+        size = os.fstat(fd).st_size
+        if size != row["size"]:
+            return f"it has {size} bytes, {row['size']} were received"
+        if scrub and row["crc64"] is not None and _crc64(fd) != unsigned(row["crc64"]):
+            return "its bytes are not those that were received (CRC-64/NVME)"
+    except OSError as error:
+        return f"its bytes can't be read ({error.strerror})"
+    finally:
+        os.close(fd)
+    return ""
+
+
+def _crc64(fd: int) -> int:
+    value = at = 0
+    while block := os.pread(fd, _BLOCK, at):
+        value = crc64nvme(block, value)
+        at += len(block)
+    return value

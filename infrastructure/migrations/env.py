@@ -1,0 +1,46 @@
+"""Run by alembic: on the connection that infrastructure/database.py hands in, or by itself from the command line."""
+
+import asyncio
+import os
+
+from alembic import context
+from sqlalchemy import Connection, pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from adapters.outbound.sql.database import normalised
+from adapters.outbound.sql.tables import metadata
+
+_DEFAULT_URL = "sqlite+aiosqlite:///var/files.db"
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=True,  # SQLite alters a table by building it anew
+        transactional_ddl=True,  # both databases undo a failed migration as a whole
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def _migrate_from_command_line() -> None:
+    url = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("DATABASE_URL") or _DEFAULT_URL
+    engine = create_async_engine(normalised(url), poolclass=pool.NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate)
+    await engine.dispose()
+
+
+def _print_sql() -> None:
+    context.configure(dialect_name=context.get_x_argument(as_dictionary=True).get("dialect", "postgresql"))
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    _print_sql()
+elif (handed_in := context.config.attributes.get("connection")) is not None:
+    migrate(handed_in)
+else:
+    asyncio.run(_migrate_from_command_line())

@@ -1,0 +1,158 @@
+"""Serving: from the settings to a listening socket, and back down without losing anybody's bytes."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from adapters.inbound.http.pages import STATIC_FOLDER, Nowhere, Page, StaticFiles
+from adapters.inbound.http.routes import ExchangeRouter, exchange_paths
+from domain.errors import LongshoreError
+from infrastructure import version
+from infrastructure.container import Container
+from infrastructure.settings import Settings
+from infrastructure.startup import CannotStart, started
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 1024
+_DRAIN_SECONDS = 30.0
+_CUT_SECONDS = 5.0
+_HEADER_SECONDS = 20
+_HEADER_BYTES = 32 * 1024
+# Of requests that are read whole; bodies of uploads stream, without a limit here.
+_BODY_BYTES = 1024 * 1024
+_READ_BYTES = 128 * 1024
+_RECONCILE_SECONDS = 60.0
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; return the process's exit code."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(_serve(settings))
+        except CannotStart as error:
+            print(error, file=sys.stderr)  # noqa: T201 -- the one line an operator has to see
+            return 1
+        return 0
+
+
+async def _serve(settings: Settings) -> None:
+    for warning in settings.warnings:
+        log.warning(warning)
+    stopping = _on_signals()
+    async with started(settings) as container:
+        server = _listen(container, settings)
+        chores = [
+            asyncio.create_task(_repeat(container.reconcile().run, _RECONCILE_SECONDS, at_once=True)),
+            asyncio.create_task(_repeat(container.cleanup().run, settings.cleanup_interval.total_seconds())),
+        ]
+        _greet(settings)
+        await stopping.wait()
+        await _drain(server, container)
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+
+
+def _listen(container: Container, settings: Settings) -> HTTPServer:
+    paths = exchange_paths(container.tus(), container.files(), container.form(), container.health_route())
+    server = HTTPServer(
+        ExchangeRouter(paths, container.services(), _application(container)),
+        max_header_size=_HEADER_BYTES,
+        max_body_size=_BODY_BYTES,
+        idle_connection_timeout=_HEADER_SECONDS,
+        chunk_size=_READ_BYTES,
+    )
+    try:
+        sockets = bind_sockets(settings.api_port, settings.api_host, backlog=_BACKLOG)
+    except OSError as error:
+        raise CannotStart(f"cannot listen on {settings.api_host}:{settings.api_port}: {error.strerror}") from error
+    server.add_sockets(sockets)
+    return server
+
+
+def _application(container: Container) -> Application:
+    return Application(
+        [
+            (r"/", Page, {"version": version()}),
+            (r"/static/(.+)", StaticFiles, {"path": str(STATIC_FOLDER)}),
+        ],
+        default_handler_class=Nowhere,
+        log_function=lambda handler: None,
+    )
+
+
+async def _drain(server: HTTPServer, container: Container) -> None:
+    """Let running requests end, then cut what is left: a cut body keeps its prefix."""
+    log.info("draining")
+    services = container.services()
+    services.drain()
+    container.health_route().drain()
+    server.stop()
+    if not await _until(lambda: not services.running, _DRAIN_SECONDS):
+        for exchange in list(services.running):
+            exchange.cut()
+        await _until(lambda: not services.running, _CUT_SECONDS)
+    await server.close_all_connections()
+    services.watchdog.close()
+    container.body_threads().shutdown(wait=False)
+    log.info("drained")
+
+
+async def _until(is_so: Callable[[], bool], seconds: float) -> bool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not is_so():
+        if loop.time() > deadline:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+async def _repeat(work: Callable[[], Awaitable[Any]], seconds: float, *, at_once: bool = False) -> None:
+    """A chore that fails is logged and tried again next time."""
+    while True:
+        if not at_once:
+            await asyncio.sleep(seconds)
+        at_once = False
+        try:
+            done = await work()
+        except LongshoreError as error:
+            log.warning("chore failed", error=str(error))
+        except Exception:
+            log.exception("chore failed")
+        else:
+            log.debug("chore done", done=repr(done))
+
+
+def _on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 -- it has no wheel for some platforms
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _greet(settings: Settings) -> None:
+    base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
+    print(  # noqa: T201 -- for the person at the terminal
+        f"Longshore {version()}\n"
+        f"  page          {base}/\n"
+        f"  tus endpoint  {base}/uploads\n"
+        f"  data folder   {settings.data_dir}",
+        flush=True,
+    )

@@ -1,0 +1,199 @@
+"""By strace: the bytes are durable, then the row that counts them is, and only then the client hears of it.
+
+CONTRACT §1, the ack rule. The server is watched from outside; what belongs to whom is told by the client's
+port, the name of the staged file and the order of the calls.
+"""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.client import ResumingUpload
+from tests.chaos.content import Content
+from tests.chaos.settings import CHAOS
+from tests.chaos.trace import FILE_WRITES, RENAMES, SYNCS, Call, Strace, Trace, is_log
+from tests.chaos.verify import staged_file, wrong_content
+from tests.support.server import ServerProcess
+
+pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
+
+_KIB = 1024
+
+
+@pytest.mark.parametrize("chunk", [1, 64 * _KIB, 300 * _KIB, 9000 * _KIB])
+def test_a_chunk_is_answered_after_its_bytes_and_its_row_are_durable(tmp_path: Path, chunk: int) -> None:
+    """One byte, one small body, one that is streamed, one that is longer than a checkpoint."""
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        upload = _begin(server, length=chunk * 3 + 1, chunk=chunk)
+        staged = staged_file(server.data_dir / "storage", upload) if chunk >= 16 else None
+        with Strace(server.pid, tmp_path / "trace") as strace:
+            for _ in range(2):
+                upload.send(upload.promised)
+        upload.close()
+        staged = staged or _the_only_file_written(strace.trace())
+        assert early_answers(strace.trace(), upload, staged, chunk=chunk) == []
+
+
+def test_the_first_chunk_is_answered_after_its_folder_entry_is_durable(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        upload = ResumingUpload(server.url, Content(1, 500_000), chunk_sizes=[100_000])
+        with Strace(server.pid, tmp_path / "trace") as strace:
+            upload.create()
+            upload.send(0)
+        upload.close()
+        trace = strace.trace()
+        staged = staged_file(server.data_dir / "storage", upload)
+        created, answer = trace.answers(upload.acknowledgements[-1].client_port)
+        assert created.answer == 201 and answer.answer == 204
+        assert _synced_log(trace, after=-1, before=created), "201 came before the upload's row was durable"
+        assert early_answers(trace, upload, staged, chunk=100_000, first=1) == []
+        appeared = trace.select("open", "openat", "creat", where=lambda call: str(staged) in call.paths)[0]
+        folders = [call for call in trace.syncs_of(str(staged.parent)) if call.entered > appeared.left]
+        assert folders and folders[0].left < answer.entered, "204 came before the folder entry was durable"
+        assert folderless(trace, before=answer) == []
+
+
+@pytest.mark.parametrize("clients", [4])
+def test_acknowledgements_that_share_a_commit_still_wait_for_it(tmp_path: Path, clients: int) -> None:
+    """Group commit: several clients at once, 64 KiB each time."""
+    chunk, rounds = 64 * _KIB, 12
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        uploads = [
+            _begin(server, length=chunk * (rounds + 2), chunk=chunk, seed=seed) for seed in range(clients)
+        ]
+        staged = [staged_file(server.data_dir / "storage", upload) for upload in uploads]
+        with Strace(server.pid, tmp_path / "trace") as strace:
+            _side_by_side(uploads, rounds)
+        trace = strace.trace()
+        for upload, file in zip(uploads, staged, strict=True):
+            upload.close()
+            assert early_answers(trace, upload, file, chunk=chunk) == []
+
+
+def test_the_last_chunk_is_answered_after_rename_folder_and_commit_are_durable(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        upload = _begin(server, length=700_000, chunk=600_000)
+        staged = staged_file(server.data_dir / "storage", upload)
+        with Strace(server.pid, tmp_path / "trace") as strace:
+            upload.send(upload.promised)
+        upload.close()
+        trace = strace.trace()
+        answer = trace.answers(upload.acknowledgements[-1].client_port)[-1]
+        assert answer.answer == 204
+        assert early_answers(trace, upload, staged, chunk=100_000) == []
+
+        renamed = trace.select(*RENAMES, where=lambda call: str(staged) in call.paths)[0]
+        last_sync = trace.syncs_of(str(staged))[-1]
+        assert last_sync.left < renamed.entered, "renamed before its bytes were durable"
+        folder = Path(renamed.paths[-1]).parent
+        folders = [call for call in trace.syncs_of(str(folder)) if call.entered > renamed.left]
+        assert folders, "the folder of the sealed blob was never synced"
+        assert _synced_log(trace, after=folders[0].left, before=answer), (
+            "no commit between the folder's sync and the answer"
+        )
+        assert wrong_content(server.url, [upload]) == []
+
+
+def test_without_durability_the_same_watch_sees_answers_that_come_too_early(tmp_path: Path) -> None:
+    """If this one fails, the tests above see nothing."""
+    with ServerProcess(tmp_path / "data", {**CHAOS, "DURABILITY": "none"}) as server:
+        upload = _begin(server, length=300 * _KIB, chunk=64 * _KIB)
+        staged = staged_file(server.data_dir / "storage", upload)
+        with Strace(server.pid, tmp_path / "trace") as strace:
+            upload.send(upload.promised)
+        upload.close()
+        assert early_answers(strace.trace(), upload, staged, chunk=64 * _KIB) != []
+
+
+def early_answers(
+    trace: Trace, upload: ResumingUpload, staged: Path, *, chunk: int, first: int = 0
+) -> list[str]:
+    """One line per 204 of the upload (from the ``first`` answer of its connection on) that broke the ack
+    rule.
+    """
+    port = upload.acknowledgements[-1].client_port
+    answers = [call for call in trace.answers(port)[first:] if call.answer == 204]
+    assert answers, "strace saw no answer: the watch is blind"
+    faults = []
+    previous = -1
+    for number, answer in enumerate(answers):
+        writes = [call for call in trace.writes_to(str(staged)) if previous < call.entered < answer.entered]
+        syncs = [call for call in trace.syncs_of(str(staged)) if previous < call.entered < answer.entered]
+        fault = _early(trace, answer, writes, syncs, chunk)
+        if fault:
+            faults.append(f"answer {number} on {staged.name}: {fault}")
+        previous = answer.left
+    return faults
+
+
+def _early(trace: Trace, answer: Call, writes: Sequence[Call], syncs: Sequence[Call], chunk: int) -> str:
+    written = sum(call.result for call in writes)
+    if written < chunk:
+        return f"only {written} of {chunk} bytes were written before it"
+    last_write = max(call.left for call in writes)
+    after = [call for call in syncs if call.entered > last_write and call.left < answer.entered]
+    if not after:
+        return "the bytes were not synced between their last write and it"
+    if not _synced_log(trace, after=after[0].left, before=answer):
+        return "no commit was synced between the bytes' sync and it"
+    return ""
+
+
+def _synced_log(trace: Trace, *, after: int, before: Call) -> bool:
+    """Whether something was written to the database's log past ``after`` and synced before that answer."""
+    for write in trace.select(*FILE_WRITES, where=lambda call: is_log(call.target)):
+        if write.entered > after and any(
+            sync.entered > write.left and sync.left < before.entered for sync in trace.syncs_of(write.target)
+        ):
+            return True
+    return False
+
+
+def folderless(trace: Trace, *, before: Call) -> list[str]:
+    """Folders that were made and whose entry was not durable when the answer went out."""
+    made = [
+        (call, Path(call.paths[-1]))
+        for call in trace.select("mkdir", "mkdirat")
+        if call.entered < before.entered
+    ]
+    return [
+        str(folder)
+        for call, folder in made
+        if not any(
+            call.left < sync.entered and sync.left < before.entered
+            for sync in trace.select(*SYNCS, where=lambda call: call.target == str(folder.parent))  # noqa: B023
+        )
+    ]
+
+
+def _begin(server: ServerProcess, *, length: int, chunk: int, seed: int = 1) -> ResumingUpload:
+    """An upload whose first chunk is there already, on a connection that stays open."""
+    upload = ResumingUpload(server.url, Content(seed, length), chunk_sizes=[chunk])
+    upload.create()
+    upload.send(0)
+    return upload
+
+
+def _side_by_side(uploads: Sequence[ResumingUpload], rounds: int) -> None:
+    def send(upload: ResumingUpload) -> None:
+        for _ in range(rounds):
+            upload.send(upload.promised)
+
+    threads = [threading.Thread(target=send, args=(upload,)) for upload in uploads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _the_only_file_written(trace: Trace) -> Path:
+    targets = {
+        call.target
+        for call in trace.select(*FILE_WRITES)
+        if call.target.startswith("/") and not is_log(call.target)
+    }
+    files = {target for target in targets if "/storage/" in target}
+    assert len(files) == 1, f"one staged file was expected, these were written: {sorted(targets)}"
+    return Path(files.pop())

@@ -1,0 +1,235 @@
+"""What a running server asks of the kernel, by strace: in which order, and with faults put in.
+
+strace is one process that watches all threads, so the lines of its log are in the order things happened: a
+call whose exit comes before another's entry was over before the other began.
+"""
+
+import contextlib
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tests.support.services import require, require_program
+
+FILE_WRITES = ("write", "writev", "pwrite64", "pwritev", "pwritev2", "splice", "sendfile", "copy_file_range")
+SYNCS = ("fdatasync", "fsync")
+RENAMES = ("rename", "renameat", "renameat2", "link", "linkat")
+_TRACED = (
+    *FILE_WRITES, *SYNCS, *RENAMES, "sendto", "sendmsg", "open", "openat", "creat", "mkdir", "mkdirat",
+    "close", "ftruncate", "fallocate", "sync_file_range",
+)  # fmt: skip
+_LINE = re.compile(r"^(\d+)\s+(\d+\.\d+) (.*)$")
+_BEGUN = re.compile(r"^\d+\s+\d+\.\d+ \w+\(", re.MULTILINE)
+_UNFINISHED = re.compile(r"^(\w+)\((.*) <unfinished \.\.\.>$")
+_RESUMED = re.compile(r"^<\.\.\. (\w+) resumed>(.*)$")
+_WHOLE = re.compile(r"^(\w+)\((.*)$")
+_RESULT = re.compile(r"^(.*)\)\s+= (-?\d+|\?)(.*)$", re.DOTALL)
+_DESCRIPTOR = re.compile(r"(?:^|, |\[)(-?\d+|AT_FDCWD)<(.*?)>(?=[,)(]|$)")
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ANSWER = re.compile(r'"HTTP/1\.[01] (\d{3})')
+_PEER = re.compile(r"<TCP:\[[^\]]*->[^\]]*:(\d+)\]>")
+_ATTACH_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One system call; ``entered`` and ``left`` are places in the log, comparable over all threads."""
+
+    thread: int
+    name: str
+    arguments: str
+    result: int
+    entered: int
+    left: int
+
+    @property
+    def succeeded(self) -> bool:
+        return self.result >= 0
+
+    @property
+    def descriptors(self) -> list[tuple[int, str]]:
+        """The open files it names, in order: number and path."""
+        return [
+            (int(number), path)
+            for number, path in _DESCRIPTOR.findall(self.arguments)
+            if number != "AT_FDCWD"
+        ]
+
+    @property
+    def target(self) -> str:
+        """The path of the file it writes to or syncs; empty when it names none."""
+        files = [path for _, path in self.descriptors]
+        position = 1 if self.name in ("splice", "copy_file_range") else 0
+        return files[position] if len(files) > position else ""
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths it names as text: of a rename the old one and the new one."""
+        folders = [path for _, path in _DESCRIPTOR.findall(self.arguments)]
+        names = _STRING.findall(self.arguments)
+        if not self.name.endswith("at") and not self.name.endswith("at2"):
+            return names
+        # ``renameat(5</a>, "b", 6</c>, "d")`` and ``openat(AT_FDCWD</cwd>, "/a/b", …)``; an absolute name
+        # wins.
+        bases = [folders[min(place, len(folders) - 1)] if folders else "" for place in range(len(names))]
+        return [str(Path(base, name)) for base, name in zip(bases, names, strict=True)]
+
+    @property
+    def answer(self) -> int:
+        """The status of the HTTP answer it begins to send; 0 when it sends something else."""
+        found = _ANSWER.search(self.arguments)
+        return int(found[1]) if found else 0
+
+    @property
+    def peer_port(self) -> int:
+        """The client's port, when it writes to a TCP connection."""
+        found = _PEER.search(self.arguments)
+        return int(found[1]) if found else 0
+
+
+class Trace:
+    """All calls of one log, in the order in which they began."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls = list(calls)
+
+    def select(self, *names: str, where: Callable[[Call], bool] = lambda _: True) -> list[Call]:
+        return [call for call in self.calls if call.name in names and call.succeeded and where(call)]
+
+    def answers(self, client_port: int) -> list[Call]:
+        """The answers sent to the client at that port; an interim 1xx is none."""
+        return [call for call in self.calls if call.peer_port == client_port and call.answer >= 200]
+
+    def writes_to(self, path: str) -> list[Call]:
+        return self.select(*FILE_WRITES, where=lambda call: call.target == path)
+
+    def syncs_of(self, path: str) -> list[Call]:
+        return self.select(*SYNCS, where=lambda call: call.target == path)
+
+
+def parse(log: str) -> Trace:
+    """The calls of ``strace -f -ttt`` output; lines cut in two by another thread are put together."""
+    begun: dict[int, tuple[str, str, int]] = {}
+    calls: list[Call] = []
+    for place, line in enumerate(log.splitlines()):
+        found = _LINE.match(line)
+        if found is None:
+            continue
+        thread, text = int(found[1]), found[3]
+        if unfinished := _UNFINISHED.match(text):
+            begun[thread] = (unfinished[1], unfinished[2], place)
+            continue
+        if resumed := _RESUMED.match(text):
+            # Begun before strace was there: nothing is known about its start.
+            if thread not in begun:
+                continue
+            name, arguments, entered = begun.pop(thread)
+            rest = resumed[2]
+        elif whole := _WHOLE.match(text):
+            name, arguments, entered, rest = whole[1], "", place, whole[2]
+        else:
+            continue  # signals and exits
+        if ended := _RESULT.match(rest):
+            result = int(ended[2]) if ended[2] != "?" else -1
+            calls.append(Call(thread, name, arguments + ended[1], result, entered, place))
+    return Trace(sorted(calls, key=lambda call: call.entered))
+
+
+def is_log(path: str) -> bool:
+    """Whether SQLite makes its commits durable in that file."""
+    return path.endswith(("-wal", "-journal"))
+
+
+class Strace:
+    """strace on all threads of a running process, from entering the block until leaving it; then it goes on
+    alone.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        log: Path,
+        *,
+        calls: Sequence[str] = _TRACED,
+        paths: Sequence[Path] = (),
+        inject: Sequence[str] = (),
+    ) -> None:
+        """``inject`` is strace's own syntax (``fsync:error=EIO:when=1``).
+
+        With ``paths`` only calls that concern these files are seen, counted and hit.
+        """
+        self._pid = pid
+        self._log = log
+        self._command = [
+            require_program("strace"), "-f", "-yy", "-ttt", "-s", "160", "-o", str(log),
+            "-e", f"trace={','.join(calls)}",
+            *[word for path in paths for word in ("-P", str(path))],
+            *[word for fault in inject for word in ("-e", f"inject={fault}")],
+            "-p", str(pid),
+        ]  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        errors = self._log.with_suffix(".err")
+        with errors.open("wb") as file:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stderr=file)
+        deadline = time.monotonic() + _ATTACH_SECONDS
+        while not self._watches_every_thread():
+            if self._process.poll() is not None:
+                text = errors.read_text()
+                if "Operation not permitted" in text:
+                    require("strace", text.strip())
+                raise RuntimeError(f"strace ended at once: {text}")
+            if time.monotonic() > deadline:
+                self._detach()
+                raise RuntimeError(
+                    f"strace did not attach within {_ATTACH_SECONDS:.0f} s: {errors.read_text()}"
+                )
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._detach()
+
+    def trace(self) -> Trace:
+        """What has been seen; complete after the block."""
+        return parse(self._log.read_text(errors="replace"))
+
+    def begun(self) -> int:
+        """How many calls have been entered so far, the one under way included."""
+        return len(_BEGUN.findall(self._log.read_text(errors="replace")))
+
+    def kill(self) -> None:
+        """End strace at once, a call that it holds back is let go. Its log may lack the last lines."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def _detach(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _watches_every_thread(self) -> bool:
+        assert self._process is not None
+        with contextlib.suppress(FileNotFoundError):  # a thread ended while we looked
+            tracers = {_tracer(task) for task in Path(f"/proc/{self._pid}/task").iterdir()}
+            return tracers == {self._process.pid}
+        return False
+
+
+def _tracer(task: Path) -> int:
+    for line in (task / "status").read_text().splitlines():
+        if line.startswith("TracerPid:"):
+            return int(line.split()[1])
+    return 0

@@ -1,0 +1,49 @@
+"""What every test may ask for: a real PostgreSQL, a real server, pytest-tornado's loop made fit for today."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tornado.ioloop
+
+from tests.support.postgres import PostgresCluster, PostgresMissing
+from tests.support.server import ServerProcess
+from tests.support.services import require
+
+
+@pytest.fixture
+async def io_loop() -> tornado.ioloop.IOLoop:
+    """pytest-tornado's fixture, on the loop pytest-asyncio gives the test.
+
+    Its own makes a second loop by calls Tornado has deprecated: a coroutine test would then wait on one loop
+    for a server that runs on the other.
+    """
+    return tornado.ioloop.IOLoop.current()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresCluster]:
+    """One cluster per test process (so one per xdist worker). A test that stops it starts it again."""
+    try:
+        cluster = PostgresCluster()
+    except PostgresMissing as missing:
+        require("PostgreSQL", str(missing))
+    with cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresCluster) -> Iterator[str]:
+    """The URL of a database nobody has used before."""
+    postgres.start()  # an earlier test may have left it stopped
+    url = postgres.create_database()
+    yield url
+    postgres.start()
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A healthy server on SQLite and a volume in ``tmp_path``."""
+    with ServerProcess(tmp_path / "data") as process:
+        yield process

@@ -1,0 +1,204 @@
+"""What every chunk storage promises; run over each adapter."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, MemoryChunkStorage
+from adapters.outbound.system.clock import SystemClock
+from adapters.outbound.volume.blob_storage import VolumeBlobStorage
+from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
+from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.volume import Volume
+from domain.byte_range import ByteRange, ReceivedRanges
+from domain.checksum import Checksum, crc64nvme
+from domain.errors import FileGone
+from domain.ids import UploadId
+from ports.blob_storage import BlobStorage
+from ports.chunk_storage import ChunkStorage
+from tests.support.sources import CutSource, source_of
+
+A, B, C = (UploadId(digit * 32) for digit in "abc")
+MIB = 1024 * 1024
+
+
+class Storages:
+    """A chunk storage and the blob storage that its sealed uploads turn up in."""
+
+    def __init__(self, chunks: ChunkStorage, blobs: BlobStorage) -> None:
+        self.chunks = chunks
+        self.blobs = blobs
+
+    async def write(self, upload_id: UploadId, data: bytes, *, at: int = 0, announced: bool = True) -> ReceivedRanges:
+        source = source_of(data, announced=announced)
+        received = ReceivedRanges()
+        async for extent in self.chunks.write(upload_id, at=at, source=source, limit=None, hasher=None):
+            received.add(extent)
+        return received
+
+    async def sealed(self, upload_id: UploadId, size: int) -> bytes:
+        blob = await self.blobs.open(await self.chunks.seal(upload_id, size=size))
+        try:
+            return b"".join([block async for block in blob.blocks(ByteRange(0, size))]) if size else b""
+        finally:
+            await blob.close()
+
+
+@pytest.fixture(params=["memory", "volume"])
+async def storages(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storages]:
+    if request.param == "memory":
+        memory = MemoryBytes()
+        yield Storages(MemoryChunkStorage(memory, SystemClock()), MemoryBlobStorage(memory))
+        return
+    volume, rounds = Volume(tmp_path / "volume"), Rounds("test-volume")
+    volume.prepare()
+    yield Storages(VolumeChunkStorage(volume, rounds), VolumeBlobStorage(volume, rounds))
+    rounds.close()
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("size", [1, 1000, 300 * 1024, 9 * MIB + 1])
+async def test_what_is_written_is_sealed_byte_for_byte(storages: Storages, size: int, announced: bool) -> None:
+    data = os.urandom(size)
+    received = await storages.write(A, data, announced=announced)
+    assert received.prefix == size
+    assert await storages.sealed(A, size) == data
+
+
+async def test_stretches_carry_the_checksum_of_their_bytes(storages: Storages) -> None:
+    data = os.urandom(3 * MIB)
+    received = await storages.write(A, data)
+    assert received.crc64() == crc64nvme(data)
+
+
+async def test_a_long_body_is_checkpointed_every_8_mib_at_the_latest(storages: Storages) -> None:
+    source = source_of(bytes(20 * MIB), block=MIB)
+    sizes = [
+        extent.range.size
+        async for extent in storages.chunks.write(A, at=0, source=source, limit=None, hasher=None)
+    ]
+    assert max(sizes) <= 8 * MIB
+    assert sum(sizes) == 20 * MIB
+
+
+async def test_a_cut_body_keeps_what_had_arrived(storages: Storages) -> None:
+    source = CutSource([b"x" * 1000, b"y" * 500], length=MIB)
+    received = ReceivedRanges()
+    async for extent in storages.chunks.write(A, at=0, source=source, limit=None, hasher=None):
+        received.add(extent)
+    assert source.is_cut
+    assert received.prefix == 1500
+    assert await storages.sealed(A, 1500) == b"x" * 1000 + b"y" * 500
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_no_more_than_the_limit_is_taken(storages: Storages, announced: bool) -> None:
+    source = source_of(b"0123456789", block=4, announced=announced)
+    extents = [e async for e in storages.chunks.write(A, at=0, source=source, limit=6, hasher=None)]
+    assert extents[-1].range.end == 6
+    assert await source.read(100) in (b"67", b"6789")
+    assert await storages.sealed(A, 6) == b"012345"
+
+
+async def test_the_hasher_sees_every_byte_in_order(storages: Storages) -> None:
+    for size in (1000, 700 * 1024):
+        data = os.urandom(size)
+        hasher = Checksum("sha256", bytes(32)).hasher()
+        async for _ in storages.chunks.write(A, at=0, source=source_of(data), limit=None, hasher=hasher):
+            pass
+        assert hasher.digest() == hashlib.sha256(data).digest()
+
+
+async def test_the_later_bytes_win(storages: Storages) -> None:
+    await storages.write(A, b"first try..")
+    await storages.write(A, b"SECOND", at=0)
+    assert await storages.sealed(A, 11) == b"SECONDtry.."
+
+
+async def test_sealing_leaves_out_what_was_never_counted(storages: Storages) -> None:
+    await storages.write(A, b"counted, not counted")
+    assert await storages.sealed(A, 7) == b"counted"
+
+
+async def test_sealing_twice_gives_the_same_blob(storages: Storages) -> None:
+    await storages.write(A, b"abc")
+    assert await storages.chunks.seal(A, size=3) == await storages.chunks.seal(A, size=3)
+    assert await storages.sealed(A, 3) == b"abc"
+
+
+async def test_an_empty_upload_can_be_sealed(storages: Storages) -> None:
+    assert await storages.sealed(A, 0) == b""
+    assert await storages.sealed(A, 0) == b""
+
+
+async def test_bytes_that_are_not_there_are_not_sealed(storages: Storages) -> None:
+    with pytest.raises(FileGone):
+        await storages.chunks.seal(A, size=1)
+    await storages.write(A, b"ab")
+    with pytest.raises(FileGone):
+        await storages.chunks.seal(A, size=3)
+
+
+async def test_parts_are_joined_in_order_and_stay(storages: Storages) -> None:
+    one, two = os.urandom(MIB + 3), os.urandom(10)
+    await storages.write(A, one)
+    await storages.write(B, two + b"never counted")
+    await storages.chunks.join(C, [(A, len(one)), (B, len(two)), (A, len(one))])
+    assert await storages.sealed(C, 2 * len(one) + len(two)) == one + two + one
+    assert await storages.sealed(A, len(one)) == one
+
+
+async def test_a_part_that_is_gone_can_not_be_joined(storages: Storages) -> None:
+    with pytest.raises(FileGone):
+        await storages.chunks.join(C, [(A, 1)])
+
+
+async def test_discarded_bytes_are_gone(storages: Storages) -> None:
+    await storages.write(A, b"abc")
+    await storages.chunks.discard(A)
+    await storages.chunks.discard(B)
+    assert [staged async for staged in storages.chunks.staged()] == []
+    with pytest.raises(FileGone):
+        await storages.chunks.seal(A, size=3)
+
+
+async def test_staged_uploads_are_listed_until_they_are_sealed(storages: Storages) -> None:
+    await storages.write(A, b"abc")
+    await storages.write(B, b"abc")
+    staged = [staged async for staged in storages.chunks.staged()]
+    assert {found.upload_id for found in staged} == {A, B}
+    assert all(abs(datetime.now(UTC) - found.modified_at) < timedelta(minutes=1) for found in staged)
+    await storages.chunks.seal(A, size=3)
+    assert [found.upload_id async for found in storages.chunks.staged()] == [B]
+
+
+async def test_many_uploads_are_written_side_by_side(storages: Storages) -> None:
+    ids = [UploadId(f"{number:032x}") for number in range(40)]
+    payloads = [os.urandom(5000 + number) for number in range(40)]
+    await asyncio.gather(*(storages.write(id_, data) for id_, data in zip(ids, payloads, strict=True)))
+    for id_, data in zip(ids, payloads, strict=True):
+        assert await storages.sealed(id_, len(data)) == data
+
+
+@given(chunks=st.lists(st.binary(min_size=1, max_size=400), min_size=1, max_size=8), announced=st.booleans())
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+async def test_any_cutting_into_chunks_gives_the_same_file(
+    storages: Storages, chunks: list[bytes], announced: bool
+) -> None:
+    await storages.chunks.discard(B)
+    received, whole = ReceivedRanges(), b"".join(chunks)
+    at = 0
+    for chunk in chunks:
+        for extent in await storages.write(B, chunk, at=at, announced=announced):
+            received.add(extent)
+        at += len(chunk)
+    assert received.prefix == len(whole)
+    assert received.crc64() == crc64nvme(whole)
+    assert await storages.sealed(B, len(whole)) == whole

@@ -1,0 +1,106 @@
+"""A real browser on a real server. Everything a page complains about in its console fails its test."""
+
+import hashlib
+import os
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+
+from tests.e2e.browser.chromium import FLAGS, Watch, chromium_path
+from tests.e2e.browser.upload_page import UploadPage
+from tests.e2e.tus import Tus
+from tests.e2e.wire import Http
+from tests.support.server import ServerProcess
+
+MakeFile = Callable[..., Path]
+Download = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """Per module: while it lives, Playwright occupies the thread's event loop, which other tests need."""
+    chromium_path()
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    launched = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+    yield launched
+    launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that has never been here before."""
+    fresh = browser.new_context()
+    yield fresh
+    fresh.close()
+
+
+@pytest.fixture
+def watched(context: BrowserContext, server: ServerProcess) -> Iterator[tuple[UploadPage, Watch]]:
+    page = context.new_page()
+    watch = Watch(page)
+    upload_page = UploadPage(page, server.url)
+    upload_page.open()
+    yield upload_page, watch
+
+
+@pytest.fixture
+def page(watched: tuple[UploadPage, Watch]) -> Iterator[UploadPage]:
+    """The page, open; a word in its console or an uncaught error fails the test."""
+    upload_page, watch = watched
+    yield upload_page
+    assert watch.errors == []
+
+
+@pytest.fixture
+def troubled_page(watched: tuple[UploadPage, Watch]) -> UploadPage:
+    """The page, for tests that provoke trouble: the browser itself writes every failed request to the console."""
+    return watched[0]
+
+
+@pytest.fixture
+def watch(watched: tuple[UploadPage, Watch]) -> Watch:
+    return watched[1]
+
+
+@pytest.fixture
+def server_tus(server: ServerProcess) -> Tus:
+    """Another client of the same server."""
+    return Tus(Http(server.port))
+
+
+@pytest.fixture
+def make_file(tmp_path: Path) -> MakeFile:
+    """``make_file("a.mov", size=…)`` writes random bytes into a folder of the test."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+
+    def make(name: str, *, size: int) -> Path:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(size))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def download() -> Download:
+    """The SHA-256 of what the server sends for a URL."""
+
+    def fetch(url: str) -> str:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return hashlib.file_digest(answer, "sha256").hexdigest()
+
+    return fetch
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

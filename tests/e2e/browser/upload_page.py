@@ -1,0 +1,123 @@
+"""The page as a person uses it: what can be clicked on it, and what it says."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import CDPSession, Locator, Page, expect
+
+PERCENTAGES = re.compile(r"(\d+) percent stored, (\d+) percent sent")
+
+
+class UploadPage:
+    """Wraps a Playwright page that shows ours."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self._network: CDPSession | None = None
+
+    def open(self) -> None:
+        self.page.goto(self.url)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """The page has read what the browser kept for it."""
+        self.page.locator("#app").wait_for(state="visible")
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.wait_until_ready()
+
+    def choose(self, *files: Path) -> None:
+        self.page.set_input_files("#files", list(files))
+
+    def drop(self, *paths: Path) -> None:
+        """Drop files and folders as a file manager would."""
+        session = self.page.context.new_cdp_session(self.page)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+            session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+        session.detach()
+
+    def limit_upload_speed(self, bytes_per_second: int | None) -> None:
+        """Slow the page's sending down, as a thin line would; None takes the brake off."""
+        if self._network is None:
+            self._network = self.page.context.new_cdp_session(self.page)
+            self._network.send("Network.enable")
+        self._network.send(
+            "Network.emulateNetworkConditions",
+            {
+                "offline": False,
+                "latency": 0,
+                "downloadThroughput": -1,
+                "uploadThroughput": bytes_per_second or -1,
+            },
+        )
+
+    # ---- rows
+
+    @property
+    def rows(self) -> Locator:
+        return self.page.locator(".row")
+
+    def row(self, name: str) -> Locator:
+        return self.rows.filter(has=self.page.get_by_text(name, exact=True))
+
+    def state(self, name: str) -> str:
+        return self.row(name).get_attribute("data-state") or ""
+
+    def words(self, name: str) -> Locator:
+        return self.row(name).locator(".words")
+
+    def press(self, name: str, label: str) -> None:
+        """Click the button that says ``label`` to a screen reader, in the row of ``name``."""
+        self.row(name).get_by_label(f"{label}: {name}", exact=True).click()
+
+    def percentages(self, name: str) -> tuple[int, int]:
+        """(stored, sent), as the bar tells them to those who cannot see it."""
+        text = self.row(name).get_by_role("progressbar").get_attribute("aria-valuetext") or ""
+        found = PERCENTAGES.fullmatch(text)
+        assert found, f"the bar says {text!r}"
+        return int(found[1]), int(found[2])
+
+    def upload_url(self, name: str) -> str:
+        """The upload's URL as IndexedDB has it: what the next page will go on with."""
+        urls: list[str] = self.page.evaluate(
+            """async (name) => {
+                const done = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+                const database = await done(indexedDB.open("longshore:/"));
+                const records = await done(database.transaction("records").objectStore("records").getAll());
+                database.close();
+                return records.filter((record) => record.name === name && record.url).map((record) => record.url);
+            }""",
+            name,
+        )
+        assert len(urls) == 1, f"{len(urls)} uploads of {name} are remembered"
+        return urls[0]
+
+    def content_url(self, name: str) -> str:
+        href: str = self.row(name).locator(".open").evaluate("link => link.href")
+        return href
+
+    # ---- waiting
+
+    def expect_state(self, name: str, state: str, *, within: float = 20) -> None:
+        expect(self.row(name)).to_have_attribute("data-state", state, timeout=within * 1000)
+
+    def expect_done(self, *names: str, within: float = 30) -> None:
+        for name in names:
+            self.expect_state(name, "done", within=within)
+
+    def wait_for_stored(self, name: str, percent: int = 1, *, within: float = 20) -> None:
+        """At least ``percent`` of the file is durable on the server, and the upload is not over yet."""
+        wait_until(lambda: self.percentages(name)[0] >= percent, f"{percent} % of {name} stored", within)
+        assert self.state(name) != "done", "the upload was over before the test could look"
+
+
+def wait_until(condition: Callable[[], bool], what: str, within: float = 20) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        time.sleep(0.05)

@@ -1,0 +1,71 @@
+"""Real servers for these tests: one per module where tests don't disturb each other, else one to order."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.e2e.tus import Tus
+from tests.e2e.wire import Http
+from tests.support.postgres import PostgresCluster
+from tests.support.server import ServerProcess
+
+# A module's tests share one client address and leave uploads open; the budgets have tests of their own.
+ROOMY = {"RATE_LIMIT": "1000000/minute", "QUOTA_OPEN_UPLOADS": "100000"}
+
+
+class StartServer(Protocol):
+    """Starts a server with these settings; it is killed when the requesting test (or module) is over."""
+
+    def __call__(self, **env: str) -> ServerProcess: ...
+
+
+@pytest.fixture(scope="module")
+def start_module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    with _starter(lambda: tmp_path_factory.mktemp("server")) as start:
+        yield start
+
+
+@pytest.fixture
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    with _starter(lambda: tmp_path_factory.mktemp("server")) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_server(start_module_server: StartServer) -> ServerProcess:
+    """A server with default settings (and room for many uploads), shared by the module's tests."""
+    return start_module_server()
+
+
+@pytest.fixture(scope="module")
+def http(module_server: ServerProcess) -> Http:
+    return Http(module_server.port)
+
+
+@pytest.fixture(scope="module")
+def tus(http: Http) -> Tus:
+    return Tus(http)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def tus_anywhere(request: pytest.FixtureRequest, start_module_server: StartServer) -> Tus:
+    """The module's server on SQLite, and one on PostgreSQL: for what the database decides."""
+    if request.param == "sqlite":
+        shared: Tus = request.getfixturevalue("tus")
+        return shared
+    cluster: PostgresCluster = request.getfixturevalue("postgres")
+    cluster.start()  # an earlier test may have left it stopped
+    return Tus(Http(start_module_server(DATABASE_URL=cluster.create_database()).port))
+
+
+@contextlib.contextmanager
+def _starter(new_folder: Callable[[], Path]) -> Iterator[StartServer]:
+    with contextlib.ExitStack() as servers:
+
+        def start(**env: str) -> ServerProcess:
+            return servers.enter_context(ServerProcess(new_folder(), {**ROOMY, **env}))
+
+        yield start

