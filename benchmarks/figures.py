@@ -1,7 +1,7 @@
 """What a run finds: rows (one figure of one server) and verdicts (a row against its target)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 OURS = "Longshore"
@@ -39,6 +39,17 @@ class Row:
     @property
     def median(self) -> float:
         return median(sample.value for sample in self.samples)
+
+    @property
+    def lack(self) -> str:
+        """Why this row is not what it should be; empty when it is."""
+        errors = sum(sample.details.get("errors", 0) for sample in self.samples)
+        return (
+            self.failed
+            or self.missing
+            or ("" if self.samples else "it showed no figure")
+            or (f"{errors:.0f} requests failed" if errors else "")
+        )
 
     def medians_of_details(self) -> dict[str, float]:
         names = dict.fromkeys(name for sample in self.samples for name in sample.details)
@@ -78,6 +89,10 @@ class Findings:
 
     rows: Sequence[Row]
     verdicts: Sequence[Verdict] = ()
+
+    def without_targets(self) -> "Findings":
+        """The same for sizes that the targets were not made for."""
+        return replace(self, verdicts=[replace(each, must=None, goal=None) for each in self.verdicts])
 
 
 def find(rows: Sequence[Row], subject: str, case: str | None = None) -> Row | None:

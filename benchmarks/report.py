@@ -85,6 +85,11 @@ class Run:
     scale: Scale
     smoke: bool
 
+    def line(self) -> str:
+        if self.smoke:
+            return "smoke: tiny sizes, so the figures mean nothing; only that every part runs"
+        return f"{self.scale.rounds} paired rounds, medians"
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:

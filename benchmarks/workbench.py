@@ -132,7 +132,8 @@ class Workbench:
         marker, python = home / "installed", home / "bin" / "python"
         if not marker.is_file() or marker.read_text() != "\n".join(wanted):
             _install([sys.executable, "-m", "venv", "--clear", home], "creating benchmarks/.venv")
-            _install([python, "-m", "pip", "install", "--quiet", *wanted], "installing the Python peers")
+            install = [python, "-m", "pip", "install", "--quiet", "--retries", "1", *wanted]
+            _install(install, "installing the Python peers")
             marker.write_text("\n".join(wanted))
         return python
 
@@ -140,7 +141,15 @@ class Workbench:
         npm, modules, lock = self.tool("npm"), HERE / "node_modules", HERE / "package-lock.json"
         marker = modules / ".installed"
         if not marker.is_file() or marker.read_text() != lock.read_text():
-            _install([npm, "ci", "--no-audit", "--no-fund", "--prefix", HERE], "installing the Node peers")
+            install = [
+                npm,
+                "ci",
+                "--no-audit",
+                "--no-fund",
+                "--fetch-retries=1",
+                "--fetch-retry-mintimeout=1000",
+            ]
+            _install([*install, "--prefix", HERE], "installing the Node peers")
             marker.write_text(lock.read_text())
         return modules
 
@@ -154,5 +163,11 @@ def _install(arguments: list[str | Path], what: str) -> None:
     except subprocess.TimeoutExpired:
         raise Missing(f"{what} took longer than {INSTALL_SECONDS} s") from None
     except subprocess.CalledProcessError as error:
-        said = [line for line in error.stderr.strip().splitlines() if "warn" not in line.lower()]
-        raise Missing(f"{what} failed: {said[-1][:200] if said else error.returncode}") from None
+        raise Missing(f"{what} failed: {_first_error(error.stderr) or error.returncode}") from None
+
+
+def _first_error(text: str) -> str:
+    lines = [
+        line.strip() for line in text.splitlines() if "error" in line.lower() and "warn" not in line.lower()
+    ]
+    return lines[0].replace(str(PROJECT), ".")[:200] if lines else ""

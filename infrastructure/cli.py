@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from domain.errors import LongshoreError
 from infrastructure import version
 from infrastructure.logging import configure_logging
-from infrastructure.settings import Settings, SettingsError, load_settings
+from infrastructure.settings import Settings, SettingsError, load_settings, mask_secrets
 
 _FAILED = 1
 _MISUSED = 2
@@ -26,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     configure_logging(settings.log_level, settings.log_format)
     try:
         sys.exit(_run(options, settings))
+    except LongshoreError as error:
+        cause = f" ({mask_secrets(str(error.__cause__))})" if error.__cause__ else ""
+        print(f"{error.detail}{cause}", file=sys.stderr)
+        sys.exit(_FAILED)
     except KeyboardInterrupt:
         sys.exit(130)  # what shells expect after Ctrl-C
 
@@ -61,6 +66,40 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         case "check-config":
             return _check_config(settings)
     return _serve(settings)
+
+
+def _migrate(settings: Settings) -> int:
+    from adapters.outbound.sql.database import Database  # noqa: PLC0415
+    from infrastructure.database import migrate  # noqa: PLC0415
+
+    async def run() -> None:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = Database(settings.database_url)
+        try:
+            await migrate(database)
+        finally:
+            await database.close()
+
+    asyncio.run(run())
+    print("the database is up to date")
+    return 0
+
+
+def _cleanup(settings: Settings) -> int:
+    from application.cleanup import Cleaned  # noqa: PLC0415
+    from infrastructure.startup import CannotStart, started  # noqa: PLC0415
+
+    async def run() -> Cleaned:
+        async with started(settings) as container:
+            return await container.cleanup().run()
+
+    try:
+        cleaned = asyncio.run(run())
+    except CannotStart as error:
+        print(error, file=sys.stderr)
+        return _FAILED
+    print(f"{cleaned.expired_uploads} expired uploads ended, {cleaned.orphans} orphans removed")
+    return 0
 
 
 def _check_config(settings: Settings) -> int:

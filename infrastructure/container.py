@@ -11,12 +11,18 @@ from dependency_injector import containers, providers
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.cors import Cors
+from adapters.inbound.http.events import EventStreams
 from adapters.inbound.http.exchange import Services
 from adapters.inbound.http.files import Files
 from adapters.inbound.http.form import Form
 from adapters.inbound.http.health import Health
 from adapters.inbound.http.links import Links
 from adapters.inbound.http.tus import Tus
+from adapters.inbound.websocket.base import Sockets
+from adapters.outbound.memory.feed import MemoryFeed
+from adapters.outbound.memory.notifier import MemoryProgressNotifier
+from adapters.outbound.postgres.feed import PostgresFeed
+from adapters.outbound.postgres.notifier import PostgresProgressNotifier
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.installation import SqlInstallation
 from adapters.outbound.sql.ledger import SqlReceivedLedger
@@ -32,18 +38,13 @@ from adapters.outbound.volume.volume import Volume
 from application.cleanup import CleanupUseCase
 from application.download import DownloadUseCase
 from application.health import HealthUseCase
+from application.progress import ProgressUseCase
 from application.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
-from domain.events import UploadEvent
 from domain.upload_policy import UploadPolicy
 from infrastructure.settings import Settings
-from ports.progress_notifier import ProgressNotifier
 
 _BODY_THREADS = 4
-
-
-class SilentTODO(ProgressNotifier):
-    def publish(self, event: UploadEvent) -> None: ...
 
 
 class Container(containers.DeclarativeContainer):
@@ -57,7 +58,20 @@ class Container(containers.DeclarativeContainer):
         Database, of.database_url, durable=providers.Callable(lambda durability: durability != "none", of.durability)
     )
     installation = providers.Singleton(SqlInstallation, database)
-    notifier = providers.Singleton(SilentTODO)
+    feed = providers.Selector(
+        of.events_url,
+        **{
+            "memory://": providers.Singleton(MemoryFeed),
+            "postgres://": providers.Singleton(PostgresFeed, of.database_url),
+        },
+    )
+    notifier = providers.Selector(
+        of.events_url,
+        **{
+            "memory://": providers.Singleton(MemoryProgressNotifier, feed),
+            "postgres://": providers.Singleton(PostgresProgressNotifier, of.database_url, feed),
+        },
+    )
     outbox = providers.Singleton(SqlOutbox, database, notifier)
     unit_of_work = providers.Singleton(SqlUnitOfWorkFactory, database, outbox)
     lock = providers.Singleton(SqlUploadLock, database, clock)
@@ -89,6 +103,7 @@ class Container(containers.DeclarativeContainer):
         policy=policy,
     )
     downloads = providers.Singleton(DownloadUseCase, unit_of_work=unit_of_work, blobs=blob_storage)
+    progress = providers.Singleton(ProgressUseCase, unit_of_work, feed, clock)
     cleanup = providers.Singleton(
         CleanupUseCase,
         uploads=uploads,
@@ -124,4 +139,6 @@ class Container(containers.DeclarativeContainer):
     )
     files = providers.Singleton(Files, files=downloads, uploads=uploads, links=links)
     form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
+    sockets = providers.Singleton(Sockets, origins=of.cors_origins)
+    streams = providers.Singleton(EventStreams)
     health_route = providers.Singleton(Health, health)

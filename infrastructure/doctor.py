@@ -25,7 +25,7 @@ from adapters.outbound.sql.tables import IS_OPEN, files, installation, uploads
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume
 from domain.errors import LongshoreError
 from domain.ids import BlobKey
-from infrastructure.settings import Settings, format_size
+from infrastructure.settings import Settings, format_size, mask_secrets
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _FEW_BYTES = 256 * 1024**2
@@ -79,7 +79,7 @@ async def _examine_database(
     try:
         await database.check()
     except LongshoreError as error:
-        yield _problem(f"the database is away: {error.detail}")
+        yield _problem(f"{error.detail}: {mask_secrets(str(error.__cause__ or 'no answer')).splitlines()[0]}")
         return
     yield _ok(f"the database answers within {(time.monotonic() - began) * 1000:.0f} ms")
     revision = await _revision(database)
@@ -146,7 +146,8 @@ def _sqlite_file(settings: Settings) -> Path:
 
 
 async def _revision(database: Database) -> Finding:
-    wanted = set(ScriptDirectory(str(_MIGRATIONS)).get_heads())
+    script = ScriptDirectory(str(_MIGRATIONS))
+    wanted = set(script.get_heads())
 
     def current(connection: Connection) -> set[str]:
         return set(MigrationContext.configure(connection).get_current_heads())
@@ -155,6 +156,10 @@ async def _revision(database: Database) -> Finding:
         found = await connection.run_sync(current)
     if found == wanted:
         return _ok(f"the database has the newest tables ({', '.join(sorted(found))})")
+    if found and not found <= {revision.revision for revision in script.walk_revisions()}:
+        return _ok(
+            f"the database's tables ({', '.join(sorted(found))}) are newer than this program, which can use them"
+        )
     return _problem(
         f"the database is at revision {', '.join(sorted(found)) or 'none'},"
         f" this program wants {', '.join(sorted(wanted))}: migrate"

@@ -11,8 +11,10 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from adapters.inbound.http.events import EventsHandler
 from adapters.inbound.http.pages import STATIC_FOLDER, Nowhere, Page, StaticFiles
 from adapters.inbound.http.routes import ExchangeRouter, exchange_paths
+from adapters.inbound.websocket.progress import ProgressSocket
 from domain.errors import LongshoreError
 from infrastructure import version
 from infrastructure.container import Container
@@ -79,10 +81,13 @@ def _listen(container: Container, settings: Settings) -> HTTPServer:
 
 
 def _application(container: Container) -> Application:
+    watching = {"progress": container.progress(), "authenticator": container.authenticator()}
     return Application(
         [
             (r"/", Page, {"version": version()}),
             (r"/static/(.+)", StaticFiles, {"path": str(STATIC_FOLDER)}),
+            (r"/ws/progress/?", ProgressSocket, {**watching, "sockets": container.sockets()}),
+            (r"/events/?", EventsHandler, {**watching, "streams": container.streams(), "cors": container.cors()}),
         ],
         default_handler_class=Nowhere,
         log_function=lambda handler: None,
@@ -96,6 +101,7 @@ async def _drain(server: HTTPServer, container: Container) -> None:
     services.drain()
     container.health_route().drain()
     server.stop()
+    await asyncio.gather(container.sockets().close_all(), container.streams().close_all())
     if not await _until(lambda: not services.running, _DRAIN_SECONDS):
         for exchange in list(services.running):
             exchange.cut()

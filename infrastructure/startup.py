@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from adapters.outbound.postgres.connection import Connected
 from adapters.outbound.volume.volume import WrongVolume
 from domain.errors import Unavailable
 from infrastructure.container import Container
@@ -35,6 +36,12 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
             raise CannotStart(f"STORAGE_PATH: {settings.storage_path} {error}") from error
         except Unavailable as error:
             raise CannotStart(f"cannot start: {error.detail or error.code}") from error
+        for events in (container.feed(), container.notifier()):
+            if isinstance(events, Connected):
+                stack.push_async_callback(events.close)
+                await events.start()
+        stack.push_async_callback(container.progress().close)
+        stack.push_async_callback(container.outbox().close)
         stack.push_async_callback(container.ledger().close)
         stack.push_async_callback(container.lock().close)
         yield container

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from tests.chaos.content import Content
 
 TUS = {"Tus-Resumable": "1.0.0"}
-_PATIENCE = 0.03  # seconds between tries while the server is away
+_PATIENCE = 0.1  # seconds between tries while the server is away
 _ASK_AGAIN = frozenset({409, 423, 429, 502, 503, 504, 507})  # a client asks by HEAD and goes on after these
 
 

@@ -306,7 +306,7 @@ def _is_a_plain_problem(answer: Answer) -> None:
     """RFC 9457, and nothing of the inside in it (CONTRACT §1, Errors)."""
     assert answer.header("content-type").startswith("application/problem+json")
     text = answer.body.decode().lower()
-    for word in ("traceback", "errno", "/tmp", "sqlite", "select ", ".db"):
+    for word in ("traceback", "errno", "/storage", "sqlite", "select ", ".db"):
         assert word not in text
 
 
@@ -321,7 +321,7 @@ def _uses_after_failed_sync(trace: Trace) -> list[str]:
     """Calls on the descriptor whose sync failed, before it was closed."""
     failed = next(call for call in trace.calls if call.name in SYNCS and not call.succeeded)
     number = failed.descriptors[0][0]
-    uses = []
+    uses: list[str] = []
     for call in trace.calls:
         if call.entered <= failed.left or not call.descriptors or call.descriptors[0][0] != number:
             continue

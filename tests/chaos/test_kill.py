@@ -96,25 +96,24 @@ def _survives(server: ServerProcess, *, kills: int, record: Record, seed: int = 
 # From here on: one kill at one step. A rehearsal on the same server tells which call of the kernel is which
 # step.
 
-Step = Callable[[Trace, Path], Call]
+Step = Callable[[Trace, Path, Call], Call]
 
 
-def _sync_of_the_bytes(trace: Trace, staged: Path) -> Call:
+def _sync_of_the_bytes(trace: Trace, staged: Path, _: Call) -> Call:
     return trace.syncs_of(str(staged))[0]
 
 
-def _rename(trace: Trace, staged: Path) -> Call:
+def _rename(trace: Trace, staged: Path, _: Call) -> Call:
     return trace.select(*RENAMES, where=lambda call: str(staged) in call.paths)[0]
 
 
-def _sync_of_the_folder(trace: Trace, staged: Path) -> Call:
-    folder = Path(_rename(trace, staged).paths[-1]).parent
+def _sync_of_the_folder(trace: Trace, staged: Path, answer: Call) -> Call:
+    folder = Path(_rename(trace, staged, answer).paths[-1]).parent
     return trace.syncs_of(str(folder))[0]
 
 
-def _last_commit(trace: Trace, staged: Path) -> Call:
-    renamed = _rename(trace, staged)
-    return trace.select(*SYNCS, where=lambda call: is_log(call.target) and call.entered > renamed.left)[-1]
+def _last_commit(trace: Trace, _: Path, answer: Call) -> Call:
+    return trace.select(*SYNCS, where=lambda call: is_log(call.target) and call.left < answer.entered)[-1]
 
 
 @pytest.mark.parametrize("step", [_sync_of_the_bytes, _rename, _sync_of_the_folder, _last_commit])
@@ -190,7 +189,7 @@ def _rehearse(server: ServerProcess, tmp_path: Path, step: Step) -> tuple[tuple[
         _send_the_last_chunk(upload)
     upload.close()
     trace = strace.trace()
-    wanted = step(trace, staged)
+    wanted = step(trace, staged, trace.answers(upload.acknowledgements[-1].client_port)[-1])
     before = [call for call in trace.calls if call.name == wanted.name and call.entered <= wanted.entered]
     return (wanted.name,), len(before)
 

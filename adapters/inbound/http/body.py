@@ -31,7 +31,7 @@ class RequestBody(ByteSource):
         self._drained: asyncio.Future[None] | None = None
         self._enough = 1
         self.wanted: asyncio.Future[None] = self._loop.create_future()
-        """Done once the core asks for the first byte: until then the client need not send any."""
+        """Done once there is a reason to read from the connection."""
         self.received = 0
 
     # The core's side
@@ -86,6 +86,11 @@ class RequestBody(ByteSource):
         self._drained = self._loop.create_future()
         return self._drained
 
+    def want(self) -> None:
+        """Let the connection go on: the core asks for bytes, or the request is over without any."""
+        if not self.wanted.done():
+            self.wanted.set_result(None)
+
     def feed_eof(self) -> None:
         self._end(cut=False)
 
@@ -102,8 +107,7 @@ class RequestBody(ByteSource):
 
     async def _wait_for(self, size: int, patience: float | None = None) -> None:
         """Return once ``size`` bytes are held, the body has ended, or (with at least one byte) patience has."""
-        if not self.wanted.done():
-            self.wanted.set_result(None)
+        self.want()
         size = min(size, _HIGH_WATER_BYTES)
         alarm = None
         self._enough = size

@@ -6,6 +6,7 @@ Tornado's RequestHandler wants the whole body first, or hands it over in callbac
 """
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -41,6 +42,8 @@ _UNLIMITED = 1 << 62
 # answer with it: so much longer, and so many bytes, are read and thrown away.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 1024 * 1024
+_PROCESS = os.urandom(4).hex()
+_NUMBERS = itertools.count(1)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _REASONS = {460: "Checksum Mismatch"}  # tus 1.0 §Checksum
@@ -92,6 +95,10 @@ class Services:
     running: "set[StreamingExchange]" = field(default_factory=set)
     is_draining: bool = False
 
+    def next_request_id(self) -> str:
+        """Unique for long enough to find a request in the logs; no secret."""
+        return f"{_PROCESS}-{next(_NUMBERS):x}"
+
     def drain(self) -> None:
         """From now on only requests that run already are served."""
         self.is_draining = True
@@ -109,13 +116,14 @@ class StreamingExchange(HTTPMessageDelegate):
         self._is_counted = is_counted
         self._connection = cast(HTTP1Connection, request.connection)
         given = request.headers.get("X-Request-Id", "")
-        self._request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+        self._request_id = given if given and _REQUEST_ID.fullmatch(given) else services.next_request_id()
         self._body = RequestBody(_announced_length(request.headers), services.executor)
         self._is_closed = False
         self._is_body_read = False
         self._is_replied = False
         self._is_finished = False
         self._discarded = 0
+        self._task: asyncio.Task[None] | None = None
 
     # What Tornado calls
 
@@ -124,7 +132,8 @@ class StreamingExchange(HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         self._connection.set_max_body_size(_UNLIMITED)
         self._services.running.add(self)
-        return self._wait_until_body_is_wanted(asyncio.create_task(self._run()))
+        self._task = asyncio.create_task(self._run())
+        return self._body.wanted  # Tornado goes on once it is done: a reply that needs no body comes before
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         if not self._is_replied:
@@ -150,9 +159,6 @@ class StreamingExchange(HTTPMessageDelegate):
 
     # The request's life
 
-    async def _wait_until_body_is_wanted(self, task: "asyncio.Task[None]") -> None:
-        await asyncio.wait({task, self._body.wanted}, return_when=asyncio.FIRST_COMPLETED)
-
     async def _run(self) -> None:
         reply = None
         try:
@@ -166,6 +172,7 @@ class StreamingExchange(HTTPMessageDelegate):
         finally:
             self._services.running.discard(self)
             self._services.watchdog.forget(self._body)
+            self._body.want()
             if reply and reply.closing:
                 await reply.closing()
 

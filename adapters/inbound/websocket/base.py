@@ -162,7 +162,7 @@ class BaseSocket(WebSocketHandler):
             raise Refusal(426, "upgrade_required", "this is a WebSocket", upgrade)
         self._sockets.check_origin(headers.get("Origin"), headers.get("Host", ""))
 
-    def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's name and arguments
+    def check_origin(self, origin: str) -> bool:
         return True  # ``prepare`` has refused the others
 
     def on_finish(self) -> None:
@@ -191,7 +191,7 @@ class BaseSocket(WebSocketHandler):
 
     # The open socket
 
-    def open(self, *args: str, **kwargs: str) -> None:  # noqa: ARG002 - Tornado's
+    def open(self, *args: str, **kwargs: str) -> None:
         limits = self._sockets.limits
         stream = self._stream()
         stream.set_nodelay(True)
@@ -226,10 +226,10 @@ class BaseSocket(WebSocketHandler):
         self.close(POLICY_VIOLATION, "too many messages")
         return False
 
-    def on_ping(self, data: bytes) -> None:  # noqa: ARG002
+    def on_ping(self, data: bytes) -> None:
         self.count_message()
 
-    def on_pong(self, data: bytes) -> None:  # noqa: ARG002
+    def on_pong(self, data: bytes) -> None:
         self.count_message()
 
     def check_alive(self) -> float | None:
@@ -255,7 +255,7 @@ class BaseSocket(WebSocketHandler):
         self._sockets.forget(self)
 
     def _stream(self) -> IOStream:
-        # ``stream`` is not in Tornado's manual, though public by its name: the only way to a socket's own bytes.
+        # ``stream`` is not in Tornado's manual, though public by its name: no other way leads to the bytes.
         connection = self.ws_connection
         if connection is None or connection.stream is None:
             raise WebSocketClosedError

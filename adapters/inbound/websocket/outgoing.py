@@ -77,8 +77,8 @@ class Outgoing:
                 self.close()  # its handler hears of it by itself
 
     def _send_now(self, frame: bytes) -> int:
-        """Straight into the socket, as the stream has nothing to write: ``IOStream.write`` makes a future and two
-        copies where this makes one system call, and it is done for every watcher of every event."""
+        """Straight into the socket, as the stream has nothing to write: ``IOStream.write`` makes a future and
+        two copies where this makes one system call, and it is done for every watcher of every event."""
         if type(self._stream) is not IOStream or self._stream.closed():
             return 0  # TLS has to go through its stream
         try:

@@ -76,4 +76,3 @@ class ProgressSocket(BaseSocket):
 
     def _tell_error(self, code: str) -> None:
         self.send_frame(f"error {code}", text_frame(error_text(code)))
-

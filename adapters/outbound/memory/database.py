@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from adapters.outbound.memory.leases import LeaseState
 from domain.byte_range import Extent, ReceivedRanges
 from domain.events import UploadEvent
 from domain.file import File
@@ -17,8 +18,7 @@ class MemoryDatabase:
     received: dict[UploadId, list[Extent]] = field(default_factory=dict)
     files: dict[FileId, File] = field(default_factory=dict)
     outbox: list[UploadEvent] = field(default_factory=list)
-    tokens: dict[UploadId, str] = field(default_factory=dict)
-    """Of each upload that has been held: the token of the lease it was held under last."""
+    leases: dict[UploadId, LeaseState] = field(default_factory=dict)
 
 
 def copy_of(upload: Upload, received: list[Extent]) -> Upload:

@@ -14,10 +14,11 @@ class MemoryReceivedLedger(ReceivedLedger):
 
     async def record(self, receipt: Receipt, lease: Lease) -> None:
         upload = self._database.uploads.get(receipt.upload_id)
-        if upload is None or self._database.tokens.get(receipt.upload_id) != lease.token:
+        known = self._database.leases.get(receipt.upload_id)
+        if upload is None or known is None or known.token != lease.token:
             raise UploadTakenOver("a newer request for this upload has taken over")
         extents = self._database.received.setdefault(receipt.upload_id, [])
-        extents[:] = [known for known in extents if not _is_replaced(known, receipt)]
+        extents[:] = [extent for extent in extents if not _is_replaced(extent, receipt)]
         extents.append(receipt.extent)
         if receipt.state is not None and receipt.state in NEXT_STATES[upload.state]:
             upload.state = receipt.state

@@ -2,45 +2,20 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 
 from adapters.outbound.memory.database import MemoryDatabase
-from domain.errors import UploadBusy
+from adapters.outbound.memory.leases import LeaseRequest, LeaseState
+from domain.errors import LongshoreError, Unavailable, UploadBusy
 from domain.ids import UploadId
 from ports.upload_lock import Lease, UploadLock
 
 _WAIT_SECONDS = 2.0
 
 
-@dataclass(eq=False)
-class _Request:
-    lock: "MemoryUploadLock"
-    on_wanted: Callable[[], None]
-    is_asked: bool = False
-    turn: asyncio.Event = field(default_factory=asyncio.Event)
-    is_outbid: bool = False
-
-    def ask(self) -> None:
-        if not self.is_asked:
-            self.is_asked = True
-            asyncio.get_running_loop().call_soon(self.on_wanted)
-
-    def outbid(self) -> None:
-        self.is_outbid = True
-        self.turn.set()
-
-
-@dataclass(eq=False)
-class _Place:
-    holder: _Request | None = None
-    waiter: _Request | None = None
-    last: "MemoryUploadLock | None" = None
-
-
 class MemoryUploadLock(UploadLock):
-    """Several locks on one database behave as those of several processes do."""
+    """Several of these on one database behave as those of several processes do."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
@@ -48,13 +23,60 @@ class MemoryUploadLock(UploadLock):
     def hold(
         self, upload_id: UploadId, *, on_wanted: Callable[[], None]
     ) -> AbstractAsyncContextManager[Lease]:
-        return self._hold(upload_id, _Request(self, on_wanted))
+        return self._hold(upload_id, on_wanted)
 
     async def close(self) -> None:
-        for upload_id, place in list(_places(self._database).items()):
-            if place.holder is not None and place.holder.lock is self:
-                place.holder.ask()
-                _pass_on(place)
-            if place.last is self:
-                self._database.tokens.pop(upload_id, None)
-                place.last = None
+        for lease in self._database.leases.values():
+            if lease.owner is self:
+                lease.owner, lease.token = None, ""
+                if lease.holder is not None:
+                    lease.holder.ask()
+
+    @asynccontextmanager
+    async def _hold(self, upload_id: UploadId, on_wanted: Callable[[], None]) -> AsyncGenerator[Lease, None]:
+        lease = self._database.leases.setdefault(upload_id, LeaseState())
+        request = LeaseRequest(self, on_wanted)
+        await self._enter(lease, request)
+        try:
+            yield Lease(upload_id, lease.token)
+        except BaseException as error:
+            if not isinstance(error, LongshoreError) or isinstance(error, Unavailable):
+                lease.owner = None  # what was begun may still come: the next one gets a new token
+            raise
+        finally:
+            lease.pass_on()
+
+    async def _enter(self, lease: LeaseState, request: LeaseRequest) -> None:
+        if lease.holder is None:
+            lease.holder = request
+        else:
+            await _queue(lease, request)
+        if request.is_asked:
+            lease.pass_on()
+            raise UploadBusy("a newer request for this upload has come")
+        if lease.owner is not self:
+            lease.owner, lease.token = self, secrets.token_hex(16)
+
+
+async def _queue(lease: LeaseState, request: LeaseRequest) -> None:
+    if lease.waiter is not None:
+        lease.waiter.outbid()
+    lease.waiter = request
+    if lease.holder is not None:
+        lease.holder.ask()
+    try:
+        async with asyncio.timeout(_WAIT_SECONDS):
+            await request.turn.wait()
+    except TimeoutError:
+        pass
+    except BaseException:
+        if lease.holder is request:
+            lease.pass_on()
+        raise
+    finally:
+        if lease.waiter is request:
+            lease.waiter = None
+    if request.is_outbid:
+        raise UploadBusy("a newer request for this upload has come")
+    if lease.holder is not request:
+        raise UploadBusy("another request for this upload has not let go")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from adapters.outbound.memory.database import MemoryDatabase, copy_of
 from domain.access import Principal
@@ -13,6 +14,8 @@ from domain.upload import Upload
 from domain.upload_policy import Usage
 from ports.upload_repository import UploadRepository
 
+K = TypeVar("K")
+V = TypeVar("V")
 
 class Changes:
     """What one unit of work has changed and not committed; None: deleted."""
@@ -58,7 +61,7 @@ class Changes:
         self.files.clear()
 
 
-def _merge[K, V](kept: dict[K, V], changed: dict[K, V | None]) -> None:
+def _merge(kept: dict[K, V], changed: dict[K, V | None]) -> None:
     for key, value in changed.items():
         if value is None:
             kept.pop(key, None)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 Result = TypeVar("Result")
 
 # One disk serves a few concurrent fdatasyncs faster than one after the other: they share its journal commits.
-_THREADS = 4
+_THREADS = 8
 _JOBS_A_ROUND = 8
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import BrowserContext, Page, Playwright, WebSocket
+from playwright.sync_api import BrowserContext, Dialog, Page, Playwright, WebSocket
 
 from tests.support.services import require
 
@@ -41,6 +41,7 @@ class Watch:
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("request", lambda request: self._note_offset(request.method, request.headers))
         page.on("websocket", self._note_socket)
+        page.on("dialog", self._note_dialog)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
 
@@ -48,14 +49,16 @@ class Watch:
         if method == "PATCH":
             self.patch_offsets.append(int(headers["upload-offset"]))
 
+    def _note_dialog(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.type)
+        dialog.accept()
+
     def _note_socket(self, socket: WebSocket) -> None:
         self.requests.append(socket.url)
 
 
 @contextlib.contextmanager
-def profile(
-    playwright: Playwright, folder: Path, *, color_scheme: str | None = None
-) -> Iterator[BrowserContext]:
+def profile(playwright: Playwright, folder: Path) -> Iterator[BrowserContext]:
     """A browser with a memory: whatever its pages keep is in ``folder`` and there again the next time."""
     context = playwright.chromium.launch_persistent_context(
         folder, executable_path=chromium_path(), args=FLAGS, headless=True

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
@@ -97,6 +98,27 @@ class UploadPage:
         assert len(urls) == 1, f"{len(urls)} uploads of {name} are remembered"
         return urls[0]
 
+    def wait_until_kept(self, name: str, *, within: float = 20) -> None:
+        """The browser has its own copy of the file: the next page can go on without the person."""
+        wait_until(lambda: name in self.kept_names(), f"{name} is copied", within)
+
+    def kept_names(self) -> list[str]:
+        names: list[str] = self.page.evaluate(
+            """async () => {
+                const done = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+                const database = await done(indexedDB.open("longshore:/"));
+                const files = await done(database.transaction("bytes").objectStore("bytes").getAll());
+                database.close();
+                return files.map((file) => file.name);
+            }"""
+        )
+        return names
+
+    def pick_again(self, name: str, file: Path) -> None:
+        with self.page.expect_file_chooser() as chosen:
+            self.press(name, "Pick the file")
+        chosen.value.set_files(file)
+
     def content_url(self, name: str) -> str:
         href: str = self.row(name).locator(".open").evaluate("link => link.href")
         return href
@@ -114,6 +136,10 @@ class UploadPage:
         """At least ``percent`` of the file is durable on the server, and the upload is not over yet."""
         wait_until(lambda: self.percentages(name)[0] >= percent, f"{percent} % of {name} stored", within)
         assert self.state(name) != "done", "the upload was over before the test could look"
+
+
+def target_of(url: str) -> str:
+    return urlsplit(url).path
 
 
 def wait_until(condition: Callable[[], bool], what: str, within: float = 20) -> None:

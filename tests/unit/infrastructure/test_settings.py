@@ -218,7 +218,8 @@ def test_a_problem_never_shows_a_password(name: str, value: str) -> None:
 def test_effective_settings_show_no_secret() -> None:
     settings = load_settings(
         {"DATABASE_URL": "postgres://root:hunter2@h/db", "JOBS_URL": "amqp://u:hunter2@h",
-         "S3_SECRET_KEY": "hunter2", "AUTH_JWT_SECRET": "hunter2", "LINK_SECRET": "hunter2", "S3_ACCESS_KEY": "hunter2"},
+         "S3_SECRET_KEY": "hunter2", "AUTH_JWT_SECRET": "hunter2", "LINK_SECRET": "hunter2",
+         "S3_ACCESS_KEY": "hunter2"},
         NO_FILE,
     )  # fmt: skip
     assert "hunter2" not in str(settings.shown())

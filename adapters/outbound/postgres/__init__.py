@@ -1,0 +1,1 @@
+"""Events between processes by PostgreSQL's LISTEN/NOTIFY, over plain asyncpg."""

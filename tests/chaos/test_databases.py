@@ -1,0 +1,305 @@
+"""The database is busy, goes away and comes back, or is shared by two servers, of which one may die or
+freeze.
+"""
+
+import contextlib
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.client import TUS, Fleet, HangingPatch, ResumingUpload, ask
+from tests.chaos.content import Content
+from tests.chaos.settings import CHAOS
+from tests.chaos.verify import doubled_files, lost_promises, wrong_content
+from tests.chaos.watcher import ProgressWatcher
+from tests.support.postgres import PostgresCluster
+from tests.support.server import ServerProcess
+
+pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
+
+_MIB = 1024 * 1024
+_HAND_OVER_SECONDS = 2.0  # CONTRACT §1, Locks
+_MARGIN_SECONDS = 1.5
+_LEASE_SECONDS = 20.0  # a dead holder's lease has run out by then
+
+
+# --- SQLite
+
+
+@pytest.mark.parametrize("body", [64 * 1024, _MIB])
+def test_another_writer_of_the_sqlite_file_delays_an_answer_and_nothing_else(
+    tmp_path: Path, body: int
+) -> None:
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        upload = ResumingUpload(server.url, Content(1, 3 * _MIB), chunk_sizes=[body])
+        upload.create()
+        upload.send(0)
+        with _write_lock(server.data_dir / "files.db", seconds=2):
+            began = time.monotonic()
+            sending = threading.Thread(target=upload.send, args=(body,))
+            sending.start()
+            time.sleep(0.3)
+            asked = time.monotonic()
+            assert ask(server.url, "OPTIONS", "/uploads").status == 204
+            assert ask(server.url, "GET", "/health").status == 200
+            assert time.monotonic() - asked < 1, "the event loop waited for the lock"
+            sending.join(30)
+        assert upload.promised == 2 * body
+        assert time.monotonic() - began < 10
+        upload.run(within=30)
+        assert upload.broken_promises == [] and upload.surprises == {}
+        assert wrong_content(server.url, [upload]) == []
+
+
+# --- PostgreSQL, away and back
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_while_postgres_is_away_the_answer_is_503_and_then_uploads_go_on(
+    tmp_path: Path, postgres: PostgresCluster, postgres_url: str, mode: str
+) -> None:
+    with ServerProcess(tmp_path / "data", {**CHAOS, "DATABASE_URL": postgres_url}) as server:
+        fleet = Fleet(4, lambda number: _paced(server, number))
+        fleet.start()
+        try:
+            _wait_for(lambda: fleet.acknowledgements > 20, "no upload got under way")
+            postgres.stop(mode)
+            one = fleet.uploads[0]
+            asked = time.monotonic()
+            created = ask(server.url, "POST", "/uploads", {**TUS, "Upload-Length": "5"})
+            known = ask(server.url, "HEAD", one.location, TUS)
+            health = ask(server.url, "GET", "/health")
+            assert time.monotonic() - asked < 30, "the waits are not bounded"
+            assert (created.status, known.status, health.status) == (503, 503, 503)
+            assert created.header("retry-after") and known.header("retry-after")
+            time.sleep(1)
+            postgres.start()
+            before = fleet.acknowledgements
+            _wait_for(lambda: fleet.acknowledgements > before + 10, "no upload went on afterwards")
+        finally:
+            postgres.start()
+            fleet.finish()
+        assert server.alive
+        assert fleet.errors == []
+        assert fleet.broken_promises == []
+        assert fleet.surprises == {}
+        assert lost_promises(server.url, fleet.uploads) == []
+        assert wrong_content(server.url, fleet.uploads) == []
+        _wait_for(lambda: ask(server.url, "GET", "/health").status == 200, "it never became healthy again")
+
+
+# --- Two servers
+
+
+def test_two_servers_starting_at_once_on_an_empty_database_both_come_up(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    servers = _two_servers(tmp_path, postgres_url)
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            server.start(wait=False)
+            stack.callback(server.kill)
+        for server in servers:
+            server.wait_until_healthy()
+        here, there = servers
+        upload = ResumingUpload(here.url, Content(1, 300_000), chunk_sizes=[100_000])
+        upload.run(within=20)
+        assert wrong_content(there.url, [upload]) == []
+
+
+def test_two_servers_starting_at_once_on_one_new_sqlite_file_both_come_up(tmp_path: Path) -> None:
+    servers = [ServerProcess(tmp_path / "data", CHAOS, log_path=tmp_path / f"{name}.log") for name in "ab"]
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            server.start(wait=False)
+            stack.callback(server.kill)
+        for server in servers:
+            server.wait_until_healthy()
+        upload = ResumingUpload(servers[0].url, Content(1, 300_000), chunk_sizes=[100_000])
+        upload.run(within=20)
+        assert wrong_content(servers[1].url, [upload]) == []
+
+
+def test_an_upload_begun_at_one_server_goes_on_at_the_other(pair: "Pair") -> None:
+    """Chunk by chunk from one to the other and back."""
+    here, there = pair
+    upload = ResumingUpload(here.url, Content(2, 2 * _MIB), chunk_sizes=[200_000])
+    upload.create()
+    for turn in range(6):
+        other = ResumingUpload(pair[turn % 2].url, upload.content, chunk_sizes=[200_000])
+        other.location = upload.location
+        offset = other.resume()
+        assert offset == turn * 200_000
+        assert other.send(offset) == offset + 200_000
+        other.close()
+        upload.promised = other.promised
+    upload.run(within=30)
+    assert upload.broken_promises == [] and upload.surprises == {}
+    assert wrong_content(there.url, [upload]) == []
+    assert doubled_files(_volume(here), [upload]) == []
+
+
+def test_a_hanging_request_at_one_server_is_ended_by_a_head_at_the_other(pair: "Pair") -> None:
+    here, there = pair
+    upload = ResumingUpload(here.url, Content(3, 2 * _MIB), chunk_sizes=[_MIB])
+    upload.create()
+    upload.close()
+    with _hanging(here, upload, sent=700_000) as hanging:
+        asked = time.monotonic()
+        answer = ask(there.url, "HEAD", upload.location, TUS)
+        took = time.monotonic() - asked
+        assert answer.status == 200
+        assert took < _HAND_OVER_SECONDS + _MARGIN_SECONDS
+        offset = int(answer.header("upload-offset"))
+        assert offset <= 700_000
+        assert hanging.ended_within(_MARGIN_SECONDS) is not None, "the older request still hangs"
+
+        upload.url = there.url
+        _at(upload, there).run(within=30)
+    assert wrong_content(here.url, [upload]) == []
+    assert doubled_files(_volume(here), [upload]) == []
+
+
+def test_a_killed_holder_of_a_lease_does_not_keep_the_other_server_out(pair: "Pair") -> None:
+    here, there = pair
+    upload = ResumingUpload(here.url, Content(4, 2 * _MIB), chunk_sizes=[300_000])
+    upload.create()
+    upload.send(0)
+    upload.close()
+    with _hanging(here, upload, sent=100_000):
+        here.kill()
+        killed = time.monotonic()
+        heir = _at(upload, there)
+        heir.run(within=_LEASE_SECONDS + 15)
+        first = next(ack.at for ack in heir.acknowledgements)
+        print(f"the other server went on {first - killed:.1f} s after the kill")
+        assert first - killed < _LEASE_SECONDS
+    assert heir.broken_promises == []
+    assert wrong_content(there.url, [heir]) == []
+
+
+def test_late_bytes_of_a_frozen_holder_are_never_written(pair: "Pair") -> None:
+    """A server is stopped amid a body (a paused virtual machine), another one takes over, and then it wakes
+    up.
+
+    What it still has to write are other bytes than what its heir has acknowledged in their place.
+    """
+    here, there = pair
+    upload = ResumingUpload(here.url, Content(5, 3 * _MIB), chunk_sizes=[_MIB])
+    upload.create()
+    upload.send(0)
+    upload.close()
+    with _hanging(here, upload, sent=0) as hanging:
+        here.signal(signal.SIGSTOP)
+        try:
+            stale = threading.Thread(target=_send_all, args=(hanging, bytes(_MIB)), daemon=True)
+            stale.start()
+            heir = _at(upload, there)
+            heir.run(within=_LEASE_SECONDS + 15)
+        finally:
+            here.signal(signal.SIGCONT)
+        stale.join(10)
+        time.sleep(2)
+    assert heir.broken_promises == []
+    assert wrong_content(there.url, [heir]) == []
+    assert wrong_content(here.url, [heir]) == []
+
+
+def test_progress_at_one_server_is_seen_at_the_other(pair: "Pair") -> None:
+    here, there = pair
+    upload = ResumingUpload(here.url, Content(6, 2 * _MIB), chunk_sizes=[200_000], pause=0.15)
+    upload.create()
+    with ProgressWatcher(there.url, upload.id) as watcher:
+        watcher.wait_for(lambda message: message["type"] == "upload.snapshot", within=10)
+        upload.run(within=30)
+        completed = watcher.wait_for(lambda message: message["type"] == "upload.completed", within=10)
+    assert completed["offset"] == completed["length"] == 2 * _MIB
+    offsets = [message["offset"] for message in watcher.messages]
+    assert offsets == sorted(offsets), "progress went back"
+    between = [message for message in watcher.messages if message["type"] == "upload.progress"]
+    assert len(between) >= 3, f"hardly any progress was told: {watcher.messages}"
+
+
+Pair = tuple[ServerProcess, ServerProcess]
+
+
+@pytest.fixture
+def pair(tmp_path: Path, postgres_url: str) -> Iterator[Pair]:
+    """Two servers on one PostgreSQL and one volume."""
+    here, there = _two_servers(tmp_path, postgres_url)
+    with here, there:
+        yield here, there
+
+
+def _two_servers(tmp_path: Path, postgres_url: str) -> Pair:
+    env = {
+        **CHAOS,
+        "DATABASE_URL": postgres_url,
+        "EVENTS_URL": "postgres://",
+        "STORAGE_PATH": str(tmp_path / "volume"),
+    }
+    return ServerProcess(tmp_path / "here", env), ServerProcess(tmp_path / "there", env)
+
+
+def _volume(server: ServerProcess) -> Path:
+    return Path(server.env["STORAGE_PATH"])
+
+
+def _paced(server: ServerProcess, number: int) -> ResumingUpload:
+    return ResumingUpload(server.url, Content(number, 1_000_003), chunk_sizes=[30_000, 90_000, 7], pause=0.03)
+
+
+def _at(upload: ResumingUpload, server: ServerProcess) -> ResumingUpload:
+    """The same upload, brought on by a client of another server."""
+    other = ResumingUpload(server.url, upload.content, chunk_sizes=[200_000])
+    other.location, other.promised = upload.location, upload.promised
+    return other
+
+
+@contextlib.contextmanager
+def _hanging(server: ServerProcess, upload: ResumingUpload, *, sent: int) -> Iterator[HangingPatch]:
+    """A PATCH that announces a megabyte, sends its first ``sent`` bytes and then nothing more."""
+    start = upload.promised
+    hanging = HangingPatch(
+        server.url,
+        upload.location,
+        offset=start,
+        announced=_MIB,
+        sent=upload.content.read(start, start + sent),
+    )
+    try:
+        time.sleep(0.7)  # let it get hold of the upload
+        yield hanging
+    finally:
+        hanging.close()
+
+
+def _send_all(hanging: HangingPatch, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        hanging.more(data)
+
+
+@contextlib.contextmanager
+def _write_lock(database: Path, *, seconds: float) -> Iterator[None]:
+    """Hold SQLite's one write lock from outside for so long (or shorter, if the block ends before)."""
+    connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    connection.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(seconds, connection.execute, args=("ROLLBACK",))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+        connection.close()
+
+
+def _wait_for(true: Callable[[], bool], else_say: str, *, within: float = 30) -> None:
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline, else_say
+        time.sleep(0.02)

@@ -1,0 +1,97 @@
+"""Contract of ports/outbox.py, on every database."""
+
+from datetime import timedelta
+
+import pytest
+
+from domain.events import EventType, UploadEvent
+from ports.progress_notifier import ProgressNotifier
+from tests.support.builders import NOW, RememberingNotifier, an_event, an_upload
+from tests.support.stores import Process, Store, kept
+
+LATER = NOW + timedelta(seconds=10)
+
+
+class DyingNotifier(ProgressNotifier):
+    """Stands for the end of the process between the commit and the announcement."""
+
+    def publish(self, event: UploadEvent) -> None:
+        raise SystemExit(9)
+
+
+async def announce(process: Process, *events: UploadEvent) -> None:
+    async with process.unit_of_work() as work:
+        for event in events:
+            work.announce(event)
+        await work.commit()
+
+
+async def test_what_a_dying_process_committed_another_one_publishes(store: Store) -> None:
+    upload = an_upload()
+    events = [an_event(upload, EventType.CREATED), an_event(upload, EventType.ABORTED)]
+    with pytest.raises(SystemExit):
+        async with store.process(DyingNotifier()).unit_of_work() as work:
+            await work.uploads.add(upload)
+            for event in events:
+                work.announce(event)
+            await work.commit()
+    notifier = RememberingNotifier()
+    heir = store.process(notifier)
+    assert (await kept(heir, upload.id)).id == upload.id
+    assert await heir.outbox.publish_left(older_than=LATER) == 2
+    assert notifier.events == events
+    assert await heir.outbox.publish_left(older_than=LATER) == 0
+
+
+async def test_an_event_comes_back_as_it_was_announced(store: Store) -> None:
+    event = UploadEvent(
+        type=EventType.PROGRESS,
+        time=NOW,
+        upload_id=an_upload().id,
+        watch_id="watched",
+        owner=an_upload().owner,
+        filename="Ü\U0001f3d6'\".mov",
+        offset=3 * 1024**4,
+        length=None,
+        state="RECEIVING",
+    )
+    with pytest.raises(SystemExit):
+        await announce(store.process(DyingNotifier()), event)
+    notifier = RememberingNotifier()
+    await store.process(notifier).outbox.publish_left(older_than=LATER)
+    assert notifier.events == [event]
+
+
+async def test_fresh_events_are_left_to_the_process_that_announced_them(store: Store) -> None:
+    with pytest.raises(SystemExit):
+        await announce(store.process(DyingNotifier()), an_event(an_upload(), time=LATER))
+    notifier = RememberingNotifier()
+    heir = store.process(notifier)
+    assert await heir.outbox.publish_left(older_than=LATER) == 0
+    assert notifier.events == []
+    assert await heir.outbox.publish_left(older_than=LATER + timedelta(microseconds=1)) == 1
+
+
+async def test_what_was_published_is_not_left(store: Store) -> None:
+    notifier = RememberingNotifier()
+    process = store.process(notifier)
+    await announce(process, *(an_event(an_upload()) for _ in range(3)))
+    assert await process.outbox.publish_left(older_than=LATER) == 0
+    assert len(notifier.events) == 3
+
+
+async def test_nothing_published_stays_behind_when_a_process_ends_in_order(store: Store) -> None:
+    process = store.process()
+    await announce(process, *(an_event(an_upload()) for _ in range(3)))
+    await process.close()
+    assert await store.process().outbox.publish_left(older_than=LATER) == 0
+
+
+async def test_more_than_a_batch_is_published_in_order(store: Store) -> None:
+    upload = an_upload()
+    events = [an_event(upload, EventType.PROGRESS, time=NOW + timedelta(microseconds=n)) for n in range(1201)]
+    with pytest.raises(SystemExit):
+        await announce(store.process(DyingNotifier()), *events)
+    notifier = RememberingNotifier()
+    assert await store.process(notifier).outbox.publish_left(older_than=LATER) == 1201
+    assert notifier.events == events

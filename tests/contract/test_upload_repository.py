@@ -1,0 +1,246 @@
+"""Contract of ports/upload_repository.py, on every database."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.access import Principal
+from domain.errors import UploadNotFound, UploadTakenOver
+from domain.events import EventType
+from domain.ids import BlobKey, OwnerId, UploadId
+from domain.metadata import Metadata
+from domain.upload import OPEN_STATES, Upload, UploadKind, UploadState
+from domain.upload_policy import Usage
+from ports.upload_repository import UploadRepository
+from tests.support.builders import ADMIN, ALICE, BOB, NOW, a_file, an_id, an_upload, extent, told
+from tests.support.stores import Process, added, kept
+
+HOUR = timedelta(hours=1)
+
+
+async def save(process: Process, upload: Upload) -> None:
+    async with process.unit_of_work() as work:
+        await work.uploads.save(upload)
+        await work.commit()
+
+
+async def test_an_upload_comes_back_as_it_was_added(process: Process) -> None:
+    upload = an_upload(
+        owner=ALICE,
+        length=50 * 1024**3,
+        metadata=Metadata((("filename", "Ü\U0001f3d6.mov".encode()), ("bare", None), ("raw", b"\0\xff"), ("empty", b""))),
+        updated_at=NOW + HOUR,
+        kind=UploadKind.FINAL,
+        parts=(UploadId(an_id()), UploadId(an_id())),
+        state=UploadState.ASSEMBLING,
+        watch_id="0f8fad5b-d9cb-469f-a165-70867728950e",
+        received=(extent(0, 10, (1 << 64) - 1), extent(20, 30)),
+    )
+    await added(process, upload)
+    assert told(await kept(process, upload.id, ALICE)) == told(upload)
+
+
+KEYS = st.text(st.characters(codec="ascii", exclude_characters=" ,"), min_size=1, max_size=20)
+PAIRS = st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=50)), unique_by=lambda pair: pair[0], max_size=8)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pairs=PAIRS)
+async def test_metadata_is_kept_to_the_letter_and_in_order(
+    process: Process, pairs: list[tuple[str, bytes | None]]
+) -> None:
+    upload = await added(process, an_upload(metadata=Metadata(tuple(pairs))))
+    assert (await kept(process, upload.id)).metadata.pairs == tuple(pairs)
+
+
+async def test_an_entity_is_not_the_kept_one(process: Process) -> None:
+    upload = await added(process)
+    upload.abort(NOW)
+    upload.received.add(extent(0, 10))
+    first = await kept(process, upload.id)
+    assert first.state is UploadState.PENDING and first.offset == 0
+    first.abort(NOW)
+    assert (await kept(process, upload.id)).state is UploadState.PENDING
+
+
+async def test_saving_writes_what_changed_but_not_the_received_ranges(process: Process) -> None:
+    upload = await added(process, an_upload(length=None, received=(extent(0, 10, 7),)))
+    upload.length = 500
+    upload.state = UploadState.RECEIVING
+    upload.updated_at += HOUR
+    upload.expires_at += HOUR
+    upload.received.add(extent(10, 400))
+    await save(process, upload)
+    saved = await kept(process, upload.id)
+    assert (saved.length, saved.state) == (500, UploadState.RECEIVING)
+    assert (saved.updated_at, saved.expires_at) == (upload.updated_at, upload.expires_at)
+    assert list(saved.received) == [extent(0, 10, 7)]
+
+
+async def test_saving_an_unknown_upload_is_refused(process: Process) -> None:
+    with pytest.raises(UploadNotFound):
+        await save(process, an_upload())
+
+
+async def test_what_has_ended_is_not_brought_back_by_one_who_was_thought_dead(process: Process) -> None:
+    upload = await added(process, an_upload(length=10, received=(extent(0, 10, 7),)))
+    upload.assemble()
+    await save(process, upload)
+    theirs = await kept(process, upload.id)
+    theirs.abort(NOW)
+    await save(process, theirs)
+    with pytest.raises(UploadTakenOver):
+        async with process.unit_of_work() as work:
+            await work.files.add(upload.complete(blob_key=BlobKey(upload.id), now=NOW))
+            await work.uploads.save(upload)
+            work.announce(upload.event(EventType.COMPLETED, NOW))
+            await work.commit()
+    assert (await kept(process, upload.id)).state is UploadState.ABORTED
+
+
+async def test_a_deleted_upload_is_gone_with_its_ranges(process: Process) -> None:
+    upload = await added(process, an_upload(received=(extent(0, 10, 7),)))
+    for _ in range(2):
+        async with process.unit_of_work() as work:
+            await work.uploads.delete(upload.id)
+            await work.commit()
+    with pytest.raises(UploadNotFound):
+        await kept(process, upload.id)
+    again = await added(process, an_upload(id=upload.id))
+    assert (await kept(process, again.id)).offset == 0
+
+
+async def test_the_newest_upload_of_a_watch_id_is_found(process: Process) -> None:
+    watch_id = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    for hours in (2, 3, 1):
+        await added(process, an_upload(owner=ALICE, watch_id=watch_id, created_at=NOW + hours * HOUR))
+    await added(process, an_upload(owner=ALICE, created_at=NOW + 9 * HOUR))
+    async with process.unit_of_work() as work:
+        found = await work.uploads.find_watched(watch_id, ALICE)
+    assert found is not None and found.created_at == NOW + 3 * HOUR
+
+
+async def test_an_upload_is_watched_under_its_own_id_when_none_was_chosen(process: Process) -> None:
+    upload = await added(process, an_upload(received=(extent(0, 5),)))
+    async with process.unit_of_work() as work:
+        found = await work.uploads.find_watched(upload.id, ADMIN)
+    assert found is not None and told(found) == told(upload)
+
+
+async def test_open_uploads_are_listed_newest_first_and_only_so_many(process: Process) -> None:
+    uploads = [
+        await added(process, an_upload(owner=ALICE, state=state, created_at=NOW + hours * HOUR))
+        for hours, state in enumerate(UploadState)
+    ]
+    wanted = [upload.id for upload in reversed(uploads) if upload.state in OPEN_STATES]
+    async with process.unit_of_work() as work:
+        assert [upload.id for upload in await work.uploads.list_open(ALICE, limit=100)] == wanted
+        assert [upload.id for upload in await work.uploads.list_open(ALICE, limit=2)] == wanted[:2]
+
+
+async def test_listed_uploads_know_their_own_ranges(process: Process) -> None:
+    uploads = [await added(process, an_upload(received=(extent(0, size),))) for size in (1, 2, 3)]
+    async with process.unit_of_work() as work:
+        listed = await work.uploads.list_open(Principal(OwnerId("nobody")), limit=10)
+    assert {upload.id: upload.offset for upload in listed} == {upload.id: upload.offset for upload in uploads}
+
+
+async def test_usage_counts_open_uploads_their_lengths_and_files(process: Process) -> None:
+    await added(process, an_upload(owner=ALICE, length=100))
+    await added(process, an_upload(owner=ALICE, length=None))
+    await added(process, an_upload(owner=ALICE, length=1000, state=UploadState.COMPLETED))
+    await added(process, an_upload(owner=ALICE, length=2000, state=UploadState.ABORTED))
+    await added(process, an_upload(owner=BOB, length=4000))
+    async with process.unit_of_work() as work:
+        await work.files.add(a_file(owner=ALICE, size=10))
+        await work.files.add(a_file(owner=ALICE, size=20))
+        await work.files.add(a_file(owner=BOB, size=40))
+        assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, bytes=130)
+        await work.commit()
+    async with process.unit_of_work() as work:
+        assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, bytes=130)
+        assert await work.uploads.usage(OwnerId("user:new")) == Usage(open_uploads=0, bytes=0)
+
+
+async def test_expired_uploads_are_listed_oldest_first(process: Process) -> None:
+    offsets = (3, 1, 2, -1, 0)
+    uploads = {n: await added(process, an_upload(expires_at=NOW - n * HOUR, created_at=NOW - 9 * HOUR)) for n in offsets}
+    await added(process, an_upload(expires_at=NOW - HOUR, state=UploadState.COMPLETED))
+    async with process.unit_of_work() as work:
+        listed = [upload.id for upload in await work.uploads.list_expired(NOW, limit=10)]
+        assert listed == [uploads[n].id for n in (3, 2, 1, 0)]
+        assert [upload.id for upload in await work.uploads.list_expired(NOW, limit=1)] == listed[:1]
+
+
+async def test_whole_uploads_that_a_crash_left_unfinished_are_listed(process: Process) -> None:
+    whole = (extent(0, 400), extent(400, 1000))
+    left = {
+        (await added(process, upload)).id
+        for upload in (
+            an_upload(received=whole, state=UploadState.ASSEMBLING),
+            an_upload(received=whole, state=UploadState.RECEIVING),
+            an_upload(received=whole, state=UploadState.FAILED),
+            an_upload(length=0),
+            an_upload(received=whole, state=UploadState.ASSEMBLING, kind=UploadKind.FINAL),
+        )
+    }
+    for upload in (
+        an_upload(received=whole, state=UploadState.COMPLETED),
+        an_upload(received=whole, state=UploadState.ABORTED),
+        an_upload(received=whole, state=UploadState.ASSEMBLING, kind=UploadKind.PARTIAL),
+        an_upload(received=(extent(0, 600), extent(500, 900)), state=UploadState.RECEIVING),
+        an_upload(received=whole, length=None, state=UploadState.RECEIVING),
+        an_upload(),
+    ):
+        await added(process, upload)
+    async with process.unit_of_work() as work:
+        assert {upload.id for upload in await work.uploads.list_assembling(limit=10)} == left
+        assert len(await work.uploads.list_assembling(limit=2)) == 2
+
+
+@pytest.mark.parametrize("state", UploadState)
+async def test_only_an_unfinished_upload_owns_staged_bytes(process: Process, state: UploadState) -> None:
+    upload = await added(process, an_upload(state=state))
+    async with process.unit_of_work() as work:
+        assert await work.uploads.exists_open(upload.id) is (state in OPEN_STATES)
+        assert not await work.uploads.exists_open(UploadId(an_id()))
+
+
+Seen = Callable[[UploadRepository, Upload, Principal], Awaitable[bool]]
+
+
+async def _get(uploads: UploadRepository, upload: Upload, principal: Principal) -> bool:
+    try:
+        return (await uploads.get(upload.id, principal)).id == upload.id
+    except UploadNotFound:
+        return False
+
+
+async def _find_watched(uploads: UploadRepository, upload: Upload, principal: Principal) -> bool:
+    return await uploads.find_watched(upload.watch_id, principal) is not None
+
+
+async def _list_open(uploads: UploadRepository, upload: Upload, principal: Principal) -> bool:
+    return bool(await uploads.list_open(principal, limit=10))
+
+
+async def _usage(uploads: UploadRepository, upload: Upload, principal: Principal) -> bool:
+    return await uploads.usage(principal.owner) != Usage(0, 0)
+
+
+@pytest.mark.parametrize("seen", [_get, _find_watched, _list_open, _usage])
+async def test_every_query_hides_other_owners_uploads(process: Process, seen: Seen) -> None:
+    upload = await added(process, an_upload(owner=ALICE, watch_id="0f8fad5b-d9cb-469f-a165-70867728950e"))
+    async with process.unit_of_work() as work:
+        assert await seen(work.uploads, upload, ALICE)
+        assert not await seen(work.uploads, upload, BOB)
+
+
+@pytest.mark.parametrize(("seen", "expected"), [(_get, True), (_find_watched, True), (_list_open, False)])
+async def test_an_administrator_sees_all_but_lists_their_own(process: Process, seen: Seen, expected: bool) -> None:
+    upload = await added(process, an_upload(owner=ALICE))
+    async with process.unit_of_work() as work:
+        assert await seen(work.uploads, upload, ADMIN) is expected

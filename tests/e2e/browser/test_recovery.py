@@ -1,0 +1,261 @@
+"""Reloads, crashes, dead servers and dead lines: the upload goes on, and asks for help only where it must."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Playwright, expect
+
+from tests.e2e.browser.chromium import Watch, kill, profile
+from tests.e2e.browser.conftest import Download, MakeFile, sha256
+from tests.e2e.browser.upload_page import UploadPage, target_of, wait_until
+from tests.e2e.tus import Tus, metadata
+from tests.support.server import ServerProcess
+
+pytestmark = pytest.mark.browser
+
+MIB = 1024 * 1024
+
+
+def test_a_killed_browser_resumes_without_being_asked(
+    playwright: Playwright, server: ServerProcess, make_file: MakeFile, download: Download, tmp_path: Path
+) -> None:
+    file, folder = make_file("a.bin", size=32 * MIB), tmp_path / "profile"
+    expected = sha256(file)
+    with profile(playwright, folder) as context:
+        page = UploadPage(context.new_page(), server.url)
+        page.open()
+        page.limit_upload_speed(4 * MIB)
+        page.choose(file)
+        page.wait_for_stored("a.bin", 30)
+        page.wait_until_kept("a.bin")
+        kill(folder)
+    file.unlink()  # what goes on is the browser's own copy
+
+    with profile(playwright, folder) as context:
+        reopened = context.new_page()
+        watch = Watch(reopened)
+        page = UploadPage(reopened, server.url)
+        page.open()
+        page.expect_done("a.bin")
+        assert watch.patch_offsets[0] >= 0.3 * 32 * MIB
+        assert watch.errors == []
+        assert download(page.content_url("a.bin")) == expected
+
+
+def test_queued_files_survive_a_killed_browser_too(
+    playwright: Playwright, server: ServerProcess, make_file: MakeFile, download: Download, tmp_path: Path
+) -> None:
+    files = [make_file(f"{number}.bin", size=4 * MIB) for number in range(5)]
+    folder = tmp_path / "profile"
+    with profile(playwright, folder) as context:
+        page = UploadPage(context.new_page(), server.url)
+        page.open()
+        page.limit_upload_speed(1 * MIB)
+        page.choose(*files)
+        for file in files:
+            page.wait_until_kept(file.name)
+        kill(folder)
+    with profile(playwright, folder) as context:
+        page = UploadPage(context.new_page(), server.url)
+        page.open()
+        page.expect_done(*(file.name for file in files))
+        for file in files:
+            assert download(page.content_url(file.name)) == sha256(file)
+
+
+def test_a_reload_goes_on_where_it_was(
+    page: UploadPage, make_file: MakeFile, download: Download, watch: Watch
+) -> None:
+    file = make_file("a.bin", size=24 * MIB)
+    page.limit_upload_speed(6 * MIB)
+    page.choose(file)
+    page.wait_until_kept("a.bin")
+    page.wait_for_stored("a.bin", 35)
+    before = len(watch.patch_offsets)
+    page.reload()
+    page.limit_upload_speed(None)
+    page.expect_done("a.bin")
+    assert watch.patch_offsets[before] > 0
+    assert watch.dialogs == []
+    assert download(page.content_url("a.bin")) == sha256(file)
+
+
+def test_a_pause_outlives_a_reload(page: UploadPage, make_file: MakeFile) -> None:
+    page.limit_upload_speed(2 * MIB)
+    page.choose(make_file("a.bin", size=12 * MIB))
+    page.wait_until_kept("a.bin")
+    page.wait_for_stored("a.bin", 1)
+    page.press("a.bin", "Pause")
+    page.expect_state("a.bin", "paused")
+    page.reload()
+    page.limit_upload_speed(None)
+    page.page.wait_for_timeout(1000)
+    page.expect_state("a.bin", "paused")
+    page.press("a.bin", "Resume")
+    page.expect_done("a.bin")
+
+
+def test_finished_files_stay_listed_until_they_are_cleared(page: UploadPage, make_file: MakeFile) -> None:
+    page.choose(make_file("a.bin", size=1000))
+    page.expect_done("a.bin")
+    link = page.content_url("a.bin")
+    page.reload()
+    page.expect_done("a.bin")
+    assert page.content_url("a.bin") == link
+    page.page.get_by_role("button", name="Clear finished").click()
+    expect(page.rows).to_have_count(0)
+    page.reload()
+    expect(page.rows).to_have_count(0)
+
+
+def test_a_killed_server_is_waited_for(
+    troubled_page: UploadPage, server: ServerProcess, make_file: MakeFile, download: Download
+) -> None:
+    page = troubled_page
+    files = [make_file("a.bin", size=24 * MIB), make_file("b.bin", size=20 * MIB)]
+    page.limit_upload_speed(6 * MIB)
+    page.choose(*files)
+    page.wait_for_stored("a.bin", 10)
+    server.kill()
+    expect(page.words("a.bin")).to_contain_text("The server can’t be reached. Trying again in")
+    server.start()
+    page.limit_upload_speed(None)
+    page.expect_done("a.bin", "b.bin", within=40)
+    assert [download(page.content_url(file.name)) for file in files] == [sha256(file) for file in files]
+
+
+def test_a_lost_line_is_waited_for(
+    troubled_page: UploadPage, context: BrowserContext, make_file: MakeFile, download: Download
+) -> None:
+    page = troubled_page
+    file = make_file("a.bin", size=16 * MIB)
+    page.limit_upload_speed(4 * MIB)
+    page.choose(file)
+    page.wait_for_stored("a.bin", 10)
+    context.set_offline(True)
+    expect(page.words("a.bin")).to_contain_text("You are offline.", timeout=15_000)
+    context.set_offline(False)
+    page.limit_upload_speed(None)
+    page.expect_done("a.bin")
+    assert download(page.content_url("a.bin")) == sha256(file)
+
+
+def test_an_upload_begun_elsewhere_is_continued_with_the_same_file(
+    page: UploadPage, make_file: MakeFile, download: Download, server_tus: Tus, watch: Watch
+) -> None:
+    file = make_file("film.mov", size=10 * MIB)
+    content = file.read_bytes()
+    target = server_tus.created(len(content), metadata(filename="film.mov"))
+    assert server_tus.patch(target, 0, content[: 4 * MIB]).status == 204
+    page.reload()
+    page.expect_state("film.mov", "missing")
+    expect(page.words("film.mov")).to_have_text(
+        "Begun in another browser. 4.2 MB of 10.5 MB stored. Pick the file to continue."
+    )
+    page.pick_again("film.mov", file)
+    page.expect_done("film.mov")
+    assert target_of(page.upload_url("film.mov")) == target
+    assert watch.patch_offsets == [4 * MIB]
+    assert download(page.content_url("film.mov")) == sha256(file)
+
+
+def test_choosing_a_file_that_is_missed_continues_its_upload(
+    page: UploadPage, make_file: MakeFile, server_tus: Tus, watch: Watch
+) -> None:
+    file = make_file("film.mov", size=2 * MIB)
+    target = server_tus.created(2 * MIB, metadata(filename="film.mov"))
+    assert server_tus.patch(target, 0, file.read_bytes()[:MIB]).status == 204
+    page.reload()
+    page.expect_state("film.mov", "missing")
+    page.choose(file)
+    page.expect_done("film.mov")
+    expect(page.rows).to_have_count(1)
+    assert watch.patch_offsets == [MIB]
+
+
+def test_a_different_file_is_not_mixed_in(
+    page: UploadPage, make_file: MakeFile, server_tus: Tus, watch: Watch
+) -> None:
+    target = server_tus.created(2 * MIB, metadata(filename="film.mov"))
+    assert server_tus.patch(target, 0, bytes(MIB)).status == 204
+    page.reload()
+    page.pick_again("film.mov", make_file("other/film.mov", size=MIB))
+    expect(page.words("film.mov")).to_contain_text("That is a different file")
+    assert watch.patch_offsets == []
+    assert server_tus.offset(target) == MIB
+
+
+def test_an_upload_that_moves_elsewhere_is_left_alone(
+    page: UploadPage, make_file: MakeFile, server_tus: Tus
+) -> None:
+    file = make_file("film.mov", size=2 * MIB)
+    content = file.read_bytes()
+    target = server_tus.created(2 * MIB, metadata(filename="film.mov"))
+    page.reload()
+    page.expect_state("film.mov", "missing")
+    assert server_tus.patch(target, 0, content[:MIB]).status == 204
+    page.expect_state("film.mov", "elsewhere")
+    assert server_tus.patch(target, MIB, content[MIB:]).status == 204
+    page.expect_done("film.mov")
+
+
+def test_a_second_tab_watches_and_takes_over(
+    page: UploadPage, context: BrowserContext, make_file: MakeFile, download: Download
+) -> None:
+    file = make_file("a.bin", size=16 * MIB)
+    page.limit_upload_speed(2 * MIB)
+    page.choose(file)
+    page.wait_until_kept("a.bin")
+    second = UploadPage(context.new_page(), page.url)
+    second.open()
+    second.expect_state("a.bin", "elsewhere")
+    second.wait_for_stored("a.bin", 5)
+    page.page.close()
+    second.expect_done("a.bin")
+    assert download(second.content_url("a.bin")) == sha256(file)
+
+
+def test_a_file_that_vanished_from_disk_is_finished_from_the_copy(
+    troubled_page: UploadPage, make_file: MakeFile, download: Download
+) -> None:
+    page, file = troubled_page, make_file("a.bin", size=24 * MIB)
+    expected = sha256(file)
+    page.limit_upload_speed(6 * MIB)
+    page.choose(file)
+    page.wait_until_kept("a.bin")
+    file.unlink()
+    page.limit_upload_speed(None)
+    page.expect_done("a.bin")
+    assert download(page.content_url("a.bin")) == expected
+
+
+def test_leaving_warns_only_while_bytes_would_be_lost(page: UploadPage, make_file: MakeFile) -> None:
+    def would_warn() -> bool:
+        asked: bool = page.page.evaluate(
+            "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+        )
+        return asked
+
+    assert not would_warn()
+    page.limit_upload_speed(1 * MIB)
+    page.choose(make_file("a.bin", size=100 * MIB))
+    assert would_warn()
+    page.wait_until_kept("a.bin")
+    assert not would_warn()
+
+
+def test_nothing_is_kept_in_local_storage(page: UploadPage, make_file: MakeFile) -> None:
+    page.limit_upload_speed(1 * MIB)
+    page.choose(make_file("a.bin", size=4 * MIB))
+    page.wait_for_stored("a.bin", 1)
+    assert page.page.evaluate("Object.keys(localStorage)") == []
+    assert page.page.evaluate("document.cookie") == ""
+
+
+def test_the_copy_is_deleted_once_the_file_is_stored(page: UploadPage, make_file: MakeFile) -> None:
+    page.limit_upload_speed(4 * MIB)
+    page.choose(make_file("a.bin", size=4 * MIB))
+    page.wait_until_kept("a.bin")
+    page.limit_upload_speed(None)
+    page.expect_done("a.bin")
+    wait_until(lambda: page.kept_names() == [], "the browser's copy is gone")

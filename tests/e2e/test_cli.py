@@ -1,0 +1,235 @@
+"""The command line as an operator uses it: real processes, real folders, a real server beside them."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.tus import Tus
+from tests.e2e.wire import Http
+from tests.support.ports import free_port
+from tests.support.server import ServerProcess, run_verb
+
+# Nothing is spared because it might still be in somebody's hands.
+AT_ONCE = {"CLEANUP_AFTER": "100ms"}
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def stopped(data_dir: Path) -> Path:
+    """The data folder of a server that has stored one file of 100,000 bytes and ended in order."""
+    with ServerProcess(data_dir) as server:
+        tus = Tus(Http(server.port))
+        tus.completed(b"x" * 100_000)
+        assert server.terminate() == 0
+    return data_dir
+
+
+def blobs(data_dir: Path) -> list[Path]:
+    return [path for path in (data_dir / "storage" / "blobs").rglob("*") if path.is_file()]
+
+
+def staged(data_dir: Path) -> list[Path]:
+    return [path for path in (data_dir / "storage" / "staged").rglob("*") if path.is_file()]
+
+
+def test_help_names_every_verb(data_dir: Path) -> None:
+    done = run_verb("--help", data_dir=data_dir)
+    assert done.returncode == 0
+    for verb in ("serve", "migrate", "cleanup", "doctor", "check-config"):
+        assert verb in done.stdout
+
+
+def test_version_is_the_projects(data_dir: Path) -> None:
+    done = run_verb("--version", data_dir=data_dir)
+    assert done.returncode == 0
+    assert done.stdout.startswith("longshore ")
+
+
+def test_an_unknown_verb_is_refused(data_dir: Path) -> None:
+    assert run_verb("explode", data_dir=data_dir).returncode == 2
+
+
+def test_check_config_shows_what_holds_and_touches_nothing(data_dir: Path) -> None:
+    env = {
+        "DATABASE_URL": "postgres://root:hunter2@127.0.0.1:1/db",
+        "UPLOAD_TTL": "90s",
+        "LINK_SECRET": "hunter2",
+    }
+    done = run_verb("check-config", data_dir=data_dir, env=env)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert "UPLOAD_TTL=90s" in lines
+    assert f"DATA_DIR={data_dir}" in lines
+    assert "DATABASE_URL=postgresql+asyncpg://root:***@127.0.0.1:1/db" in lines
+    assert "hunter2" not in done.stdout + done.stderr
+    assert list(data_dir.iterdir()) == []
+
+
+def test_check_config_repeats_the_warnings(data_dir: Path) -> None:
+    done = run_verb("check-config", data_dir=data_dir, env={"API_HOST": "0.0.0.0"})
+    assert done.returncode == 0
+    assert "AUTH_MODE is open" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["serve", "migrate", "cleanup", "doctor", "check-config"])
+def test_wrong_settings_stop_every_verb_with_one_line_each(data_dir: Path, verb: str) -> None:
+    env = {"API_PORT": "70000", "DURABILITY": "always", "AUTH_MODE": "jwt"}
+    done = run_verb(verb, data_dir=data_dir, env=env)
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        "API_PORT",
+        "DURABILITY",
+        "AUTH_MODE",
+    ]
+    assert list(data_dir.iterdir()) == []
+
+
+def test_a_slip_in_dotenv_stops_the_start(data_dir: Path) -> None:
+    (data_dir / ".env").write_text("API_PROT=9000\n")
+    done = run_verb("check-config", data_dir=data_dir)
+    assert done.returncode == 2
+    assert "API_PORT?" in done.stderr
+
+
+def test_migrate_makes_the_database_and_may_be_repeated(tmp_path: Path) -> None:
+    env = {"DATA_DIR": str(tmp_path / "new" / "data")}
+    for _ in range(2):
+        assert run_verb("migrate", data_dir=tmp_path, env=env).returncode == 0
+    assert (tmp_path / "new" / "data" / "files.db").stat().st_size > 0
+
+
+@pytest.mark.parametrize("verb", ["migrate", "cleanup", "doctor"])
+def test_a_database_that_is_away_is_one_line_not_a_traceback(stopped: Path, verb: str) -> None:
+    env = {"DATABASE_URL": f"postgres://root:hunter2@127.0.0.1:{free_port()}/db"}
+    done = run_verb(verb, data_dir=stopped, env=env)
+    assert done.returncode == 1
+    assert "the database is away" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_on_a_fresh_folder_the_doctor_finds_nothing_yet_and_makes_nothing(data_dir: Path) -> None:
+    done = run_verb("doctor", data_dir=data_dir)
+    assert done.returncode == 1
+    assert "there is no volume" in done.stdout
+    assert "the database does not exist yet" in done.stdout
+    assert list(data_dir.iterdir()) == []
+
+
+def test_after_a_stored_file_the_doctor_is_content(stopped: Path) -> None:
+    for words in (["doctor"], ["doctor", "--scrub"]):
+        done = run_verb(*words, data_dir=stopped, env=AT_ONCE)
+        assert done.returncode == 0, done.stdout
+        assert "PROBLEM" not in done.stdout
+        assert "all 1 files are there" in done.stdout
+
+
+def test_the_doctor_may_come_while_the_server_runs(data_dir: Path) -> None:
+    with ServerProcess(data_dir) as server:
+        Tus(Http(server.port)).completed(b"x" * 1000)
+        done = run_verb("doctor", data_dir=data_dir)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_doctor_finds_a_missing_blob(stopped: Path) -> None:
+    (blob,) = blobs(stopped)
+    blob.unlink()
+    done = run_verb("doctor", data_dir=stopped)
+    assert done.returncode == 1
+    assert f"file {blob.name}: its bytes are missing" in done.stdout
+
+
+def test_the_doctor_finds_a_shortened_blob(stopped: Path) -> None:
+    (blob,) = blobs(stopped)
+    os.truncate(blob, 99_999)
+    done = run_verb("doctor", data_dir=stopped)
+    assert done.returncode == 1
+    assert "it has 99999 bytes, 100000 were received" in done.stdout
+
+
+def test_only_scrubbing_finds_a_flipped_bit(stopped: Path) -> None:
+    (blob,) = blobs(stopped)
+    content = bytearray(blob.read_bytes())
+    content[50_000] ^= 1
+    blob.write_bytes(content)
+    assert run_verb("doctor", data_dir=stopped).returncode == 0
+    done = run_verb("doctor", "--scrub", data_dir=stopped)
+    assert done.returncode == 1
+    assert f"file {blob.name}: its bytes are not those that were received" in done.stdout
+
+
+def test_the_doctor_finds_a_blob_that_is_no_files(stopped: Path) -> None:
+    shutil.copy(blobs(stopped)[0], stopped / "storage" / "blobs" / "ab" / ("ab" * 16))
+    time.sleep(0.2)
+    done = run_verb("doctor", data_dir=stopped, env=AT_ONCE)
+    assert done.returncode == 1
+    assert "1 sealed blobs" in done.stdout
+
+
+def test_the_doctor_tells_a_wrong_volume(stopped: Path) -> None:
+    marker = stopped / "storage" / ".longshore"
+    marker.chmod(0o600)
+    marker.write_text("0" * 32 + "\n")
+    done = run_verb("doctor", data_dir=stopped)
+    assert done.returncode == 1
+    assert "another volume" in done.stdout
+
+
+def test_the_doctor_misses_the_marker_of_an_unmounted_volume(stopped: Path) -> None:
+    (stopped / "storage" / ".longshore").unlink()
+    done = run_verb("doctor", data_dir=stopped)
+    assert done.returncode == 1
+    assert "not mounted" in done.stdout
+
+
+def test_the_doctor_minds_who_may_look_in(stopped: Path) -> None:
+    (stopped / "storage" / "blobs").chmod(0o755)
+    done = run_verb("doctor", data_dir=stopped)
+    assert done.returncode == 1
+    assert "others on this machine may look into blobs" in done.stdout
+
+
+def test_cleanup_removes_staged_bytes_that_belong_to_nobody(stopped: Path) -> None:
+    orphan = stopped / "storage" / "staged" / "ab" / ("ab" * 16)
+    orphan.write_bytes(b"x" * 10)
+    time.sleep(0.2)
+    found = run_verb("doctor", data_dir=stopped, env=AT_ONCE)
+    assert found.returncode == 1
+    assert "1 staged uploads" in found.stdout
+    done = run_verb("cleanup", data_dir=stopped, env=AT_ONCE)
+    assert done.returncode == 0, done.stderr
+    assert not orphan.exists()
+    assert run_verb("doctor", data_dir=stopped, env=AT_ONCE).returncode == 0
+
+
+def test_cleanup_spares_what_may_be_in_somebodys_hands(stopped: Path) -> None:
+    orphan = stopped / "storage" / "staged" / "ab" / ("ab" * 16)
+    orphan.write_bytes(b"x" * 10)
+    assert run_verb("cleanup", data_dir=stopped).returncode == 0
+    assert orphan.exists()
+
+
+def test_cleanup_ends_expired_uploads_and_leaves_files_alone(data_dir: Path) -> None:
+    with ServerProcess(data_dir, {"UPLOAD_TTL": "1s"}) as server:
+        tus = Tus(Http(server.port))
+        tus.completed(b"x" * 1000)
+        target = tus.created(2000)
+        tus.patch(target, 0, b"y" * 1000)
+        assert server.terminate() == 0
+    assert len(staged(data_dir)) == 1
+    time.sleep(1.2)
+    done = run_verb("cleanup", data_dir=data_dir)
+    assert done.returncode == 0, done.stderr
+    assert "1 expired uploads ended" in done.stdout
+    assert staged(data_dir) == []
+    assert len(blobs(data_dir)) == 1
+    assert run_verb("doctor", data_dir=data_dir, env=AT_ONCE).returncode == 0

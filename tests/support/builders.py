@@ -1,0 +1,146 @@
+"""Uploads, files and events with sensible values, for tests that care about one or two of them."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from adapters.outbound.system.clock import SystemClock
+from domain.access import ANYBODY, Principal
+from domain.byte_range import ByteRange, Extent, ReceivedRanges
+from domain.events import EventType, UploadEvent
+from domain.file import File
+from domain.ids import BlobKey, FileId, OwnerId, UploadId
+from domain.metadata import Metadata
+from domain.upload import Receipt, Upload, UploadKind, UploadState
+from ports.clock import Clock
+from ports.progress_notifier import ProgressNotifier
+
+NOW = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
+ALICE = Principal(OwnerId("user:alice"))
+BOB = Principal(OwnerId("user:bob"))
+ADMIN = Principal(OwnerId("user:root"), is_admin=True)
+
+
+def an_id() -> str:
+    return secrets.token_hex(16)
+
+
+def extent(start: int, end: int, crc64: int | None = None) -> Extent:
+    return Extent(ByteRange(start, end), crc64)
+
+
+def an_upload(
+    *,
+    id: str | None = None,  # noqa: A002 -- the entity's own word
+    owner: Principal = ANYBODY,
+    length: int | None = 1000,
+    metadata: Metadata | None = None,
+    created_at: datetime = NOW,
+    updated_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    kind: UploadKind = UploadKind.WHOLE,
+    parts: tuple[UploadId, ...] = (),
+    state: UploadState = UploadState.PENDING,
+    watch_id: str = "",
+    received: tuple[Extent, ...] = (),
+) -> Upload:
+    return Upload(
+        id=UploadId(id or an_id()),
+        owner=owner.owner,
+        length=length,
+        metadata=metadata or Metadata.of(filename="holiday.mov", media_type="video/quicktime"),
+        created_at=created_at,
+        updated_at=updated_at or created_at,
+        expires_at=expires_at or created_at + timedelta(hours=24),
+        kind=kind,
+        parts=parts,
+        state=state,
+        watch_id=watch_id,
+        received=ReceivedRanges(received),
+    )
+
+
+def a_file(
+    *,
+    id: str | None = None,  # noqa: A002 -- the entity's own word
+    owner: Principal = ANYBODY,
+    name: str = "holiday.mov",
+    size: int = 1000,
+    crc64: int | None = 0xFEDC_BA98_7654_3210,
+    created_at: datetime = NOW,
+) -> File:
+    file_id = FileId(id or an_id())
+    return File(
+        id=file_id,
+        owner=owner.owner,
+        name=name,
+        media_type="video/quicktime",
+        size=size,
+        crc64=crc64,
+        blob_key=BlobKey(file_id),
+        created_at=created_at,
+    )
+
+
+def an_event(upload: Upload, type_: EventType = EventType.CREATED, *, time: datetime = NOW) -> UploadEvent:
+    return upload.event(type_, time)
+
+
+def a_receipt(
+    upload: Upload,
+    start: int,
+    end: int,
+    crc64: int | None = None,
+    *,
+    state: UploadState | None = None,
+    expires_at: datetime | None = None,
+    folds: bool = False,
+) -> Receipt:
+    return Receipt(
+        upload_id=upload.id,
+        extent=extent(start, end, crc64),
+        state=state,
+        expires_at=expires_at,
+        folds=folds,
+    )
+
+
+def told(upload: Upload) -> dict[str, object]:
+    """Everything that an upload tells of itself, to compare two by."""
+    return {
+        "id": upload.id,
+        "owner": upload.owner,
+        "length": upload.length,
+        "metadata": upload.metadata,
+        "created_at": upload.created_at,
+        "updated_at": upload.updated_at,
+        "expires_at": upload.expires_at,
+        "kind": upload.kind,
+        "parts": upload.parts,
+        "state": upload.state,
+        "watch_id": upload.watch_id,
+        "received": list(upload.received),
+    }
+
+
+class RememberingNotifier(ProgressNotifier):
+    """Keeps what it was told, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[UploadEvent] = []
+
+    def publish(self, event: UploadEvent) -> None:
+        self.events.append(event)
+
+
+class ShiftedClock(Clock):
+    """The system's clocks, put forward by ``shift`` at will."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self.shift = timedelta(0)
+
+    def now(self) -> datetime:
+        return self._clock.now() + self.shift
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic() + self.shift.total_seconds()

@@ -1,0 +1,114 @@
+"""The repositories, ledger, lock and outbox on each kind of database, as one or several processes would have them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adapters.outbound.memory.database import MemoryDatabase
+from adapters.outbound.memory.ledger import MemoryReceivedLedger
+from adapters.outbound.memory.lock import MemoryUploadLock
+from adapters.outbound.memory.outbox import MemoryOutbox
+from adapters.outbound.memory.unit_of_work import MemoryUnitOfWorkFactory
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.ledger import SqlReceivedLedger
+from adapters.outbound.sql.lock import SqlUploadLock
+from adapters.outbound.sql.outbox import SqlOutbox
+from adapters.outbound.sql.tables import metadata
+from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
+from domain.access import ANYBODY, Principal
+from domain.ids import UploadId
+from domain.upload import Upload
+from ports.outbox import Outbox
+from ports.progress_notifier import ProgressNotifier
+from ports.received_ledger import ReceivedLedger
+from ports.unit_of_work import UnitOfWorkFactory
+from ports.upload_lock import UploadLock
+from tests.support.builders import RememberingNotifier, ShiftedClock, an_upload
+
+
+@dataclass
+class Process:
+    """What one server process would hold."""
+
+    unit_of_work: UnitOfWorkFactory
+    ledger: ReceivedLedger
+    lock: UploadLock
+    outbox: Outbox
+    notifier: ProgressNotifier
+    clock: ShiftedClock
+    database: Database | None = None
+
+    async def close(self) -> None:
+        await self.lock.close()
+        if isinstance(self.ledger, SqlReceivedLedger):
+            await self.ledger.close()
+        if isinstance(self.outbox, SqlOutbox):
+            await self.outbox.close()
+        if self.database is not None:
+            await self.database.close()
+
+
+class Store:
+    """One database; ``url`` is None for memory."""
+
+    def __init__(self, url: str | None) -> None:
+        self.url = url
+        self._memory = MemoryDatabase()
+        self._processes: list[Process] = []
+
+    async def create(self) -> None:
+        if self.url is not None:
+            database = Database(self.url)
+            async with database.engine.begin() as connection:
+                await connection.run_sync(metadata.create_all)
+            await database.close()
+
+    def process(self, notifier: ProgressNotifier | None = None) -> Process:
+        """One more process on this database."""
+        make: Callable[[ProgressNotifier], Process] = self._in_memory if self.url is None else self._on_database
+        process = make(notifier or RememberingNotifier())
+        self._processes.append(process)
+        return process
+
+    async def close(self) -> None:
+        for process in self._processes:
+            await process.close()
+
+    def _in_memory(self, notifier: ProgressNotifier) -> Process:
+        outbox = MemoryOutbox(self._memory, notifier)
+        return Process(
+            MemoryUnitOfWorkFactory(self._memory, outbox),
+            MemoryReceivedLedger(self._memory),
+            MemoryUploadLock(self._memory),
+            outbox,
+            notifier,
+            ShiftedClock(),
+        )
+
+    def _on_database(self, notifier: ProgressNotifier) -> Process:
+        assert self.url is not None
+        database = Database(self.url)
+        outbox = SqlOutbox(database, notifier)
+        clock = ShiftedClock()
+        return Process(
+            SqlUnitOfWorkFactory(database, outbox),
+            SqlReceivedLedger(database),
+            SqlUploadLock(database, clock),
+            outbox,
+            notifier,
+            clock,
+            database,
+        )
+
+
+async def added(process: Process, upload: Upload | None = None) -> Upload:
+    """``upload``, or any, committed."""
+    upload = upload or an_upload()
+    async with process.unit_of_work() as work:
+        await work.uploads.add(upload)
+        await work.commit()
+    return upload
+
+
+async def kept(process: Process, upload_id: UploadId, principal: Principal = ANYBODY) -> Upload:
+    async with process.unit_of_work() as work:
+        return await work.uploads.get(upload_id, principal)
