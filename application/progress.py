@@ -33,9 +33,7 @@ _LONGEST_BACKOFF = 30.0
 class ProgressUseCase:
     """One per process. Listens to the feed from the first subscriber on, until ``close``."""
 
-    def __init__(
-        self, uow: UnitOfWorkFactory, feed: Feed, clock: Clock, *, encode: Encode = encode_json
-    ) -> None:
+    def __init__(self, uow: UnitOfWorkFactory, feed: Feed, clock: Clock, *, encode: Encode = encode_json) -> None:
         self._uow = uow
         self._feed = feed
         self._hub = Hub(clock, encode)
@@ -80,9 +78,7 @@ class ProgressUseCase:
                 self._hub.unwish_all(subscriber)
             raise
 
-    def unsubscribe(
-        self, subscriber: Subscriber, watch_ids: Sequence[str] = (), *, mine: bool = False
-    ) -> None:
+    def unsubscribe(self, subscriber: Subscriber, watch_ids: Sequence[str] = (), *, mine: bool = False) -> None:
         """End these subscriptions; nothing happens where there is none."""
         if mine:
             self._hub.unwish_all(subscriber)

@@ -48,9 +48,7 @@ class Watch(Watching):
         *("principal", "since", "snapshot", "watch_id"),
     )
 
-    def __init__(
-        self, subscriber: Subscriber, principal: Principal, watch_id: str, *, of_scope: bool
-    ) -> None:
+    def __init__(self, subscriber: Subscriber, principal: Principal, watch_id: str, *, of_scope: bool) -> None:
         self._subscriber = subscriber
         self.principal = principal
         self.watch_id = watch_id

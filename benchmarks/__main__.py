@@ -101,13 +101,9 @@ def _scale(options: argparse.Namespace) -> Scale:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Longshore beside its peers.")
-    parser.add_argument(
-        "--smoke", action="store_true", help="tiny sizes, one round: only that every part runs"
-    )
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, one round: only that every part runs")
     parser.add_argument("--full", action="store_true", help="P8 with 10 GiB as well")
-    parser.add_argument(
-        "--only", type=_names, default=list(MEASUREMENTS), help="P1,P3: these measurements only"
-    )
+    parser.add_argument("--only", type=_names, default=list(MEASUREMENTS), help="P1,P3: these measurements only")
     parser.add_argument("--rounds", type=int, help="paired rounds (5)")
     parser.add_argument(
         "--folder",

@@ -54,8 +54,7 @@ class Row:
     def medians_of_details(self) -> dict[str, float]:
         names = dict.fromkeys(name for sample in self.samples for name in sample.details)
         return {
-            name: median(sample.details[name] for sample in self.samples if name in sample.details)
-            for name in names
+            name: median(sample.details[name] for sample in self.samples if name in sample.details) for name in names
         }
 
 
@@ -97,9 +96,7 @@ class Findings:
 
 def find(rows: Sequence[Row], subject: str, case: str | None = None) -> Row | None:
     """The row of ``subject`` (in ``case``) that has figures, if there is one."""
-    return next(
-        (row for row in rows if row.subject == subject and row.samples and case in (None, row.case)), None
-    )
+    return next((row for row in rows if row.subject == subject and row.samples and case in (None, row.case)), None)
 
 
 def ratio(ours: Row | None, other: Row | None) -> float | None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -132,8 +132,8 @@ class Workbench:
         marker, python = home / "installed", home / "bin" / "python"
         if not marker.is_file() or marker.read_text() != "\n".join(wanted):
             _install([sys.executable, "-m", "venv", "--clear", home], "creating benchmarks/.venv")
-            install = [python, "-m", "pip", "install", "--quiet", "--retries", "1", *wanted]
-            _install(install, "installing the Python peers")
+            quietly = ["install", "--quiet", "--retries", "1"]
+            _install([python, "-m", "pip", *quietly, *wanted], "installing the Python peers")
             marker.write_text("\n".join(wanted))
         return python
 
@@ -141,20 +141,13 @@ class Workbench:
         npm, modules, lock = self.tool("npm"), HERE / "node_modules", HERE / "package-lock.json"
         marker = modules / ".installed"
         if not marker.is_file() or marker.read_text() != lock.read_text():
-            install = [
-                npm,
-                "ci",
-                "--no-audit",
-                "--no-fund",
-                "--fetch-retries=1",
-                "--fetch-retry-mintimeout=1000",
-            ]
-            _install([*install, "--prefix", HERE], "installing the Node peers")
+            quietly = ["--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
+            _install([npm, "ci", *quietly, "--prefix", HERE], "installing the Node peers")
             marker.write_text(lock.read_text())
         return modules
 
 
-def _install(arguments: list[str | Path], what: str) -> None:
+def _install(arguments: Sequence[str | Path], what: str) -> None:
     """Run an installer; its failure (no network, say) makes what it installs missing, not the run fail."""
     print(f"… {what}", flush=True)
     command = [str(argument) for argument in arguments]
@@ -167,7 +160,5 @@ def _install(arguments: list[str | Path], what: str) -> None:
 
 
 def _first_error(text: str) -> str:
-    lines = [
-        line.strip() for line in text.splitlines() if "error" in line.lower() and "warn" not in line.lower()
-    ]
+    lines = [line.strip() for line in text.splitlines() if "error" in line.lower() and "warn" not in line.lower()]
     return lines[0].replace(str(PROJECT), ".")[:200] if lines else ""

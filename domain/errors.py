@@ -1,27 +1,27 @@
 """Everything that can be refused, as one tree; the HTTP status of each code is in adapters/inbound/common/errors.py.
 
-    LongshoreError
-    ├── InvalidRequest            the caller's values break a rule
-    │   ├── InvalidByteRange      ├── InvalidMetadata         ├── InvalidChecksum
-    │   ├── UnknownChecksumAlgorithm                          ├── InvalidParts
-    │   └── InconsistentLength    two announcements of one length disagree
-    ├── NotFound                  unknown, or someone else's: nobody can tell which
-    │   ├── UploadNotFound        └── FileNotFound
-    ├── Gone                      it was here once
-    │   ├── UploadGone (aborted)  ├── UploadExpired           └── FileGone (bytes lost behind our back)
-    ├── Conflict                  right request, wrong moment
-    │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
-    │   └── UploadBusy            the holder did not let go in time
-    ├── UploadIsFinal             a joined upload takes no bytes of its own
-    ├── TooLarge
-    │   ├── UploadTooLarge        └── LengthExceeded
-    ├── ChecksumMismatch
-    ├── AccessRefused
-    │   ├── Unauthenticated       └── Forbidden
-    ├── BudgetExceeded
-    │   ├── TooManyOpenUploads    ├── QuotaExceeded           └── TooManyRequests
-    └── Unavailable               try again later
-        ├── StorageFull           ├── StorageUnavailable      └── RepositoryUnavailable
+LongshoreError
+├── InvalidRequest            the caller's values break a rule
+│   ├── InvalidByteRange      ├── InvalidMetadata         ├── InvalidChecksum
+│   ├── UnknownChecksumAlgorithm                          ├── InvalidParts
+│   └── InconsistentLength    two announcements of one length disagree
+├── NotFound                  unknown, or someone else's: nobody can tell which
+│   ├── UploadNotFound        └── FileNotFound
+├── Gone                      it was here once
+│   ├── UploadGone (aborted)  ├── UploadExpired           └── FileGone (bytes lost behind our back)
+├── Conflict                  right request, wrong moment
+│   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
+│   └── UploadBusy            the holder did not let go in time
+├── UploadIsFinal             a joined upload takes no bytes of its own
+├── TooLarge
+│   ├── UploadTooLarge        └── LengthExceeded
+├── ChecksumMismatch
+├── AccessRefused
+│   ├── Unauthenticated       └── Forbidden
+├── BudgetExceeded
+│   ├── TooManyOpenUploads    ├── QuotaExceeded           └── TooManyRequests
+└── Unavailable               try again later
+    ├── StorageFull           ├── StorageUnavailable      └── RepositoryUnavailable
 """
 
 from typing import ClassVar

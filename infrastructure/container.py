@@ -50,6 +50,7 @@ _BODY_THREADS = 4
 class Container(containers.DeclarativeContainer):
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
     of = settings.provided
+    events = providers.Callable(lambda url: url.partition(":")[0], of.events_url)
 
     # We call the outside
     clock = providers.Singleton(SystemClock)
@@ -58,19 +59,14 @@ class Container(containers.DeclarativeContainer):
         Database, of.database_url, durable=providers.Callable(lambda durability: durability != "none", of.durability)
     )
     installation = providers.Singleton(SqlInstallation, database)
-    feed = providers.Selector(
-        of.events_url,
-        **{
-            "memory://": providers.Singleton(MemoryFeed),
-            "postgres://": providers.Singleton(PostgresFeed, of.database_url),
-        },
-    )
+    # Progress reaches this process only, or by LISTEN and NOTIFY every process on the database.
+    memory_feed = providers.Singleton(MemoryFeed)
+    postgres_feed = providers.Singleton(PostgresFeed, of.database_url)
+    feed = providers.Selector(events, memory=memory_feed, postgres=postgres_feed)
     notifier = providers.Selector(
-        of.events_url,
-        **{
-            "memory://": providers.Singleton(MemoryProgressNotifier, feed),
-            "postgres://": providers.Singleton(PostgresProgressNotifier, of.database_url, feed),
-        },
+        events,
+        memory=providers.Singleton(MemoryProgressNotifier, memory_feed),
+        postgres=providers.Singleton(PostgresProgressNotifier, of.database_url, postgres_feed),
     )
     outbox = providers.Singleton(SqlOutbox, database, notifier)
     unit_of_work = providers.Singleton(SqlUnitOfWorkFactory, database, outbox)
@@ -134,9 +130,7 @@ class Container(containers.DeclarativeContainer):
         cors=cors,
         executor=body_threads,
     )
-    tus = providers.Singleton(
-        Tus, uploads=uploads, files=downloads, links=links, max_length_bytes=of.max_upload_size
-    )
+    tus = providers.Singleton(Tus, uploads=uploads, files=downloads, links=links, max_length_bytes=of.max_upload_size)
     files = providers.Singleton(Files, files=downloads, uploads=uploads, links=links)
     form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
     sockets = providers.Singleton(Sockets, origins=of.cors_origins)

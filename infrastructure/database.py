@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -13,12 +12,12 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, event, pool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from adapters.outbound.sql.database import Database, prepare_sqlite
+from adapters.outbound.sql.database import Database, SqliteConnection, prepare_sqlite
 from adapters.outbound.sql.errors import translated
 from domain.errors import RepositoryUnavailable
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_ADVISORY_LOCK = 0x6C6F6E67_73686F72  # "longshor"
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(7813585269108010866)")  # the bytes of "longshor"
 _WAIT_SECONDS = 60
 _POLL_SECONDS = 0.1
 
@@ -52,7 +51,7 @@ def _engine(database: Database) -> AsyncEngine:
     engine = create_async_engine(database.url, poolclass=pool.NullPool, connect_args={"isolation_level": None})
 
     @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the driver's own type
+    def prepare(connection: SqliteConnection, _record: object) -> None:
         # With foreign keys on, building a table anew would delete what points to it.
         prepare_sqlite(connection, foreign_keys=False)
         cursor = connection.cursor()
@@ -70,7 +69,8 @@ async def _lock(connection: AsyncConnection) -> None:
     """Be the only one to migrate, until the transaction ends."""
     try:
         async with asyncio.timeout(_WAIT_SECONDS):
-            while not await connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_LOCK})")):
+            # Asked again and again: a statement that waits for a lock could not be given up cleanly.
+            while not await connection.scalar(_TRY_LOCK):  # noqa: ASYNC110
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
         raise RepositoryUnavailable("another process is migrating the database") from None

@@ -133,11 +133,7 @@ def _volume(volume: Volume) -> Sequence[Finding]:
         if stat.S_IMODE(folder.stat().st_mode) & 0o077
     ]
     if open_ones:
-        return [
-            _problem(
-                f"others on this machine may look into {', '.join(open_ones)}: chmod -R go= {volume.root}"
-            )
-        ]
+        return [_problem(f"others on this machine may look into {', '.join(open_ones)}: chmod -R go= {volume.root}")]
     return [_ok(f"the volume {volume.root} has its marker and takes bytes")]
 
 
@@ -157,9 +153,7 @@ async def _revision(database: Database) -> Finding:
     if found == wanted:
         return _ok(f"the database has the newest tables ({', '.join(sorted(found))})")
     if found and not found <= {revision.revision for revision in script.walk_revisions()}:
-        return _ok(
-            f"the database's tables ({', '.join(sorted(found))}) are newer than this program, which can use them"
-        )
+        return _ok(f"the database's tables ({', '.join(sorted(found))}) are newer than this program: it can use them")
     return _problem(
         f"the database is at revision {', '.join(sorted(found)) or 'none'},"
         f" this program wants {', '.join(sorted(wanted))}: migrate"
@@ -172,9 +166,7 @@ async def _belongs(database: Database, volume_id: str) -> Finding:
     if not rows:
         return _ok("the database has not met its volume yet")
     if rows[0]["value"] != volume_id:
-        return _problem(
-            "the database belongs to another volume: a wrong folder is mounted, or a wrong database named"
-        )
+        return _problem("the database belongs to another volume: a wrong folder is mounted, or a wrong database named")
     return _ok("volume and database belong together")
 
 
@@ -188,9 +180,7 @@ async def _leftovers(database: Database, volume: Volume, settings: Settings) -> 
 
     count, size = await _count_unowned(volume.staged, owned, settings)
     if count:
-        return _problem(
-            f"{count} staged uploads ({format_size(size)} bytes) belong to nobody: cleanup removes them"
-        )
+        return _problem(f"{count} staged uploads ({format_size(size)} bytes) belong to nobody: cleanup removes them")
     return _ok("every staged upload is somebody's")
 
 
@@ -209,9 +199,7 @@ async def _strays(database: Database, volume: Volume, settings: Settings) -> Fin
     return _ok("every sealed blob is a file's")
 
 
-async def _count_unowned(
-    folder: Path, owned: Callable[[Sequence[str]], Any], settings: Settings
-) -> tuple[int, int]:
+async def _count_unowned(folder: Path, owned: Callable[[Sequence[str]], Any], settings: Settings) -> tuple[int, int]:
     count = size = 0
     before = datetime.now(UTC) - settings.cleanup_after
     for shard in await asyncio.to_thread(lambda: sorted(folder.iterdir())):
@@ -253,9 +241,7 @@ async def _blobs(database: Database, volume: Volume, *, scrub: bool) -> AsyncIte
     if scrub and unknown:
         yield _ok(f"{unknown} files have no checksum to compare with (their chunks overlapped)")
     if not bad:
-        yield _ok(
-            f"all {count} files are there" + (", every byte of them as it was received" if scrub else "")
-        )
+        yield _ok(f"all {count} files are there" + (", every byte of them as it was received" if scrub else ""))
 
 
 async def _all_files(database: Database) -> AsyncIterator[RowMapping]:

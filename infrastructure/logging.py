@@ -13,18 +13,14 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_SECRET_NAME = re.compile(
-    r"(?i)^(?:proxy[-_])?authorization$|cookie$|password|secret|credential|token$|signature$"
-)
+_SECRET_NAME = re.compile(r"(?i)^(?:proxy[-_])?authorization$|cookie$|password|secret|credential|token$|signature$")
 _SECRET_TEXTS = (
     re.compile(r"(?<=://)(?P<user>[^\s/:@]*):[^\s/@]+(?=@)"),  # postgresql://user:password@host
     re.compile(r"(?i)(?<=bearer )[\w.~+/=-]+"),
     re.compile(r"(?i)(?<=[?&]signature=)[^&\s]+"),
 )
 # Control characters, and those that end a line or turn the reading direction.
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNPRINTABLE_BUT_NEWLINE = re.compile(_UNPRINTABLE.pattern.replace(r"\x00-\x1f", r"\x00-\x09\x0b-\x1f"))
 
 # At the level where ours are useful they would log each statement with its values, each step of their own.
@@ -53,7 +49,10 @@ def configure_logging(
         _hide_secrets,
     ]
     if as_console:
-        last += [_make_printable, structlog.dev.ConsoleRenderer(colors=on_terminal)]
+        last += [
+            _make_printable,
+            structlog.dev.ConsoleRenderer(colors=on_terminal, exception_formatter=structlog.dev.plain_traceback),
+        ]
     else:
         # The rest of ASCII-only JSON can't be misread, whatever is in it.
         last += [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(default=str)]
@@ -69,9 +68,7 @@ def configure_logging(
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()], processors=last
-        )
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()], processors=last)
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -82,9 +79,7 @@ def configure_logging(
 
 
 def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    return {
-        name: "***" if _SECRET_NAME.search(name) else _without_secrets(value) for name, value in event.items()
-    }
+    return {name: "***" if _SECRET_NAME.search(name) else _without_secrets(value) for name, value in event.items()}
 
 
 def _without_secrets(value: object) -> object:
@@ -94,8 +89,7 @@ def _without_secrets(value: object) -> object:
         return value
     if isinstance(value, dict):
         return {
-            name: "***" if _SECRET_NAME.search(str(name)) else _without_secrets(item)
-            for name, item in value.items()
+            name: "***" if _SECRET_NAME.search(str(name)) else _without_secrets(item) for name, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [_without_secrets(item) for item in value]

@@ -72,6 +72,7 @@ def _listen(container: Container, settings: Settings) -> HTTPServer:
         idle_connection_timeout=_HEADER_SECONDS,
         chunk_size=_READ_BYTES,
     )
+    container.services().serve_again = server.handle_stream
     try:
         sockets = bind_sockets(settings.api_port, settings.api_host, backlog=_BACKLOG)
     except OSError as error:
@@ -90,7 +91,7 @@ def _application(container: Container) -> Application:
             (r"/events/?", EventsHandler, {**watching, "streams": container.streams(), "cors": container.cors()}),
         ],
         default_handler_class=Nowhere,
-        log_function=lambda handler: None,
+        log_function=lambda _: None,
     )
 
 

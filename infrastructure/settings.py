@@ -322,9 +322,7 @@ class Settings(BaseSettings):
     quota_open_uploads: Annotated[Count | None, BeforeValidator(_or_none)] = 100
     quota_bytes: Annotated[Size | None, BeforeValidator(_or_none)] = None
 
-    log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
-    ] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
     log_format: Annotated[Literal["console", "json"] | None, BeforeValidator(_lower)] = None
 
     # Known, checked and not used yet: a deployment may set them before the part that reads them is there.
@@ -378,9 +376,7 @@ class Settings(BaseSettings):
         """What may be meant, but had better be said aloud at start."""
         found = []
         if self.auth_mode == "open" and not _is_loopback(self.api_host):
-            found.append(
-                f"AUTH_MODE is open and {self.api_host} reachable from outside: every file is everyone's"
-            )
+            found.append(f"AUTH_MODE is open and {self.api_host} reachable from outside: every file is everyone's")
         if self.durability != "ack":
             found.append(f"DURABILITY is {self.durability}: a crash can lose what was acknowledged")
         if self.auth_mode == "gateway" and any(network.prefixlen == 0 for network in self.trusted_proxies):

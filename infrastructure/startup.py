@@ -1,4 +1,4 @@
-"""What has to be in place before the first request: folders, the schema, and that volume and database belong together."""
+"""What has to be in place before the first request: folders, the schema, a volume that belongs to the database."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -51,4 +51,6 @@ async def _check_belongs(container: Container, volume_id: str) -> None:
     """A wrong folder mounted would answer 410 for every file, and take new ones where nobody looks for them."""
     known = await container.installation().remember("volume", volume_id)
     if known != volume_id:
-        raise WrongVolume("is another volume than this database's: a wrong folder is mounted, or a wrong database named")
+        raise WrongVolume(
+            "is another volume than this database's: a wrong folder is mounted, or a wrong database named"
+        )

@@ -1,4 +1,5 @@
-"""Events whose commit stands but whose announcement a crash may have swallowed. Contract: tests/contract/test_outbox.py."""
+"""Events whose commit stands but whose announcement a crash may have swallowed.
+Contract: tests/contract/test_outbox.py."""
 
 from abc import abstractmethod
 from datetime import datetime

@@ -25,9 +25,7 @@ class UploadLock(Protocol):
     """
 
     @abstractmethod
-    def hold(
-        self, upload_id: UploadId, *, on_wanted: Callable[[], None]
-    ) -> AbstractAsyncContextManager[Lease]:
+    def hold(self, upload_id: UploadId, *, on_wanted: Callable[[], None]) -> AbstractAsyncContextManager[Lease]:
         """Hold the upload's lease while in the block.
 
         An older holder is asked to let go: its ``on_wanted`` is called (once, from the event loop), and it

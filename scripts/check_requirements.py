@@ -54,9 +54,7 @@ def _matches(file: str, copy: Path) -> bool:
     if done.returncode != 0:
         sys.exit(f"{file} could not be compiled anew:\n{done.stderr}")
     after = (copy / file).read_text()
-    changes = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), file, f"{file}, anew", "", "", 0, ""
-    )
+    changes = difflib.unified_diff(before.splitlines(), after.splitlines(), file, f"{file}, anew", "", "", 0, "")
     print(*list(changes)[:40], sep="\n", end="")
     return before == after
 

@@ -22,9 +22,7 @@ def measure(workbench: Workbench, scale: Scale) -> Findings:
     contenders = [
         Contender(DURABLE, LongshorePeer("ack"), once, "durable"),
         Contender(UNSYNCED, LongshorePeer("none"), once, "DURABILITY=none"),
-        Contender(
-            DISK, SplicePeer(CHECKPOINT_BYTES), once, f"the disk's limit, every {size(CHECKPOINT_BYTES)}"
-        ),
+        Contender(DISK, SplicePeer(CHECKPOINT_BYTES), once, f"the disk's limit, every {size(CHECKPOINT_BYTES)}"),
     ]
     rows = paired_rounds(
         contenders,

@@ -64,9 +64,7 @@ def _websockets(workbench: Workbench, scale: Scale) -> Findings:
 
     def each_one(server: Server) -> Mapping[str, Sample]:
         growth = _growth(server, load)
-        return {
-            COLD: Sample(growth.value * MIB / KIB / count, {**growth.details, "growth_mib": growth.value})
-        }
+        return {COLD: Sample(growth.value * MIB / KIB / count, {**growth.details, "growth_mib": growth.value})}
 
     case = _scaled(f"each of {count:,} idle WebSockets", count, scale.websockets)
     rows = paired_rounds(

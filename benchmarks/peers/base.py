@@ -78,8 +78,6 @@ def running(peer: Peer, workbench: Workbench) -> Iterator[Server]:
         data.mkdir()
         port = free_port()
         command = peer.command(workbench, data, port)
-        with serving(
-            command.arguments, folder=data, environment=command.environment, log=folder / "log"
-        ) as process:
+        with serving(command.arguments, folder=data, environment=command.environment, log=folder / "log") as process:
             process.wait_until(lambda: peer.is_ready(port))
             yield Server(peer, process, port, data, workbench)

@@ -23,7 +23,5 @@ class TusNodePeer(Peer):
 
     def version(self, workbench: Workbench) -> str:
         package = workbench.peers_node_modules() / "@tus" / "server" / "package.json"
-        node = subprocess.run(
-            [workbench.tool("node"), "--version"], check=True, capture_output=True, text=True
-        )
+        node = subprocess.run([workbench.tool("node"), "--version"], check=True, capture_output=True, text=True)
         return f"{json.loads(package.read_text())['version']} on Node {node.stdout.strip()}"

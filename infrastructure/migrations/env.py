@@ -1,7 +1,6 @@
-"""Run by alembic: on the connection that infrastructure/database.py hands in, or by itself from the command line."""
+"""Run by alembic, on the connection that infrastructure/database.py hands in or from its own command line."""
 
 import asyncio
-import os
 
 from alembic import context
 from sqlalchemy import Connection, pool
@@ -9,8 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.outbound.sql.database import normalised
 from adapters.outbound.sql.tables import metadata
-
-_DEFAULT_URL = "sqlite+aiosqlite:///var/files.db"
+from infrastructure.settings import load_settings
 
 
 def migrate(connection: Connection) -> None:
@@ -25,7 +23,7 @@ def migrate(connection: Connection) -> None:
 
 
 async def _migrate_from_command_line() -> None:
-    url = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("DATABASE_URL") or _DEFAULT_URL
+    url = context.get_x_argument(as_dictionary=True).get("url") or load_settings().database_url
     engine = create_async_engine(normalised(url), poolclass=pool.NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(migrate)

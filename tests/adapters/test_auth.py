@@ -37,9 +37,7 @@ def ask() -> Iterator[Ask]:
                 answers.append(error)
             connection = request.connection
             assert connection is not None
-            connection.write_headers(
-                ResponseStartLine("HTTP/1.1", 200, "OK"), HTTPHeaders({"Content-Length": "0"})
-            )
+            _ = connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), HTTPHeaders({"Content-Length": "0"}))
             connection.finish()
 
         socket, port = bind_unused_port()

@@ -19,9 +19,7 @@ from adapters.inbound.common.encoding import (
 from domain.errors import InvalidChecksum, InvalidMetadata, InvalidRequest, UnknownChecksumAlgorithm
 from domain.metadata import MAX_BYTES, MAX_PAIRS, Metadata
 
-KEYS = st.text(
-    st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters=","), min_size=1, max_size=20
-)
+KEYS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters=","), min_size=1, max_size=20)
 METADATA = st.lists(
     st.tuples(KEYS, st.none() | st.binary(max_size=100)), max_size=10, unique_by=lambda pair: pair[0]
 ).map(lambda pairs: Metadata(tuple(pairs)))
@@ -158,9 +156,7 @@ def test_a_checksum_is_an_algorithm_and_its_digest() -> None:
     assert checksum.digest == base64.b64decode("Kq5sNclPz7QV2+lfQIuc6R7oRu0=")
 
 
-@pytest.mark.parametrize(
-    "header", ["", "sha1", "sha1 ", "sha1 x", "sha1 YQ==", "sha1  Kq5sNclPz7QV2+lfQIuc6R7oRu0="]
-)
+@pytest.mark.parametrize("header", ["", "sha1", "sha1 ", "sha1 x", "sha1 YQ==", "sha1  Kq5sNclPz7QV2+lfQIuc6R7oRu0="])
 def test_a_malformed_checksum_is_refused(header: str) -> None:
     with pytest.raises((InvalidChecksum, UnknownChecksumAlgorithm)):
         parse_checksum(header)
@@ -179,10 +175,7 @@ def test_a_plain_name_is_quoted() -> None:
 
 def test_a_name_beyond_ascii_is_told_both_ways() -> None:
     # RFC 6266 §5 has this very example
-    assert (
-        content_disposition("\u20ac rates")
-        == "attachment; filename=\"_ rates\"; filename*=UTF-8''%E2%82%AC%20rates"
-    )
+    assert content_disposition("\u20ac rates") == "attachment; filename=\"_ rates\"; filename*=UTF-8''%E2%82%AC%20rates"
 
 
 @pytest.mark.parametrize(

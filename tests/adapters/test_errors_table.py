@@ -19,9 +19,7 @@ from domain.errors import (
 
 def every_error() -> list[type[LongshoreError]]:
     return [
-        value
-        for value in vars(domain.errors).values()
-        if isinstance(value, type) and issubclass(value, LongshoreError)
+        value for value in vars(domain.errors).values() if isinstance(value, type) and issubclass(value, LongshoreError)
     ]
 
 
@@ -35,13 +33,11 @@ def test_every_domain_error_has_a_code_of_its_own_and_its_row_in_the_table() -> 
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        ("invalid_metadata", 400), ("unknown_checksum_algorithm", 400),
-        ("unauthenticated", 401),
-        ("upload_is_final", 403), ("upload_not_found", 404), ("offset_mismatch", 409), ("upload_expired", 410),
-        ("upload_too_large", 413), ("length_exceeded", 413), ("upload_busy", 423),
-        ("too_many_requests", 429),
-        ("checksum_mismatch", 460), ("internal_error", 500), ("storage_unavailable", 503),
-        ("repository_unavailable", 503), ("storage_full", 507),
+        ("invalid_metadata", 400), ("unknown_checksum_algorithm", 400), ("unauthenticated", 401),
+        ("upload_is_final", 403), ("upload_not_found", 404), ("offset_mismatch", 409),
+        ("upload_expired", 410), ("upload_too_large", 413), ("length_exceeded", 413), ("upload_busy", 423),
+        ("too_many_requests", 429), ("checksum_mismatch", 460), ("internal_error", 500),
+        ("storage_unavailable", 503), ("repository_unavailable", 503), ("storage_full", 507),
     ],
 )  # fmt: skip
 def test_the_statuses_that_the_contract_names(code: str, status: int) -> None:

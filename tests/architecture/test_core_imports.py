@@ -33,8 +33,7 @@ _NOT_IN_THE_DOMAIN = _NOT_IN_THE_CORE | {"asyncio", "concurrent", "contextvars",
 _ALLOWED = {
     "domain": sys.stdlib_module_names - _NOT_IN_THE_DOMAIN | {"domain"},
     "ports": sys.stdlib_module_names - _NOT_IN_THE_CORE | {"domain", "ports"},
-    "application": sys.stdlib_module_names - _NOT_IN_THE_CORE
-    | {"domain", "ports", "application", "pydantic"},
+    "application": sys.stdlib_module_names - _NOT_IN_THE_CORE | {"domain", "ports", "application", "pydantic"},
 }
 
 _CLOCKS = {"now", "utcnow", "today"}
@@ -80,12 +79,7 @@ def test_a_rule_or_a_use_case_is_told_the_time(module: Module) -> None:
 
 def test_the_domain_has_nothing_async() -> None:
     waiting = ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith
-    found = [
-        module.name
-        for module in modules("domain")
-        for node in ast.walk(module.tree)
-        if isinstance(node, waiting)
-    ]
+    found = [module.name for module in modules("domain") for node in ast.walk(module.tree) if isinstance(node, waiting)]
     assert found == []
 
 

@@ -37,9 +37,7 @@ def test_names_say_what_a_thing_is(module: Module) -> None:
 @pytest.mark.parametrize("module", modules("tests"), ids=lambda module: module.name)
 def test_tests_mock_nothing(module: Module) -> None:
     """The memory adapters are real and shipped; a test that needs another world gets one of those."""
-    assert {
-        name for name in module.imports if name.split(".")[-1] == "mock" or name == "pytest_mock"
-    } == set()
+    assert {name for name in module.imports if name.split(".")[-1] == "mock" or name == "pytest_mock"} == set()
     used = {
         word
         for node in ast.walk(module.tree)

@@ -68,9 +68,7 @@ def test_only_the_infrastructure_reads_the_environment(module: Module) -> None:
 
 
 def test_this_check_sees_an_engine_in_a_class_body_and_a_default() -> None:
-    source = (
-        "import os\nclass A:\n    e = sa.create_engine('x')\ndef f(a=os.getenv('B')):\n    return open(a)\n"
-    )
+    source = "import os\nclass A:\n    e = sa.create_engine('x')\ndef f(a=os.getenv('B')):\n    return open(a)\n"
     tree = ast.parse(source)
     calls = [dotted(node.func) for node in run_at_import(tree) if isinstance(node, ast.Call)]
     assert calls == ["sa.create_engine", "os.getenv"]

@@ -117,9 +117,7 @@ class Wire:
         return port
 
 
-def ask(
-    url: str, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
-) -> Answer:
+def ask(url: str, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
     """One request over its own connection."""
     wire = Wire(url)
     length = {"Content-Length": str(len(body))} if body or method in ("POST", "PATCH", "PUT") else {}
@@ -257,9 +255,7 @@ class ResumingUpload:
         return told
 
     def _promise(self, offset: int, answer: Answer) -> None:
-        self.acknowledgements.append(
-            Acknowledgement(time.monotonic(), offset, answer.status, answer.client_port)
-        )
+        self.acknowledgements.append(Acknowledgement(time.monotonic(), offset, answer.status, answer.client_port))
         self.promised = max(self.promised, offset)
         if self._on_acknowledgement is not None:
             self._on_acknowledgement(self)

@@ -48,9 +48,7 @@ def require_mounts() -> None:
     require_program("mkfs.ext4")
     require_program("losetup")
     if os.geteuid() != 0:
-        pytest.skip(
-            "MOUNTS NOT PERMITTED: loop mounts need root; the power cuts and full disks were NOT tested here"
-        )
+        pytest.skip("MOUNTS NOT PERMITTED: loop mounts need root; the power cuts and full disks were NOT tested here")
     probe = subprocess.run(
         ["unshare", "--mount", "sh", "-c", "losetup --find && mount -t tmpfs tmpfs /mnt"],
         capture_output=True,
@@ -228,9 +226,7 @@ def wait_until_stopped(pid: int, seconds: float = 5.0) -> None:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(
-        [require_program(command[0]), *command[1:]], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([require_program(command[0]), *command[1:]], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout

@@ -60,9 +60,7 @@ def test_acknowledgements_that_share_a_commit_still_wait_for_it(tmp_path: Path, 
     """Group commit: several clients at once, 64 KiB each time."""
     chunk, rounds = 64 * _KIB, 12
     with ServerProcess(tmp_path / "data", CHAOS) as server:
-        uploads = [
-            _begin(server, length=chunk * (rounds + 2), chunk=chunk, seed=seed) for seed in range(clients)
-        ]
+        uploads = [_begin(server, length=chunk * (rounds + 2), chunk=chunk, seed=seed) for seed in range(clients)]
         staged = [staged_file(server.data_dir / "storage", upload) for upload in uploads]
         with Strace(server.pid, tmp_path / "trace") as strace:
             _side_by_side(uploads, rounds)
@@ -107,9 +105,7 @@ def test_without_durability_the_same_watch_sees_answers_that_come_too_early(tmp_
         assert early_answers(strace.trace(), upload, staged, chunk=64 * _KIB) != []
 
 
-def early_answers(
-    trace: Trace, upload: ResumingUpload, staged: Path, *, chunk: int, first: int = 0
-) -> list[str]:
+def early_answers(trace: Trace, upload: ResumingUpload, staged: Path, *, chunk: int, first: int = 0) -> list[str]:
     """One line per 204 of the upload (from the ``first`` answer of its connection on) that broke the ack
     rule.
     """
@@ -153,11 +149,7 @@ def _synced_log(trace: Trace, *, after: int, before: Call) -> bool:
 
 def folderless(trace: Trace, *, before: Call) -> list[str]:
     """Folders that were made and whose entry was not durable when the answer went out."""
-    made = [
-        (call, Path(call.paths[-1]))
-        for call in trace.select("mkdir", "mkdirat")
-        if call.entered < before.entered
-    ]
+    made = [(call, Path(call.paths[-1])) for call in trace.select("mkdir", "mkdirat") if call.entered < before.entered]
     return [
         str(folder)
         for call, folder in made
@@ -190,9 +182,7 @@ def _side_by_side(uploads: Sequence[ResumingUpload], rounds: int) -> None:
 
 def _the_only_file_written(trace: Trace) -> Path:
     targets = {
-        call.target
-        for call in trace.select(*FILE_WRITES)
-        if call.target.startswith("/") and not is_log(call.target)
+        call.target for call in trace.select(*FILE_WRITES) if call.target.startswith("/") and not is_log(call.target)
     }
     files = {target for target in targets if "/storage/" in target}
     assert len(files) == 1, f"one staged file was expected, these were written: {sorted(targets)}"

@@ -32,9 +32,7 @@ _LEASE_SECONDS = 20.0  # a dead holder's lease has run out by then
 
 
 @pytest.mark.parametrize("body", [64 * 1024, _MIB])
-def test_another_writer_of_the_sqlite_file_delays_an_answer_and_nothing_else(
-    tmp_path: Path, body: int
-) -> None:
+def test_another_writer_of_the_sqlite_file_delays_an_answer_and_nothing_else(tmp_path: Path, body: int) -> None:
     with ServerProcess(tmp_path / "data", CHAOS) as server:
         upload = ResumingUpload(server.url, Content(1, 3 * _MIB), chunk_sizes=[body])
         upload.create()
@@ -96,9 +94,7 @@ def test_while_postgres_is_away_the_answer_is_503_and_then_uploads_go_on(
 # --- Two servers
 
 
-def test_two_servers_starting_at_once_on_an_empty_database_both_come_up(
-    tmp_path: Path, postgres_url: str
-) -> None:
+def test_two_servers_starting_at_once_on_an_empty_database_both_come_up(tmp_path: Path, postgres_url: str) -> None:
     servers = _two_servers(tmp_path, postgres_url)
     with contextlib.ExitStack() as stack:
         for server in servers:

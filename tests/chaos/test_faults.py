@@ -153,9 +153,7 @@ def test_a_failed_sync_of_the_bytes_is_no_success_and_its_descriptor_is_not_used
             answer = _patch(server, upload, body)
             assert answer.status == 503
             _is_a_plain_problem(answer)
-            assert (
-                int(ask(server.url, "HEAD", upload.location, TUS).header("upload-offset")) == upload.promised
-            )
+            assert int(ask(server.url, "HEAD", upload.location, TUS).header("upload-offset")) == upload.promised
         assert _uses_after_failed_sync(strace.trace()) == []
         _goes_on_to_the_end(server, upload)
 

@@ -87,9 +87,7 @@ def _fits(tmp_path: Path, way: Way, *, size: int) -> None:
         up = _peak_mib(server.pid)
         assert download(server.url, path) == (200, content.sha256)
         down = _peak_mib(server.pid)
-    print(
-        f"{size // _MIB} MiB {way.__name__[1:]}: RSS at start {idle:.0f}, peak {up:.0f}, with download {down:.0f} MiB"
-    )
+    print(f"{size // _MIB} MiB {way.__name__[1:]}: RSS idle {idle:.0f}, up {up:.0f}, down {down:.0f} MiB")
     assert max(up, down) <= _MOST_MIB
 
 
@@ -101,9 +99,7 @@ def _peak_mib(pid: int) -> float:
     raise RuntimeError("the kernel tells no VmHWM")
 
 
-def _sent(
-    server: ServerProcess, method: str, path: str, headers: dict[str, str], body: Iterable[bytes]
-) -> Answer:
+def _sent(server: ServerProcess, method: str, path: str, headers: dict[str, str], body: Iterable[bytes]) -> Answer:
     wire = Wire(server.url, timeout=300)
     try:
         return wire.request(method, path, headers, body)

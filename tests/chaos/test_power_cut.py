@@ -57,9 +57,7 @@ def test_no_power_cut_of_ten_loses_an_acknowledged_byte(tmp_path: Path) -> None:
 def test_without_durability_the_same_cut_loses_bytes(tmp_path: Path) -> None:
     """If this one fails, the cuts above are not cuts."""
     for attempt in range(_TRIES):
-        with Machine(
-            _folder(tmp_path, attempt), _servers(tmp_path, DURABILITY="none"), disk_size=_DISK
-        ) as machine:
+        with Machine(_folder(tmp_path, attempt), _servers(tmp_path, DURABILITY="none"), disk_size=_DISK) as machine:
             if cut_after_one_chunk(machine, seed=attempt):
                 return
     pytest.fail(f"{_TRIES} power cuts of a server that never syncs lost nothing: the harness is blind")

@@ -32,9 +32,7 @@ def test_slow_headers_and_bodies_are_ended_and_an_honest_slow_client_is_not(tmp_
         header = _SlowSender(_half_a_request(server), over, each=b"X-Slow: 1\r\n")
         slow = _PatchSender(server, over, seed=1, bytes_a_second=100)
         honest = _PatchSender(server, over, seed=2, bytes_a_second=4 * 1024)
-        silent = HangingPatch(
-            server.url, _created(server, 3).location, offset=0, announced=50_000, sent=b"abc"
-        )
+        silent = HangingPatch(server.url, _created(server, 3).location, offset=0, announced=50_000, sent=b"abc")
         try:
             assert header.ended_by(begun + _HEADER_SECONDS + _MARGIN_SECONDS), "half a request was waited for"
             assert slow.ended_by(begun + _WATCH_SECONDS + _MARGIN_SECONDS), "100 bytes/s were put up with"
@@ -91,9 +89,7 @@ class _SlowSender:
 
 
 class _PatchSender(_SlowSender):
-    def __init__(
-        self, server: ServerProcess, over: threading.Event, *, seed: int, bytes_a_second: int
-    ) -> None:
+    def __init__(self, server: ServerProcess, over: threading.Event, *, seed: int, bytes_a_second: int) -> None:
         self.upload = _created(server, seed)
         self._at = 0
         self._step = bytes_a_second

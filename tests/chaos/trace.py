@@ -8,6 +8,7 @@ import contextlib
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ _TRACED = (
 )  # fmt: skip
 _LINE = re.compile(r"^(\d+)\s+(\d+\.\d+) (.*)$")
 _BEGUN = re.compile(r"^\d+\s+\d+\.\d+ \w+\(", re.MULTILINE)
-_UNFINISHED = re.compile(r"^(\w+)\((.*) <unfinished \.\.\.>$")
+_UNFINISHED = re.compile(r"^(\w+)\((.*) <(?:unfinished|detached) \.\.\.>$")
 _RESUMED = re.compile(r"^<\.\.\. (\w+) resumed>(.*)$")
 _WHOLE = re.compile(r"^(\w+)\((.*)$")
 _RESULT = re.compile(r"^(.*)\)\s+= (-?\d+|\?)(.*)$", re.DOTALL)
@@ -54,11 +55,7 @@ class Call:
     @property
     def descriptors(self) -> list[tuple[int, str]]:
         """The open files it names, in order: number and path."""
-        return [
-            (int(number), path)
-            for number, path in _DESCRIPTOR.findall(self.arguments)
-            if number != "AT_FDCWD"
-        ]
+        return [(int(number), path) for number, path in _DESCRIPTOR.findall(self.arguments) if number != "AT_FDCWD"]
 
     @property
     def target(self) -> str:
@@ -137,6 +134,9 @@ def parse(log: str) -> Trace:
         if ended := _RESULT.match(rest):
             result = int(ended[2]) if ended[2] != "?" else -1
             calls.append(Call(thread, name, arguments + ended[1], result, entered, place))
+    # Under way when strace left: an answer may have reached its client already.
+    for thread, (name, arguments, entered) in begun.items():
+        calls.append(Call(thread, name, arguments, -1, entered, sys.maxsize))
     return Trace(sorted(calls, key=lambda call: call.entered))
 
 
@@ -158,16 +158,19 @@ class Strace:
         calls: Sequence[str] = _TRACED,
         paths: Sequence[Path] = (),
         inject: Sequence[str] = (),
+        only_thread: bool = False,
     ) -> None:
-        """``inject`` is strace's own syntax (``fsync:error=EIO:when=1``).
+        """``inject`` is strace's own syntax (``fsync:error=EIO:when=1``); it counts in each thread by itself.
 
-        With ``paths`` only calls that concern these files are seen, counted and hit.
+        With ``paths`` only calls that concern these files are seen, counted and hit. With ``only_thread`` the
+        process id is one thread's and the others are left alone.
         """
+        self._only_thread = only_thread
         self._pid = pid
         self._log = log
         self._command = [
-            require_program("strace"), "-f", "-yy", "-ttt", "-s", "160", "-o", str(log),
-            "-e", f"trace={','.join(calls)}",
+            require_program("strace"), *([] if only_thread else ["-f"]),
+            "-yy", "-ttt", "-s", "160", "-o", str(log), "-e", f"trace={','.join(calls)}",
             *[word for path in paths for word in ("-P", str(path))],
             *[word for fault in inject for word in ("-e", f"inject={fault}")],
             "-p", str(pid),
@@ -187,9 +190,7 @@ class Strace:
                 raise RuntimeError(f"strace ended at once: {text}")
             if time.monotonic() > deadline:
                 self._detach()
-                raise RuntimeError(
-                    f"strace did not attach within {_ATTACH_SECONDS:.0f} s: {errors.read_text()}"
-                )
+                raise RuntimeError(f"strace did not attach within {_ATTACH_SECONDS:.0f} s: {errors.read_text()}")
             time.sleep(0.01)
         return self
 
@@ -223,7 +224,9 @@ class Strace:
     def _watches_every_thread(self) -> bool:
         assert self._process is not None
         with contextlib.suppress(FileNotFoundError):  # a thread ended while we looked
-            tracers = {_tracer(task) for task in Path(f"/proc/{self._pid}/task").iterdir()}
+            process = Path(f"/proc/{self._pid}")
+            tasks = [process] if self._only_thread else process.joinpath("task").iterdir()
+            tracers = {_tracer(task) for task in tasks}
             return tracers == {self._process.pid}
         return False
 

@@ -26,9 +26,7 @@ def lost_promises(url: str, uploads: Iterable[ResumingUpload]) -> list[str]:
         answer = ask(url, "HEAD", upload.location, TUS)
         offset = int(answer.header("upload-offset") or 0) if answer.status == 200 else -1
         if offset < upload.promised:
-            lost.append(
-                f"{upload.location}: {upload.promised} acknowledged, HEAD {answer.status} says {offset}"
-            )
+            lost.append(f"{upload.location}: {upload.promised} acknowledged, HEAD {answer.status} says {offset}")
     return lost
 
 
@@ -94,9 +92,7 @@ def doubled_files(volume: Path, uploads: Iterable[ResumingUpload]) -> list[str]:
             digest = _sha256(path)
             if digest in found:
                 found[digest].append(str(path.relative_to(volume)))
-    return [
-        f"{wanted[digest].location}: lies at {paths}" for digest, paths in found.items() if len(paths) != 1
-    ]
+    return [f"{wanted[digest].location}: lies at {paths}" for digest, paths in found.items() if len(paths) != 1]
 
 
 def file_rows(database: Path) -> int:

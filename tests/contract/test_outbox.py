@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain.events import EventType, UploadEvent
+from domain.upload import Upload
 from ports.progress_notifier import ProgressNotifier
 from tests.support.builders import NOW, RememberingNotifier, an_event, an_upload
 from tests.support.stores import Process, Store, kept
@@ -19,22 +20,25 @@ class DyingNotifier(ProgressNotifier):
         raise SystemExit(9)
 
 
-async def announce(process: Process, *events: UploadEvent) -> None:
+async def announce(process: Process, *events: UploadEvent, upload: Upload | None = None) -> None:
     async with process.unit_of_work() as work:
+        if upload is not None:
+            await work.uploads.add(upload)
         for event in events:
             work.announce(event)
         await work.commit()
 
 
+async def announce_dying(store: Store, *events: UploadEvent, upload: Upload | None = None) -> None:
+    """As ``announce``, by a process that dies before anybody has heard of it."""
+    with pytest.raises(SystemExit):
+        await announce(store.process(DyingNotifier()), *events, upload=upload)
+
+
 async def test_what_a_dying_process_committed_another_one_publishes(store: Store) -> None:
     upload = an_upload()
     events = [an_event(upload, EventType.CREATED), an_event(upload, EventType.ABORTED)]
-    with pytest.raises(SystemExit):
-        async with store.process(DyingNotifier()).unit_of_work() as work:
-            await work.uploads.add(upload)
-            for event in events:
-                work.announce(event)
-            await work.commit()
+    await announce_dying(store, *events, upload=upload)
     notifier = RememberingNotifier()
     heir = store.process(notifier)
     assert (await kept(heir, upload.id)).id == upload.id
@@ -55,16 +59,14 @@ async def test_an_event_comes_back_as_it_was_announced(store: Store) -> None:
         length=None,
         state="RECEIVING",
     )
-    with pytest.raises(SystemExit):
-        await announce(store.process(DyingNotifier()), event)
+    await announce_dying(store, event)
     notifier = RememberingNotifier()
     await store.process(notifier).outbox.publish_left(older_than=LATER)
     assert notifier.events == [event]
 
 
 async def test_fresh_events_are_left_to_the_process_that_announced_them(store: Store) -> None:
-    with pytest.raises(SystemExit):
-        await announce(store.process(DyingNotifier()), an_event(an_upload(), time=LATER))
+    await announce_dying(store, an_event(an_upload(), time=LATER))
     notifier = RememberingNotifier()
     heir = store.process(notifier)
     assert await heir.outbox.publish_left(older_than=LATER) == 0
@@ -90,8 +92,7 @@ async def test_nothing_published_stays_behind_when_a_process_ends_in_order(store
 async def test_more_than_a_batch_is_published_in_order(store: Store) -> None:
     upload = an_upload()
     events = [an_event(upload, EventType.PROGRESS, time=NOW + timedelta(microseconds=n)) for n in range(1201)]
-    with pytest.raises(SystemExit):
-        await announce(store.process(DyingNotifier()), *events)
+    await announce_dying(store, *events)
     notifier = RememberingNotifier()
     assert await store.process(notifier).outbox.publish_left(older_than=LATER) == 1201
     assert notifier.events == events

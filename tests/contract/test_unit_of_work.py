@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
+from domain.access import ANYBODY
 from domain.errors import FileNotFound, RepositoryUnavailable, UploadNotFound
 from domain.events import EventType
 from domain.ids import BlobKey
-from tests.support.builders import ANYBODY, NOW, RememberingNotifier, a_file, an_event, an_upload, extent
+from tests.support.builders import NOW, RememberingNotifier, a_file, an_event, an_upload, extent
 from tests.support.postgres import PostgresCluster
 from tests.support.stores import Process, Store, added, kept
 
@@ -26,10 +27,14 @@ async def test_nothing_is_kept_without_a_commit(process: Process) -> None:
 
 async def test_an_error_undoes_everything(process: Process) -> None:
     upload = an_upload()
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail() -> None:
         async with process.unit_of_work() as work:
             await work.uploads.add(upload)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     with pytest.raises(UploadNotFound):
         await kept(process, upload.id)
 

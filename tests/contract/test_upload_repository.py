@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.access import Principal
-from domain.errors import UploadNotFound, UploadTakenOver
+from domain.errors import FileNotFound, UploadNotFound, UploadTakenOver
 from domain.events import EventType
-from domain.ids import BlobKey, OwnerId, UploadId
+from domain.file import File
+from domain.ids import BlobKey, OwnerId, UploadId, file_id_of
 from domain.metadata import Metadata
 from domain.upload import OPEN_STATES, Upload, UploadKind, UploadState
 from domain.upload_policy import Usage
@@ -19,6 +20,11 @@ from tests.support.builders import ADMIN, ALICE, BOB, NOW, a_file, an_id, an_upl
 from tests.support.stores import Process, added, kept
 
 HOUR = timedelta(hours=1)
+
+
+async def file_of(process: Process, upload: Upload) -> File:
+    async with process.unit_of_work() as work:
+        return await work.files.get(file_id_of(upload.id), ADMIN)
 
 
 async def save(process: Process, upload: Upload) -> None:
@@ -31,7 +37,9 @@ async def test_an_upload_comes_back_as_it_was_added(process: Process) -> None:
     upload = an_upload(
         owner=ALICE,
         length=50 * 1024**3,
-        metadata=Metadata((("filename", "Ü\U0001f3d6.mov".encode()), ("bare", None), ("raw", b"\0\xff"), ("empty", b""))),
+        metadata=Metadata(
+            (("filename", "Ü\U0001f3d6.mov".encode()), ("bare", None), ("raw", b"\0\xff"), ("empty", b""))
+        ),
         updated_at=NOW + HOUR,
         kind=UploadKind.FINAL,
         parts=(UploadId(an_id()), UploadId(an_id())),
@@ -92,12 +100,18 @@ async def test_what_has_ended_is_not_brought_back_by_one_who_was_thought_dead(pr
     theirs = await kept(process, upload.id)
     theirs.abort(NOW)
     await save(process, theirs)
-    with pytest.raises(UploadTakenOver):
+
+    async def complete() -> None:
         async with process.unit_of_work() as work:
             await work.files.add(upload.complete(blob_key=BlobKey(upload.id), now=NOW))
             await work.uploads.save(upload)
             work.announce(upload.event(EventType.COMPLETED, NOW))
             await work.commit()
+
+    with pytest.raises(UploadTakenOver):
+        await complete()
+    with pytest.raises(FileNotFound):
+        await file_of(process, upload)
     assert (await kept(process, upload.id)).state is UploadState.ABORTED
 
 
@@ -167,7 +181,9 @@ async def test_usage_counts_open_uploads_their_lengths_and_files(process: Proces
 
 async def test_expired_uploads_are_listed_oldest_first(process: Process) -> None:
     offsets = (3, 1, 2, -1, 0)
-    uploads = {n: await added(process, an_upload(expires_at=NOW - n * HOUR, created_at=NOW - 9 * HOUR)) for n in offsets}
+    uploads = {
+        n: await added(process, an_upload(expires_at=NOW - n * HOUR, created_at=NOW - 9 * HOUR)) for n in offsets
+    }
     await added(process, an_upload(expires_at=NOW - HOUR, state=UploadState.COMPLETED))
     async with process.unit_of_work() as work:
         listed = [upload.id for upload in await work.uploads.list_expired(NOW, limit=10)]

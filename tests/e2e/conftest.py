@@ -7,8 +7,9 @@ from typing import Protocol
 
 import pytest
 
+from tests.e2e.dawdler import Dawdler
 from tests.e2e.tus import Tus
-from tests.e2e.wire import Http
+from tests.e2e.wire import Header, Http
 from tests.support.postgres import PostgresCluster
 from tests.support.server import ServerProcess
 
@@ -59,6 +60,28 @@ def tus_anywhere(request: pytest.FixtureRequest, start_module_server: StartServe
     cluster: PostgresCluster = request.getfixturevalue("postgres")
     cluster.start()  # an earlier test may have left it stopped
     return Tus(Http(start_module_server(DATABASE_URL=cluster.create_database()).port))
+
+
+@pytest.fixture(scope="session")
+def dawdlers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Dawdler]]:
+    """Clients that are too slow, each in its own way, on a server of their own."""
+    with _starter(lambda: tmp_path_factory.mktemp("server")) as start, contextlib.ExitStack() as clients:
+        tus = Tus(Http(start().port))
+        headers = tus.http.connect()
+        headers.send(b"POST /uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+        form = tus.http.connect()
+        multipart: Header = ("Content-Type", "multipart/form-data; boundary=b")
+        form.send_head("POST", "/upload", [multipart, ("Content-Length", "100000")])
+        form.send(b'--b\r\nContent-Disposition: form-data; name="file"; filename="slow.bin"\r\n\r\n')
+        slow = {
+            "silent": Dawdler(tus.http.connect(), drip=b""),
+            "headers": Dawdler(headers, drip=b"x"),
+            "body": Dawdler(tus.begin_patch(tus.created(100_000), 0, 100_000, b"hello"), drip=b"x"),
+            "form": Dawdler(form, drip=b"x"),
+        }
+        for dawdler in slow.values():
+            clients.callback(dawdler.close)
+        yield slow
 
 
 @contextlib.contextmanager

@@ -23,13 +23,20 @@ def data_dir(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def stopped(data_dir: Path) -> Path:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a server that has stored one file of 100,000 bytes and ended in order."""
-    with ServerProcess(data_dir) as server:
-        tus = Tus(Http(server.port))
-        tus.completed(b"x" * 100_000)
+    folder = tmp_path_factory.mktemp("template")
+    with ServerProcess(folder) as server:
+        Tus(Http(server.port)).completed(b"x" * 100_000)
         assert server.terminate() == 0
+    return folder
+
+
+@pytest.fixture
+def stopped(template: Path, data_dir: Path) -> Path:
+    """Such a folder to do anything with."""
+    shutil.copytree(template, data_dir, dirs_exist_ok=True)
     return data_dir
 
 
@@ -138,6 +145,19 @@ def test_the_doctor_may_come_while_the_server_runs(data_dir: Path) -> None:
         Tus(Http(server.port)).completed(b"x" * 1000)
         done = run_verb("doctor", data_dir=data_dir)
     assert done.returncode == 0, done.stdout
+
+
+def test_cleanup_and_doctor_know_postgresql_too(postgres_url: str, data_dir: Path) -> None:
+    env = {"DATABASE_URL": postgres_url}
+    assert run_verb("migrate", data_dir=data_dir, env=env).returncode == 0
+    with ServerProcess(data_dir, env) as server:
+        Tus(Http(server.port)).completed(b"x" * 1000)
+        assert server.terminate() == 0
+    assert run_verb("cleanup", data_dir=data_dir, env={**env, **AT_ONCE}).returncode == 0
+    done = run_verb("doctor", "--scrub", data_dir=data_dir, env={**env, **AT_ONCE})
+    assert done.returncode == 0, done.stdout
+    assert "all 1 files are there" in done.stdout
+    assert not (data_dir / "files.db").exists()
 
 
 def test_the_doctor_finds_a_missing_blob(stopped: Path) -> None:

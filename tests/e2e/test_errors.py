@@ -1,12 +1,10 @@
-"""What goes wrong has one shape; floods and dawdlers are bounded; a stop drains. Contract §0, §1, §2.6."""
+"""What goes wrong has one shape; floods are bounded; a stop drains. Contract §0, §1, §2.6."""
 
 import contextlib
 import os
 import re
 import signal
-import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime
 
 import psutil
@@ -17,53 +15,12 @@ from tests.e2e.tus import BYTES, VERSION, Tus, id_of
 from tests.e2e.wire import Closed, Connection, Header, Http, Response, WebSocket
 from tests.support.server import ServerProcess
 
+pytestmark = pytest.mark.usefixtures("dawdlers")  # they need a minute: test_slow_clients.py
 UNKNOWN = "0123456789abcdef" * 2
-HEADER_TIMEOUT = 20.0  # RELIABILITY: header timeout 20 s
-BODY_WINDOW = 30.0  # RELIABILITY: body watchdog, 1 KiB/s over 30 s
 TELLTALE = re.compile(
     rb"Traceback|\.py\b|site-packages|/(?:home|root|tmp|usr|var)/|sqlite|asyncpg|sqlalchemy|tornado|SELECT ",
     re.IGNORECASE,
 )
-
-
-class Dawdler:
-    """A client too slow for the server: it drips (or says nothing at all) and notes when it was cut off."""
-
-    def __init__(self, connection: Connection, *, drip: bytes) -> None:
-        self._connection = connection
-        self._drip = drip
-        self._began = time.monotonic()
-        self._cut_after: float | None = None
-        self._thread = threading.Thread(target=self._dawdle, daemon=True)
-        self._thread.start()
-
-    def cut_after(self, *, within: float) -> float | None:
-        """Seconds after which the server hung up; None if it had not ``within`` that many."""
-        self._thread.join(max(0.0, self._began + within - time.monotonic()))
-        return self._cut_after
-
-    def _dawdle(self) -> None:
-        while time.monotonic() - self._began < 60:
-            with contextlib.suppress(OSError):
-                self._connection.send(self._drip)
-            if self._connection.ends(within=1.0):
-                self._cut_after = time.monotonic() - self._began
-                return
-
-
-@pytest.fixture(scope="module", autouse=True)
-def dawdlers(tus: Tus) -> Iterator[dict[str, Dawdler]]:
-    """Started before the module's other tests, looked at in its last: nobody waits for them twice."""
-    silent, headers = tus.http.connect(), tus.http.connect()
-    headers.send(b"POST /uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
-    body = tus.begin_patch(tus.created(100_000), 0, 100_000, b"hello")
-    yield {
-        "silent": Dawdler(silent, drip=b""),
-        "headers": Dawdler(headers, drip=b"x"),
-        "body": Dawdler(body, drip=b"x"),
-    }
-    for connection in (silent, headers, body):
-        connection.close()
 
 
 # --- the shape of an error
@@ -343,20 +300,3 @@ def _health_while_draining(http: Http, idle: Connection) -> set[int]:
     with contextlib.suppress(ConnectionError, TimeoutError):
         statuses.add(http.request("GET", "/health", within=2).status)
     return statuses
-
-
-# --- dawdlers, at last
-
-
-def test_slow_headers_are_cut_off(dawdlers: dict[str, Dawdler]) -> None:
-    seconds = dawdlers["headers"].cut_after(within=HEADER_TIMEOUT + 5)
-    assert seconds is not None and seconds > HEADER_TIMEOUT / 2
-
-
-def test_a_silent_connection_is_cut_off(dawdlers: dict[str, Dawdler]) -> None:
-    assert dawdlers["silent"].cut_after(within=HEADER_TIMEOUT + 5) is not None
-
-
-def test_a_slow_body_is_cut_off(dawdlers: dict[str, Dawdler]) -> None:
-    seconds = dawdlers["body"].cut_after(within=BODY_WINDOW + 8)
-    assert seconds is not None and seconds > BODY_WINDOW / 2

@@ -30,9 +30,7 @@ DISPOSITION = re.compile(
 )
 
 
-def stored(
-    tus: Tus, content: bytes, name: str = "a.bin", media_type: str = "application/octet-stream"
-) -> str:
+def stored(tus: Tus, content: bytes, name: str = "a.bin", media_type: str = "application/octet-stream") -> str:
     """The target of the content of a new file."""
     return f"/files/{id_of(tus.completed(content, metadata(filename=name, filetype=media_type)))}/content"
 
@@ -124,9 +122,7 @@ def test_a_file_taken_away_behind_our_back_is_gone_and_no_error(
     assert http.get("/health").status == 200
 
 
-def test_a_file_cut_short_behind_our_back_is_not_given_out(
-    tus: Tus, http: Http, module_server: ServerProcess
-) -> None:
+def test_a_file_cut_short_behind_our_back_is_not_given_out(tus: Tus, http: Http, module_server: ServerProcess) -> None:
     mark = os.urandom(64).hex().encode()
     content = stored(tus, mark)
     for path in _stored_at(module_server.data_dir, mark):
@@ -208,7 +204,7 @@ def test_a_range_is_cut_out(http: Http, target: str, asked: str, start: int, end
 
 
 @pytest.mark.parametrize(
-    "asked", ["bytes=10240-", "bytes=10240-10250", "bytes=99999-", "bytes=-0", "bytes=9" + "0" * 30 + "-"]
+    "asked", ["bytes=10240-", "bytes=10240-10250", "bytes=99999-", "bytes=-0", "bytes=999999999999999-"]
 )
 def test_a_range_beyond_the_end_is_refused(http: Http, target: str, asked: str) -> None:
     answer = http.get(target, ("Range", asked))
@@ -227,6 +223,7 @@ def test_a_range_beyond_the_end_is_refused(http: Http, target: str, asked: str) 
         "bytes 0-5",
         "bytes=0-5-7",
         "bytes=+0-5",
+        "bytes=9" + "0" * 30 + "-",
         "junk",
         "bytes=٠-٥",
     ],
@@ -336,9 +333,7 @@ def test_pictures_are_shown_inline(http: Http, tus: Tus, kind: str, media_type: 
         ("a.mhtml", "multipart/x-mixed-replace; boundary=x", b"--x"),
     ],
 )
-def test_everything_else_is_an_attachment(
-    http: Http, tus: Tus, name: str, media_type: str, content: bytes
-) -> None:
+def test_everything_else_is_an_attachment(http: Http, tus: Tus, name: str, media_type: str, content: bytes) -> None:
     answer = http.get(stored(tus, content, name, media_type))
     assert answer.body == content
     assert _disposition(answer)["type"] == "attachment"
@@ -420,6 +415,4 @@ def _assert_harmless(answer: Response) -> None:
 
 
 def _stored_at(data_dir: Path, mark: bytes) -> list[Path]:
-    return [
-        path for path in (data_dir / "storage").rglob("*") if path.is_file() and mark in path.read_bytes()
-    ]
+    return [path for path in (data_dir / "storage").rglob("*") if path.is_file() and mark in path.read_bytes()]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import psutil
 import pytest
@@ -39,9 +39,7 @@ class Part:
         return f"--{BOUNDARY}\r\n{head}\r\n".encode() + self.content + b"\r\n"
 
 
-def file_part(
-    content: bytes, name: str = "a.txt", media_type: str = "text/plain", *, field: str = "file"
-) -> Part:
+def file_part(content: bytes, name: str = "a.txt", media_type: str = "text/plain", *, field: str = "file") -> Part:
     return Part(f'; name="{field}"; filename="{name}"', content, media_type)
 
 
@@ -112,7 +110,7 @@ def test_other_fields_beside_the_file_are_let_be(http: Http) -> None:
 
 
 def test_a_file_that_looks_like_a_boundary_is_kept_whole(http: Http) -> None:
-    content = f"\r\n--{BOUNDARY}x\r\n--{BOUNDARY[:-1]}\r\n----\r\n".encode() * 2000 + b"\r\n--"
+    content = f"\r\n--{BOUNDARY[:-1]}\r\n--{BOUNDARY[:-1]}x\r\n----\r\n--\n--{BOUNDARY}\n".encode() * 2000 + b"\r\n--"
     assert fetched(http, post(http, file_part(content)).json()["file"]["url"]) == content
 
 
@@ -326,9 +324,7 @@ def test_a_page_can_watch_its_own_form_post(http: Http) -> None:
     raw = form(file_part(content, "watched.bin"))
     half = len(raw) // 2
     with http.connect() as connection:
-        connection.send_head(
-            "POST", f"/upload?upload_id={upload_id}", [MULTIPART, ("Content-Length", str(len(raw)))]
-        )
+        connection.send_head("POST", f"/upload?upload_id={upload_id}", [MULTIPART, ("Content-Length", str(len(raw)))])
         connection.send(raw[:half])
         time.sleep(0.3)
         watcher = WebSocket.open(http, f"/ws/progress?upload_id={upload_id}")
@@ -399,9 +395,7 @@ def test_curl_posts_a_form(http: Http, tmp_path: Path) -> None:
     content = os.urandom(3_000_000)
     path = tmp_path / 'quoted "name".bin'
     path.write_bytes(content)
-    done = curl(
-        "-F", f"file=@{json.dumps(str(path))};type=application/x-own", f"http://127.0.0.1:{http.port}/upload"
-    )
+    done = curl("-F", f"file=@{json.dumps(str(path))};type=application/x-own", f"http://127.0.0.1:{http.port}/upload")
     assert done.returncode == 0, done
     file = json.loads(done.stdout)["file"]
     assert (file["name"], file["media_type"], file["size"]) == (path.name, "application/x-own", len(content))
@@ -418,7 +412,7 @@ def test_a_put_takes_its_name_from_the_address(http: Http, path: str, name: str)
     link = _link(answer.body)
     assert fetched(http, link) == b"hello"
     disposition = http.get(urlsplit(link).path).header("Content-Disposition") or ""
-    assert name.encode("ascii", "ignore").decode()[-6:] in disposition
+    assert f'"{name}"' in disposition or f"''{quote(name)}" in disposition
     assert ".." not in disposition and "%2f" not in disposition.lower()
 
 

@@ -178,9 +178,7 @@ def test_the_open_doors_stay_open(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("proxies", ["10.0.0.1", "192.0.2.0/24", ""])
-def test_a_name_from_a_peer_that_is_not_trusted_is_not_believed(
-    start_server: StartServer, proxies: str
-) -> None:
+def test_a_name_from_a_peer_that_is_not_trusted_is_not_believed(start_server: StartServer, proxies: str) -> None:
     try:
         server = start_server(AUTH_MODE="gateway", TRUSTED_PROXIES=proxies)
     except RuntimeError:
@@ -231,7 +229,5 @@ def _essence(tus: Tus, request: tuple[str, str, list[Header], bytes | None]) -> 
     method, address, headers, body = request
     answer = tus.http.request(method, address, headers, body)
     assert 400 <= answer.status < 500, (method, address, answer)
-    named = [
-        (key.lower(), value) for key, value in answer.headers if key.lower() not in ("date", "x-request-id")
-    ]
+    named = [(key.lower(), value) for key, value in answer.headers if key.lower() not in ("date", "x-request-id")]
     return (answer.status, sorted(named), _VARYING.sub(b"", answer.body))

@@ -101,10 +101,8 @@ def test_tus_js_client_uploads_in_chunks(tus: Tus, endpoint: str, path: Path) ->
     assert_stored(tus, report["url"], path)
 
 
-@pytest.mark.parametrize("chunk_size", [2_000_000, SIZE, SIZE + 1])
-def test_tus_js_client_uploads_a_stream_of_unknown_length(
-    tus: Tus, endpoint: str, path: Path, chunk_size: int
-) -> None:
+@pytest.mark.parametrize("chunk_size", [2_000_000, SIZE + 1])
+def test_tus_js_client_uploads_a_stream_of_unknown_length(tus: Tus, endpoint: str, path: Path, chunk_size: int) -> None:
     assert_stored(tus, node("deferred.mjs", endpoint, path, str(chunk_size))["url"], path)
 
 
@@ -187,14 +185,10 @@ def test_tuspy_uploads_without_metadata_and_with_a_slash(tus: Tus, endpoint: str
 def test_tuspy_resumes_where_it_stopped(tus: Tus, endpoint: str, path: Path, tmp_path: Path) -> None:
     memory: Any = filestorage
     urls = memory.FileStorage(str(tmp_path / "urls.json"))
-    first = tuspy(
-        endpoint, path, chunk_size=1_000_000, store_url=True, url_storage=urls, upload_checksum=True
-    )
+    first = tuspy(endpoint, path, chunk_size=1_000_000, store_url=True, url_storage=urls, upload_checksum=True)
     first.upload(stop_at=3_000_000)
     assert tus.offset(urlsplit(first.url).path) == 3_000_000
-    second = tuspy(
-        endpoint, path, chunk_size=1_000_000, store_url=True, url_storage=urls, upload_checksum=True
-    )
+    second = tuspy(endpoint, path, chunk_size=1_000_000, store_url=True, url_storage=urls, upload_checksum=True)
     assert (second.url, second.offset) == (first.url, 3_000_000)
     second.upload()
     urls.close()
@@ -227,16 +221,12 @@ def test_the_own_specs_of_tus_js_client_pass(http: Http, tmp_path: Path, spec: s
     checkout = Path(named)
     if not (checkout / "test" / "spec" / spec).is_file():
         pytest.skip(f"this version of tus-js-client has no {spec}")
-    done = _run_spec(
-        require_program("node"), checkout, tmp_path, spec, f"http://127.0.0.1:{http.port}/uploads/"
-    )
+    done = _run_spec(require_program("node"), checkout, tmp_path, spec, f"http://127.0.0.1:{http.port}/uploads/")
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 failures" in done.stdout, done.stdout
 
 
-def _run_spec(
-    program: str, checkout: Path, folder: Path, spec: str, endpoint: str
-) -> subprocess.CompletedProcess[str]:
+def _run_spec(program: str, checkout: Path, folder: Path, spec: str, endpoint: str) -> subprocess.CompletedProcess[str]:
     for entry in checkout.iterdir():
         if entry.name not in ("test", ".git"):
             (folder / entry.name).symlink_to(entry)
@@ -244,9 +234,7 @@ def _run_spec(
     text = (folder / "test" / "spec" / spec).read_text()
     pattern = DEMO_SERVER.replace("/", r"\/").replace(".", r"\.")
     assert DEMO_SERVER in text and pattern in text, "the specs talk to another server than they used to"
-    text = text.replace(DEMO_SERVER, endpoint).replace(
-        pattern, endpoint.replace("/", r"\/").replace(".", r"\.")
-    )
+    text = text.replace(DEMO_SERVER, endpoint).replace(pattern, endpoint.replace("/", r"\/").replace(".", r"\."))
     (folder / "test" / "spec" / spec).write_text(text)
     return subprocess.run(
         [program, checkout / "node_modules" / "jasmine" / "bin" / "jasmine.js", f"test/spec/{spec}"],

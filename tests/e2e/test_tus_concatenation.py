@@ -15,9 +15,7 @@ UNKNOWN = "/uploads/" + "0123456789abcdef" * 2
 
 
 def join(tus: Tus, parts: Sequence[str], *headers: Header) -> Response:
-    return tus.http.request(
-        "POST", "/uploads", [VERSION, ("Upload-Concat", "final;" + " ".join(parts)), *headers]
-    )
+    return tus.http.request("POST", "/uploads", [VERSION, ("Upload-Concat", "final;" + " ".join(parts)), *headers])
 
 
 def partials(tus: Tus, *contents: bytes) -> list[str]:

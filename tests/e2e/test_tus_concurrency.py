@@ -205,9 +205,7 @@ def test_an_upload_cut_twenty_times_is_whole_in_the_end(tus: Tus) -> None:
     target = tus.created(len(content))
     for number in range(20):
         offset = tus.offset(target)
-        connection = tus.begin_patch(
-            target, offset, len(content) - offset, content[offset : offset + 40_000 + number]
-        )
+        connection = tus.begin_patch(target, offset, len(content) - offset, content[offset : offset + 40_000 + number])
         if number % 2:
             connection.reset()
         else:
@@ -221,9 +219,7 @@ def test_a_chunked_body_broken_in_its_framing_keeps_at_most_what_was_good(tus: T
     target = tus.created(100)
     headers: list[Header] = [VERSION, BYTES, ("Upload-Offset", "0"), ("Transfer-Encoding", "chunked")]
     with tus.http.connect() as connection:
-        connection.send(
-            connection.head_bytes("PATCH", target, headers) + b"5\r\nhello\r\nZZ\r\nworld\r\n0\r\n\r\n"
-        )
+        connection.send(connection.head_bytes("PATCH", target, headers) + b"5\r\nhello\r\nZZ\r\nworld\r\n0\r\n\r\n")
         with contextlib.suppress(Closed):
             assert 400 <= connection.receive("PATCH").status < 500
     offset = tus.offset(target)
@@ -260,9 +256,7 @@ def test_eight_writers_of_one_last_byte_get_one_promise(tus: Tus) -> None:
     letters = [bytes([65 + number]) for number in range(8)]
     answers = _race(tus, target, letters, offset=9)
     promised = [
-        letter
-        for letter, answer in zip(letters, answers, strict=True)
-        if answer is not None and answer.status == 204
+        letter for letter, answer in zip(letters, answers, strict=True) if answer is not None and answer.status == 204
     ]
     assert len(promised) == 1
     assert tus.content(target) == b"123456789" + promised[0]

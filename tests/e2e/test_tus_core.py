@@ -80,9 +80,7 @@ def test_nothing_is_created_without_a_known_version(tus: Tus, version: str | Non
 
 @pytest.mark.parametrize("version", [None, "0.2.2"])
 @pytest.mark.parametrize("verb", ["HEAD", "PATCH", "DELETE"])
-def test_nothing_is_done_to_an_upload_without_a_known_version(
-    tus: Tus, verb: str, version: str | None
-) -> None:
+def test_nothing_is_done_to_an_upload_without_a_known_version(tus: Tus, verb: str, version: str | None) -> None:
     target = tus.created(10)
     content: list[Header] = [BYTES, ("Upload-Offset", "0")] if verb == "PATCH" else []
     body = b"hello" if verb == "PATCH" else None
@@ -186,9 +184,7 @@ def test_one_connection_serves_many_requests(tus: Tus) -> None:
         assert connection.receive("HEAD").header("Upload-Offset") == "30"
 
 
-@pytest.mark.parametrize(
-    "content_type", [None, "application/octet-stream", "text/plain", "offset+octet-stream", ""]
-)
+@pytest.mark.parametrize("content_type", [None, "application/octet-stream", "text/plain", "offset+octet-stream", ""])
 def test_another_content_type_is_refused(tus: Tus, content_type: str | None) -> None:
     target = tus.created(5)
     named: list[Header] = [] if content_type is None else [("Content-Type", content_type)]

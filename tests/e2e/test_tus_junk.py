@@ -163,9 +163,7 @@ def test_junk_in_a_header_never_breaks_the_server(tus: Tus, name: str) -> None:
     for value in JUNK:
         answers = [
             _answer(tus, "POST", "/uploads", [VERSION, ("Upload-Length", "10"), (name, value)]),
-            _answer(
-                tus, "POST", "/uploads", [VERSION, BYTES, ("Upload-Length", "10"), (name, value)], b"hello"
-            ),
+            _answer(tus, "POST", "/uploads", [VERSION, BYTES, ("Upload-Length", "10"), (name, value)], b"hello"),
             _answer(tus, "PATCH", target, [VERSION, BYTES, ("Upload-Offset", "0"), (name, value)], b""),
             _answer(tus, "HEAD", target, [VERSION, (name, value)]),
             _answer(tus, "GET", target, [VERSION, (name, value)]),
@@ -229,9 +227,7 @@ def test_an_encoded_body_is_refused(tus: Tus, encoding: str) -> None:
     assert tus.offset(target) == 0
 
 
-def _answer(
-    tus: Tus, method: str, target: str, headers: list[Header], body: bytes | None = None
-) -> Response | None:
+def _answer(tus: Tus, method: str, target: str, headers: list[Header], body: bytes | None = None) -> Response | None:
     """None where the server rather hung up, as it may on what is not HTTP."""
     try:
         return tus.http.request(method, target, headers, body)

@@ -43,6 +43,4 @@ def test_termination_needs_no_content_length_and_stands_one(tus: Tus) -> None:
 
 
 def _is_stored(data_dir: Path, content: bytes) -> bool:
-    return any(
-        content[:1000] in path.read_bytes() for path in (data_dir / "storage").rglob("*") if path.is_file()
-    )
+    return any(content[:1000] in path.read_bytes() for path in (data_dir / "storage").rglob("*") if path.is_file())

@@ -66,19 +66,13 @@ class Tus:
         return int(offset)
 
     def patch(self, target: str, offset: int | str, body: bytes, *headers: Header) -> Response:
-        return self.http.request(
-            "PATCH", target, [VERSION, BYTES, ("Upload-Offset", str(offset)), *headers], body
-        )
+        return self.http.request("PATCH", target, [VERSION, BYTES, ("Upload-Offset", str(offset)), *headers], body)
 
-    def begin_patch(
-        self, target: str, offset: int, announced: int, sent: bytes, *headers: Header
-    ) -> Connection:
+    def begin_patch(self, target: str, offset: int, announced: int, sent: bytes, *headers: Header) -> Connection:
         """A PATCH that has announced more bytes than it has sent; the caller goes on, waits or cuts."""
         connection = self.http.connect()
         framing: list[Header] = [("Upload-Offset", str(offset)), ("Content-Length", str(announced))]
-        head = connection.head_bytes(
-            "PATCH", target, [*self.http.headers, VERSION, BYTES, *framing, *headers]
-        )
+        head = connection.head_bytes("PATCH", target, [*self.http.headers, VERSION, BYTES, *framing, *headers])
         connection.send(head + sent)
         return connection
 

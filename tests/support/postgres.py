@@ -113,9 +113,7 @@ class PostgresCluster:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 if time.monotonic() > deadline:
                     self.stop("immediate")
-                    raise RuntimeError(
-                        f"postgres was not ready after {_START_SECONDS:.0f} s\n{self.log()}"
-                    ) from None
+                    raise RuntimeError(f"postgres was not ready after {_START_SECONDS:.0f} s\n{self.log()}") from None
                 time.sleep(0.05)
 
     def stop(self, mode: str = "fast") -> None:
@@ -249,9 +247,7 @@ def wheel_binaries() -> Path:
     spec = importlib.util.find_spec(_WHEEL)
     if spec is None or spec.origin is None:
         raise PostgresMissing(f"no initdb and postgres on PATH or in /usr/lib/postgresql, no {_WHEEL} wheel")
-    folders = [
-        folder for folder in Path(spec.origin).parent.glob("pginstall*/bin") if (folder / "initdb").exists()
-    ]
+    folders = [folder for folder in Path(spec.origin).parent.glob("pginstall*/bin") if (folder / "initdb").exists()]
     if not folders:
         raise PostgresMissing(f"the {_WHEEL} wheel holds no initdb")
     return max(folders, key=lambda folder: folder.parent.name)  # pginstall18 after pginstall (16)

@@ -130,9 +130,7 @@ class ServerProcess:
                 return
             time.sleep(0.02)
         self.kill()
-        raise RuntimeError(
-            f"the server was not healthy after {timeout:.0f} s (/health: {answer})\n{self.log_tail()}"
-        )
+        raise RuntimeError(f"the server was not healthy after {timeout:.0f} s (/health: {answer})\n{self.log_tail()}")
 
     def kill(self) -> None:
         """SIGKILL and reap; a server that has ended already is left as it is."""

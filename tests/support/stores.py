@@ -1,4 +1,4 @@
-"""The repositories, ledger, lock and outbox on each kind of database, as one or several processes would have them."""
+"""Repositories, ledger, lock and outbox on each kind of database, for one process or several."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -50,8 +50,7 @@ def parse_metadata(header: str) -> Metadata:
 def format_metadata(metadata: Metadata) -> str:
     """What ``parse_metadata`` was given, to the letter; a header can't end with a space, whoever sends it."""
     return ",".join(
-        key if value is None else f"{key} {base64.b64encode(value).decode('ascii')}"
-        for key, value in metadata.pairs
+        key if value is None else f"{key} {base64.b64encode(value).decode('ascii')}" for key, value in metadata.pairs
     ).rstrip(" ")
 
 

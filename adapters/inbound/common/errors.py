@@ -66,9 +66,7 @@ _DETAILS = {
 class Refusal(Exception):
     """A request that never got to a use case: its syntax, its headers or its method are refused."""
 
-    def __init__(
-        self, status: int, code: str, detail: str = "", headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, status: int, code: str, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code

@@ -1,6 +1,7 @@
 """A request's body as the core's byte source: fed by the connection, drained by the use case, never piled up."""
 
 import asyncio
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -16,7 +17,23 @@ _WORTH_A_HOP_BYTES = 512 * 1024
 _GATHER_SECONDS = 0.02
 
 
-class RequestBody(ByteSource):
+class Body(ByteSource):
+    """What an exchange and its watchdog have to know of a body, besides its bytes."""
+
+    received: int
+    """Bytes that have come from the client."""
+
+    @property
+    @abstractmethod
+    def is_awaited(self) -> bool:
+        """Whether the core waits for the client right now."""
+
+    @abstractmethod
+    def want(self) -> None:
+        """Let the connection go on: the core asks for bytes, or the request is over without any."""
+
+
+class RequestBody(Body):
     """Lives on the event loop; only ``pour`` uses a thread, and waits for it."""
 
     def __init__(self, length: int | None, executor: Executor) -> None:
@@ -87,7 +104,6 @@ class RequestBody(ByteSource):
         return self._drained
 
     def want(self) -> None:
-        """Let the connection go on: the core asks for bytes, or the request is over without any."""
         if not self.wanted.done():
             self.wanted.set_result(None)
 
@@ -96,7 +112,6 @@ class RequestBody(ByteSource):
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the core waits for the client right now."""
         return self._reader is not None
 
     def _end(self, *, cut: bool) -> None:
@@ -162,15 +177,15 @@ class BodyWatchdog:
 
     def __init__(self) -> None:
         # What each had received at the last look; None before the first, so that none is judged by a part of a period.
-        self._watched: dict[RequestBody, int | None] = {}
+        self._watched: dict[Body, int | None] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def watch(self, body: RequestBody) -> None:
+    def watch(self, body: Body) -> None:
         self._watched[body] = None
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
-    def forget(self, body: RequestBody) -> None:
+    def forget(self, body: Body) -> None:
         self._watched.pop(body, None)
 
     def close(self) -> None:

@@ -4,46 +4,42 @@ from collections.abc import Collection
 
 from tornado.httputil import HTTPServerRequest
 
-_EXPOSED = ", ".join(
-    (
-        "Location",
-        "Upload-Offset",
-        "Upload-Length",
-        "Upload-Metadata",
-        "Upload-Defer-Length",
-        "Upload-Concat",
-        "Upload-Expires",
-        "Tus-Resumable",
-        "Tus-Version",
-        "Tus-Extension",
-        "Tus-Max-Size",
-        "Tus-Checksum-Algorithm",
-        "Content-Disposition",
-        "ETag",
-        "Retry-After",
-        "X-Request-Id",
-    )
+_EXPOSED = (
+    "Location",
+    "Upload-Offset",
+    "Upload-Length",
+    "Upload-Metadata",
+    "Upload-Defer-Length",
+    "Upload-Concat",
+    "Upload-Expires",
+    "Tus-Resumable",
+    "Tus-Version",
+    "Tus-Extension",
+    "Tus-Max-Size",
+    "Tus-Checksum-Algorithm",
+    "Content-Disposition",
+    "ETag",
+    "Retry-After",
+    "X-Request-Id",
 )
-_ALLOWED = ", ".join(
-    (
-        "Authorization",
-        "Content-Type",
-        "Content-Disposition",
-        "If-Match",
-        "If-None-Match",
-        "If-Range",
-        "Range",
-        "Tus-Resumable",
-        "Upload-Checksum",
-        "Upload-Concat",
-        "Upload-Defer-Length",
-        "Upload-Length",
-        "Upload-Metadata",
-        "Upload-Offset",
-        "X-HTTP-Method-Override",
-        "X-Request-Id",
-        "X-Requested-With",
-    )
+_ALLOWED = (
+    "Authorization",
+    "Content-Type",
+    "Content-Disposition",
+    "If-Match",
+    "If-None-Match",
+    "If-Range",
+    "Range",
+    "Tus-Resumable",
+    "Upload-Checksum",
+    "Upload-Concat",
+    "Upload-Defer-Length",
+    "Upload-Length",
+    "Upload-Metadata",
+    "Upload-Offset",
+    "X-HTTP-Method-Override",
+    "X-Request-Id",
+    "X-Requested-With",
 )
 
 
@@ -63,7 +59,7 @@ class Cors:
             return {"Vary": "Origin"}
         return {
             "Access-Control-Allow-Origin": origin,
-            "Access-Control-Expose-Headers": _EXPOSED,
+            "Access-Control-Expose-Headers": ", ".join(_EXPOSED),
             "Vary": "Origin",
         }
 
@@ -76,6 +72,6 @@ class Cors:
             return None
         return {
             "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-            "Access-Control-Allow-Headers": _ALLOWED,
+            "Access-Control-Allow-Headers": ", ".join(_ALLOWED),
             "Access-Control-Max-Age": "86400",
         }

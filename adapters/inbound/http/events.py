@@ -202,15 +202,13 @@ class EventsHandler(RequestHandler):
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")
-        self._stream_connection().stream.socket.setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES
-        )
+        self._stream_connection().stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
     def _stream_connection(self) -> HTTP1Connection:
         return cast(HTTP1Connection, self.request.connection)
 
     def _parse_wishes(self) -> tuple[list[str], bool]:
-        upload_ids = self.get_query_arguments("upload_id")
+        upload_ids = [id_ for id_ in self.get_query_arguments("upload_id") if id_]
         mine = self.get_query_argument("scope", "") == "mine"
         if not upload_ids and not mine:
             raise Refusal(400, "invalid_request", "upload_id or scope=mine is needed")
@@ -222,9 +220,7 @@ class EventsHandler(RequestHandler):
         given = self.request.headers.get("Last-Event-ID", "")
         return int(given) if _SEQUENCE.fullmatch(given) else 0
 
-    async def _refuse(
-        self, error: LongshoreError | Refusal | HTTPError, writing: asyncio.Task[None] | None
-    ) -> None:
+    async def _refuse(self, error: LongshoreError | Refusal | HTTPError, writing: asyncio.Task[None] | None) -> None:
         if writing is not None and self._headers_written:
             body = json.dumps({"type": "error", "code": code_of(error)}).encode()
             self.offer(ProgressMessage(key="error", type_="error", sequence=None, body=body))

@@ -12,7 +12,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
-from adapters.inbound.http.body import RequestBody
+from adapters.inbound.http.body import Body
 from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
 from application.download import DownloadUseCase
@@ -140,7 +140,7 @@ class FormPart(BlockSource):
 class FormReader:
     """Pulls a multipart body apart as it arrives, a block at a time."""
 
-    def __init__(self, body: RequestBody, boundary: str, executor: Executor) -> None:
+    def __init__(self, body: Body, boundary: str, executor: Executor) -> None:
         self._body = body
         self._executor = executor
         self._parser = PushMultipartParser(

@@ -29,7 +29,7 @@ class ProblemHandler(RequestHandler):
     def set_default_headers(self) -> None:
         self.clear_header("Server")
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
+    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ANN401 -- Tornado's signature
         error = kwargs.get("exc_info", (None, HTTPError(status_code), None))[1]
         self.set_header("Content-Type", "application/problem+json")
         self.set_header("Cache-Control", "no-store")

@@ -10,10 +10,12 @@ from tornado.routing import Router
 from tornado.web import Application
 
 from adapters.inbound.common.errors import Refusal
-from adapters.inbound.http.exchange import Exchange, Reply, Services, StreamingExchange
+from adapters.inbound.http.detached import DetachedExchange, is_worth_detaching
+from adapters.inbound.http.exchange import Exchange, Reply, RunningExchange, Services
 from adapters.inbound.http.files import Files
 from adapters.inbound.http.form import Form
 from adapters.inbound.http.health import Health
+from adapters.inbound.http.streaming import StreamingExchange
 from adapters.inbound.http.tus import Tus
 
 Handler = Callable[..., Awaitable[Reply]]
@@ -48,9 +50,8 @@ class ExchangeRouter(Router):
         for path in self._paths:
             if found := path.pattern.fullmatch(request.path):
                 groups = found.groups()
-                return StreamingExchange(
-                    request, partial(path.dispatch, groups=groups), self._services, is_counted=path.is_counted
-                )
+                kind: type[RunningExchange] = DetachedExchange if is_worth_detaching(request) else StreamingExchange
+                return kind(request, partial(path.dispatch, groups=groups), self._services, is_counted=path.is_counted)
         return self._application.find_handler(request)
 
 

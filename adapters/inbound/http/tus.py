@@ -36,9 +36,7 @@ _CONTENT_TYPE = "application/offset+octet-stream"
 class Tus:
     """One method a verb; ``(exchange[, id]) -> Reply``."""
 
-    def __init__(
-        self, *, uploads: UploadUseCase, files: DownloadUseCase, links: Links, max_length_bytes: int
-    ) -> None:
+    def __init__(self, *, uploads: UploadUseCase, files: DownloadUseCase, links: Links, max_length_bytes: int) -> None:
         self._uploads = uploads
         self._files = files
         self._links = links
@@ -162,9 +160,7 @@ class Tus:
 def _check_version(exchange: Exchange) -> None:
     if exchange.headers.get("Tus-Resumable") != VERSION:
         # tus 1.0 §Tus-Version: the 412 MUST include Tus-Version.
-        raise Refusal(
-            412, "unsupported_version", f"this server speaks tus {VERSION}", {"Tus-Version": VERSION}
-        )
+        raise Refusal(412, "unsupported_version", f"this server speaks tus {VERSION}", {"Tus-Version": VERSION})
 
 
 def _check_content_type(exchange: Exchange) -> None:

@@ -31,9 +31,7 @@ class Outgoing:
         *("_rest", "_stalled", "_stream", "_unread", "_waiting"),
     )
 
-    def __init__(
-        self, stream: IOStream, *, max_bytes: int, max_seconds: float, on_slow: Callable[[], None]
-    ) -> None:
+    def __init__(self, stream: IOStream, *, max_bytes: int, max_seconds: float, on_slow: Callable[[], None]) -> None:
         self._stream = stream
         self._max_bytes = max_bytes
         self._max_seconds = max_seconds

@@ -37,7 +37,7 @@ class ProgressSocket(BaseSocket):
 
     def check_request(self) -> None:
         super().check_request()
-        self._wanted = self.get_query_arguments("upload_id")
+        self._wanted = [id_ for id_ in self.get_query_arguments("upload_id") if id_]
         if len(self._wanted) > MAX_IDS:
             raise Refusal(400, "invalid_request", f"at most {MAX_IDS} ids")
 

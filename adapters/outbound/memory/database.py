@@ -12,7 +12,7 @@ from domain.upload import Upload
 
 @dataclass(slots=True)
 class MemoryDatabase:
-    """Everything committed. What goes in or out of ``uploads`` is copied: no caller's entity is the kept one."""
+    """Everything committed. What goes in or out of ``uploads`` is copied: no caller has the kept entity."""
 
     uploads: dict[UploadId, Upload] = field(default_factory=dict)
     received: dict[UploadId, list[Extent]] = field(default_factory=dict)

@@ -15,9 +15,7 @@ class MemoryFeed(Feed):
     def __init__(self) -> None:
         self._listeners: dict[object, Callable[[UploadEvent], None]] = {}
 
-    def listen(
-        self, on_event: Callable[[UploadEvent], None], on_gap: Callable[[], None]
-    ) -> Callable[[], None]:
+    def listen(self, on_event: Callable[[UploadEvent], None], on_gap: Callable[[], None]) -> Callable[[], None]:
         key = object()
         self._listeners[key] = on_event
 

@@ -20,9 +20,7 @@ class MemoryUploadLock(UploadLock):
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
-    def hold(
-        self, upload_id: UploadId, *, on_wanted: Callable[[], None]
-    ) -> AbstractAsyncContextManager[Lease]:
+    def hold(self, upload_id: UploadId, *, on_wanted: Callable[[], None]) -> AbstractAsyncContextManager[Lease]:
         return self._hold(upload_id, on_wanted)
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from ports.upload_repository import UploadRepository
 K = TypeVar("K")
 V = TypeVar("V")
 
+
 class Changes:
     """What one unit of work has changed and not committed; None: deleted."""
 

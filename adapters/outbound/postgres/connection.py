@@ -57,9 +57,7 @@ class Connected(ABC):
             backoff = min(backoff * 2, _LONGEST_BACKOFF)
 
     async def _run_once(self) -> None:
-        connection = await asyncpg.connect(
-            self._dsn, timeout=_CONNECT_SECONDS, command_timeout=_CONNECT_SECONDS
-        )
+        connection = await asyncpg.connect(self._dsn, timeout=_CONNECT_SECONDS, command_timeout=_CONNECT_SECONDS)
         try:
             await self.use(connection)
         finally:

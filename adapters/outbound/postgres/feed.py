@@ -26,9 +26,7 @@ class PostgresFeed(Connected, Feed):
         self.origin = secrets.token_hex(6)
         self._listeners: dict[object, tuple[Callable[[UploadEvent], None], Callable[[], None]]] = {}
 
-    def listen(
-        self, on_event: Callable[[UploadEvent], None], on_gap: Callable[[], None]
-    ) -> Callable[[], None]:
+    def listen(self, on_event: Callable[[UploadEvent], None], on_gap: Callable[[], None]) -> Callable[[], None]:
         key = object()
         self._listeners[key] = (on_event, on_gap)
 

@@ -25,8 +25,8 @@ _NOTIFY = "SELECT pg_notify($1, text) FROM unnest($2::text[]) WITH ORDINALITY AS
 
 
 class PostgresProgressNotifier(Connected, ProgressNotifier):
-    """Listeners of this process hear of an event at once; other processes get every change of state as soon as
-    it can be sent, and of progress the newest, at most ten times a second."""
+    """Listeners of this process hear of an event at once; other processes get every change of state as soon
+    as it can be sent, and of progress the newest, at most ten times a second."""
 
     def __init__(self, url: str, feed: PostgresFeed) -> None:
         super().__init__(url)

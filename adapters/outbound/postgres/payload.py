@@ -8,7 +8,9 @@ from domain.events import EventType, UploadEvent
 from domain.ids import OwnerId, UploadId
 
 CHANNEL = "longshore_progress"
-_MAX_BYTES = 7_900
+_MAX_BYTES = 7_999
+_MAX_NAME = 1024
+"""Characters, of at most 6 bytes each as JSON has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +23,26 @@ class Notice:
 
 def encode_event(origin: str, event: UploadEvent) -> str:
     """Raises:
-    ValueError: too long, even without its file name.
+    ValueError: too long, for all that the file name is cut.
     """
-    text = _encode(origin, event, event.filename)
-    excess = len(text.encode()) - _MAX_BYTES
-    if excess > 0:
-        # In JSON no character is shorter than in UTF-8, so cutting that much of the name is enough.
-        name = event.filename.encode("utf-8", "replace")
-        text = _encode(origin, event, name[: max(0, len(name) - excess)].decode("utf-8", "ignore"))
-    if len(text.encode()) > _MAX_BYTES:
+    fields: dict[str, str | int | None] = {
+        "o": origin,
+        "t": event.type,
+        "at": event.time.isoformat(),
+        "id": event.upload_id,
+        "by": event.owner,
+        "f": event.filename[:_MAX_NAME],
+        "n": event.offset,
+        "len": event.length,
+        "s": event.state,
+    }
+    if event.watch_id != event.upload_id:
+        fields["w"] = event.watch_id
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    data = text.encode("utf-8", "replace")  # halves of surrogate pairs have no UTF-8
+    if len(data) > _MAX_BYTES:
         raise ValueError("the event is too long for a NOTIFY")
-    return text
+    return data.decode()
 
 
 def encode_gap(origin: str) -> str:
@@ -57,21 +68,3 @@ def decode(payload: str) -> Notice:
         state=str(fields["s"]),
     )
     return Notice(str(fields["o"]), event)
-
-
-def _encode(origin: str, event: UploadEvent, filename: str) -> str:
-    fields: dict[str, str | int | None] = {
-        "o": origin,
-        "t": event.type,
-        "at": event.time.isoformat(),
-        "id": event.upload_id,
-        "by": event.owner,
-        "f": filename,
-        "n": event.offset,
-        "len": event.length,
-        "s": event.state,
-    }
-    if event.watch_id != event.upload_id:
-        fields["w"] = event.watch_id
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace").decode()  # halves of surrogate pairs have no UTF-8

@@ -1,1 +1,1 @@
-"""SQLite and PostgreSQL: tables, repositories, ledger and leases over SQLAlchemy Core. Start with ``database.py``."""
+"""SQLite and PostgreSQL over SQLAlchemy Core: repositories, ledger, leases. Start with ``database.py``."""

@@ -54,7 +54,7 @@ class Batches(Generic[T, R]):
             for _, result in batch:
                 result.cancel()
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- it is raised where the items came from
             for _, result in batch:
                 if not result.done():
                     result.set_exception(error)

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -48,7 +48,7 @@ class Database(HealthCheck):
         self.durable = durable
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._sqlite_engine() if self.is_sqlite else self._postgresql_engine()
-        # On SQLite the tasks of this process queue here, in order, instead of polling for the file's one write lock.
+        # On SQLite the tasks of this process queue here, instead of polling for the file's one write lock.
         self._gate = asyncio.Lock() if self.is_sqlite else None
         if self.is_sqlite:
             self._readers = self.engine
@@ -96,7 +96,7 @@ class Database(HealthCheck):
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction that may write from its first statement on; undone unless committed."""
+        """A connection in a transaction that may write from the start on; undone unless committed."""
         async with self.write_turn(), self._writers.connect() as connection:
             yield connection
 
@@ -132,13 +132,13 @@ class Database(HealthCheck):
         )
 
         @event.listens_for(engine.sync_engine, "connect")
-        def prepare(connection: Any, _record: object) -> None:
+        def prepare(connection: SqliteConnection, _record: object) -> None:
             prepare_sqlite(connection, durable=self.durable)
 
         @event.listens_for(engine.sync_engine, "begin")
         def begin(connection: Connection) -> None:
             if connection.get_execution_options().get("longshore_writes"):
-                # A transaction that reads first and then writes could fail at once; this one waits for its turn.
+                # One that reads first and then writes could fail at once; this one waits for its turn.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
 
         return engine
@@ -198,14 +198,18 @@ class Transaction:
                 await self._end()
                 self._connection = await self._stack.enter_async_context(self._database.writing())
                 self._writes = True
-            assert self._connection is not None
-            return await self._connection.execute(statement, rows)
+            return await self._connected().execute(statement, rows)
 
     async def commit(self) -> None:
         with translated():
             if self._writes and self._connection is not None:
                 await self._connection.commit()
             await self._end()
+
+    def _connected(self) -> AsyncConnection:
+        if self._connection is None:
+            raise RuntimeError("the transaction has no connection")
+        return self._connection
 
     async def _end(self) -> None:
         self._connection, self._writes = None, False
@@ -238,15 +242,17 @@ def normalised(url: str) -> URL:
 
 class _Cursor(Protocol):
     def execute(self, statement: str, /) -> object: ...
-    def fetchone(self) -> Any: ...
+    def fetchone(self) -> tuple[str]: ...
     def close(self) -> None: ...
 
 
-class _SqliteConnection(Protocol):
-    cursor: Callable[[], Any]
+class SqliteConnection(Protocol):
+    """What sqlite3's own connections and SQLAlchemy's disguise of aiosqlite's have in common."""
+
+    def cursor(self) -> _Cursor: ...
 
 
-def prepare_sqlite(connection: _SqliteConnection, *, durable: bool = True, foreign_keys: bool = True) -> None:
+def prepare_sqlite(connection: SqliteConnection, *, durable: bool = True, foreign_keys: bool = True) -> None:
     cursor: _Cursor = connection.cursor()
     try:
         _run(cursor, _pragmas(durable=durable, foreign_keys=foreign_keys))
@@ -269,7 +275,7 @@ def _run(cursor: _Cursor, statements: Iterable[str]) -> None:
 
 
 def _become_wal(cursor: _Cursor) -> None:
-    """Turn write-ahead logging on, once in a file's life; SQLite does not wait for others when it does that."""
+    """Turn write-ahead logging on, once in a file's life; in doing that SQLite does not wait for others."""
     cursor.execute("PRAGMA journal_mode")
     if cursor.fetchone()[0] == "wal":
         return

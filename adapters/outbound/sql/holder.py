@@ -1,4 +1,4 @@
-"""Who holds a lease, told so that a neighbour on the same machine can see whether that process still lives."""
+"""Who holds a lease, told so that a neighbour on the same machine can see whether that one still lives."""
 
 import os
 import platform

@@ -1,7 +1,7 @@
 """The rows that leases are: claimed, wanted, taken over, renewed and released, each in one short statement.
 
-Whether a lease has run out is for the database's clock to say, PostgreSQL's own; with SQLite all processes are on
-one machine and its clock is the database's.
+Whether a lease has run out is for the database's clock to say: PostgreSQL's own; with SQLite all processes
+are on one machine, whose clock it is.
 """
 
 import asyncio
@@ -29,6 +29,14 @@ _c = upload_leases.c
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A lease that is ours now, ``since`` on the monotonic clock at the earliest."""
+
+    token: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A lease as it stands; ``is_over`` if it has run out or was released."""
 
@@ -47,10 +55,10 @@ class SqlLeases:
         self._claims = Batches[tuple[UploadId, str], bool](self._claim_all, limit=_MAX_BATCH)
         self._releases = Batches[str, None](self._release_all, limit=_MAX_BATCH)
 
-    async def claim(self, upload_id: UploadId) -> str | None:
-        """The token of the lease, or None if somebody else's stands."""
-        token = secrets.token_hex(16)
-        return token if await self._claims.submit((upload_id, token)) else None
+    async def claim(self, upload_id: UploadId) -> Taken | None:
+        """The lease, or None if somebody else's stands."""
+        mine = Taken(secrets.token_hex(16), self._clock.monotonic())
+        return mine if await self._claims.submit((upload_id, mine.token)) else None
 
     async def want(self, upload_id: UploadId, *, by: str) -> bool:
         """Ask its holder to let go, instead of whoever asked before; False if there is no holder."""
@@ -67,17 +75,23 @@ class SqlLeases:
         if not rows:
             return None
         row = rows[0]
-        return Found(row["token"], Holder.parse(row["holder"]), row["expires_at"], bool(row["is_over"]), row["wanted_by"])
+        return Found(
+            row["token"],
+            Holder.parse(row["holder"]),
+            row["expires_at"],
+            bool(row["is_over"]),
+            row["wanted_by"],
+        )
 
-    async def take_over(self, upload_id: UploadId, *, token: str, wanted_by: str) -> str | None:
-        """The new token in place of ``token``; None if that has changed, or another one wants it by now."""
-        new = secrets.token_hex(16)
-        mine = update(upload_leases).where(_c.upload_id == upload_id, _c.token == token, _c.wanted_by == wanted_by)
-        values = {"token": new, "holder": self._holder, "expires_at": self._in(TTL), "wanted_by": None}
+    async def take_over(self, upload_id: UploadId, *, token: str, wanted_by: str) -> Taken | None:
+        """The lease in place of ``token``'s; None if that has changed, or another one wants it by now."""
+        mine = Taken(secrets.token_hex(16), self._clock.monotonic())
+        old = update(upload_leases).where(_c.upload_id == upload_id, _c.token == token, _c.wanted_by == wanted_by)
+        new = {"token": mine.token, "holder": self._holder, "expires_at": self._in(TTL), "wanted_by": None}
         async with self._database.transaction() as transaction:
-            done = await transaction.write(mine.values(values))
+            done = await transaction.write(old.values(new))
             await transaction.commit()
-        return new if done.rowcount else None
+        return mine if done.rowcount else None
 
     async def renew(self, tokens: Sequence[str]) -> set[str]:
         """Put their ends off; return those that still stand."""
@@ -119,7 +133,11 @@ class SqlLeases:
     async def _claim_all(self, claims: Sequence[tuple[UploadId, str]]) -> Sequence[bool]:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         fresh = insert(upload_leases).values(expires_at=self._in(TTL))
-        ours = {"token": fresh.excluded.token, "holder": fresh.excluded.holder, "expires_at": fresh.excluded.expires_at}
+        ours = {
+            "token": fresh.excluded.token,
+            "holder": fresh.excluded.holder,
+            "expires_at": fresh.excluded.expires_at,
+        }
         upsert = fresh.on_conflict_do_update(
             index_elements=[_c.upload_id], set_={**ours, "wanted_by": None}, where=self._is_over()
         )

@@ -1,7 +1,7 @@
 """The ledger's batches on PostgreSQL: a connection of its own, one statement a batch of plain receipts."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,6 +9,9 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger_entry import Entry, before, range_row
 from domain.ids import UploadId
 from domain.upload import OPEN_STATES
+
+if TYPE_CHECKING:
+    import asyncpg  # SQLAlchemy loads it where it is used
 
 # FOR KEY SHARE waits for a takeover, which changes the token, and makes it wait for us; a renewal passes by.
 # Locked in order of the ids, as everywhere, so that no two can wait for one another.
@@ -42,7 +45,7 @@ class PostgresLedgerWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: AsyncConnection | None = None
-        self._driver: Any = None
+        self._driver: asyncpg.Connection | None = None
 
     async def write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
         driver = await self._connected()
@@ -61,13 +64,12 @@ class PostgresLedgerWriter:
     async def close(self) -> None:
         await self._disconnect()
 
-    async def _connected(self) -> Any:
-        if self._connection is not None and self._driver.is_closed():
+    async def _connected(self) -> "asyncpg.Connection":
+        if self._driver is not None and self._driver.is_closed():
             await self._disconnect()
-        if self._connection is None:
-            connection = await self._database.connect()
-            self._driver = (await connection.get_raw_connection()).driver_connection
-            self._connection = connection
+        if self._driver is None:
+            self._connection = await self._database.connect()
+            self._driver = (await self._connection.get_raw_connection()).driver_connection
         return self._driver
 
     async def _disconnect(self) -> None:
@@ -77,7 +79,7 @@ class PostgresLedgerWriter:
             await connection.close()
 
 
-async def _insert(driver: Any, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
+async def _insert(driver: "asyncpg.Connection", entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
     # One statement can't touch a row twice: of two receipts for the same bytes the later one is written.
     rows = {(entry.token, *range_row(entry)[:3]): (entry.token, *range_row(entry)) for entry in entries}
     tokens, upload_ids, starts, ends, crcs = zip(*rows.values(), strict=True)
@@ -85,7 +87,7 @@ async def _insert(driver: Any, entries: Sequence[Entry]) -> set[tuple[UploadId, 
     return {(row["upload_id"], row["token"]) for row in found}
 
 
-async def _write_changes(driver: Any, entries: Sequence[Entry]) -> None:
+async def _write_changes(driver: "asyncpg.Connection", entries: Sequence[Entry]) -> None:
     receipts = [entry.receipt for entry in entries]
     folds = [(r.upload_id, r.extent.range.start, r.extent.range.end) for r in receipts if r.folds]
     states = [(r.state.value, r.upload_id, before(r.state)) for r in receipts if r.state is not None]

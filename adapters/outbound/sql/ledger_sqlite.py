@@ -38,7 +38,8 @@ class SqliteLedgerWriter:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, entries)
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        if self._connection is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown(wait=False)
 
     def _write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:

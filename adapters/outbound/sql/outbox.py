@@ -1,4 +1,5 @@
-"""Events kept in the transaction that made them true, until they are published. Contract: tests/contract/test_outbox.py."""
+"""Events, kept in the transaction that made them true until they are published.
+Contract: tests/contract/test_outbox.py."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The tables, for SQLite and PostgreSQL alike; infrastructure/migrations builds them, a test holds both together."""
+"""The tables, for SQLite and PostgreSQL alike; infrastructure/migrations builds them, a test compares."""
 
 from datetime import UTC, datetime
 
@@ -56,7 +56,7 @@ def _listed(words: list[str]) -> str:
     return ", ".join(f"'{word}'" for word in sorted(words))
 
 
-# Written out, not bound: both databases use a partial index only where they can read its condition in the query.
+# Written out, not bound: a partial index is used only where its condition can be read in the query.
 IS_OPEN = f"state IN ({_listed([*OPEN_STATES])})"
 
 uploads = Table(
@@ -65,8 +65,18 @@ uploads = Table(
     Column("id", String(32), primary_key=True),
     Column("owner", Text, nullable=False),
     Column("watch_id", Text, nullable=False),
-    Column("kind", String(16), CheckConstraint(f"kind IN ({_listed([*UploadKind])})", name="kind"), nullable=False),
-    Column("state", String(16), CheckConstraint(f"state IN ({_listed([*UploadState])})", name="state"), nullable=False),
+    Column(
+        "kind",
+        String(16),
+        CheckConstraint(f"kind IN ({_listed([*UploadKind])})", name="kind"),
+        nullable=False,
+    ),
+    Column(
+        "state",
+        String(16),
+        CheckConstraint(f"state IN ({_listed([*UploadState])})", name="state"),
+        nullable=False,
+    ),
     Column("length", BigInteger, CheckConstraint("length >= 0", name="length")),
     Column("metadata", Text, nullable=False),
     Column("parts", Text, nullable=False),
@@ -74,7 +84,13 @@ uploads = Table(
     Column("updated_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Index("ix_uploads_watch_id", "watch_id"),
-    Index("ix_uploads_open_owner", "owner", "created_at", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
+    Index(
+        "ix_uploads_open_owner",
+        "owner",
+        "created_at",
+        sqlite_where=text(IS_OPEN),
+        postgresql_where=text(IS_OPEN),
+    ),
     Index("ix_uploads_open_expires_at", "expires_at", sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
 )
 
@@ -105,7 +121,8 @@ files = Table(
     Index("ix_files_owner_size", "owner", "size"),  # what an owner holds is summed from the index alone
 )
 
-# The unique token makes a takeover, which changes it, wait for FOR KEY SHARE, and a renewal, which does not, pass by.
+# The token is unique so that in PostgreSQL a takeover, which changes it, waits for the ledger's KEY SHARE lock,
+# and a renewal, which does not, passes by.
 upload_leases = Table(
     "upload_leases",
     metadata,

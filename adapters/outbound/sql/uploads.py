@@ -4,7 +4,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, delete, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.mapping import extent_to_row, upload_from_row, upload_to_row
@@ -65,7 +77,9 @@ class SqlUploadRepository(UploadRepository):
     async def usage(self, owner: OwnerId) -> Usage:
         unfinished = select(func.count(), func.coalesce(func.sum(_c.length), 0)).where(_c.owner == owner, _IS_OPEN)
         stored = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner)
-        columns = [column.label(name) for column, name in zip(unfinished.subquery().c, ("count", "length"), strict=True)]
+        columns = [
+            column.label(name) for column, name in zip(unfinished.subquery().c, ("count", "length"), strict=True)
+        ]
         [row] = await self._transaction.read(select(*columns, stored.scalar_subquery().label("stored")))
         return Usage(open_uploads=int(row["count"]), bytes=int(row["length"]) + int(row["stored"]))
 

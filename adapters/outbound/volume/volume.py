@@ -11,8 +11,8 @@ fsynced once, so that an upload never has to wait for one.
 import errno
 import os
 import secrets
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from domain.errors import FileGone, StorageFull, StorageUnavailable
@@ -47,7 +47,7 @@ class Volume:
                 return volume_id
             # staged and blobs alone: another server is laying the same folder out just now, or one was cut off.
             if strangers := {entry.name for entry in self.root.iterdir()} - {"staged", "blobs", _MARKER}:
-                raise WrongVolume(f"holds other things ({sorted(strangers)[0]}, …) and no {_MARKER} marker")
+                raise WrongVolume(f"holds other things ({min(strangers)}, …) and no {_MARKER} marker")
             for folder in (self.staged, self.blobs):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 for shard in _SHARDS:
@@ -88,15 +88,11 @@ class Volume:
             os.fsync(fd)
         finally:
             os.close(fd)
-        try:
+        with suppress(FileExistsError):  # the other server's: it stands
             os.link(draft, self.root / _MARKER)
-        except FileExistsError:
-            pass  # the other server's: it stands
         os.unlink(draft)
         sync_folder(self.root)
-        volume_id = self.identify()
-        assert volume_id is not None
-        return volume_id
+        return self.identify() or ""
 
 
 def sync_folder(folder: Path) -> None:

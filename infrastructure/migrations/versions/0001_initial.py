@@ -35,9 +35,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_uploads_watch_id", "uploads", ["watch_id"])
     for name, columns in (("owner", ["owner", "created_at"]), ("expires_at", ["expires_at"])):
-        op.create_index(
-            f"ix_uploads_open_{name}", "uploads", columns, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN
-        )
+        op.create_index(f"ix_uploads_open_{name}", "uploads", columns, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN)
 
     op.create_table(
         "received_ranges",

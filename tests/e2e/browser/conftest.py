@@ -28,6 +28,21 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path_factory.mktemp("server") / "data") as process:
+        yield process
+
+
+@pytest.fixture
+def server(shared_server: ServerProcess) -> ServerProcess:
+    """The module's server, without what the test before left unfinished: the page would list it."""
+    tus = Tus(Http(shared_server.port))
+    for upload_id in tus.open_uploads():
+        tus.delete(f"/uploads/{upload_id}")
+    return shared_server
+
+
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     launched = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
     yield launched

@@ -28,9 +28,7 @@ THEMES: tuple[Theme, ...] = ("light", "dark")
 @pytest.fixture(params=THEMES)
 def themed(request: pytest.FixtureRequest, browser: Browser, server: ServerProcess) -> Iterator[UploadPage]:
     """The page in each theme, 360 pixels wide; axe may run in it."""
-    context = browser.new_context(
-        color_scheme=request.param, viewport={"width": 360, "height": 740}, bypass_csp=True
-    )
+    context = browser.new_context(color_scheme=request.param, viewport={"width": 360, "height": 740}, bypass_csp=True)
     page = UploadPage(context.new_page(), server.url)
     page.open()
     yield page
@@ -52,9 +50,7 @@ def serious(page: Page) -> list[str]:
 
 def overflow(page: Page) -> int:
     """Pixels one would have to scroll sideways."""
-    too_wide: int = page.evaluate(
-        "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
-    )
+    too_wide: int = page.evaluate("document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth")
     return too_wide
 
 
@@ -76,9 +72,7 @@ def test_the_busy_page_is_fit_for_all(themed: UploadPage, make_file: MakeFile) -
     assert_fit_for_all(themed)
 
 
-def test_the_page_in_trouble_is_fit_for_all(
-    themed: UploadPage, make_file: MakeFile, server_tus: Tus
-) -> None:
+def test_the_page_in_trouble_is_fit_for_all(themed: UploadPage, make_file: MakeFile, server_tus: Tus) -> None:
     server_tus.created(1000, metadata(filename="missing.mov"))
     themed.reload()
     themed.expect_state("missing.mov", "missing")

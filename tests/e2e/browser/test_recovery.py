@@ -63,9 +63,7 @@ def test_queued_files_survive_a_killed_browser_too(
             assert download(page.content_url(file.name)) == sha256(file)
 
 
-def test_a_reload_goes_on_where_it_was(
-    page: UploadPage, make_file: MakeFile, download: Download, watch: Watch
-) -> None:
+def test_a_reload_goes_on_where_it_was(page: UploadPage, make_file: MakeFile, download: Download, watch: Watch) -> None:
     file = make_file("a.bin", size=24 * MIB)
     page.limit_upload_speed(6 * MIB)
     page.choose(file)
@@ -124,17 +122,14 @@ def test_a_killed_server_is_waited_for(
     assert [download(page.content_url(file.name)) for file in files] == [sha256(file) for file in files]
 
 
-def test_a_lost_line_is_waited_for(
-    troubled_page: UploadPage, context: BrowserContext, make_file: MakeFile, download: Download
-) -> None:
+def test_a_lost_line_is_waited_for(troubled_page: UploadPage, make_file: MakeFile, download: Download) -> None:
     page = troubled_page
     file = make_file("a.bin", size=16 * MIB)
     page.limit_upload_speed(4 * MIB)
     page.choose(file)
     page.wait_for_stored("a.bin", 10)
-    context.set_offline(True)
+    page.cut_the_line()
     expect(page.words("a.bin")).to_contain_text("You are offline.", timeout=15_000)
-    context.set_offline(False)
     page.limit_upload_speed(None)
     page.expect_done("a.bin")
     assert download(page.content_url("a.bin")) == sha256(file)
@@ -173,9 +168,7 @@ def test_choosing_a_file_that_is_missed_continues_its_upload(
     assert watch.patch_offsets == [MIB]
 
 
-def test_a_different_file_is_not_mixed_in(
-    page: UploadPage, make_file: MakeFile, server_tus: Tus, watch: Watch
-) -> None:
+def test_a_different_file_is_not_mixed_in(page: UploadPage, make_file: MakeFile, server_tus: Tus, watch: Watch) -> None:
     target = server_tus.created(2 * MIB, metadata(filename="film.mov"))
     assert server_tus.patch(target, 0, bytes(MIB)).status == 204
     page.reload()
@@ -185,9 +178,7 @@ def test_a_different_file_is_not_mixed_in(
     assert server_tus.offset(target) == MIB
 
 
-def test_an_upload_that_moves_elsewhere_is_left_alone(
-    page: UploadPage, make_file: MakeFile, server_tus: Tus
-) -> None:
+def test_an_upload_that_moves_elsewhere_is_left_alone(page: UploadPage, make_file: MakeFile, server_tus: Tus) -> None:
     file = make_file("film.mov", size=2 * MIB)
     content = file.read_bytes()
     target = server_tus.created(2 * MIB, metadata(filename="film.mov"))
@@ -216,24 +207,25 @@ def test_a_second_tab_watches_and_takes_over(
 
 
 def test_a_file_that_vanished_from_disk_is_finished_from_the_copy(
-    troubled_page: UploadPage, make_file: MakeFile, download: Download
+    playwright: Playwright, server: ServerProcess, make_file: MakeFile, download: Download, tmp_path: Path
 ) -> None:
-    page, file = troubled_page, make_file("a.bin", size=24 * MIB)
+    file = make_file("a.bin", size=24 * MIB)
     expected = sha256(file)
-    page.limit_upload_speed(6 * MIB)
-    page.choose(file)
-    page.wait_until_kept("a.bin")
-    file.unlink()
-    page.limit_upload_speed(None)
-    page.expect_done("a.bin")
-    assert download(page.content_url("a.bin")) == expected
+    with profile(playwright, tmp_path / "profile") as context:  # a private window copies nothing
+        page = UploadPage(context.new_page(), server.url)
+        page.open()
+        page.limit_upload_speed(6 * MIB)
+        page.choose(file)
+        page.wait_until_kept("a.bin")
+        file.unlink()
+        page.limit_upload_speed(None)
+        page.expect_done("a.bin")
+        assert download(page.content_url("a.bin")) == expected
 
 
 def test_leaving_warns_only_while_bytes_would_be_lost(page: UploadPage, make_file: MakeFile) -> None:
     def would_warn() -> bool:
-        asked: bool = page.page.evaluate(
-            "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
-        )
+        asked: bool = page.page.evaluate("!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))")
         return asked
 
     assert not would_warn()

@@ -23,9 +23,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPro
         yield process
 
 
-def test_too_large_is_said_at_once(
-    browser: Browser, small_server: ServerProcess, make_file: MakeFile
-) -> None:
+def test_too_large_is_said_at_once(browser: Browser, small_server: ServerProcess, make_file: MakeFile) -> None:
     context = browser.new_context()
     page = UploadPage(context.new_page(), small_server.url)
     page.open()

@@ -32,9 +32,7 @@ def test_several_files_arrive_byte_for_byte(page: UploadPage, make_file: MakeFil
     expect(page.page.locator("#overall")).to_have_text("5 files stored")
 
 
-def test_the_finished_file_is_named_by_the_upload(
-    page: UploadPage, make_file: MakeFile, server: ServerProcess
-) -> None:
+def test_the_finished_file_is_named_by_the_upload(page: UploadPage, make_file: MakeFile, server: ServerProcess) -> None:
     page.choose(make_file("a.bin", size=10_000))
     page.expect_done("a.bin")
     upload_id = page.upload_url("a.bin").rsplit("/", 1)[1]
@@ -73,9 +71,7 @@ def test_the_server_tells_what_is_stored_before_it_acknowledges(
     page.expect_done("a.bin")
 
 
-def test_without_a_websocket_acknowledged_bytes_count(
-    troubled_page: UploadPage, make_file: MakeFile
-) -> None:
+def test_without_a_websocket_acknowledged_bytes_count(troubled_page: UploadPage, make_file: MakeFile) -> None:
     page = troubled_page
     page.page.route_web_socket("**/ws/progress", lambda socket: socket.close())
     page.reload()
@@ -123,9 +119,7 @@ def test_pause_stops_the_bytes_and_resume_goes_on(
     assert download(page.content_url("a.bin")) == sha256(file)
 
 
-def test_cancel_asks_and_has_the_server_forget(
-    page: UploadPage, make_file: MakeFile, server_tus: Tus
-) -> None:
+def test_cancel_asks_and_has_the_server_forget(page: UploadPage, make_file: MakeFile, server_tus: Tus) -> None:
     page.limit_upload_speed(2 * MIB)
     page.choose(make_file("a.bin", size=30 * MIB))
     page.wait_for_stored("a.bin", 5)
@@ -200,9 +194,7 @@ def test_the_link_is_copied(page: UploadPage, make_file: MakeFile) -> None:
     expect(page.row("a.bin").locator(".copy")).to_have_text("Copied")
 
 
-def test_a_program_finds_its_file_under_the_link(
-    page: UploadPage, make_file: MakeFile, download: Download
-) -> None:
+def test_a_program_finds_its_file_under_the_link(page: UploadPage, make_file: MakeFile, download: Download) -> None:
     file = make_file("a.jpg.exe", size=5000)
     page.choose(file)
     page.expect_done(file.name)

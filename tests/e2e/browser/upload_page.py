@@ -18,6 +18,8 @@ class UploadPage:
         self.page = page
         self.url = url
         self._network: CDPSession | None = None
+        # Choosers are caught from the start: asked for only when a key is pressed, one can be too quick for us.
+        page.on("filechooser", lambda _: None)
 
     def open(self) -> None:
         self.page.goto(self.url)
@@ -44,17 +46,19 @@ class UploadPage:
 
     def limit_upload_speed(self, bytes_per_second: int | None) -> None:
         """Slow the page's sending down, as a thin line would; None takes the brake off."""
+        self._set_network(upload=bytes_per_second or -1)
+
+    def cut_the_line(self) -> None:
+        """Offline, and the browser knows it; ``limit_upload_speed`` mends it."""
+        self._set_network(offline=True)
+
+    def _set_network(self, *, upload: int = -1, offline: bool = False) -> None:
         if self._network is None:
             self._network = self.page.context.new_cdp_session(self.page)
             self._network.send("Network.enable")
         self._network.send(
             "Network.emulateNetworkConditions",
-            {
-                "offline": False,
-                "latency": 0,
-                "downloadThroughput": -1,
-                "uploadThroughput": bytes_per_second or -1,
-            },
+            {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload},
         )
 
     # ---- rows

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_coverage_is_the_union_whatever_the_order_and_overlap(added: list[ByteRa
 @given(st.lists(ranges, max_size=30))
 def test_stretches_are_sorted_and_never_touch(added: list[ByteRange]) -> None:
     kept = [one.range for one in ReceivedRanges([extent(one) for one in added])]
-    assert all(left.end < right.start for left, right in zip(kept, kept[1:], strict=False))
+    assert all(left.end < right.start for left, right in pairwise(kept))
 
 
 @given(st.lists(ranges, max_size=20), st.integers(0, 100))

@@ -7,7 +7,14 @@ from domain.metadata import Metadata
 
 @pytest.mark.parametrize(
     ("sent", "name"),
-    [("a.txt", "a.txt"), ("../../etc/passwd", "passwd"), ("C:\\a\\b.txt", "b.txt"), ("", "unnamed"), ("a\0b", "ab"), ("/", "unnamed")],
+    [
+        ("a.txt", "a.txt"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\a\\b.txt", "b.txt"),
+        ("", "unnamed"),
+        ("a\0b", "ab"),
+        ("/", "unnamed"),
+    ],
 )
 def test_a_file_name_is_the_last_segment_of_what_was_sent(sent: str, name: str) -> None:
     assert Metadata.of(filename=sent).filename == name
@@ -40,7 +47,9 @@ def test_there_is_a_limit_to_what_is_kept() -> None:
         Metadata((("a", bytes(17000)),))
 
 
-@pytest.mark.parametrize("text", ["", "a" * 31, "a" * 33, "A" * 32, "g" * 32, "../" + "a" * 29, "a" * 31 + "\n", "١" * 32])
+@pytest.mark.parametrize(
+    "text", ["", "a" * 31, "a" * 33, "A" * 32, "g" * 32, "../" + "a" * 29, "a" * 31 + "\n", "١" * 32]
+)
 def test_what_is_not_an_id_is_nothing_that_exists(text: str) -> None:
     with pytest.raises(UploadNotFound):
         parse_upload_id(text)

@@ -88,7 +88,14 @@ def test_an_upload_with_missing_bytes_is_not_assembled() -> None:
 
 @pytest.mark.parametrize(
     ("at", "announced", "error"),
-    [(1, 1, OffsetMismatch), (0, 11, LengthExceeded), (0, 10, None), (0, 0, None), (0, None, None), (11, None, OffsetMismatch)],
+    [
+        (1, 1, OffsetMismatch),
+        (0, 11, LengthExceeded),
+        (0, 10, None),
+        (0, 0, None),
+        (0, None, None),
+        (11, None, OffsetMismatch),
+    ],
 )
 def test_bytes_are_taken_at_the_offset_and_up_to_the_length(
     at: int, announced: int | None, error: type[LongshoreError] | None

@@ -61,9 +61,7 @@ def test_a_json_line_has_what_a_machine_asks_for() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["tornado.access", "tornado.application", "asyncio", "sqlalchemy.pool", "application"]
-)
+@pytest.mark.parametrize("name", ["tornado.access", "tornado.application", "asyncio", "sqlalchemy.pool", "application"])
 def test_the_loggers_of_libraries_and_of_the_core_go_the_same_way(name: str) -> None:
     stream = configured("json")
     with structlog.contextvars.bound_contextvars(request_id="r1"):
@@ -116,9 +114,7 @@ def test_no_value_forges_a_line_or_steers_the_terminal(format_: Literal["console
     with structlog.contextvars.bound_contextvars(request_id=FORGED):
         log.warning(FORGED)
         log.warning("of %s", FORGED)
-    structlog.get_logger("b").warning(
-        "stored", filename=FORGED, many=[FORGED], more={FORGED: FORGED}, data=b"\n\x1b"
-    )
+    structlog.get_logger("b").warning("stored", filename=FORGED, many=[FORGED], more={FORGED: FORGED}, data=b"\n\x1b")
     text = stream.getvalue()
     assert len(text.splitlines()) == 3
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028]", text)
@@ -152,9 +148,7 @@ def test_secrets_are_never_written(format_: Literal["console", "json"]) -> None:
     stream = configured(format_)
     log = structlog.get_logger("a")
     log.info("connecting to postgresql://root:hunter2@h/db")
-    log.info(
-        "x", url="postgresql+asyncpg://root:hunter2@h/db", link="/files/1/content?expires=1&signature=hunter2"
-    )
+    log.info("x", url="postgresql+asyncpg://root:hunter2@h/db", link="/files/1/content?expires=1&signature=hunter2")
     log.info("x", Authorization="Bearer hunter2", cookie="hunter2", password="hunter2", link_secret="hunter2")
     log.info(
         "x",

@@ -21,7 +21,7 @@ from infrastructure.settings import (
 NO_FILE = Path("/nonexistent/.env")
 
 
-def problems(dotenv: Path = NO_FILE, **env: str) -> list[str]:
+def problems(env: dict[str, str], dotenv: Path = NO_FILE) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         load_settings(env, dotenv)
     return list(caught.value.problems)
@@ -110,9 +110,7 @@ def test_lists_are_separated_by_commas() -> None:
 
 
 def test_none_lifts_a_limit() -> None:
-    settings = load_settings(
-        {"QUOTA_OPEN_UPLOADS": "none", "QUOTA_BYTES": "NONE", "RATE_LIMIT": "none"}, NO_FILE
-    )
+    settings = load_settings({"QUOTA_OPEN_UPLOADS": "none", "QUOTA_BYTES": "NONE", "RATE_LIMIT": "none"}, NO_FILE)
     assert (settings.quota_open_uploads, settings.quota_bytes, settings.rate_limit) == (None, None, None)
 
 
@@ -178,21 +176,21 @@ def test_variables_of_others_and_of_later_parts_are_tolerated() -> None:
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_clear_line(name: str, value: str, allowed: str) -> None:
-    (line,) = problems(**{name: value})
+    (line,) = problems({name: value})
     assert line.startswith(f"{name}: ")
     assert allowed in line
     assert "\n" not in line
 
 
 def test_every_problem_is_told_at_once() -> None:
-    lines = problems(API_PORT="x", DURABILITY="y", MAX_CHUNK_SIZE="z", AUTH_MODE="jwt")
+    lines = problems({"API_PORT": "x", "DURABILITY": "y", "MAX_CHUNK_SIZE": "z", "AUTH_MODE": "jwt"})
     assert [line.split(":")[0] for line in lines] == ["API_PORT", "DURABILITY", "MAX_CHUNK_SIZE", "AUTH_MODE"]
 
 
 def test_a_problem_shows_what_was_given_without_ending_its_line() -> None:
-    (line,) = problems(API_PORT="1\nroot: ok")
+    (line,) = problems({"API_PORT": "1\nroot: ok"})
     assert r"'1\nroot: ok'" in line
-    (line,) = problems(API_PORT="9" * 5000)
+    (line,) = problems({"API_PORT": "9" * 5000})
     assert len(line) < 200
 
 
@@ -211,7 +209,7 @@ def test_a_problem_shows_what_was_given_without_ending_its_line() -> None:
     ],
 )
 def test_a_problem_never_shows_a_password(name: str, value: str) -> None:
-    (line,) = problems(**{name: value})
+    (line,) = problems({name: value})
     assert "hunter2" not in line
 
 
@@ -228,9 +226,7 @@ def test_effective_settings_show_no_secret() -> None:
 
 
 def test_what_is_shown_can_be_loaded_again() -> None:
-    settings = load_settings(
-        {"UPLOAD_TTL": "90s", "QUOTA_BYTES": "5MB", "TRUSTED_PROXIES": "::1,10.0.0.0/8"}, NO_FILE
-    )
+    settings = load_settings({"UPLOAD_TTL": "90s", "QUOTA_BYTES": "5MB", "TRUSTED_PROXIES": "::1,10.0.0.0/8"}, NO_FILE)
     assert load_settings(settings.shown(), NO_FILE) == settings
 
 
@@ -268,14 +264,14 @@ def test_dotenv_of_the_working_folder_is_the_default(tmp_path: Path, monkeypatch
 def test_a_slip_in_dotenv_stops_the_start(tmp_path: Path, text: str, expected: str) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text(text)
-    (line,) = problems(dotenv)
+    (line,) = problems({}, dotenv)
     assert expected in line
 
 
 def test_a_dotenv_that_is_not_text_stops_the_start(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_bytes(b"API_PORT=\xff\n")
-    (line,) = problems(dotenv)
+    (line,) = problems({}, dotenv)
     assert "not UTF-8" in line
 
 

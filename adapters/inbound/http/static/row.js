@@ -49,7 +49,7 @@ export class Row {
     this.#drawBar();
     this.#set("words", wordsOf(upload), (words) => (this.words.textContent = words));
     this.#set("pace", paceOf(upload), (pace) => (this.pace.textContent = pace));
-    this.#drawButtons();
+    this.#keepFocus(() => this.#drawButtons());
   }
 
   #drawIcon(icon) {
@@ -109,9 +109,11 @@ export class Row {
   }
 
   /** When the focused button disappears, its row's next one takes over. */
-  keepFocus() {
-    const lost = document.activeElement?.hidden && this.node.contains(document.activeElement);
-    if (lost) this.focusable()?.focus();
+  #keepFocus(change) {
+    const focused = document.activeElement;
+    const ours = this.node.contains(focused);
+    change();
+    if (ours && focused.hidden) this.focusable()?.focus();
   }
 
   focusable() {

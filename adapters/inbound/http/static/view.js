@@ -71,10 +71,7 @@ export class View {
 
   #redraw(upload) {
     this.#stale.delete(upload);
-    const row = this.#rows.get(upload);
-    if (!row) return;
-    row.draw();
-    row.keepFocus();
+    this.#rows.get(upload)?.draw();
     this.#drawBoard();
   }
 

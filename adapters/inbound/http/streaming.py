@@ -1,0 +1,103 @@
+"""Exchanges through Tornado's own connection, which feeds the body block by block."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import cast
+
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
+
+from adapters.inbound.http.body import RequestBody
+from adapters.inbound.http.exchange import (
+    LINGER_BYTES,
+    LINGER_SECONDS,
+    Reply,
+    Route,
+    RunningExchange,
+    Services,
+    announced_length,
+    reason_of,
+)
+
+_UNLIMITED = 1 << 62
+
+
+class StreamingExchange(RunningExchange):
+    def __init__(
+        self, request: HTTPServerRequest, route: Route, services: Services, *, is_counted: bool = True
+    ) -> None:
+        super().__init__(request, route, services, is_counted=is_counted)
+        self._connection = cast(HTTP1Connection, request.connection)
+        self._body = RequestBody(announced_length(request.headers), services.executor)
+        self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
+        self._is_body_read = False
+        self._is_replied = False
+        self._is_finished = False
+        self._discarded = 0
+
+    @property
+    def body(self) -> RequestBody:
+        return self._body
+
+    # What Tornado calls
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        self._connection.set_max_body_size(_UNLIMITED)
+        self._task = asyncio.create_task(self.run())
+        return self._body.wanted  # Tornado goes on once it is done: a reply that needs no body comes before
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        if not self._is_replied:
+            return self._body.feed(chunk)
+        self._discarded += len(chunk)
+        if self._discarded > LINGER_BYTES:
+            self._finish()
+        return None
+
+    def finish(self) -> None:
+        self._is_body_read = True
+        self._body.feed_eof()
+        if self._is_replied:
+            self._finish()
+
+    def on_connection_close(self) -> None:
+        self._is_closed = True
+        self._body.stop()
+
+    # What the exchange asks for
+
+    async def send(self, reply: Reply) -> None:
+        if self._is_closed:
+            return
+        line = ResponseStartLine("HTTP/1.1", reply.status, reason_of(reply.status))
+        has_body = self.request.method != "HEAD"
+        sent = self._connection.write_headers(
+            line, HTTPHeaders(reply.complete_headers()), reply.body if has_body and reply.body else None
+        )
+        if has_body and reply.content is not None:
+            await sent
+            async for block in reply.content:
+                await self._connection.write(block)
+        self._is_replied = True
+        if self._is_body_read or self._awaits_continue():
+            self._finish()
+        else:
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._finish)
+
+    def abandon(self) -> None:
+        if not self._is_closed:
+            self._is_finished = True
+            self._connection.close()
+
+    def _awaits_continue(self) -> bool:
+        """Whether the client still waits for our word before it sends the body: it won't get a 100 any more."""
+        return "Expect" in self.request.headers and not self._body.wanted.done()
+
+    def _finish(self) -> None:
+        if not self._is_finished:
+            self._is_finished = True
+            if not self._is_closed:
+                self._connection.finish()

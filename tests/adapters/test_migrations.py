@@ -1,0 +1,197 @@
+"""Migrations: what they build is what tables.py says, and any number of starting servers can run them."""
+
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, CreateTable, Inspector, inspect, text
+from sqlalchemy.engine.interfaces import ReflectedIndex
+
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.tables import metadata
+from domain.errors import RepositoryUnavailable
+from infrastructure.database import migrate
+from tests.support.builders import an_upload, extent, told
+from tests.support.stores import Store, added, kept
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite+aiosqlite:///{tmp_path / 'files.db'}"
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
+    yield database
+    await database.close()
+
+
+async def test_the_migrated_schema_is_what_the_tables_say(database: Database) -> None:
+    await migrate(database)
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+        migrated = await connection.run_sync(_constraints)
+        await connection.rollback()
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+        assert await connection.run_sync(_constraints) == migrated
+
+
+def _differences(connection: Connection) -> list[object]:
+    options = {"compare_type": True, "compare_server_default": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+
+def _constraints(connection: Connection) -> dict[str, object]:
+    """What compare_metadata does not look at: checks, names, partial indexes."""
+    inspector: Inspector = inspect(connection)
+    return {
+        table: (
+            sorted((check["name"], check["sqltext"]) for check in inspector.get_check_constraints(table)),
+            inspector.get_pk_constraint(table),
+            inspector.get_foreign_keys(table),
+            sorted(map(str, inspector.get_unique_constraints(table))),
+            sorted(_index(index) for index in inspector.get_indexes(table)),
+        )
+        for table in metadata.tables
+    }
+
+
+def _index(index: ReflectedIndex) -> tuple[str, ...]:
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return str(index["name"]), str(index["column_names"]), str(index["unique"]), str(options)
+
+
+async def test_migrating_again_changes_nothing(url: str, database: Database) -> None:
+    await migrate(database)
+    store = Store(url)
+    process = store.process()
+    upload = await added(process, an_upload(received=(extent(0, 10, 7),)))
+    await migrate(database)
+    assert told(await kept(process, upload.id)) == told(upload)
+    await store.close()
+
+
+async def test_a_schema_newer_than_we_know_is_left_alone_with_a_warning(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrate(database)
+    async with database.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with caplog.at_level(logging.WARNING):
+        await migrate(database)
+    assert "9999" in caplog.text
+    async with database.engine.connect() as connection:
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar() == "9999"
+
+
+_MIGRATE = """
+import asyncio, sys
+from adapters.outbound.sql.database import Database
+from infrastructure.database import migrate
+
+async def main():
+    database = Database(sys.argv[1])
+    sys.stdin.readline()
+    await migrate(database)
+    await database.check()
+    await database.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_two_servers_that_start_at_once_both_come_up(url: str, database: Database) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            _MIGRATE,
+            url,
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    assert [process.returncode for process in processes] == [0, 0, 0], answers
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+async def test_ten_tasks_migrate_one_empty_database(url: str) -> None:
+    databases = [Database(url) for _ in range(10)]
+    await asyncio.gather(*map(migrate, databases))
+    async with databases[0].engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+    for database in databases:
+        await database.close()
+
+
+async def test_a_migration_that_fails_leaves_nothing(database: Database) -> None:
+    """The last table is in the way: none of the others may be there afterwards."""
+    async with database.engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE installation (x INTEGER)"))
+    with pytest.raises(Exception, match="installation"):
+        await migrate(database)
+    async with database.engine.connect() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    assert set(names) <= {"installation", "alembic_version"}
+
+
+async def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'missing' / 'files.db'}")
+    with pytest.raises(RepositoryUnavailable):
+        await migrate(database)
+    await database.close()
+
+
+async def test_sqlite_writes_ahead_and_waits_for_the_disk(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'files.db'}")
+    await migrate(database)
+    connection = database.connect_sqlite()
+    pragmas = {
+        name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    }
+    connection.close()
+    async with database.reading() as pooled:
+        for name, value in pragmas.items():
+            assert (await pooled.execute(text(f"PRAGMA {name}"))).scalar() == value
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+    await database.close()
+
+
+async def test_alembics_own_commands_work(url: str) -> None:
+    for words in (["upgrade", "head"], ["check"], ["downgrade", "base"]):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "alembic",
+            "-x",
+            f"url={url}",
+            *words,
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+
+
+def test_every_table_has_names_for_its_constraints() -> None:
+    for table in metadata.sorted_tables:
+        unnamed = re.findall(r"\n\s*(CHECK|FOREIGN KEY|PRIMARY KEY|UNIQUE)", str(CreateTable(table)))
+        assert not unnamed, table.name

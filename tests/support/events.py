@@ -1,0 +1,61 @@
+"""The notifier and the feed of one process, over each technology, for the suites of both ports."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from adapters.outbound.memory.feed import MemoryFeed
+from adapters.outbound.memory.notifier import MemoryProgressNotifier
+from adapters.outbound.postgres.feed import PostgresFeed
+from adapters.outbound.postgres.notifier import PostgresProgressNotifier
+from domain.events import UploadEvent
+from ports.feed import Feed
+from ports.progress_notifier import ProgressNotifier
+
+
+@dataclass
+class Ear:
+    """Remembers what a feed told it."""
+
+    events: list[UploadEvent] = field(default_factory=list)
+    gaps: int = 0
+
+    def on_gap(self) -> None:
+        self.gaps += 1
+
+    def listen_to(self, feed: Feed) -> Callable[[], None]:
+        return feed.listen(self.events.append, self.on_gap)
+
+    async def hears(self, count: int, within: float = 5.0) -> list[UploadEvent]:
+        """All it has heard, once that is ``count`` events."""
+        await wait_until(lambda: len(self.events) >= count, within)
+        return self.events
+
+
+@dataclass
+class Bus:
+    notifier: ProgressNotifier
+    feed: Feed
+
+    async def close(self) -> None:
+        for end in (self.notifier, self.feed):
+            if isinstance(end, PostgresFeed | PostgresProgressNotifier):
+                await end.close()
+
+
+async def open_bus(url: str | None) -> Bus:
+    """One process's; None: in memory."""
+    if url is None:
+        memory = MemoryFeed()
+        return Bus(MemoryProgressNotifier(memory), memory)
+    feed = PostgresFeed(url)
+    notifier = PostgresProgressNotifier(url, feed)
+    await feed.start()
+    await notifier.start()
+    return Bus(notifier, feed)
+
+
+async def wait_until(is_true: Callable[[], bool], within: float = 5.0) -> None:
+    async with asyncio.timeout(within):
+        while not is_true():  # noqa: ASYNC110 -- what is waited for lies in code that knows of no event
+            await asyncio.sleep(0.01)

@@ -1,0 +1,104 @@
+"""A process of its own that holds an upload's lease.
+
+``python -m tests.support.lease_process URL UPLOAD_ID [stubborn]`` prints the token when it holds the lease,
+``wanted`` when it is asked to let go, ``left`` when it has. A stubborn one does not let go before it reads a
+line; then it records bytes 0 to 10 and prints what came of it.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.ledger import SqlReceivedLedger
+from adapters.outbound.sql.lock import SqlUploadLock
+from adapters.outbound.system.clock import SystemClock
+from domain.byte_range import ByteRange, Extent
+from domain.errors import LongshoreError
+from domain.ids import UploadId
+from domain.upload import Receipt
+from ports.upload_lock import Lease
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+async def _hold(url: str, upload_id: UploadId, *, stubborn: bool) -> None:
+    database = Database(url)
+    lock, ledger = SqlUploadLock(database, SystemClock()), SqlReceivedLedger(database)
+    wanted = asyncio.Event()
+
+    def ask() -> None:
+        print("wanted", flush=True)
+        wanted.set()
+
+    async with lock.hold(upload_id, on_wanted=ask) as lease:
+        print(lease.token, flush=True)
+        if stubborn:
+            await asyncio.to_thread(sys.stdin.readline)
+            await _record(ledger, lease)
+        else:
+            await wanted.wait()
+    print("left", flush=True)
+    await asyncio.sleep(60)
+
+
+async def _record(ledger: SqlReceivedLedger, lease: Lease) -> None:
+    try:
+        await ledger.record(Receipt(lease.upload_id, Extent(ByteRange(0, 10), None)), lease)
+        print("recorded", flush=True)
+    except LongshoreError as error:
+        print(error.code, flush=True)
+
+
+class LeaseProcess:
+    """That process, seen from the test."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def line(self) -> str:
+        assert self._process.stdout is not None
+        async with asyncio.timeout(20):
+            return (await self._process.stdout.readline()).decode().strip()
+
+    def go_on(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+
+    async def kill(self) -> None:
+        self._process.kill()
+        await self._process.wait()
+
+
+@asynccontextmanager
+async def lease_process(url: str, upload_id: UploadId, *, stubborn: bool = False) -> AsyncIterator[LeaseProcess]:
+    """It holds the lease once its first line, the token, has been read."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        __name__,
+        url,
+        upload_id,
+        *(["stubborn"] if stubborn else []),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield LeaseProcess(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        # the pipes' ends are closed by the loop's next turn
+        await asyncio.sleep(0)
+
+
+if __name__ == "__main__":
+    asyncio.run(_hold(sys.argv[1], UploadId(sys.argv[2]), stubborn="stubborn" in sys.argv[3:]))
