@@ -12,10 +12,13 @@ import itertools
 import json
 import os
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -165,6 +168,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             reply = self._refuse(error)
         reply.headers.update(cors.headers(self.request))
         reply.headers["X-Request-Id"] = self._request_id
+        reply.headers["Date"] = _date_of(int(time.time()))
         return reply
 
     async def _call_route(self) -> Reply:
@@ -221,6 +225,12 @@ def _check_framing(headers: Mapping[str, str]) -> None:
         raise Refusal(400, "invalid_request", "Content-Length is not a number")
     if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise Refusal(415, "unsupported_media_type", "bodies are taken as they are, without Content-Encoding")
+
+
+@lru_cache(maxsize=1)
+def _date_of(second: int) -> str:
+    """RFC 9110 §6.6.1."""
+    return formatdate(second, usegmt=True)
 
 
 def reason_of(status: int) -> str:

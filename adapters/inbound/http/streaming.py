@@ -35,6 +35,7 @@ class StreamingExchange(RunningExchange):
         self._is_replied = False
         self._is_finished = False
         self._discarded = 0
+        self._lingering: asyncio.TimerHandle | None = None
 
     @property
     def body(self) -> RequestBody:
@@ -85,7 +86,7 @@ class StreamingExchange(RunningExchange):
         if self._is_body_read or self._awaits_continue():
             self._finish()
         else:
-            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._finish)
+            self._lingering = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._finish)
 
     def abandon(self) -> None:
         if not self._is_closed:
@@ -99,5 +100,7 @@ class StreamingExchange(RunningExchange):
     def _finish(self) -> None:
         if not self._is_finished:
             self._is_finished = True
+            if self._lingering:
+                self._lingering.cancel()
             if not self._is_closed:
                 self._connection.finish()

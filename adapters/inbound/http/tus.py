@@ -6,6 +6,7 @@ Left out: checksum-trailer (Tornado does not read trailers), concatenation-unfin
 
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from adapters.inbound.common.encoding import format_metadata, parse_checksum, parse_digits, parse_metadata
 from adapters.inbound.common.errors import Refusal
@@ -193,5 +194,6 @@ def _reply(status: int, headers: dict[str, str], view: UploadView) -> Reply:
     return Reply(status, headers)
 
 
+@lru_cache(maxsize=4096)  # an upload's expiry moves once a minute, its replies come by the hundred
 def _http_date(moment: datetime) -> str:
     return format_datetime(moment.replace(microsecond=0), usegmt=True)

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -21,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.outbound.sql.errors import translated
+from adapters.outbound.sql.sqlite_driver import LazyConnection
 from domain.errors import RepositoryUnavailable
 from ports.health import HealthCheck
 
@@ -121,11 +123,9 @@ class Database(HealthCheck):
         return path
 
     def _sqlite_engine(self) -> AsyncEngine:
-        self._sqlite_path()
         engine = create_async_engine(
             self.url,
-            # Transactions begin where we say so, below, not where the driver guesses.
-            connect_args={"isolation_level": None, "timeout": BUSY_SECONDS},
+            async_creator=partial(LazyConnection.open, self._sqlite_path(), busy_seconds=BUSY_SECONDS),
             pool_size=4,
             max_overflow=8,
             pool_timeout=_POOL_SECONDS,
