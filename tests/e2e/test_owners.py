@@ -229,5 +229,8 @@ def _essence(tus: Tus, request: tuple[str, str, list[Header], bytes | None]) -> 
     method, address, headers, body = request
     answer = tus.http.request(method, address, headers, body)
     assert 400 <= answer.status < 500, (method, address, answer)
-    named = [(key.lower(), value) for key, value in answer.headers if key.lower() not in ("date", "x-request-id")]
-    return (answer.status, sorted(named), _VARYING.sub(b"", answer.body))
+    named = dict(answer.headers)
+    own_id = named.pop("X-Request-Id", "")
+    size = int(named.pop("Content-Length", "0")) - len(own_id)  # it stands in the body, too
+    named.pop("Date", None)
+    return (answer.status, sorted(named.items()), size, _VARYING.sub(b"", answer.body))

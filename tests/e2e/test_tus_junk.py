@@ -58,7 +58,7 @@ JUNK: list[str | bytes] = [
     "%s%n{0}{__class__}",
     '"unclosed',
 ]
-HEADERS = [
+OUR_HEADERS = [
     "Tus-Resumable",
     "Upload-Length",
     "Upload-Offset",
@@ -66,15 +66,18 @@ HEADERS = [
     "Upload-Metadata",
     "Upload-Concat",
     "Upload-Checksum",
-    "Upload-Expires",
     "Upload-Complete",
     "Upload-Draft-Interop-Version",
     "Content-Type",
     "Content-Encoding",
     "Content-Digest",
-    "Repr-Digest",
-    "Content-Disposition",
     "X-HTTP-Method-Override",
+    "Expect",
+    "Trailer",
+]
+COMMON_HEADERS = [
+    "Content-Disposition",
+    "Repr-Digest",
     "X-Request-Id",
     "X-Forwarded-For",
     "X-Forwarded-Proto",
@@ -98,9 +101,7 @@ HEADERS = [
     "If-Modified-Since",
     "Access-Control-Request-Method",
     "Access-Control-Request-Headers",
-    "Trailer",
     "Traceparent",
-    "Expect",
     "Host",
     "Connection",
     "Upgrade",
@@ -157,23 +158,34 @@ def test_the_biggest_number_is_a_number(tus: Tus) -> None:
 # --- everything else
 
 
-@pytest.mark.parametrize("name", HEADERS)
-def test_junk_in_a_header_never_breaks_the_server(tus: Tus, name: str) -> None:
+@pytest.mark.parametrize("name", OUR_HEADERS)
+def test_junk_in_a_header_of_ours_never_breaks_the_server(tus: Tus, name: str) -> None:
     target = tus.created(1000)
     for value in JUNK:
+        junk: Header = (name, value)
+        creation: list[Header] = [VERSION, BYTES, ("Upload-Length", "10"), junk]
         answers = [
-            _answer(tus, "POST", "/uploads", [VERSION, ("Upload-Length", "10"), (name, value)]),
-            _answer(tus, "POST", "/uploads", [VERSION, BYTES, ("Upload-Length", "10"), (name, value)], b"hello"),
-            _answer(tus, "PATCH", target, [VERSION, BYTES, ("Upload-Offset", "0"), (name, value)], b""),
-            _answer(tus, "HEAD", target, [VERSION, (name, value)]),
-            _answer(tus, "GET", target, [VERSION, (name, value)]),
-            _answer(tus, "OPTIONS", "/uploads", [(name, value)]),
+            _answer(tus, "POST", "/uploads", creation, b"hello"),
+            _answer(tus, "PATCH", target, [VERSION, BYTES, ("Upload-Offset", "0"), junk], b""),
+            _answer(tus, "HEAD", target, [VERSION, junk]),
         ]
-        assert [answer for answer in answers if answer and answer.status >= 500] == [], (name, value)
+        assert [answer for answer in answers if answer and answer.status >= 500] == [], junk
     assert tus.head(target).status == 200
 
 
-@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("name", COMMON_HEADERS)
+def test_junk_in_a_common_header_never_breaks_the_server(tus: Tus, name: str) -> None:
+    target = tus.completed(b"hello world")
+    for value in JUNK:
+        answers = [
+            _answer(tus, "PATCH", target, [VERSION, BYTES, ("Upload-Offset", "11"), (name, value)], b""),
+            _answer(tus, "GET", target, [(name, value)]),
+        ]
+        assert [answer for answer in answers if answer and answer.status >= 500] == [], (name, value)
+    assert tus.content(target) == b"hello world"
+
+
+@pytest.mark.parametrize("name", [*OUR_HEADERS, *COMMON_HEADERS])
 def test_a_header_said_many_times_never_breaks_the_server(tus: Tus, name: str) -> None:
     many: list[Header] = [(name, "1")] * 30
     target = tus.created(10)

@@ -32,7 +32,7 @@ from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.body import Body, BodyWatchdog
 from adapters.inbound.http.cors import Cors
 from domain.access import Principal
-from domain.errors import Unavailable
+from domain.errors import LongshoreError, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -176,20 +176,31 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         _check_framing(request.headers)
         if services.is_draining and self._is_counted:
             raise Unavailable("the server is going down")
-        override = request.headers.get("X-HTTP-Method-Override", "")
+        method = request.headers.get("X-HTTP-Method-Override", "").strip().upper() or request.method or ""
+        # Requests that carry bytes of an accepted upload are bounded by quotas; they count once they are refused.
+        carries_bytes = method == "PATCH" and self.body.length != 0
+        if not carries_bytes:
+            self._count()
         exchange = Exchange(
             request=request,
             body=self.body,
             principal=services.authenticator.principal(request),
             request_id=self._request_id,
-            method=override.strip().upper() or request.method or "",
+            method=method,
         )
-        # Requests that carry bytes of an accepted upload are bounded by quotas instead.
-        if self._is_counted and not (exchange.method == "PATCH" and self.body.length != 0):
-            services.rate_limiter.check(services.authenticator.client_ip(request))
         if self.body.length != 0:
             services.watchdog.watch(self.body)
-        return await self._route(exchange)
+        try:
+            return await self._route(exchange)
+        except LongshoreError:
+            if carries_bytes:
+                self._count()
+            raise
+
+    def _count(self) -> None:
+        if self._is_counted:
+            services = self.services
+            services.rate_limiter.check(services.authenticator.client_ip(self.request))
 
     def _refuse(self, error: Exception) -> Reply:
         about = problem(error, self._request_id)

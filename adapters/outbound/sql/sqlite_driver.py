@@ -20,8 +20,11 @@ class LazyConnection(aiosqlite.Connection):
 
         connection = cls(connect, _FETCH_SIZE)
         connection._thread.daemon = True  # as SQLAlchemy does: a forgotten close must not keep a program alive
-        await connection
-        return connection
+        return await connection._opened()
+
+    async def _opened(self) -> Self:
+        await self
+        return self
 
     def cursor(self) -> "LazyCursor":  # type: ignore[override]  # SQLAlchemy asks for no more than this one gives
         return LazyCursor(self)
