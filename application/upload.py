@@ -4,9 +4,10 @@ The order that the ack rule asks for, in one place: storage yields a stretch onc
 returns once its receipt is committed, and only then does anybody hear of it.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 
 from application.views import UploadView
@@ -18,6 +19,7 @@ from domain.errors import (
     FileGone,
     InvalidParts,
     LongshoreError,
+    UploadBusy,
     UploadTakenOver,
 )
 from domain.events import EventType
@@ -65,6 +67,7 @@ class UploadUseCase:
         # Uploads as last committed, by the token of the lease they were committed under: while the token
         # stays the same nobody else has written, and a chunk costs no query.
         self._warm: OrderedDict[UploadId, tuple[str, Upload]] = OrderedDict()
+        self._settling: dict[UploadId, asyncio.Task[UploadView]] = {}
 
     async def create(
         self,
@@ -78,7 +81,8 @@ class UploadUseCase:
         """Begin an upload of ``length`` bytes (None: told later); an empty one is complete at once."""
         upload = await self._begin(principal, self._new(principal, length, metadata, kind=kind, watch_id=watch_id))
         if upload.is_whole and upload.becomes_file:
-            return await self.inspect(principal, upload.id)
+            async with self._or_nothing(principal, upload.id):
+                return await self.inspect(principal, upload.id)
         return UploadView.of(upload)
 
     async def append(
@@ -128,10 +132,15 @@ class UploadUseCase:
         view = await self.look_at(principal, upload_id)
         if not view.state.is_open:
             return view
-        async with self._opened(principal, upload_id) as (upload, _):
-            upload.check_here(self._clock.now())
-            await self._complete_if_whole(upload)
-            return UploadView.of(upload)
+        settling = self._settling.get(upload_id)
+        if settling is None:
+            # Those who ask at the same time wait together, or each would end the one before.
+            settling = self._settling[upload_id] = asyncio.create_task(self._settle(principal, upload_id))
+            settling.add_done_callback(lambda _: self._settling.pop(upload_id, None))
+        try:
+            return await asyncio.shield(settling)
+        except UploadBusy:
+            return await self.look_at(principal, upload_id)  # a writer came meanwhile: this is what counts so far
 
     async def look_at(self, principal: Principal, upload_id: UploadId) -> UploadView:
         """The upload as it stands, disturbing nobody."""
@@ -179,7 +188,7 @@ class UploadUseCase:
         length = sum(part.offset for part in parts)
         final = self._new(principal, length, metadata, kind=UploadKind.FINAL, parts=tuple(part_ids))
         await self._begin(principal, final)
-        async with self._opened(principal, final.id) as (upload, lease):
+        async with self._or_nothing(principal, final.id), self._opened(principal, final.id) as (upload, lease):
             await self._storage.join(upload.id, [(part.id, part.offset) for part in parts])
             for extent in _laid_end_to_end(parts):
                 await self._record(upload, lease, extent)
@@ -201,19 +210,17 @@ class UploadUseCase:
         ``length``: of the file, where the wire tells it; else it is known when the body ends.
         """
         upload = await self._begin(principal, self._new(principal, length, metadata, watch_id=watch_id))
-        try:
+        async with self._or_nothing(principal, upload.id):
             await self.append(principal, upload.id, at=0, source=source)
             async with self._opened(principal, upload.id) as (upload, _):
+                if not upload.state.is_open:
+                    return UploadView.of(upload)
                 if source.is_cut:
                     await self._end(upload, EventType.ABORTED)
                     return None
-                if upload.state.is_open:
-                    upload.declare_length(upload.offset, self._policy)
-                    await self._complete(upload)
+                upload.declare_length(upload.offset, self._policy)
+                await self._complete(upload)
                 return UploadView.of(upload)
-        except BaseException:
-            await self._drop(principal, upload.id)
-            raise
 
     def _new(
         self,
@@ -249,6 +256,12 @@ class UploadUseCase:
             work.announce(upload.event(EventType.CREATED, upload.created_at))
             await work.commit()
         return upload
+
+    async def _settle(self, principal: Principal, upload_id: UploadId) -> UploadView:
+        async with self._opened(principal, upload_id) as (upload, _):
+            upload.check_here(self._clock.now())
+            await self._complete_if_whole(upload)
+            return UploadView.of(upload)
 
     async def _read(self, principal: Principal, upload_id: UploadId) -> Upload:
         async with self._unit_of_work() as work:
@@ -346,12 +359,18 @@ class UploadUseCase:
         await self._save(upload, how)
         await self._storage.discard(upload.id)
 
-    async def _drop(self, principal: Principal, upload_id: UploadId) -> None:
-        """Abort after a failure; if that fails too, the upload expires."""
+    @asynccontextmanager
+    async def _or_nothing(self, principal: Principal, upload_id: UploadId) -> AsyncIterator[None]:
+        """Abort the upload if the block fails: nobody would go on with it, for the client never learns its id.
+
+        If that fails too, it expires.
+        """
         try:
-            await self.abort(principal, upload_id)
-        except LongshoreError:
-            return
+            yield
+        except BaseException:
+            with suppress(LongshoreError):
+                await self.abort(principal, upload_id)
+            raise
 
     async def _save(self, upload: Upload, announced: EventType | None = None) -> None:
         async with self._unit_of_work() as work:
@@ -367,12 +386,14 @@ class UploadUseCase:
         return part
 
     async def _release(self, parts: Sequence[Upload]) -> None:
+        """Let the parts go soon; those that can't be told so, or are gone already, go when their time runs out."""
         until = self._clock.now() + _PARTS_KEPT_AFTER_JOIN
-        async with self._unit_of_work() as work:
-            for part in parts:
-                part.release(until)
-                await work.uploads.save(part)
-            await work.commit()
+        with suppress(LongshoreError):
+            async with self._unit_of_work() as work:
+                for part in parts:
+                    part.release(until)
+                    await work.uploads.save(part)
+                await work.commit()
 
 
 def _laid_end_to_end(parts: Sequence[Upload]) -> ReceivedRanges:

@@ -18,6 +18,8 @@ IN_MEMORY = ("tmpfs", "ramfs")
 DETAILS = {
     "p50_ms": "p50 {:.1f} ms",
     "p99_ms": "p99 {:.1f} ms",
+    "cpu_s": "CPU {:.2f} s",
+    "cpu_ms_each": "CPU {:.2f} ms each",
     "errors": "{:.0f} errors",
     "idle_mib": "idle {:.0f} MiB",
     "peak_mib": "peak {:.0f} MiB",

@@ -27,7 +27,7 @@ _BACKLOG = 1024
 _DRAIN_SECONDS = 30.0
 _CUT_SECONDS = 5.0
 _HEADER_SECONDS = 20
-_HEADER_BYTES = 32 * 1024
+_HEADER_BYTES = 64 * 1024
 # Of requests that are read whole; bodies of uploads stream, without a limit here.
 _BODY_BYTES = 1024 * 1024
 _READ_BYTES = 128 * 1024

@@ -14,9 +14,12 @@ def send_body(server: Server, length: int) -> Sample:
     source = server.workbench.source(length)
     server.workbench.warm_up_memory(length)
     with server.connect() as connection:
-        seconds = connection.send(server.peer.target(connection, length), source)
+        target = server.peer.target(connection, length)
+        worked = server.process.cpu_seconds()
+        seconds = connection.send(target, source)
+        worked = server.process.cpu_seconds() - worked
     server.check_stored(length)
-    return Sample(length / seconds / 1e6, {"seconds": seconds})
+    return Sample(length / seconds / 1e6, {"seconds": seconds, "cpu_s": worked})
 
 
 def cold(server: Server, length: int) -> Mapping[str, Sample]:

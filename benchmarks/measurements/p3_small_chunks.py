@@ -58,6 +58,7 @@ def _with_connections(workbench: Workbench, scale: Scale, connections: int) -> l
 
 def _send_chunks(server: Server, scale: Scale, connections: int) -> Sample:
     server.workbench.warm_up_memory(MEMORY_BYTES)
+    worked = server.process.cpu_seconds()
     seen = run_client(
         server.workbench,
         "tus_chunks.c",
@@ -68,7 +69,9 @@ def _send_chunks(server: Server, scale: Scale, connections: int) -> Sample:
         scale.chunk_seconds,
         scale.chunk_upload_bytes,
     )
+    worked = server.process.cpu_seconds() - worked
     if not seen["requests"]:
         raise Failed("not one chunk was acknowledged")
     server.check_stored(int(seen["requests"]) * scale.chunk_bytes)
-    return Sample(seen["requests_per_second"], {name: seen[name] for name in ("p50_ms", "p99_ms", "errors")})
+    details = {name: seen[name] for name in ("p50_ms", "p99_ms", "errors")}
+    return Sample(seen["requests_per_second"], {**details, "cpu_ms_each": worked / seen["requests"] * 1e3})

@@ -13,6 +13,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.cors import Cors
 from adapters.inbound.http.events import EventsHandler, EventStreams
 from domain.events import EventType
@@ -22,7 +23,7 @@ from tests.support.progress import ByHeader, House
 
 
 class Server:
-    def __init__(self, streams: EventStreams) -> None:
+    def __init__(self, streams: EventStreams, rate_limiter: RateLimiter | None) -> None:
         self.house = House()
         self.streams = streams
         services = {
@@ -30,6 +31,7 @@ class Server:
             "authenticator": ByHeader(),
             "streams": streams,
             "cors": Cors(["https://app.example"]),
+            "rate_limiter": rate_limiter,
         }
         self._server = HTTPServer(Application([(r"/events/?", EventsHandler, services)]))
         (listening,) = bind_sockets(0, "127.0.0.1")
@@ -96,8 +98,10 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(streams: EventStreams | None = None) -> AsyncIterator[Server]:
-    server = Server(EventStreams() if streams is None else streams)
+async def serving(
+    streams: EventStreams | None = None, rate_limiter: RateLimiter | None = None
+) -> AsyncIterator[Server]:
+    server = Server(EventStreams() if streams is None else streams, rate_limiter)
     try:
         yield server
     finally:
@@ -233,6 +237,23 @@ async def test_streams_have_a_budget() -> None:
     async with serving(EventStreams(max_streams=1)) as server:
         statuses = [(await server.open("?scope=mine")).status for _ in range(2)]
         assert statuses == [200, 503]
+
+
+async def test_opening_counts_as_a_request() -> None:
+    async with serving(rate_limiter=RateLimiter("2/minute")) as server:
+        statuses = [(await server.open("?scope=mine")).status for _ in range(3)]
+        assert statuses == [200, 200, 429]
+
+
+async def test_over_http_1_1_the_text_comes_in_chunks(server: Server) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /events?scope=mine HTTP/1.1\r\nHost: x\r\nx-user: alice\r\n\r\n")
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 2)
+    assert b"\r\nTransfer-Encoding: chunked\r\n" in head
+    assert await asyncio.wait_for(reader.readuntil(b"2000\n\n\r\n"), 2) == b"d\r\nretry: 2000\n\n\r\n"
+    await server.house.begin(ALICE)
+    assert b"event: upload.created\n" in await asyncio.wait_for(reader.readuntil(b"\n\n\r\n"), 2)
+    writer.close()
 
 
 async def test_many_uploads_at_once_are_no_reason_to_close(server: Server) -> None:

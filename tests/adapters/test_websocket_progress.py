@@ -17,6 +17,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.websocket.base import SocketLimits, Sockets
 from adapters.inbound.websocket.messages import parse_message
 from adapters.inbound.websocket.outgoing import text_frame
@@ -30,11 +31,16 @@ from tests.support.progress import ByHeader, House
 
 
 class Server:
-    def __init__(self, limits: SocketLimits, origins: tuple[str, ...] = ()) -> None:
+    def __init__(self, limits: SocketLimits, origins: tuple[str, ...], rate_limiter: RateLimiter | None) -> None:
         self.house = House()
         self.sockets = Sockets(limits, origins=origins)
         self._clients: list[WebSocketClientConnection] = []
-        services = {"progress": self.house.progress, "sockets": self.sockets, "authenticator": ByHeader()}
+        services = {
+            "progress": self.house.progress,
+            "sockets": self.sockets,
+            "authenticator": ByHeader(),
+            "rate_limiter": rate_limiter,
+        }
         self._server = HTTPServer(Application([(r"/ws/progress/?", ProgressSocket, services)]))
         (listening,) = bind_sockets(0, "127.0.0.1")
         self.port: int = listening.getsockname()[1]
@@ -60,8 +66,10 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(limits: SocketLimits | None = None, origins: tuple[str, ...] = ()) -> AsyncIterator[Server]:
-    server = Server(limits or SocketLimits(), origins)
+async def serving(
+    limits: SocketLimits | None = None, origins: tuple[str, ...] = (), rate_limiter: RateLimiter | None = None
+) -> AsyncIterator[Server]:
+    server = Server(limits or SocketLimits(), origins, rate_limiter)
     try:
         yield server
     finally:
@@ -389,6 +397,18 @@ class TestWhoMayOpen:
         async with serving(SocketLimits(max_sockets=1)) as server:
             _client = await server.connect()
             assert await self.status(server) == 503
+
+
+class TestRateLimit:
+    async def test_opening_counts_as_a_request(self) -> None:
+        async with serving(rate_limiter=RateLimiter("2/minute")) as server:
+            for _ in range(2):
+                (await server.connect()).close()
+            with pytest.raises(HTTPClientError) as refused:
+                await server.connect()
+            assert refused.value.code == 429
+            assert refused.value.response
+            assert int(refused.value.response.headers["Retry-After"]) > 0
 
 
 class TestAttacks:

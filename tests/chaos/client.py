@@ -147,6 +147,7 @@ class ResumingUpload:
         *,
         chunk_sizes: Sequence[int],
         pause: float = 0,
+        timeout: float = 30,
         endpoint: str = "/uploads",
         on_acknowledgement: Callable[["ResumingUpload"], None] | None = None,
         gate: threading.Event | None = None,
@@ -168,7 +169,7 @@ class ResumingUpload:
         self._on_acknowledgement = on_acknowledgement
         self._gate = gate
         self._stop = stop
-        self._wire = Wire(url)
+        self._wire = Wire(url, timeout=timeout)
 
     @property
     def id(self) -> str:
@@ -327,6 +328,15 @@ class Fleet:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Let them go on for so long.
+
+        Raises:
+            AssertionError: they have all given up.
+        """
+        time.sleep(seconds)
+        assert any(thread.is_alive() for thread in self._threads), f"no client goes on: {self.errors}"
 
     def finish(self) -> None:
         """Let every client end the upload it is at, and wait for that."""

@@ -82,6 +82,8 @@ def test_a_gibibyte_fits_into_80_mib(tmp_path: Path, way: Way) -> None:
 def _fits(tmp_path: Path, way: Way, *, size: int) -> None:
     content = Content(1, size)
     with ServerProcess(tmp_path / "data", CHAOS) as server:
+        # What starting took is given back or not; the issue speaks of the running server.
+        Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # resets the peak to what is resident now
         idle = _peak_mib(server.pid)
         path = way(server, content)
         up = _peak_mib(server.pid)
@@ -92,7 +94,9 @@ def _fits(tmp_path: Path, way: Way, *, size: int) -> None:
 
 
 def _peak_mib(pid: int) -> float:
-    """The highest resident set so far, as the kernel keeps it: nothing is missed between two looks."""
+    """The highest resident set since it was reset, as the kernel keeps it: nothing is missed between two
+    looks.
+    """
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024

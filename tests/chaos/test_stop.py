@@ -101,7 +101,7 @@ def test_a_request_that_never_ends_does_not_keep_the_server_from_ending(tmp_path
 
 
 def _slow(server: ServerProcess, number: int) -> ResumingUpload:
-    return ResumingUpload(server.url, Content(number, 400_000 + number), chunk_sizes=[17_000], pause=0.15)
+    return ResumingUpload(server.url, Content(number, 250_000 + number), chunk_sizes=[17_000], pause=0.15)
 
 
 def _trickle(hanging: HangingPatch, content: Content, over: threading.Event) -> None:

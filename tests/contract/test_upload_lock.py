@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -60,6 +61,12 @@ class Writer:
     async def leave(self) -> None:
         self._may_leave.set()
         await self.task
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not is_so():
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -167,13 +174,53 @@ async def test_of_several_processes_that_wait_the_newest_gets_it(store: Store, u
     holder = Writer(store.process(), upload_id, stubborn=True)
     await holder.inside()
     older = Writer(store.process(), upload_id)
-    await asyncio.sleep(0.4)
+    await until(lambda: holder.wanted == 1)
     newer = Writer(store.process(), upload_id)
-    await asyncio.sleep(0.4)
+    with pytest.raises(UploadBusy, match="newer"):
+        await older.inside()
     await holder.leave()
     await newer.inside()
-    with pytest.raises(UploadBusy):
-        await older.inside()
+    await newer.leave()
+
+
+async def test_of_two_that_come_at_once_the_newer_gets_it(process: Process, upload_id: UploadId) -> None:
+    older, newer = Writer(process, upload_id), Writer(process, upload_id)
+    began = time.monotonic()
+    await newer.inside()
+    assert time.monotonic() - began < 1.5
+    await asyncio.wait({older.task})
+    assert older.wanted == 1 or isinstance(older.task.exception(), UploadBusy)
+    await newer.leave()
+
+
+async def test_a_newer_request_of_another_process_beats_one_that_waits_here(store: Store, upload_id: UploadId) -> None:
+    ours, theirs = store.process(), store.process()
+    holder = Writer(ours, upload_id, stubborn=True)
+    await holder.inside()
+    waiter = Writer(ours, upload_id)
+    await until(lambda: holder.wanted == 1)
+    newer = Writer(theirs, upload_id)
+    with pytest.raises(UploadBusy, match="newer"):
+        await waiter.inside()
+    await holder.leave()
+    await newer.inside()
+    await newer.leave()
+
+
+async def test_a_newer_request_here_beats_one_that_waits_in_another_process(store: Store, upload_id: UploadId) -> None:
+    ours, theirs = store.process(), store.process()
+    holder = Writer(ours, upload_id, stubborn=True)
+    await holder.inside()
+    waiter = Writer(theirs, upload_id)
+    await until(lambda: holder.wanted == 1)
+    newer = Writer(ours, upload_id)
+    await asyncio.sleep(0.05)
+    await holder.leave()
+    await newer.inside()
+    with pytest.raises(UploadBusy, match="newer"):
+        await waiter.inside()
+    await asyncio.sleep(0.3)
+    assert newer.wanted == 0
     await newer.leave()
 
 
@@ -238,7 +285,7 @@ async def test_a_request_cancelled_while_it_waits_leaves_no_trace(store: Store, 
     await after.leave()
 
 
-@pytest.mark.parametrize("turns", range(1, 9))
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 6, 8, 12, 16])
 async def test_a_request_cancelled_at_any_moment_keeps_nobody_out(
     store: Store, upload_id: UploadId, turns: int
 ) -> None:
@@ -248,7 +295,7 @@ async def test_a_request_cancelled_at_any_moment_keeps_nobody_out(
         await asyncio.sleep(0.001)
     cancelled.task.cancel()
     await asyncio.wait({cancelled.task})
-    for other in (process, store.process()):
+    for other in (store.process(), process):
         began = time.monotonic()
         writer = Writer(other, upload_id)
         await writer.inside()
@@ -460,18 +507,22 @@ async def test_a_clock_that_was_put_back_keeps_nobody_out(shared_store: Store, u
         assert time.monotonic() - began < 1
 
 
-async def test_a_process_that_died_waiting_keeps_nobody_out(shared_store: Store, upload_id: UploadId) -> None:
+async def test_a_process_that_died_waiting_keeps_nobody_out(shared_store: Store) -> None:
     ours, process = shared_store.process(), shared_store.process()
+    upload = await added(process)
+    upload_id = upload.id
     holder = Writer(ours, upload_id, stubborn=True)
-    await holder.inside()
+    left = await holder.inside()
     assert process.database is not None
     async with process.database.transaction() as transaction:
         dead = update(upload_leases).where(upload_leases.c.upload_id == upload_id).values(wanted_by="dead:1")
         await transaction.write(dead)
         await transaction.commit()
-    await asyncio.sleep(0.5)
-    assert holder.wanted == 1
+    await until(lambda: holder.wanted == 1)
     await holder.leave()
+    await asyncio.sleep(0.2)
+    with pytest.raises(UploadTakenOver):
+        await ours.ledger.record(a_receipt(upload, 0, 10), left)
     for one in (process, ours):
         began = time.monotonic()
         async with one.lock.hold(upload_id, on_wanted=lambda: None):

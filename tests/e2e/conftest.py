@@ -77,6 +77,7 @@ def dawdlers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Daw
             "silent": Dawdler(tus.http.connect(), drip=b""),
             "headers": Dawdler(headers, drip=b"x"),
             "body": Dawdler(tus.begin_patch(tus.created(100_000), 0, 100_000, b"hello"), drip=b"x"),
+            "long body": Dawdler(tus.begin_patch(tus.created(5_000_000), 0, 5_000_000, b"hello"), drip=b"x"),
             "form": Dawdler(form, drip=b"x"),
         }
         for dawdler in slow.values():

@@ -3,6 +3,8 @@
 They dawdle since test_errors.py began, so that other tests fill the time; alone, this module takes a minute.
 """
 
+import pytest
+
 from tests.e2e.dawdler import Dawdler
 
 HEADER_SECONDS = 20.0
@@ -19,12 +21,8 @@ def test_a_silent_connection_is_cut_off(dawdlers: dict[str, Dawdler]) -> None:
     assert dawdlers["silent"].cut_after(within=HEADER_SECONDS + SLACK_SECONDS) is not None
 
 
-def test_a_slow_body_is_cut_off(dawdlers: dict[str, Dawdler]) -> None:
+@pytest.mark.parametrize("kind", ["body", "long body", "form"])
+def test_a_slow_body_is_cut_off(dawdlers: dict[str, Dawdler], kind: str) -> None:
     """Between one window and two: the server looks once a window, and the first look finds half of one."""
-    seconds = dawdlers["body"].cut_after(within=2 * BODY_SECONDS + SLACK_SECONDS)
-    assert seconds is not None and seconds > BODY_SECONDS / 2
-
-
-def test_a_slow_form_is_cut_off(dawdlers: dict[str, Dawdler]) -> None:
-    seconds = dawdlers["form"].cut_after(within=2 * BODY_SECONDS + SLACK_SECONDS)
+    seconds = dawdlers[kind].cut_after(within=2 * BODY_SECONDS + SLACK_SECONDS)
     assert seconds is not None and seconds > BODY_SECONDS / 2

@@ -1,6 +1,7 @@
 """tus 1.0.0, core protocol, over real sockets. Contract §2.1; sections are those of the tus protocol."""
 
 import os
+import time
 from typing import Any
 
 import pytest
@@ -155,6 +156,58 @@ def test_a_body_of_many_buffers_arrives_byte_for_byte(tus: Tus) -> None:
     assert tus.patch(target, 0, content[:cut]).header("Upload-Offset") == str(cut)
     assert tus.patch(target, cut, content[cut:]).status == 204
     assert tus.content(target) == content
+
+
+@pytest.mark.parametrize("size", [200_000, 3_000_000])
+@pytest.mark.parametrize("expects", [False, True])
+def test_a_body_that_follows_its_head_with_pauses_arrives_byte_for_byte(tus: Tus, size: int, expects: bool) -> None:
+    """However the bytes fall into the server's reads: with the head, after it, in spurts."""
+    content = os.urandom(size)
+    for pause, pieces in ((0, 1), (0.001, 1), (0, 3), (0.003, 1), (0.01, 3), (0, 1), (0.03, 3), (0.002, 1)):
+        target = tus.created(size)
+        expect: list[Header] = [("Expect", "100-continue")] if expects else []
+        with tus.begin_patch(target, 0, size, b"", *expect) as connection:
+            if expects:
+                assert connection.has_data(within=5), "no 100 came"
+            for start in range(0, size, size // pieces):
+                time.sleep(pause)
+                connection.send(content[start : start + size // pieces])
+            answer = connection.receive("PATCH", within=5)
+        assert (answer.status, answer.header("Upload-Offset")) == (204, str(size))
+        assert tus.content(target) == content
+
+
+@pytest.mark.parametrize("size", [200_000, 3_000_000])
+def test_a_request_right_behind_a_body_is_answered(tus: Tus, size: int) -> None:
+    content = os.urandom(size)
+    target = tus.created(2 * size)
+    with tus.http.connect() as connection:
+        for offset in (0, size):
+            framing: list[Header] = [("Upload-Offset", str(offset)), ("Content-Length", str(size))]
+            patch = connection.head_bytes("PATCH", target, [VERSION, BYTES, *framing]) + content
+            connection.send(patch + connection.head_bytes("HEAD", target, [VERSION]))
+            assert connection.receive("PATCH").status == 204
+            assert connection.receive("HEAD").header("Upload-Offset") == str(offset + size)
+    assert tus.content(target) == content * 2
+
+
+@pytest.mark.parametrize("size", [200_000, 3_000_000])
+def test_a_refused_body_changes_nothing_and_the_answer_arrives(tus: Tus, size: int) -> None:
+    target = tus.created(size)
+    body = b"x" * size
+    offset: Header = ("Upload-Offset", "0")
+    refusals: list[tuple[int, str, list[Header]]] = [
+        (409, target, [VERSION, BYTES, ("Upload-Offset", "1")]),
+        (400, target, [VERSION, BYTES, ("Upload-Offset", "junk")]),
+        (415, target, [VERSION, offset]),
+        (412, target, [BYTES, offset]),
+        (404, "/uploads/junk", [VERSION, BYTES, offset]),
+        (400, target, [VERSION, BYTES, offset, ("Upload-Checksum", "sha512 aGVsbG8=")]),
+        (413, tus.created(size - 1), [VERSION, BYTES, offset]),
+    ]
+    for status, address, headers in refusals:
+        assert tus.http.request("PATCH", address, headers, body).status == status
+    assert tus.offset(target) == 0
 
 
 def test_a_chunked_body_arrives_byte_for_byte(tus: Tus) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import cast
+from typing import Unpack, cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
@@ -25,6 +25,7 @@ from adapters.inbound.http.body import Body
 from adapters.inbound.http.exchange import (
     LINGER_BYTES,
     LINGER_SECONDS,
+    Options,
     Reply,
     Route,
     RunningExchange,
@@ -37,9 +38,7 @@ from domain.checksum import Buffer
 _WORTH_IT_BYTES = 1024 * 1024
 _BUFFER_BYTES = 256 * 1024
 _LINGER_READ_BYTES = 64 * 1024
-# More than Tornado ever reads ahead (its chunk and a header), and no more than the least body: one read takes over
-# all of it, and nothing of the next request.
-_TAKE_OVER_BYTES = _WORTH_IT_BYTES
+_TAKE_OVER_BYTES = 256 * 1024
 # How long a thread waits for a sender that pauses before it gives its place to another body.
 _IDLE_MILLISECONDS = 5
 
@@ -58,9 +57,9 @@ class DetachedExchange(RunningExchange):
     """Only for a request of which ``is_worth_detaching`` is true."""
 
     def __init__(
-        self, request: HTTPServerRequest, route: Route, services: Services, *, is_counted: bool = True
+        self, request: HTTPServerRequest, route: Route, services: Services, **options: Unpack[Options]
     ) -> None:
-        super().__init__(request, route, services, is_counted=is_counted)
+        super().__init__(request, route, services, **options)
         self._connection = cast(HTTP1Connection, request.connection)
         self._address = getattr(request.connection.context, "address", None)  # type: ignore[union-attr]
         self._task: asyncio.Task[None] | None = None
@@ -123,7 +122,9 @@ class SocketBody(Body):
         self._length = length
         self._executor = executor
         self._loop = asyncio.get_running_loop()
-        self._prefix: bytes | None = None  # what Tornado had read of the body already
+        self._prefix = b""  # what Tornado had read of the body already
+        self._has_begun = False
+        self._is_taken = False
         self._readable: asyncio.Future[None] | None = None
         self._stopped = threading.Event()
         self._is_cut = False
@@ -206,39 +207,41 @@ class SocketBody(Body):
         self._stream.close()
 
     async def release(self) -> IOStream:
-        """The socket as a stream, for the reply and what comes after it."""
-        self._stop_listening()
-        if self._prefix is None:
-            return self._stream
-        return IOStream(self._socket)
+        """The connection as a stream, for the reply and what comes after it."""
+        return IOStream(self._socket) if self._is_taken else self._stream
 
     async def _begin(self) -> None:
         """Before the first byte: say that it is wanted, and take over what Tornado has read of the body."""
-        if self._prefix is not None:
+        if self._has_begun:
             return
-        self._prefix = b""
+        self._has_begun = True
         try:
             if self.awaits_continue:
                 self.awaits_continue = False
                 await self._stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._prefix = await self._unless_stopped(
-                asyncio.ensure_future(self._stream.read_bytes(_TAKE_OVER_BYTES, partial=True))
-            )
+            self._prefix = self._take_over()
         except StreamClosedError:
-            self._is_cut = True
-            self._stopped.set()
-        self._count(len(self._prefix))
-        # From here on the old stream must not read: its socket is ours.
-        self._stream.io_loop.remove_handler(self._socket)
+            self.stop()
 
-    async def _unless_stopped(self, reading: "asyncio.Future[bytes]") -> bytes:
-        stopped = self._readable = self._loop.create_future()
-        reading.add_done_callback(lambda _: self._wake())
-        try:
-            await stopped
-        finally:
-            self._readable = None
-        return reading.result() if reading.done() else b""
+    def _take_over(self) -> bytes:
+        """Empty Tornado's buffer, then take the socket from its stream; all in one turn of the loop, for the
+        stream reads on by itself in the next.
+
+        A read that gives less than was asked for, or nothing yet, has emptied the buffer. If that held the whole
+        body, what follows in it is the next request's: then the stream stays.
+        """
+        blocks = []
+        while self.left:
+            asked = min(self.left, _TAKE_OVER_BYTES)
+            reading = cast("asyncio.Future[bytes]", self._stream.read_bytes(asked, partial=True))
+            block = reading.result() if reading.done() else b""
+            blocks.append(block)
+            self._count(len(block))
+            if len(block) < asked:
+                self._stream.io_loop.remove_handler(self._socket)
+                self._is_taken = True
+                break
+        return b"".join(blocks)
 
     async def _burst(
         self, fd: int, at: int, limit: int, deadline: float, observe: Callable[[Buffer], None] | None
@@ -273,9 +276,8 @@ class SocketBody(Body):
             self._loop.remove_reader(self._socket.fileno())
 
     def _take_prefix(self, limit: int) -> bytes:
-        prefix = self._prefix or b""
-        self._prefix = prefix[limit:]
-        return prefix[:limit]
+        block, self._prefix = self._prefix[:limit], self._prefix[limit:]
+        return block
 
     def _count(self, size: int) -> None:
         self.received += size

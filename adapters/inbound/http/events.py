@@ -16,6 +16,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.errors import Refusal, code_of, headers_of, problem
+from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.cors import Cors
 from application.progress import ProgressUseCase
 from application.progress_messages import ProgressMessage
@@ -97,7 +98,9 @@ class EventsHandler(RequestHandler):
         authenticator: Authenticator,
         streams: EventStreams,
         cors: Cors,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
+        self._rate_limiter = rate_limiter
         self._progress = progress
         self._authenticator = authenticator
         self._streams = streams
@@ -115,7 +118,10 @@ class EventsHandler(RequestHandler):
         try:
             principal = self._authenticator.principal(self.request)
             upload_ids, mine = self._parse_wishes()
-            self._streams.admit(self, self._authenticator.client_ip(self.request))
+            client = self._authenticator.client_ip(self.request)
+            if self._rate_limiter is not None:
+                self._rate_limiter.check(client)
+            self._streams.admit(self, client)
             writing = asyncio.create_task(self._write_all())
             after = self._parse_last_event_id()
             await self._progress.subscribe(principal, self, upload_ids, mine=mine, after=after)
@@ -202,7 +208,10 @@ class EventsHandler(RequestHandler):
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")
-        self._stream_connection().stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        stream = self._stream_connection().stream
+        if stream.closed():
+            raise StreamClosedError
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
     def _stream_connection(self) -> HTTP1Connection:
         return cast(HTTP1Connection, self.request.connection)

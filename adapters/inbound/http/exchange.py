@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import structlog
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
@@ -110,16 +110,28 @@ class Services:
         self.is_draining = True
 
 
+class Options(TypedDict):
+    """``is_counted``: by the rate limit. ``standing_headers`` go with every reply, refusals too."""
+
+    is_counted: bool
+    standing_headers: Mapping[str, str]
+
+
 class RunningExchange(HTTPMessageDelegate, ABC):
     """Runs ``route`` for one request."""
 
     def __init__(
-        self, request: HTTPServerRequest, route: Route, services: Services, *, is_counted: bool = True
+        self,
+        request: HTTPServerRequest,
+        route: Route,
+        services: Services,
+        **options: Unpack[Options],
     ) -> None:
         self.request = request
         self.services = services
         self._route = route
-        self._is_counted = is_counted
+        self._is_counted = options["is_counted"]
+        self._standing_headers = options["standing_headers"]
         given = request.headers.get("X-Request-Id", "")
         self._request_id = given if given and _REQUEST_ID.fullmatch(given) else services.next_request_id()
 
@@ -166,6 +178,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             reply = Reply(204, preflight) if preflight is not None else await self._call_route()
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
+        reply.headers.update(self._standing_headers)
         reply.headers.update(cors.headers(self.request))
         reply.headers["X-Request-Id"] = self._request_id
         reply.headers["Date"] = _date_of(int(time.time()))
@@ -191,11 +204,20 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         if self.body.length != 0:
             services.watchdog.watch(self.body)
         try:
-            return await self._route(exchange)
+            reply = await self._route(exchange)
         except LongshoreError:
             if carries_bytes:
                 self._count()
             raise
+        if self.body.is_cut:
+            raise self._cut_short()
+        return reply
+
+    def _cut_short(self) -> Exception:
+        """What came of the body is kept; yet to one who can still hear it, this is no success."""
+        if self.services.is_draining:
+            return Unavailable("the server is going down")
+        return Refusal(400, "body_cut", "the body ended before its announced end")
 
     def _count(self) -> None:
         if self._is_counted:

@@ -31,6 +31,8 @@ class ProblemHandler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ANN401 -- Tornado's signature
         error = kwargs.get("exc_info", (None, HTTPError(status_code), None))[1]
+        if status_code == 405:
+            self.set_header("Allow", "GET, HEAD")  # what was set before an error is cleared
         self.set_header("Content-Type", "application/problem+json")
         self.set_header("Cache-Control", "no-store")
         _ = self.finish(json.dumps(problem(error, os.urandom(8).hex())))
@@ -41,7 +43,15 @@ class Nowhere(ProblemHandler):
         raise HTTPError(404)
 
 
-class Page(ProblemHandler):
+class ReadOnly(ProblemHandler):
+    """Knows GET and HEAD alone."""
+
+    def prepare(self) -> None:
+        if self.request.method not in ("GET", "HEAD"):
+            raise HTTPError(405)
+
+
+class Page(ReadOnly):
     """HTML for people; for programs that ask for JSON, who we are."""
 
     def initialize(self, version: str) -> None:
@@ -61,7 +71,7 @@ class Page(ProblemHandler):
     head = get
 
 
-class StaticFiles(StaticFileHandler, ProblemHandler):
+class StaticFiles(StaticFileHandler, ReadOnly):
     def set_extra_headers(self, path: str) -> None:
         for name, value in _SECURITY.items():
             self.set_header(name, value)

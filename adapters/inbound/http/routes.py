@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
@@ -16,7 +16,10 @@ from adapters.inbound.http.files import Files
 from adapters.inbound.http.form import Form
 from adapters.inbound.http.health import Health
 from adapters.inbound.http.streaming import StreamingExchange
-from adapters.inbound.http.tus import Tus
+from adapters.inbound.http.tus import VERSION, Tus
+
+# tus 1.0 §Tus-Resumable: in every response
+_TUS = {"Tus-Resumable": VERSION}
 
 Handler = Callable[..., Awaitable[Reply]]
 
@@ -29,6 +32,8 @@ class Path:
     methods: Mapping[str, Handler]
     is_counted: bool = True
     """Whether the rate limit counts it."""
+    standing_headers: Mapping[str, str] = field(default_factory=dict)
+    """What goes with every reply, refusals too."""
 
     async def dispatch(self, exchange: Exchange, groups: tuple[str, ...]) -> Reply:
         handler = self.methods.get(exchange.method)
@@ -51,7 +56,13 @@ class ExchangeRouter(Router):
             if found := path.pattern.fullmatch(request.path):
                 groups = found.groups()
                 kind: type[RunningExchange] = DetachedExchange if is_worth_detaching(request) else StreamingExchange
-                return kind(request, partial(path.dispatch, groups=groups), self._services, is_counted=path.is_counted)
+                return kind(
+                    request,
+                    partial(path.dispatch, groups=groups),
+                    self._services,
+                    is_counted=path.is_counted,
+                    standing_headers=path.standing_headers,
+                )
         return self._application.find_handler(request)
 
 
@@ -66,8 +77,13 @@ def exchange_paths(tus: Tus, files: Files, form: Form, health: Health) -> list[P
                 "GET": files.upload,
                 "OPTIONS": lambda exchange, _: tus.options(exchange),
             },
+            standing_headers=_TUS,
         ),
-        Path(re.compile(r"/uploads/?"), {"POST": tus.create, "OPTIONS": tus.options, "GET": files.uploads}),
+        Path(
+            re.compile(r"/uploads/?"),
+            {"POST": tus.create, "OPTIONS": tus.options, "GET": files.uploads},
+            standing_headers=_TUS,
+        ),
         Path(re.compile(r"/files/([^/]+)/content/?"), {"GET": files.content, "HEAD": files.content}),
         Path(re.compile(r"/files/([^/]+)/?"), {"GET": files.get, "HEAD": files.get, "DELETE": files.delete}),
         Path(re.compile(r"/health/?"), {"GET": health.get, "HEAD": health.get}, is_counted=False),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import cast
+from typing import Unpack, cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
@@ -11,6 +11,7 @@ from adapters.inbound.http.body import RequestBody
 from adapters.inbound.http.exchange import (
     LINGER_BYTES,
     LINGER_SECONDS,
+    Options,
     Reply,
     Route,
     RunningExchange,
@@ -24,9 +25,9 @@ _UNLIMITED = 1 << 62
 
 class StreamingExchange(RunningExchange):
     def __init__(
-        self, request: HTTPServerRequest, route: Route, services: Services, *, is_counted: bool = True
+        self, request: HTTPServerRequest, route: Route, services: Services, **options: Unpack[Options]
     ) -> None:
-        super().__init__(request, route, services, is_counted=is_counted)
+        super().__init__(request, route, services, **options)
         self._connection = cast(HTTP1Connection, request.connection)
         self._body = RequestBody(announced_length(request.headers), services.executor)
         self._task: asyncio.Task[None] | None = None

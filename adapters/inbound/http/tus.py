@@ -47,7 +47,6 @@ class Tus:
         return Reply(
             204,
             {
-                "Tus-Resumable": VERSION,
                 "Tus-Version": VERSION,
                 "Tus-Extension": ",".join(EXTENSIONS),
                 "Tus-Max-Size": str(self._max_length_bytes),
@@ -118,7 +117,7 @@ class Tus:
         except UploadNotOpen:
             # tus 1.0 §Termination holds for completed uploads too: their file goes.
             await self._files.delete(exchange.principal, file_id_of(upload_id))
-        return Reply(204, {"Tus-Resumable": VERSION})
+        return Reply(204)
 
     async def _append_first(
         self, exchange: Exchange, view: UploadView, checksum: Checksum | None, headers: dict[str, str]
@@ -188,7 +187,6 @@ def _parse_checksum(exchange: Exchange) -> Checksum | None:
 
 
 def _reply(status: int, headers: dict[str, str], view: UploadView) -> Reply:
-    headers["Tus-Resumable"] = VERSION
     if view.state.is_open:
         headers["Upload-Expires"] = _http_date(view.expires_at)
     return Reply(status, headers)

@@ -18,6 +18,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.errors import Refusal, headers_of, problem
+from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.websocket.outgoing import Outgoing
 from domain.access import Principal
 from domain.errors import LongshoreError, TooManyRequests, Unavailable
@@ -133,9 +134,12 @@ class Sockets:
 class BaseSocket(WebSocketHandler):
     """Subclasses bring ``on_message``, which asks ``count_message`` first; they may extend what is here."""
 
-    def initialize(self, sockets: Sockets, authenticator: Authenticator) -> None:
+    def initialize(
+        self, sockets: Sockets, authenticator: Authenticator, rate_limiter: RateLimiter | None = None
+    ) -> None:
         self._sockets = sockets
         self._authenticator = authenticator
+        self._rate_limiter = rate_limiter
         self._outgoing: Outgoing | None = None
         self._second = 0
         self._messages = 0
@@ -148,7 +152,10 @@ class BaseSocket(WebSocketHandler):
         try:
             self.check_request()
             self.principal = self._authenticator.principal(self.request)
-            self._sockets.admit(self, self._authenticator.client_ip(self.request))
+            client = self._authenticator.client_ip(self.request)
+            if self._rate_limiter is not None:
+                self._rate_limiter.check(client)
+            self._sockets.admit(self, client)
         except (LongshoreError, Refusal, HTTPError) as error:
             self._refuse(error)
 
@@ -194,8 +201,9 @@ class BaseSocket(WebSocketHandler):
     def open(self, *args: str, **kwargs: str) -> None:
         limits = self._sockets.limits
         stream = self._stream()
-        stream.set_nodelay(True)
-        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer_bytes)
+        if not stream.closed():
+            stream.set_nodelay(True)
+            stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer_bytes)
         self._outgoing = Outgoing(
             stream,
             max_bytes=limits.max_unread_bytes,

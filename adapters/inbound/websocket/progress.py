@@ -2,6 +2,7 @@
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.errors import Refusal
+from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.websocket.base import BaseSocket, Sockets
 from adapters.inbound.websocket.messages import (
     MAX_IDS,
@@ -29,9 +30,13 @@ class ProgressSocket(BaseSocket):
 
     # Tornado hands the route's arguments to ``initialize`` by name, whatever its parents take.
     def initialize(  # type: ignore[override]
-        self, progress: ProgressUseCase, sockets: Sockets, authenticator: Authenticator
+        self,
+        progress: ProgressUseCase,
+        sockets: Sockets,
+        authenticator: Authenticator,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
-        super().initialize(sockets, authenticator)
+        super().initialize(sockets, authenticator, rate_limiter)
         self._progress = progress
         self._wanted: list[str] = []
 

@@ -183,9 +183,7 @@ class Transaction:
     def is_sqlite(self) -> bool:
         return self._database.is_sqlite
 
-    async def read(
-        self, statement: Executable, values: dict[str, Any] | None = None
-    ) -> Sequence[RowMapping]:
+    async def read(self, statement: Executable, values: dict[str, Any] | None = None) -> Sequence[RowMapping]:
         with translated():
             if self._connection is None:
                 self._connection = await self._stack.enter_async_context(self._database.reading())

@@ -23,7 +23,7 @@ class LazyConnection(aiosqlite.Connection):
         return await connection._opened()
 
     async def _opened(self) -> Self:
-        await self
+        _ = await self
         return self
 
     def cursor(self) -> "LazyCursor":  # type: ignore[override]  # SQLAlchemy asks for no more than this one gives

@@ -8,7 +8,9 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Select,
+    Text,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -31,6 +33,19 @@ from ports.upload_repository import UploadRepository
 _IS_OPEN: ColumnElement[bool] = text(IS_OPEN).self_group()  # type: ignore[assignment]
 _OPEN = [state.value for state in OPEN_STATES]
 _c = uploads.c
+
+
+def _usage_of() -> Select[int, int, int]:
+    owner = bindparam("owner", type_=Text)
+    sizes = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner).scalar_subquery()
+    return select(
+        func.count().label("count"),
+        func.coalesce(func.sum(_c.length), 0).label("length"),
+        sizes.label("stored"),
+    ).where(_c.owner == owner, _IS_OPEN)
+
+
+_USAGE = _usage_of()  # asked at every creation, so put together once
 
 
 class SqlUploadRepository(UploadRepository):
@@ -75,12 +90,7 @@ class SqlUploadRepository(UploadRepository):
         return await self._load(mine.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit))
 
     async def usage(self, owner: OwnerId) -> Usage:
-        unfinished = select(func.count(), func.coalesce(func.sum(_c.length), 0)).where(_c.owner == owner, _IS_OPEN)
-        stored = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner)
-        columns = [
-            column.label(name) for column, name in zip(unfinished.subquery().c, ("count", "length"), strict=True)
-        ]
-        [row] = await self._transaction.read(select(*columns, stored.scalar_subquery().label("stored")))
+        [row] = await self._transaction.read(_USAGE, {"owner": owner})
         return Usage(open_uploads=int(row["count"]), bytes=int(row["length"]) + int(row["stored"]))
 
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:

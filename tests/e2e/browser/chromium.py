@@ -1,15 +1,13 @@
 """Debian's Chromium under Playwright: started, watched, and killed as a crash would."""
 
 import contextlib
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 from playwright.sync_api import BrowserContext, Dialog, Page, Playwright, WebSocket
 
-from tests.support.services import require
+from tests.support.services import require_program
 
 FLAGS = [
     "--no-sandbox",
@@ -24,10 +22,7 @@ FLAGS = [
 
 def chromium_path() -> str:
     """Where the system's Chromium is; the test ends (see ``require``) when there is none."""
-    for name in (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"):
-        if name and (path := shutil.which(name)):
-            return path
-    require("chromium", "install it (Debian: apt-get install chromium) or name it in CHROMIUM")
+    return require_program("chromium", "chromium-browser", "google-chrome")
 
 
 class Watch:

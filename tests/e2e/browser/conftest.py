@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
@@ -58,12 +58,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def watched(context: BrowserContext, server: ServerProcess) -> Iterator[tuple[UploadPage, Watch]]:
+def watched(context: BrowserContext, server: ServerProcess) -> tuple[UploadPage, Watch]:
     page = context.new_page()
     watch = Watch(page)
     upload_page = UploadPage(page, server.url)
     upload_page.open()
-    yield upload_page, watch
+    return upload_page, watch
 
 
 @pytest.fixture
@@ -93,26 +93,29 @@ def server_tus(server: ServerProcess) -> Tus:
 
 @pytest.fixture
 def make_file(tmp_path: Path) -> MakeFile:
-    """``make_file("a.mov", size=…)`` writes random bytes into a folder of the test."""
+    """``make_file("a.mov", size=…)`` writes random bytes into a folder of the test; ``hole`` adds empty ones."""
     folder = tmp_path / "files"
     folder.mkdir()
 
-    def make(name: str, *, size: int) -> Path:
+    def make(name: str, *, size: int, hole: int = 0) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(size))
+        os.truncate(path, size + hole)
         return path
 
     return make
 
 
 @pytest.fixture
-def download() -> Download:
+def download(server: ServerProcess) -> Download:
     """The SHA-256 of what the server sends for a URL."""
 
     def fetch(url: str) -> str:
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            return hashlib.file_digest(answer, "sha256").hexdigest()
+        assert url.startswith(server.url)
+        answer = Http(server.port).get(urlsplit(url).path)
+        assert answer.status == 200, f"GET {url}: {answer.status}"
+        return hashlib.sha256(answer.body).hexdigest()
 
     return fetch
 

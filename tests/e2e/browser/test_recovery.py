@@ -14,6 +14,7 @@ from tests.support.server import ServerProcess
 pytestmark = pytest.mark.browser
 
 MIB = 1024 * 1024
+TOO_LARGE_TO_COPY = 2 * 1024 * MIB + 1
 
 
 def test_a_killed_browser_resumes_without_being_asked(
@@ -124,11 +125,11 @@ def test_a_killed_server_is_waited_for(
 
 def test_a_lost_line_is_waited_for(troubled_page: UploadPage, make_file: MakeFile, download: Download) -> None:
     page = troubled_page
-    file = make_file("a.bin", size=16 * MIB)
-    page.limit_upload_speed(4 * MIB)
+    file = make_file("a.bin", size=40 * MIB)
+    page.limit_upload_speed(6 * MIB)
     page.choose(file)
-    page.wait_for_stored("a.bin", 10)
-    page.cut_the_line()
+    page.wait_for_stored("a.bin", 5)
+    page.cut_the_line()  # the request under way may still get through; the next one will not
     expect(page.words("a.bin")).to_contain_text("You are offline.", timeout=15_000)
     page.limit_upload_speed(None)
     page.expect_done("a.bin")
@@ -230,10 +231,33 @@ def test_leaving_warns_only_while_bytes_would_be_lost(page: UploadPage, make_fil
 
     assert not would_warn()
     page.limit_upload_speed(1 * MIB)
-    page.choose(make_file("a.bin", size=100 * MIB))
-    assert would_warn()
-    page.wait_until_kept("a.bin")
+    page.choose(make_file("small.bin", size=4 * MIB))
+    page.wait_until_kept("small.bin")
     assert not would_warn()
+    page.choose(make_file("huge.bin", size=0, hole=TOO_LARGE_TO_COPY))
+    page.expect_state("huge.bin", "sending")
+    assert would_warn()
+    page.press("huge.bin", "Pause")
+    assert not would_warn()
+
+
+def test_a_file_too_large_to_copy_is_asked_for_again(
+    page: UploadPage, make_file: MakeFile, server_tus: Tus, watch: Watch
+) -> None:
+    file = make_file("huge.bin", size=0, hole=TOO_LARGE_TO_COPY)
+    page.limit_upload_speed(8 * MIB)
+    page.choose(file)
+    wait_until(lambda: len(watch.patch_offsets) > 1, "the first request is through")
+    target = target_of(page.upload_url("huge.bin"))
+    page.reload()
+    page.expect_state("huge.bin", "missing")
+    expect(page.words("huge.bin")).to_contain_text("Pick the file to continue.")
+    page.page.wait_for_timeout(1000)  # what was on its way has landed or is lost
+    offset, before = server_tus.offset(target), len(watch.patch_offsets)
+    page.limit_upload_speed(8 * MIB)
+    page.pick_again("huge.bin", file)
+    wait_until(lambda: len(watch.patch_offsets) > before, "it goes on")
+    assert watch.patch_offsets[before] == offset > 0
 
 
 def test_nothing_is_kept_in_local_storage(page: UploadPage, make_file: MakeFile) -> None:

@@ -80,6 +80,7 @@ async function start() {
   listenForFiles((picks) => picks.length && announcer.say(told(uploads.add(picks))));
   byId("app").hidden = false;
   await uploads.discover();
+  uploads.begin();
 }
 
 start();

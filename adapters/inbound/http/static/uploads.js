@@ -10,6 +10,7 @@ const STALLED_AFTER = 60_000;
 const LONGEST_DELAY = 30_000;
 /** Trouble that is this upload's own, not the server's absence, is given up after so many tries without a new byte. */
 const PATIENCE = 8;
+const DISCOVERY_WITHIN = 5000;
 const OVER = ["upload.aborted", "upload.expired", "ABORTED", "EXPIRED"];
 const SHOW_FINISHED_FOR = 24 * 60 * 60 * 1000;
 
@@ -142,6 +143,10 @@ export class Uploads extends EventTarget {
         await this.#revive(upload);
       }
     }
+  }
+
+  /** Go on with whatever waits. Not part of `restore`: what the server knows (`discover`) comes between. */
+  begin() {
     this.#fill();
   }
 
@@ -149,7 +154,8 @@ export class Uploads extends EventTarget {
   async discover() {
     let answer;
     try {
-      answer = await fetch(`${this.#endpoint}?state=open`, { headers: { Accept: "application/json" } });
+      const patience = AbortSignal.timeout(DISCOVERY_WITHIN);
+      answer = await fetch(`${this.#endpoint}?state=open`, { headers: { Accept: "application/json" }, signal: patience });
       if (!answer.ok) return;
       answer = await answer.json();
     } catch {
@@ -161,9 +167,21 @@ export class Uploads extends EventTarget {
       const upload = Upload.fromServer(found, this.#endpoint);
       // A length that is not told yet cannot be matched with any file.
       if (known.has(upload.url) || !Number.isFinite(upload.size)) continue;
+      if (this.#reunite(upload)) continue;
       this.#show(upload);
       this.#watch(upload);
     }
+  }
+
+  /** A page that died while it asked for a new upload left one behind, empty, whose address it never learnt. */
+  #reunite({ url, name, size, stored }) {
+    const waits = ({ state }) => state === State.QUEUED || state === State.PAUSED;
+    const ours = this.#all.find((upload) => !upload.url && waits(upload) && upload.name === name && upload.size === size);
+    if (stored > 0 || !ours) return false;
+    ours.url = url;
+    this.#save(ours);
+    this.#watch(ours);
+    return true;
   }
 
   // ---- taking in
@@ -317,6 +335,8 @@ export class Uploads extends EventTarget {
       return;
     }
     upload.url = url;
+    const double = this.#all.find((other) => other !== upload && other.url === url);
+    if (double) this.#remove(double); // the server's list named it before its creation was answered
     if (upload.state === State.CANCELLED) {
       this.#bury(upload);
       return;
@@ -383,8 +403,7 @@ export class Uploads extends EventTarget {
   }
 
   #retryLater(upload) {
-    const planned = Math.min(LONGEST_DELAY, 500 * 2 ** (upload.attempts - 1)) * (0.75 + Math.random() / 2);
-    const delay = Math.max(planned, Math.min(upload.problem.retryAfter ?? 0, 120) * 1000);
+    const delay = Math.max(backoff(upload.attempts), Math.min(upload.problem.retryAfter ?? 0, 120) * 1000);
     upload.retryAt = Date.now() + delay;
     upload.timer = setTimeout(() => this.#run(upload), delay);
     this.#become(upload, State.WAITING);
@@ -461,13 +480,13 @@ export class Uploads extends EventTarget {
   }
 
   /** Deleting is retried in the next page if it cannot be done in this one: the record stays until it is. */
-  async #bury(upload) {
+  async #bury(upload, attempt = 1) {
     try {
       if (upload.url) await terminate(upload.url);
       await this.#store.forget(upload.key);
       upload.release?.();
     } catch {
-      setTimeout(() => this.#bury(upload), LONGEST_DELAY);
+      setTimeout(() => this.#bury(upload, attempt + 1), backoff(attempt));
     }
   }
 
@@ -505,6 +524,11 @@ export class Uploads extends EventTarget {
   #saveSoon(upload) {
     if (Date.now() - (upload.savedAt ?? 0) > 2000) this.#save(upload);
   }
+}
+
+/** Longer from attempt to attempt, with jitter, so that a server that comes back is not met by everybody at once. */
+function backoff(attempt) {
+  return Math.min(LONGEST_DELAY, 500 * 2 ** (attempt - 1)) * (0.75 + Math.random() / 2);
 }
 
 /** tus-js-client's URL storage, kept in the upload's own record. */

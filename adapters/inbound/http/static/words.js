@@ -77,6 +77,9 @@ export function fromStatus(status, { code = "", detail = "", limit = 0 } = {}) {
   switch (status) {
     case 0:
       return unreachable();
+    case 400:
+      if (code === "body_cut") return problem("network", "The connection was cut.", { auto: true });
+      return refused(status, detail);
     case 401:
     case 403:
       return problem("forbidden", "You are not allowed to do this. Sign in again, then retry.");
@@ -104,6 +107,10 @@ export function fromStatus(status, { code = "", detail = "", limit = 0 } = {}) {
       return problem("full", "The server has no room left. Make space there, then retry.");
     default:
       if (status >= 500) return problem("server", "Something went wrong on the server.", { auto: true });
-      return problem("refused", `The server refused this file${detail ? `: ${detail}` : ` (${status}).`}`);
+      return refused(status, detail);
   }
+}
+
+function refused(status, detail) {
+  return problem("refused", `The server refused this file${detail ? `: ${detail}` : ` (${status}).`}`);
 }

@@ -1,0 +1,127 @@
+"""The use cases over the memory adapters: one database and one storage, for one process or several.
+
+Each process can be made to fail or to die between any two steps: ``faults.py``.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from adapters.outbound.memory.database import MemoryDatabase
+from adapters.outbound.memory.feed import MemoryFeed
+from adapters.outbound.memory.lock import MemoryUploadLock
+from adapters.outbound.memory.notifier import MemoryProgressNotifier
+from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes
+from adapters.outbound.system.id_generator import SystemIdGenerator
+from application.cleanup import CleanupUseCase
+from application.download import DownloadUseCase
+from application.reconcile import ReconcileUseCase
+from application.upload import UploadUseCase
+from application.views import UploadView
+from domain.access import Principal
+from domain.byte_range import ByteRange
+from domain.checksum import Checksum
+from domain.events import EventType, UploadEvent
+from domain.ids import UploadId, file_id_of
+from domain.metadata import Metadata
+from domain.upload import UploadKind
+from domain.upload_policy import UploadPolicy
+from tests.support.builders import ALICE
+from tests.support.clock import StandingClock
+from tests.support.faults import (
+    Faults,
+    FaultyLedger,
+    FaultyOutbox,
+    FaultyStorage,
+    FaultyUnitOfWorkFactory,
+)
+from tests.support.sources import source_of
+
+NAME = Metadata.of(filename="holiday.mov", media_type="video/quicktime")
+
+
+class Process:
+    """What one server process holds."""
+
+    def __init__(self, deployment: "Deployment") -> None:
+        self.deployment = deployment
+        self.faults = Faults()
+        self.outbox = FaultyOutbox(deployment.database, deployment.notifier, self.faults)
+        self.units = FaultyUnitOfWorkFactory(deployment.database, self.outbox, self.faults)
+        self.storage = FaultyStorage(deployment.memory, deployment.clock, self.faults, deployment.modified)
+        self.uploads = UploadUseCase(
+            unit_of_work=self.units,
+            lock=MemoryUploadLock(deployment.database),
+            ledger=FaultyLedger(deployment.database, self.faults),
+            storage=self.storage,
+            notifier=deployment.notifier,
+            clock=deployment.clock,
+            ids=SystemIdGenerator(),
+            policy=deployment.policy,
+        )
+        self.files = DownloadUseCase(unit_of_work=self.units, blobs=deployment.blobs)
+        self.cleanup = CleanupUseCase(
+            uploads=self.uploads,
+            unit_of_work=self.units,
+            storage=self.storage,
+            clock=deployment.clock,
+            orphans_after=timedelta(hours=1),
+        )
+        self.reconcile = ReconcileUseCase(
+            uploads=self.uploads, unit_of_work=self.units, outbox=self.outbox, clock=deployment.clock
+        )
+
+    async def begin(
+        self, length: int | None, who: Principal = ALICE, kind: UploadKind = UploadKind.WHOLE
+    ) -> UploadView:
+        return await self.uploads.create(who, length=length, metadata=NAME, kind=kind)
+
+    async def send(
+        self,
+        upload_id: UploadId,
+        data: bytes,
+        *,
+        at: int = 0,
+        who: Principal = ALICE,
+        announced: bool = True,
+        length: int | None = None,
+        checksum: Checksum | None = None,
+    ) -> UploadView:
+        source = source_of(data, announced=announced)
+        return await self.uploads.append(who, upload_id, at=at, source=source, length=length, checksum=checksum)
+
+    async def part(self, data: bytes, who: Principal = ALICE) -> UploadId:
+        """A whole partial upload."""
+        upload = await self.begin(len(data), who, UploadKind.PARTIAL)
+        await self.send(upload.id, data, who=who)
+        return upload.id
+
+    async def content(self, upload_id: UploadId, who: Principal = ALICE) -> bytes:
+        """The bytes of the file that the upload has become."""
+        opened = await self.files.open(who, file_id_of(upload_id))
+        size = opened.file.size
+        blocks = [block async for block in opened.blob.blocks(ByteRange(0, size))] if size else []
+        await opened.blob.close()
+        return b"".join(blocks)
+
+
+class Deployment:
+    """One database, one storage, one feed; ``process`` for each server that works on them."""
+
+    def __init__(self, policy: UploadPolicy | None = None) -> None:
+        self.policy = policy or UploadPolicy()
+        self.clock = StandingClock()
+        self.database = MemoryDatabase()
+        self.memory = MemoryBytes()
+        self.modified: dict[UploadId, datetime] = {}
+        self.blobs = MemoryBlobStorage(self.memory)
+        self.feed = MemoryFeed()
+        self.notifier = MemoryProgressNotifier(self.feed)
+        self.events: list[UploadEvent] = []
+        self.feed.listen(self.events.append, lambda: None)
+
+    def process(self) -> Process:
+        return Process(self)
+
+    def told(self, upload_id: UploadId) -> Sequence[EventType]:
+        """What has been announced of the upload, in order."""
+        return [event.type for event in self.events if event.upload_id == upload_id]

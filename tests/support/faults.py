@@ -1,0 +1,165 @@
+"""Memory adapters that do their work, until a test names a point where they are to fail or the process is to die."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from adapters.outbound.memory.database import MemoryDatabase
+from adapters.outbound.memory.ledger import MemoryReceivedLedger
+from adapters.outbound.memory.outbox import MemoryOutbox
+from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
+from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork
+from domain.byte_range import Extent
+from domain.checksum import Hasher
+from domain.events import EventType, UploadEvent
+from domain.ids import BlobKey, UploadId
+from domain.upload import Receipt
+from ports.byte_source import ByteSource
+from ports.chunk_storage import Staged
+from ports.clock import Clock
+from ports.progress_notifier import ProgressNotifier
+from ports.unit_of_work import UnitOfWork
+from ports.upload_lock import Lease
+
+
+class Died(BaseException):
+    """The process is gone: nothing that it would still have done is done."""
+
+
+class Point(StrEnum):
+    """Between which two steps something goes wrong."""
+
+    READ = "before a transaction"
+    WRITE = "before a stretch is durable"
+    WRITTEN = "after a stretch is durable"
+    RECORD = "before a receipt is committed"
+    RECORDED = "after a receipt is committed"
+    JOIN = "before the parts are copied"
+    SEAL = "before the bytes are sealed"
+    SEALED = "after the bytes are sealed"
+    SAVE = "before a change that nobody is told of is committed"
+    COMPLETE = "before the completion is committed"
+    FAIL = "before the failure is committed"
+    ANNOUNCE = "after a commit, before its events are published"
+    DISCARD = "before the bytes are discarded"
+
+
+_COMMITS = {EventType.COMPLETED: Point.COMPLETE, EventType.FAILED: Point.FAIL}
+
+
+class Faults:
+    """What goes wrong in one process, and where; after ``Died`` everything does."""
+
+    def __init__(self) -> None:
+        self._errors: dict[tuple[Point, UploadId | None], BaseException] = {}
+        self._patience: dict[Point, int] = {}
+        self._is_dead = False
+
+    def put(self, point: Point, error: BaseException, *, after: int = 0, upload_id: UploadId | None = None) -> None:
+        """Raise ``error`` whenever ``point`` is reached, ``after`` so many times that went well."""
+        self._errors[point, upload_id] = error
+        self._patience[point] = after
+
+    def heal(self) -> None:
+        self._errors.clear()
+
+    def reach(self, point: Point, upload_id: UploadId | None = None) -> None:
+        if self._is_dead:
+            raise Died
+        error = self._errors.get((point, None)) or self._errors.get((point, upload_id))
+        if error is None:
+            return
+        if self._patience[point]:
+            self._patience[point] -= 1
+            return
+        self._is_dead = isinstance(error, Died)
+        raise error
+
+
+class FaultyStorage(MemoryChunkStorage):
+    """Knows, as a disk does, when the bytes of each upload were changed last: ``modified`` is all processes'."""
+
+    def __init__(self, memory: MemoryBytes, clock: Clock, faults: Faults, modified: dict[UploadId, datetime]) -> None:
+        super().__init__(memory, clock)
+        self._faults = faults
+        self._modified = modified
+
+    async def write(
+        self, upload_id: UploadId, *, at: int, source: ByteSource, limit: int | None, hasher: Hasher | None
+    ) -> AsyncGenerator[Extent, None]:
+        self._faults.reach(Point.WRITE, upload_id)
+        async for extent in super().write(upload_id, at=at, source=source, limit=limit, hasher=hasher):
+            self._modified[upload_id] = self._clock.now()
+            self._faults.reach(Point.WRITTEN, upload_id)
+            yield extent
+
+    async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> None:
+        self._faults.reach(Point.JOIN, upload_id)
+        await super().join(upload_id, parts)
+
+    async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
+        self._faults.reach(Point.SEAL, upload_id)
+        key = await super().seal(upload_id, size=size)
+        self._faults.reach(Point.SEALED, upload_id)
+        return key
+
+    async def discard(self, upload_id: UploadId) -> None:
+        self._faults.reach(Point.DISCARD, upload_id)
+        await super().discard(upload_id)
+
+    async def staged(self) -> AsyncGenerator[Staged, None]:
+        for upload_id in list(self._memory.staged):
+            yield Staged(upload_id, self._modified[upload_id])
+
+
+class FaultyLedger(MemoryReceivedLedger):
+    def __init__(self, database: MemoryDatabase, faults: Faults) -> None:
+        super().__init__(database)
+        self._faults = faults
+
+    async def record(self, receipt: Receipt, lease: Lease) -> None:
+        self._faults.reach(Point.RECORD, receipt.upload_id)
+        await super().record(receipt, lease)
+        self._faults.reach(Point.RECORDED, receipt.upload_id)
+        await asyncio.sleep(0)  # a commit lets others have their turn
+
+
+class FaultyOutbox(MemoryOutbox):
+    def __init__(self, database: MemoryDatabase, notifier: ProgressNotifier, faults: Faults) -> None:
+        super().__init__(database, notifier)
+        self._faults = faults
+
+    def publish(self, events: Iterable[UploadEvent]) -> None:
+        self._faults.reach(Point.ANNOUNCE)
+        super().publish(events)
+
+
+class FaultyUnitOfWork(MemoryUnitOfWork):
+    def __init__(self, database: MemoryDatabase, outbox: MemoryOutbox, faults: Faults) -> None:
+        super().__init__(database, outbox)
+        self._faults = faults
+
+    async def commit(self) -> None:
+        announced = [event.type for event in self._announced]
+        if not announced:
+            self._faults.reach(Point.SAVE)
+        for type_ in announced:
+            if type_ in _COMMITS:
+                self._faults.reach(_COMMITS[type_])
+        await super().commit()
+
+    async def __aenter__(self) -> Self:
+        self._faults.reach(Point.READ)
+        return await super().__aenter__()
+
+
+class FaultyUnitOfWorkFactory:
+    def __init__(self, database: MemoryDatabase, outbox: MemoryOutbox, faults: Faults) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._faults = faults
+
+    def __call__(self) -> UnitOfWork:
+        return FaultyUnitOfWork(self._database, self._outbox, self._faults)
