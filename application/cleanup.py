@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from application.upload import UploadUseCase
 from domain.access import Principal
-from domain.errors import Conflict, Gone, NotFound
+from domain.errors import Conflict, Gone, NotFound, StorageUnavailable
 from domain.ids import OwnerId
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
@@ -65,6 +65,8 @@ class CleanupUseCase:
                     ended += await self._uploads.expire(HOUSEKEEPER, upload.id)
                 except (Conflict, Gone, NotFound):
                     continue  # somebody is at it right now: let them
+                except StorageUnavailable:
+                    continue  # it is over, its bytes are an orphan's from now on
             expired += ended
             if len(due) < _BATCH or not ended:
                 return expired
@@ -77,6 +79,9 @@ class CleanupUseCase:
             async with self._unit_of_work() as work:
                 known = await work.uploads.exists_open(staged.upload_id)
             if not known:
-                await self._storage.discard(staged.upload_id)
+                try:
+                    await self._storage.discard(staged.upload_id)
+                except StorageUnavailable:
+                    continue  # this one stays for the next run; the rest need not wait for it
                 discarded += 1
         return discarded

@@ -13,7 +13,7 @@ from application.progress_messages import Encode, Subscriber, not_found_message
 from domain.access import Principal
 from domain.errors import BudgetExceeded
 from domain.events import EventType, UploadEvent
-from domain.ids import OwnerId
+from domain.ids import OwnerId, UploadId
 from domain.progress import Standing
 from domain.upload import Upload
 from ports.clock import Clock
@@ -33,15 +33,22 @@ class Reader:
         self.wants_all = False
         self.is_reading = False
         self.unwanted: set[str] = set()
+        self._ended: dict[UploadId, None] = {}  # the last ones it was shown unasked: a late report shows none again
 
-    def wants(self, watch_id: str) -> bool:
-        """Whether a new upload of its owner is to be shown, for all that the reader did not name it."""
+    def wants(self, watch_id: str, upload_id: UploadId) -> bool:
+        """Whether an upload of its owner is to be shown, for all that the reader did not name it."""
         return (
             self.wants_all
             and watch_id not in self.watches
             and watch_id not in self.unwanted
+            and upload_id not in self._ended
             and len(self.watches) < MAX_WATCHES
         )
+
+    def saw_the_end(self, upload_id: UploadId) -> None:
+        self._ended[upload_id] = None
+        if len(self._ended) > MAX_WATCHES:
+            del self._ended[next(iter(self._ended))]
 
 
 class Hub:
@@ -105,7 +112,7 @@ class Hub:
         return [
             (self._wish(reader, upload.watch_id, of_scope=True), upload)
             for upload in uploads
-            if reader.wants(upload.watch_id)
+            if reader.wants(upload.watch_id, upload.id)
         ]
 
     def answer_all(self, reader: Reader) -> None:
@@ -157,7 +164,7 @@ class Hub:
         is_created = event.type is EventType.CREATED
         channel = self._find(event.watch_id, event.owner)
         if channel is None or is_created or event.watch_id in self._unmet:
-            channel = self._gather(event.watch_id, event.owner, is_created=is_created)
+            channel = self._gather(event, is_created=is_created)
         if channel is not None:
             channel.hear(Standing.of_event(event), event.type)
             if channel.is_over:
@@ -230,12 +237,13 @@ class Hub:
         channel.hear(standing, standing.type)
         return channel
 
-    def _gather(self, watch_id: str, owner: OwnerId, *, is_created: bool) -> Channel | None:
+    def _gather(self, event: UploadEvent, *, is_created: bool) -> Channel | None:
         """Bring whoever wants to see that upload to its channel; None if nobody does.
 
         Of an administrator's view of one id in the hands of two owners, the upload created last wins."""
+        watch_id, owner = event.watch_id, event.owner
         for reader in self._owners.get(owner, ()):
-            if reader.wants(watch_id):
+            if reader.wants(watch_id, event.upload_id):
                 self._wish(reader, watch_id, of_scope=True).is_reading = reader.is_reading
         watches = [watch for watch in self._wishes.get(watch_id, ()) if watch.principal.may_see(owner)]
         channel = self._find(watch_id, owner)
@@ -273,6 +281,8 @@ class Hub:
     def _release(self, channel: Channel) -> None:
         """All has been told: whoever watches all uploads of an owner needs no place for this one any more."""
         for watch in [watch for watch in channel.watches if watch.of_scope]:
+            if channel.standing:
+                self._readers[watch.subscriber].saw_the_end(channel.standing.upload_id)
             self._forget(watch)
 
     def _drop_unwatched(self, watch_id: str) -> None:

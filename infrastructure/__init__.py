@@ -1,10 +1,12 @@
 """Puts the parts together and runs them: settings, logging, wiring, servers, the command line."""
 
+import functools
 import tomllib
 from importlib import metadata
 from pathlib import Path
 
 
+@functools.cache
 def version() -> str:
     """Of the installed package, or of the checkout this runs from."""
     try:

@@ -28,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         sys.exit(_run(options, settings))
     except LongshoreError as error:
-        cause = f" ({mask_secrets(str(error.__cause__))})" if error.__cause__ else ""
-        print(f"{error.detail}{cause}", file=sys.stderr)
+        cause = mask_secrets(str(error.__cause__ or "")).partition("\n")[0]
+        print(error.detail + (f" ({cause})" if cause else ""), file=sys.stderr)
         sys.exit(_FAILED)
     except KeyboardInterrupt:
         sys.exit(130)  # what shells expect after Ctrl-C
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _migrate(settings: Settings) -> int:
     from adapters.outbound.sql.database import Database  # noqa: PLC0415
-    from infrastructure.database import migrate  # noqa: PLC0415
+    from infrastructure.database import CannotMigrate, migrate  # noqa: PLC0415
 
     async def run() -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,7 +80,11 @@ def _migrate(settings: Settings) -> int:
         finally:
             await database.close()
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except CannotMigrate as error:
+        print(error, file=sys.stderr)
+        return _FAILED
     print("the database is up to date")
     return 0
 

@@ -5,6 +5,7 @@ Everything here is made without waiting; ``startup.py`` starts what has to be st
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
@@ -21,8 +22,6 @@ from adapters.inbound.http.tus import Tus
 from adapters.inbound.websocket.base import Sockets
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
-from adapters.outbound.postgres.feed import PostgresFeed
-from adapters.outbound.postgres.notifier import PostgresProgressNotifier
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.installation import SqlInstallation
 from adapters.outbound.sql.ledger import SqlReceivedLedger
@@ -44,7 +43,23 @@ from application.upload import UploadUseCase
 from domain.upload_policy import UploadPolicy
 from infrastructure.settings import Settings
 
+if TYPE_CHECKING:
+    from adapters.outbound.postgres.feed import PostgresFeed
+    from adapters.outbound.postgres.notifier import PostgresProgressNotifier
+
 _BODY_THREADS = 4
+
+
+def _postgres_feed(url: str) -> "PostgresFeed":
+    from adapters.outbound.postgres.feed import PostgresFeed  # noqa: PLC0415 -- asyncpg is 3 MiB; SQLite needs none
+
+    return PostgresFeed(url)
+
+
+def _postgres_notifier(url: str, feed: "PostgresFeed") -> "PostgresProgressNotifier":
+    from adapters.outbound.postgres.notifier import PostgresProgressNotifier  # noqa: PLC0415 -- as above
+
+    return PostgresProgressNotifier(url, feed)
 
 
 class Container(containers.DeclarativeContainer):
@@ -61,12 +76,13 @@ class Container(containers.DeclarativeContainer):
     installation = providers.Singleton(SqlInstallation, database)
     # Progress reaches this process only, or by LISTEN and NOTIFY every process on the database.
     memory_feed = providers.Singleton(MemoryFeed)
-    postgres_feed = providers.Singleton(PostgresFeed, of.database_url)
+    postgres_feed = providers.Singleton(_postgres_feed, of.database_url)
+    postgres_notifier = providers.Singleton(_postgres_notifier, of.database_url, postgres_feed)
     feed = providers.Selector(events, memory=memory_feed, postgres=postgres_feed)
     notifier = providers.Selector(
         events,
         memory=providers.Singleton(MemoryProgressNotifier, memory_feed),
-        postgres=providers.Singleton(PostgresProgressNotifier, of.database_url, postgres_feed),
+        postgres=postgres_notifier,
     )
     outbox = providers.Singleton(SqlOutbox, database, notifier)
     unit_of_work = providers.Singleton(SqlUnitOfWorkFactory, database, outbox)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-import limits
 from dotenv.parser import parse_stream
 from pydantic import (
     AfterValidator,
@@ -29,6 +28,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+
+from adapters.inbound.common.rate_limit import parse_rates
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -269,10 +270,10 @@ def _rate_limit(text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        items = limits.parse_many(text)
+        rates = parse_rates(text)
     except ValueError:
-        items = []
-    if not items or any(item.amount < 1 for item in items):
+        rates = []
+    if not rates or any(amount < 1 or seconds < 1 for amount, seconds in rates):
         raise ValueError("allowed: a rate such as 600/minute, several separated by semicolons, or none")
     return text
 

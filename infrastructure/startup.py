@@ -1,14 +1,21 @@
 """What has to be in place before the first request: folders, the schema, a volume that belongs to the database."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
-from adapters.outbound.postgres.connection import Connected
+from adapters.outbound.sql.database import Database
 from adapters.outbound.volume.volume import WrongVolume
 from domain.errors import Unavailable
 from infrastructure.container import Container
-from infrastructure.database import migrate
+from infrastructure.database import is_current
 from infrastructure.settings import Settings
+
+_STARTER = Path(__file__).parents[1] / "starter.py"
 
 
 class CannotStart(Exception):
@@ -30,14 +37,14 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
         stack.callback(container.rounds().close)
         try:
             volume_id = container.volume().prepare()
-            await migrate(database)
+            await _bring_up_to_date(database, settings)
             await _check_belongs(container, volume_id)
         except WrongVolume as error:
             raise CannotStart(f"STORAGE_PATH: {settings.storage_path} {error}") from error
         except Unavailable as error:
             raise CannotStart(f"cannot start: {error.detail or error.code}") from error
-        for events in (container.feed(), container.notifier()):
-            if isinstance(events, Connected):
+        if settings.events_url == "postgres://":
+            for events in (container.postgres_feed(), container.postgres_notifier()):
                 stack.push_async_callback(events.close)
                 await events.start()
         stack.push_async_callback(container.progress().close)
@@ -45,6 +52,36 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
         stack.push_async_callback(container.ledger().close)
         stack.push_async_callback(container.lock().close)
         yield container
+
+
+async def _bring_up_to_date(database: Database, settings: Settings) -> None:
+    """Migrate in another process: what that loads would stay in this one for good.
+
+    Any number of servers may do so at once: their migrations wait for one another.
+    """
+    if await is_current(database):
+        return
+    ours = {"DATA_DIR": str(settings.data_dir), "DATABASE_URL": settings.database_url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(_STARTER),
+        "migrate",
+        env={**os.environ, **ours},
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=PIPE,
+        start_new_session=True,  # Ctrl-C is for us: what has been begun ends, then so do we
+    )
+    try:
+        said = (await process.communicate())[1].decode(errors="replace")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        reason = said.strip().rpartition("\n")[2] or f"migrating ended with {process.returncode}"
+        raise CannotStart(f"cannot start: {reason}")
+    sys.stderr.write(said)
 
 
 async def _check_belongs(container: Container, volume_id: str) -> None:

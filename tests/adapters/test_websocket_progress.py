@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketClientConnection, websocket_connect
@@ -20,7 +21,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.websocket.base import SocketLimits, Sockets
 from adapters.inbound.websocket.messages import parse_message
-from adapters.inbound.websocket.outgoing import text_frame
+from adapters.inbound.websocket.outgoing import Outgoing, text_frame
 from adapters.inbound.websocket.progress import ProgressSocket
 from domain.errors import InvalidRequest
 from domain.events import EventType
@@ -373,6 +374,24 @@ class TestWhoMayOpen:
         assert b"\r\nUpgrade: websocket\r\n" in answer
         assert len(server.sockets) == 0
 
+    @pytest.mark.parametrize("query", ["?upload_id=%ff", "?scope=%ff", "?" + "&".join(["upload_id=x"] * 1001)])
+    async def test_a_query_that_cannot_be_read_is_refused(self, server: Server, query: str) -> None:
+        with pytest.raises(HTTPClientError, match="400"):
+            await server.connect(query)
+        assert len(server.sockets) == 0
+
+    async def test_another_method_is_refused(self, server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(
+            b"POST /ws/progress HTTP/1.1\r\nHost: x\r\nx-user: alice\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nContent-Length: 0\r\n\r\n"
+        )
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), 2)
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 405 ")
+        assert b"application/problem+json" in answer
+        assert len(server.sockets) == 0
+
     async def test_a_broken_handshake_takes_no_place(self, server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(
@@ -553,6 +572,73 @@ class TestSlowReaders:
                 server.house.receive(upload, up_to)
                 assert (await read(quick, within=0.5))["offset"] == up_to
             slow.close()
+
+
+class OtherStream(IOStream):
+    """Not the plain one, as with TLS: nothing may go past it."""
+
+
+class TestOutgoing:
+    @pytest.fixture(params=[IOStream, OtherStream])
+    async def ends(self, request: pytest.FixtureRequest) -> AsyncIterator[tuple[IOStream, socket.socket]]:
+        near, far = socket.socketpair()
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        far.setblocking(False)
+        stream = request.param(near)
+        yield stream, far
+        stream.close()
+        far.close()
+
+    async def test_frames_stay_whole_and_of_each_key_the_newest_comes(
+        self, ends: tuple[IOStream, socket.socket]
+    ) -> None:
+        stream, far = ends
+        outgoing = Outgoing(stream, max_bytes=64 * 1024, max_seconds=5, on_slow=pytest.fail)
+        for number in range(2000):
+            outgoing.send(f"key {number % 3}", b"<%d %s>" % (number, b"." * 500))
+        received = b""
+        while b"<1999 " not in received or not received.endswith(b">"):
+            received += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(far, 1000), 2)
+        numbers = [int(frame.split()[0]) for frame in received.split(b"<")[1:]]
+        assert numbers[-3:] == [1997, 1998, 1999]
+        assert numbers == sorted(numbers)
+        assert 3 < len(numbers) < 1000
+        assert all(len(frame.split()[1]) == 501 for frame in received.split(b"<")[1:])
+        await asyncio.wait_for(outgoing.ready(), 1)
+        outgoing.send("again", b"!")
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(far, 10), 1) == b"!"
+
+    async def test_a_reader_that_takes_a_little_now_and_then_is_kept(
+        self, ends: tuple[IOStream, socket.socket]
+    ) -> None:
+        stream, far = ends
+        outgoing = Outgoing(stream, max_bytes=64 * 1024, max_seconds=0.5, on_slow=pytest.fail)
+        for number in range(60):
+            for key in range(10):
+                outgoing.send(str(key), b"%04d" % number * 250)
+            await asyncio.sleep(0.02)
+            await asyncio.get_running_loop().sock_recv(far, 2000)
+
+    async def test_too_much_and_too_long_are_slow(self, ends: tuple[IOStream, socket.socket]) -> None:
+        stream, _ = ends
+        slow: list[str] = []
+        outgoing = Outgoing(stream, max_bytes=5000, max_seconds=60, on_slow=lambda: slow.append("much"))
+        for number in range(200):
+            outgoing.send(str(number), b"x" * 1000)
+        assert slow == ["much"]
+        outgoing = Outgoing(stream, max_bytes=5000, max_seconds=0.1, on_slow=lambda: slow.append("long"))
+        outgoing.send("key", b"x" * 1000)
+        await asyncio.wait_for(outgoing.ready(), 1)
+        assert slow == ["much", "long"]
+
+    async def test_a_closed_stream_takes_nothing_and_says_nothing(self, ends: tuple[IOStream, socket.socket]) -> None:
+        stream, far = ends
+        outgoing = Outgoing(stream, max_bytes=5000, max_seconds=60, on_slow=pytest.fail)
+        far.close()
+        for _ in range(3):
+            outgoing.send("key", b"x" * 1000)
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(outgoing.ready(), 1)
 
 
 class TestFanOut:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.chaos.client import TUS, Fleet, HangingPatch, ResumingUpload, ask
 from tests.chaos.content import Content
+from tests.chaos.disk import wait_until_stopped
 from tests.chaos.settings import CHAOS
 from tests.chaos.verify import doubled_files, lost_promises, wrong_content
 from tests.chaos.watcher import ProgressWatcher
@@ -180,30 +181,40 @@ def test_a_killed_holder_of_a_lease_does_not_keep_the_other_server_out(pair: "Pa
 
 
 def test_late_bytes_of_a_frozen_holder_are_never_written(pair: "Pair") -> None:
-    """A server is stopped amid a body (a paused virtual machine), another one takes over, and then it wakes
-    up.
+    """A server is stopped amid some bodies (a paused virtual machine), another takes over, then it wakes up.
 
-    What it still has to write are other bytes than what its heir has acknowledged in their place.
+    What it still has to write are other bytes than those which its heir has acknowledged in their place.
     """
     here, there = pair
-    upload = ResumingUpload(here.url, Content(5, 3 * _MIB), chunk_sizes=[_MIB])
-    upload.create()
-    upload.send(0)
-    upload.close()
-    with _hanging(here, upload, sent=0) as hanging:
+    uploads = [ResumingUpload(here.url, Content(seed, 3 * _MIB), chunk_sizes=[_MIB]) for seed in range(8)]
+    heirs = [_at(upload, there) for upload in uploads]
+    frozen = threading.Event()
+    with contextlib.ExitStack() as stack:
+        for upload, heir in zip(uploads, heirs, strict=True):
+            upload.create()
+            upload.send(0)
+            upload.close()
+            heir.location, heir.promised = upload.location, upload.promised
+        hanging = [stack.enter_context(_hanging(here, upload, sent=0)) for upload in uploads]
+        # Half of them flow, so that a thread is at them; the others wait for their first byte.
+        flows = [_in_thread(_flow, one, upload, frozen) for one, upload in zip(hanging[::2], uploads[::2], strict=True)]
+        time.sleep(1)
         here.signal(signal.SIGSTOP)
         try:
-            stale = threading.Thread(target=_send_all, args=(hanging, bytes(_MIB)), daemon=True)
-            stale.start()
-            heir = _at(upload, there)
-            heir.run(within=_LEASE_SECONDS + 15)
+            wait_until_stopped(here.pid)
+            frozen.set()
+            flows += [_in_thread(_send_all, one, bytes(_MIB)) for one in hanging[1::2]]
+            for thread in [_in_thread(heir.run, within=_LEASE_SECONDS + 15) for heir in heirs]:
+                thread.join(_LEASE_SECONDS + 20)
         finally:
             here.signal(signal.SIGCONT)
-        stale.join(10)
+        for thread in flows:
+            thread.join(10)
         time.sleep(2)
-    assert heir.broken_promises == []
-    assert wrong_content(there.url, [heir]) == []
-    assert wrong_content(here.url, [heir]) == []
+    assert all(heir.complete for heir in heirs), "the other server never took over"
+    assert [line for heir in heirs for line in heir.broken_promises] == []
+    assert wrong_content(there.url, heirs) == []
+    assert wrong_content(here.url, heirs) == []
 
 
 def test_progress_at_one_server_is_seen_at_the_other(pair: "Pair") -> None:
@@ -269,10 +280,29 @@ def _hanging(server: ServerProcess, upload: ResumingUpload, *, sent: int) -> Ite
         sent=upload.content.read(start, start + sent),
     )
     try:
-        time.sleep(0.7)  # let it get hold of the upload
+        time.sleep(0.4)  # let it get hold of the upload
         yield hanging
     finally:
         hanging.close()
+
+
+def _in_thread(work: Callable[..., None], *values: object, **named: object) -> threading.Thread:
+    thread = threading.Thread(target=work, args=values, kwargs=named, daemon=True)
+    thread.start()
+    return thread
+
+
+def _flow(hanging: HangingPatch, upload: ResumingUpload, frozen: threading.Event) -> None:
+    """A little of the right content every few milliseconds; once the server is frozen, zeros for all the
+    rest.
+    """
+    start = upload.promised
+    at = start
+    with contextlib.suppress(OSError):
+        while not frozen.wait(0.003):
+            hanging.more(upload.content.read(at, at + 500))
+            at += 500
+        hanging.more(bytes(start + _MIB - at))
 
 
 def _send_all(hanging: HangingPatch, data: bytes) -> None:

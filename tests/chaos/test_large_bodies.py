@@ -4,12 +4,14 @@ A lost block shows in two ways: the server waits for bytes that it has had alrea
 resumes, what follows is in the wrong place although every length is right.
 """
 
-import itertools
+import random
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.client import Fleet, ResumingUpload
+from tests.chaos.client import TUS, Fleet, ResumingUpload, Wire
 from tests.chaos.content import Content
 from tests.chaos.settings import CHAOS
 from tests.chaos.verify import wrong_content
@@ -18,18 +20,33 @@ from tests.support.server import ServerProcess
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
 
 _MIB = 1024 * 1024
-_LENGTHS = [_MIB, _MIB + 1, 2 * _MIB, 3 * _MIB + 17, 9 * _MIB + 5]
 
 
-def test_large_bodies_arrive_whole_at_once_and_in_order(tmp_path: Path) -> None:
-    """Each over a connection of its own, as quick as the client can send."""
+@pytest.mark.parametrize("first", [0, 1, 60_000, 200_000])
+def test_a_large_body_that_pauses_near_its_beginning_arrives_whole(tmp_path: Path, first: int) -> None:
+    """Its first bytes, a moment's pause of up to a millisecond, and the rest at once: just when it is handed
+    over.
+    """
+    draw = random.Random(first)
     with ServerProcess(tmp_path / "data", CHAOS) as server:
         uploads = []
-        for number, length in enumerate(itertools.islice(itertools.cycle(_LENGTHS), 150)):
-            upload = ResumingUpload(server.url, Content(number, length), chunk_sizes=[length], timeout=5)
+        wire = Wire(server.url, timeout=5)
+        for number in range(40):
+            content = Content(number, 2 * _MIB)
+            upload = ResumingUpload(server.url, content, chunk_sizes=[content.length])
+            upload.create()
+            upload.close()
             uploads.append(upload)
-            upload.run(within=40)
-            assert upload.cuts == 0, f"body {number}, of {length} bytes: no answer within 5 s"
+            headers = {
+                **TUS,
+                "Upload-Offset": "0",
+                "Content-Type": "application/offset+octet-stream",
+                "Content-Length": str(content.length),
+            }
+            body = _with_a_pause(content, after=first, seconds=draw.uniform(0, 0.001))
+            answer = wire.request("PATCH", upload.location, headers, body)
+            assert answer.status == 204
+        wire.close()
         assert wrong_content(server.url, uploads) == []
 
 
@@ -38,7 +55,7 @@ def test_large_bodies_side_by_side_arrive_whole(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data", CHAOS) as server:
 
         def upload(number: int) -> ResumingUpload:
-            chunks = [_LENGTHS[(number + turn) % 4] for turn in range(4)]
+            chunks = [(1 + (number + turn) % 3) * _MIB + turn for turn in range(4)]
             return ResumingUpload(server.url, Content(number, 12 * _MIB + 3), chunk_sizes=chunks, timeout=10)
 
         fleet = Fleet(4, upload)
@@ -50,3 +67,10 @@ def test_large_bodies_side_by_side_arrive_whole(tmp_path: Path) -> None:
         assert fleet.surprises == {}
         assert wrong_content(server.url, fleet.uploads) == []
         assert fleet.cuts == 0, "a request was not answered within 10 s"
+
+
+def _with_a_pause(content: Content, *, after: int, seconds: float) -> Iterator[bytes]:
+    if after:
+        yield content.read(0, after)
+    time.sleep(seconds)
+    yield content.read(after, content.length)

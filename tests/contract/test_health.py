@@ -30,10 +30,18 @@ async def test_a_volume_that_is_not_mounted_is_away(tmp_path: Path) -> None:
         await storages.health.check()
 
 
-async def test_a_sqlite_database_that_is_there_is_well(tmp_path: Path) -> None:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/files.db")
-    await database.check()
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    if request.param == "sqlite":
+        database = Database(f"sqlite+aiosqlite:///{tmp_path}/files.db")
+    else:
+        database = Database(request.getfixturevalue("postgres_url"))
+    yield database
     await database.close()
+
+
+async def test_a_database_that_is_there_is_well(database: Database) -> None:
+    await database.check()
 
 
 async def test_a_postgresql_that_is_stopped_is_away_and_comes_back(

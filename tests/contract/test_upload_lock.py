@@ -65,7 +65,7 @@ class Writer:
 
 async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 -- what it waits for tells nobody
             await asyncio.sleep(0.01)
 
 

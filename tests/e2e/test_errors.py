@@ -205,6 +205,20 @@ def test_a_refused_body_is_not_waited_for(tus: Tus) -> None:
         assert connection.receive("PATCH", within=5).status == 404
 
 
+def test_a_client_that_asks_too_often_is_told_to_wait_but_its_bytes_are_let_in(
+    start_server: StartServer,
+) -> None:
+    """Contract §0: requests that carry bytes of an accepted upload do not count."""
+    tus = Tus(Http(start_server(RATE_LIMIT="400/minute").port))  # the start took some of them
+    target = tus.created(1000)
+    refused = next(answer for _ in range(500) if (answer := tus.http.get("/uploads?state=open")).status != 200)
+    assert_problem(refused, 429)
+    assert (refused.header("Retry-After") or "").isdigit()
+    assert tus.create(5).status == 429
+    for offset in range(20):
+        assert tus.patch(target, offset, b"x").status == 204
+
+
 # --- /health and /
 
 

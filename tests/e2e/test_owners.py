@@ -101,7 +101,7 @@ def test_what_is_anothers_cannot_be_followed_by_events(gateway: Gateway) -> None
     for upload_id in (id_of(gateway.anna.created(10)), UNKNOWN):
         with gateway.bert.http.connect() as connection:
             connection.send_head("GET", f"/events?upload_id={upload_id}", gateway.bert.http.headers)
-            replies.append(_VARYING.sub(b"", connection.drain(seconds=1)))
+            replies.append(_VARYING.sub(b"", connection.drain(seconds=0.5)))
     assert replies[0] == replies[1]
     assert b"snapshot" not in replies[0]
 

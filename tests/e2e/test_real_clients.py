@@ -69,6 +69,7 @@ def assert_stored(tus: Tus, url: str, path: Path) -> None:
     assert hashlib.sha256(tus.content(target)).digest() == hashlib.sha256(path.read_bytes()).digest()
 
 
+@pytest.mark.npm
 @pytest.mark.parametrize(
     ("way", "requests"),
     [
@@ -89,23 +90,27 @@ def test_tus_js_client_uploads_a_whole_file(
     assert sent == {"filename": "słońce ☀.bin", "filetype": "application/x-own", "bare": ""}
 
 
+@pytest.mark.npm
 def test_tus_js_client_uploads_an_empty_file(tus: Tus, endpoint: str, tmp_path: Path) -> None:
     empty = tmp_path / "empty.bin"
     empty.touch()
     assert_stored(tus, node("whole.mjs", endpoint, empty)["url"], empty)
 
 
+@pytest.mark.npm
 def test_tus_js_client_uploads_in_chunks(tus: Tus, endpoint: str, path: Path) -> None:
     report = node("chunked.mjs", endpoint, path, "2000000")
     assert report["accepted"] == [2_000_000, 4_000_000, 6_000_000, SIZE]
     assert_stored(tus, report["url"], path)
 
 
+@pytest.mark.npm
 @pytest.mark.parametrize("chunk_size", [2_000_000, SIZE + 1])
 def test_tus_js_client_uploads_a_stream_of_unknown_length(tus: Tus, endpoint: str, path: Path, chunk_size: int) -> None:
     assert_stored(tus, node("deferred.mjs", endpoint, path, str(chunk_size))["url"], path)
 
 
+@pytest.mark.npm
 def test_tus_js_client_pauses_and_another_process_resumes(tus: Tus, endpoint: str, tmp_path: Path) -> None:
     path = tmp_path / "long.bin"
     path.write_bytes(os.urandom(40_000_000))  # long enough to be paused on its way
@@ -123,6 +128,7 @@ def test_tus_js_client_pauses_and_another_process_resumes(tus: Tus, endpoint: st
     assert_stored(tus, resumed["url"], path)
 
 
+@pytest.mark.npm
 def test_tus_js_client_terminates(tus: Tus, endpoint: str, tmp_path: Path) -> None:
     path = tmp_path / "long.bin"
     path.write_bytes(os.urandom(20_000_000))
@@ -132,6 +138,7 @@ def test_tus_js_client_terminates(tus: Tus, endpoint: str, tmp_path: Path) -> No
         assert tus.http.get(urlsplit(url).path).status in (404, 410)
 
 
+@pytest.mark.npm
 @pytest.mark.parametrize("count", [2, 5])
 def test_tus_js_client_uploads_in_parallel(tus: Tus, endpoint: str, path: Path, count: int) -> None:
     report = node("parallel.mjs", endpoint, path, str(count))
@@ -209,6 +216,8 @@ def test_tuspy_learns_that_its_upload_is_gone(tus: Tus, endpoint: str, path: Pat
 # --- tus-js-client's own end-to-end specs
 
 
+@pytest.mark.npm
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("spec", ["test-end-to-end.js", "test-end-to-end-node.js"])
 def test_the_own_specs_of_tus_js_client_pass(http: Http, tmp_path: Path, spec: str) -> None:
     """``TUS_JS_CLIENT_SPECS`` names a built checkout with its dev dependencies; a copy gets our address.
@@ -242,6 +251,6 @@ def _run_spec(program: str, checkout: Path, folder: Path, spec: str, endpoint: s
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=150,
         check=False,
     )

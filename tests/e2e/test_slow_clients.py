@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.dawdler import Dawdler
 
+pytestmark = pytest.mark.timeout(120)
 HEADER_SECONDS = 20.0
 BODY_SECONDS = 30.0
 SLACK_SECONDS = 5.0

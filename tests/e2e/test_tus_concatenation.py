@@ -193,3 +193,10 @@ def test_nothing_is_left_open_by_a_join(tus: Tus) -> None:
     parts = partials(tus, b"hello", b" world")
     final = target_of(join(tus, parts))
     assert not {id_of(target) for target in (*parts, final)} & tus.open_uploads().keys()
+
+
+def test_joined_parts_do_not_use_up_the_budget_of_open_uploads(start_server: StartServer) -> None:
+    """Else a client that uploads in parallel would lock itself out: nobody ever aborts the parts."""
+    tus = Tus(Http(start_server(QUOTA_OPEN_UPLOADS="4").port))
+    for _ in range(4):
+        assert tus.content(target_of(join(tus, partials(tus, b"hello", b" world")))) == b"hello world"

@@ -276,9 +276,16 @@ def test_a_body_of_another_content_type_is_refused_at_creation(tus: Tus) -> None
     assert tus.open_uploads().keys() == before
 
 
-def test_more_bytes_than_the_length_are_refused_at_creation(tus: Tus) -> None:
-    answer = tus.create(5, body=b"hello world")
-    assert answer.status == 413
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_more_bytes_than_the_length_are_refused_at_creation(tus: Tus, framing: str) -> None:
+    before = tus.open_uploads().keys()
+    headers: list[Header] = [VERSION, BYTES, ("Upload-Length", "5")]
+    body = b"hello world"
+    if framing == "chunked":
+        headers.append(("Transfer-Encoding", "chunked"))
+        body = chunked(body)
+    assert tus.http.request("POST", "/uploads", headers, body).status == 413
+    assert tus.open_uploads().keys() == before  # nobody was told the address of what there was for a moment
 
 
 def test_a_creation_cut_in_its_body_keeps_the_prefix(tus: Tus) -> None:

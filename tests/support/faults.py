@@ -55,6 +55,7 @@ class Faults:
     def __init__(self) -> None:
         self._errors: dict[tuple[Point, UploadId | None], BaseException] = {}
         self._patience: dict[Point, int] = {}
+        self._gates: dict[Point, asyncio.Event] = {}
         self._is_dead = False
 
     def put(self, point: Point, error: BaseException, *, after: int = 0, upload_id: UploadId | None = None) -> None:
@@ -62,8 +63,16 @@ class Faults:
         self._errors[point, upload_id] = error
         self._patience[point] = after
 
+    def hold_up(self, point: Point) -> asyncio.Event:
+        """Whoever reaches ``point`` waits there until the event is set. Only for receipts."""
+        return self._gates.setdefault(point, asyncio.Event())
+
     def heal(self) -> None:
         self._errors.clear()
+
+    async def wait(self, point: Point) -> None:
+        if gate := self._gates.get(point):
+            await gate.wait()
 
     def reach(self, point: Point, upload_id: UploadId | None = None) -> None:
         if self._is_dead:
@@ -122,8 +131,9 @@ class FaultyLedger(MemoryReceivedLedger):
     async def record(self, receipt: Receipt, lease: Lease) -> None:
         self._faults.reach(Point.RECORD, receipt.upload_id)
         await super().record(receipt, lease)
-        self._faults.reach(Point.RECORDED, receipt.upload_id)
         await asyncio.sleep(0)  # a commit lets others have their turn
+        await self._faults.wait(Point.RECORDED)
+        self._faults.reach(Point.RECORDED, receipt.upload_id)
 
 
 class FaultyOutbox(MemoryOutbox):

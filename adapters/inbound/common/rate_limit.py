@@ -1,28 +1,54 @@
 """How many requests one client may make: an exact moving window in this process's memory.
 
-The syntax is that of ``limits``. Its memory storage keeps a key for every address it has ever seen and starts
-a thread every 10 ms to walk them all, so the window is ours: some microseconds a request, and bounded.
+The syntax is that of the package ``limits``. Its memory storage keeps a key for every address it has ever seen
+and starts a thread every 10 ms to walk them all, so the window is ours: some microseconds a request, and bounded.
 """
 
 import ipaddress
 import math
+import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
-import limits
-
 from domain.errors import TooManyRequests
 
 _MAX_CLIENTS = 50_000
+_SEPARATOR = re.compile(r"[,;|]")
+_RATE = re.compile(
+    r"\s*([0-9]+)\s*(?:/|per)\s*([0-9]+)?\s*(second|minute|hour|day|month|year)s?\s*", re.ASCII | re.IGNORECASE
+)
+_UNIT_SECONDS = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 24 * 3600,
+    "month": 30 * 24 * 3600,
+    "year": 360 * 24 * 3600,
+}
+
+
+def parse_rates(text: str) -> list[tuple[int, int]]:
+    """``600/minute``, ``100 per 2 hours; 5/second`` as numbers of requests and the seconds they are for.
+
+    Raises:
+        ValueError: it is not written like that.
+    """
+    rates = []
+    for part in _SEPARATOR.split(text):
+        found = _RATE.fullmatch(part)
+        if found is None:
+            raise ValueError("not a rate such as 600/minute")
+        amount, multiple, unit = found.groups()
+        rates.append((int(amount), int(multiple or 1) * _UNIT_SECONDS[unit.lower()]))
+    return rates
 
 
 class RateLimiter:
     """``limit`` is such as ``600/minute`` or ``20/second;600/minute``; None: no limit."""
 
     def __init__(self, limit: str | None, *, now: Callable[[], float] = time.monotonic) -> None:
-        items = limits.parse_many(limit) if limit else []
-        self._windows = [_Window(item.amount, item.get_expiry()) for item in items]
+        self._windows = [_Window(amount, seconds) for amount, seconds in parse_rates(limit)] if limit else []
         self._now = now
 
     def check(self, client: str) -> None:

@@ -1,8 +1,9 @@
-"""Exchanges with large bodies, which go from the socket to the file without passing through the event loop.
+"""Exchanges with large bodies, which go from the socket to the file, or back, without passing through the event loop.
 
 Tornado's read loop costs a callback per 64 KiB. A body of a known length of 1 MiB or more is taken off it: the
 connection is detached (Tornado's public way out), a thread moves the bytes in bursts, and when the reply is sent
 the socket goes back to the server, so that keep-alive lives. TLS, chunked and short bodies take ``streaming.py``.
+Downloads are detached too: ``sending.py``.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Unpack, cast
 
@@ -33,6 +35,7 @@ from adapters.inbound.http.exchange import (
     announced_length,
     reason_of,
 )
+from adapters.inbound.http.sending import send_slice
 from domain.checksum import Buffer
 
 _WORTH_IT_BYTES = 1024 * 1024
@@ -45,12 +48,15 @@ _IDLE_MILLISECONDS = 5
 _threads = threading.local()
 
 
-def is_worth_detaching(request: HTTPServerRequest) -> bool:
+def is_worth_detaching(request: HTTPServerRequest, *, sends_files: bool) -> bool:
+    """``sends_files``: what the route answers a GET with."""
     connection = request.connection
-    if not isinstance(connection, HTTP1Connection) or request.method not in ("PATCH", "PUT"):
+    if not isinstance(connection, HTTP1Connection) or isinstance(connection.stream, SSLIOStream):
         return False
     length = announced_length(request.headers)
-    return length is not None and length >= _WORTH_IT_BYTES and not isinstance(connection.stream, SSLIOStream)
+    if request.method == "GET":
+        return sends_files and length == 0
+    return request.method in ("PATCH", "PUT") and length is not None and length >= _WORTH_IT_BYTES
 
 
 class DetachedExchange(RunningExchange):
@@ -64,6 +70,7 @@ class DetachedExchange(RunningExchange):
         self._address = getattr(request.connection.context, "address", None)  # type: ignore[union-attr]
         self._task: asyncio.Task[None] | None = None
         self._body: SocketBody | None = None
+        self._sending_to: socket.socket | None = None
 
     @property
     def body(self) -> "SocketBody":
@@ -86,12 +93,26 @@ class DetachedExchange(RunningExchange):
         head = [f"HTTP/1.1 {reply.status} {reason_of(reply.status)}"]
         head += [f"{name}: {value}" for name, value in reply.complete_headers().items()]
         await stream.write(("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + reply.body)
+        if reply.slice is not None and self.request.method != "HEAD":
+            # A socket of our own: should the stream notice that the client is gone, it closes only its own.
+            with stream.socket.dup() as self._sending_to:
+                self._sending_to.setblocking(False)
+                await send_slice(reply.slice, self._sending_to, self.services.executor)
+        elif reply.content is not None and self.request.method != "HEAD":
+            async for block in reply.content:
+                await stream.write(block)
         if self.body.left:
             await self._linger(stream)
         elif self._keeps_alive():
             self.services.serve_again(stream, self._address)
         else:
             stream.close()
+
+    def cut(self) -> None:
+        super().cut()
+        if self._sending_to is not None:
+            with suppress(OSError):  # it is over already
+                self._sending_to.shutdown(socket.SHUT_RDWR)
 
     def abandon(self) -> None:
         self.body.close()

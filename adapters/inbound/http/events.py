@@ -12,12 +12,13 @@ from typing import cast
 import structlog
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.errors import Refusal, code_of, headers_of, problem
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.cors import Cors
+from adapters.inbound.http.pages import ProblemHandler
 from application.progress import ProgressUseCase
 from application.progress_messages import ProgressMessage
 from domain.errors import LongshoreError, TooManyRequests, Unavailable
@@ -89,7 +90,7 @@ class EventStreams:
                 await asyncio.wait_for(self._emptied.wait(), _CLOSE_SECONDS)
 
 
-class EventsHandler(RequestHandler):
+class EventsHandler(ProblemHandler):
     """A subscriber of progress. What its reader is too slow for is replaced by what is newer."""
 
     def initialize(

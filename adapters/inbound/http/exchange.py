@@ -31,6 +31,7 @@ from adapters.inbound.common.errors import Refusal, headers_of, problem
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.body import Body, BodyWatchdog
 from adapters.inbound.http.cors import Cors
+from adapters.inbound.http.sending import FileSlice
 from domain.access import Principal
 from domain.errors import LongshoreError, Unavailable
 
@@ -59,6 +60,8 @@ class Reply:
     body: bytes = b""
     size: int | None = None
     content: AsyncIterator[bytes] | None = None
+    slice: FileSlice | None = None
+    """The same bytes as ``content``, where they can be sent from a file."""
     closing: Callable[[], Awaitable[None]] | None = None
 
     def complete_headers(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
 from adapters.inbound.http.ranges import parse_range
+from adapters.inbound.http.sending import FileSlice
 from application.download import DownloadUseCase, OpenFile
 from application.upload import UploadUseCase
 from application.views import UploadView
@@ -76,6 +77,8 @@ class Files:
             headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{file.size}"
         if wanted:
             reply.content = opened.blob.blocks(wanted)
+            if opened.blob.fd is not None:
+                reply.slice = FileSlice(opened.blob.fd, wanted.start, wanted.size)
         return reply
 
     def _view(self, file: File) -> dict[str, object]:

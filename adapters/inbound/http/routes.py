@@ -34,6 +34,8 @@ class Path:
     """Whether the rate limit counts it."""
     standing_headers: Mapping[str, str] = field(default_factory=dict)
     """What goes with every reply, refusals too."""
+    sends_files: bool = False
+    """Whether a GET is answered with a file."""
 
     async def dispatch(self, exchange: Exchange, groups: tuple[str, ...]) -> Reply:
         handler = self.methods.get(exchange.method)
@@ -55,7 +57,9 @@ class ExchangeRouter(Router):
         for path in self._paths:
             if found := path.pattern.fullmatch(request.path):
                 groups = found.groups()
-                kind: type[RunningExchange] = DetachedExchange if is_worth_detaching(request) else StreamingExchange
+                kind: type[RunningExchange] = (
+                    DetachedExchange if is_worth_detaching(request, sends_files=path.sends_files) else StreamingExchange
+                )
                 return kind(
                     request,
                     partial(path.dispatch, groups=groups),
@@ -78,13 +82,14 @@ def exchange_paths(tus: Tus, files: Files, form: Form, health: Health) -> list[P
                 "OPTIONS": lambda exchange, _: tus.options(exchange),
             },
             standing_headers=_TUS,
+            sends_files=True,
         ),
         Path(
             re.compile(r"/uploads/?"),
             {"POST": tus.create, "OPTIONS": tus.options, "GET": files.uploads},
             standing_headers=_TUS,
         ),
-        Path(re.compile(r"/files/([^/]+)/content/?"), {"GET": files.content, "HEAD": files.content}),
+        Path(re.compile(r"/files/([^/]+)/content/?"), {"GET": files.content, "HEAD": files.content}, sends_files=True),
         Path(re.compile(r"/files/([^/]+)/?"), {"GET": files.get, "HEAD": files.get, "DELETE": files.delete}),
         Path(re.compile(r"/health/?"), {"GET": health.get, "HEAD": health.get}, is_counted=False),
         Path(re.compile(r"/upload/?"), {"POST": form.post}),

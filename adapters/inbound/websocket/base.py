@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -172,11 +173,17 @@ class BaseSocket(WebSocketHandler):
     def check_origin(self, origin: str) -> bool:
         return True  # ``prepare`` has refused the others
 
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+
     def on_finish(self) -> None:
         if self.get_status() != 101:
             self._sockets.forget(self)
 
-    def _refuse(self, error: LongshoreError | Refusal | HTTPError) -> None:
+    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ANN401 -- Tornado's signature
+        self._refuse(kwargs.get("exc_info", (None, HTTPError(status_code), None))[1])
+
+    def _refuse(self, error: BaseException) -> None:
         about = problem(error, os.urandom(8).hex())
         log.info("socket refused", path=self.request.path, **about)
         self.set_status(int(about["status"]))

@@ -67,12 +67,16 @@ class Outgoing:
 
     def _write(self, frame: bytes) -> None:
         sent = self._send_now(frame)
-        if sent < len(frame):
+        if sent == len(frame):
+            return
+        try:
+            rest = self._stream.write(frame[sent:])
+        except StreamClosedError:
+            self.close()  # its handler hears of it by itself
+            return
+        if self._stream.writing():
             self._unread += len(frame) - sent
-            try:
-                self._follow(self._stream.write(frame[sent:]))
-            except StreamClosedError:
-                self.close()  # its handler hears of it by itself
+            self._follow(rest)
 
     def _send_now(self, frame: bytes) -> int:
         """Straight into the socket, as the stream has nothing to write: ``IOStream.write`` makes a future and

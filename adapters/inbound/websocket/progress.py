@@ -39,18 +39,19 @@ class ProgressSocket(BaseSocket):
         super().initialize(sockets, authenticator, rate_limiter)
         self._progress = progress
         self._wanted: list[str] = []
+        self._wants_all = False
 
     def check_request(self) -> None:
         super().check_request()
         self._wanted = [id_ for id_ in self.get_query_arguments("upload_id") if id_]
+        self._wants_all = self.get_query_argument("scope", "") == "mine"
         if len(self._wanted) > MAX_IDS:
             raise Refusal(400, "invalid_request", f"at most {MAX_IDS} ids")
 
     async def open(self, *args: str, **kwargs: str) -> None:  # type: ignore[override]
         super().open(*args, **kwargs)
-        mine = self.get_query_argument("scope", "") == "mine"
-        if self._wanted or mine:
-            await self._subscribe(self._wanted, mine=mine)
+        if self._wanted or self._wants_all:
+            await self._subscribe(self._wanted, mine=self._wants_all)
 
     async def on_message(self, message: str | bytes) -> None:
         if not self.count_message():

@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -116,6 +115,10 @@ class Database(HealthCheck):
             raise
         return connection
 
+    async def open_sqlite(self, *, busy_seconds: float = BUSY_SECONDS) -> LazyConnection:
+        """A connection that has not been prepared yet, for an engine."""
+        return await LazyConnection.open(self._sqlite_path(), busy_seconds=busy_seconds)
+
     def _sqlite_path(self) -> str:
         path = self.url.database
         if not path or path == ":memory:":
@@ -123,9 +126,10 @@ class Database(HealthCheck):
         return path
 
     def _sqlite_engine(self) -> AsyncEngine:
+        self._sqlite_path()
         engine = create_async_engine(
             self.url,
-            async_creator=partial(LazyConnection.open, self._sqlite_path(), busy_seconds=BUSY_SECONDS),
+            async_creator=self.open_sqlite,
             pool_size=4,
             max_overflow=8,
             pool_timeout=_POOL_SECONDS,

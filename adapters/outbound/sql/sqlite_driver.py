@@ -1,5 +1,6 @@
 """aiosqlite with fewer trips to its thread: SQLAlchemy makes four or five a statement, this needs one or two."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
 from types import TracebackType
@@ -13,6 +14,8 @@ _FETCH_SIZE = 64
 class LazyConnection(aiosqlite.Connection):
     """For use as SQLAlchemy's ``async_creator``; transactions begin where somebody says so."""
 
+    _stopped: "asyncio.Future[Any] | None" = None
+
     @classmethod
     async def open(cls, path: str, *, busy_seconds: float) -> Self:
         def connect() -> sqlite3.Connection:
@@ -23,8 +26,17 @@ class LazyConnection(aiosqlite.Connection):
         return await connection._opened()
 
     async def _opened(self) -> Self:
-        _ = await self
+        try:
+            _ = await self
+        except BaseException:
+            if self._stopped is not None:
+                await asyncio.wait({self._stopped})  # else its thread reports to a loop that may be gone by then
+            raise
         return self
+
+    def stop(self) -> "asyncio.Future[Any] | None":
+        self._stopped = super().stop()
+        return self._stopped
 
     def cursor(self) -> "LazyCursor":  # type: ignore[override]  # SQLAlchemy asks for no more than this one gives
         return LazyCursor(self)

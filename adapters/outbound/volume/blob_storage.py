@@ -41,6 +41,9 @@ class VolumeBlob(Blob):
             at += len(block)
 
     async def close(self) -> None:
+        self.let_go()
+
+    def let_go(self) -> None:
         os.close(self._fd)
 
 
@@ -55,7 +58,7 @@ class VolumeBlobStorage(BlobStorage, HealthCheck):
                 fd = os.open(self._volume.blob_path(key), os.O_RDONLY | OPEN_FLAGS)
                 return VolumeBlob(fd, os.fstat(fd).st_size, self._rounds)
 
-        return await self._rounds.run(open_blob)
+        return await self._rounds.run(open_blob, undo=VolumeBlob.let_go)
 
     async def delete(self, key: BlobKey) -> None:
         def unlink() -> None:

@@ -16,8 +16,8 @@ from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Buffer, Hasher
-from domain.errors import FileGone
-from domain.ids import BlobKey, UploadId
+from domain.errors import FileGone, UploadNotFound
+from domain.ids import BlobKey, UploadId, parse_upload_id
 from ports.byte_source import ByteSource
 from ports.chunk_storage import ChunkStorage, Staged
 
@@ -50,7 +50,7 @@ class VolumeChunkStorage(ChunkStorage):
         if source.length is not None and source.length <= _SMALL_BODY_BYTES:
             data = await source.gather(source.length if limit is None else min(limit, source.length))
             if data:
-                yield await self._rounds.run(lambda: self._write_small(upload_id, at, data, hasher))
+                yield await self._rounds.run_to_end(lambda: self._write_small(upload_id, at, data, hasher))
             return
         async with aclosing(self._pour(upload_id, at, source, limit, hasher)) as stretches:
             async for extent in stretches:
@@ -63,12 +63,12 @@ class VolumeChunkStorage(ChunkStorage):
             while start < size:
                 count = min(size - start, _COPY_BYTES)
                 # One slice a job: a copy of any size leaves the threads to others in between.
-                await self._rounds.run(partial(self._copy, part_id, start, count, upload_id, at))
+                await self._rounds.run_to_end(partial(self._copy, part_id, start, count, upload_id, at))
                 start += count
                 at += count
 
     async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
-        return await self._rounds.run(lambda: self._seal(upload_id, size))
+        return await self._rounds.run_to_end(lambda: self._seal(upload_id, size))
 
     async def discard(self, upload_id: UploadId) -> None:
         def unlink() -> None:
@@ -76,7 +76,7 @@ class VolumeChunkStorage(ChunkStorage):
                 self._volume.staged_path(upload_id).unlink(missing_ok=True)
 
         self._known_entries.pop(upload_id, None)
-        await self._rounds.run(unlink)
+        await self._rounds.run_to_end(unlink)
 
     async def staged(self) -> AsyncIterator[Staged]:
         for shard in range(256):
@@ -86,42 +86,37 @@ class VolumeChunkStorage(ChunkStorage):
     async def _pour(
         self, upload_id: UploadId, at: int, source: ByteSource, limit: int | None, hasher: Hasher | None
     ) -> AsyncGenerator[Extent, None]:
-        """One stretch is made durable while the next one arrives."""
-        fd = await self._rounds.run(lambda: self._open_staged(upload_id))
+        """One stretch is made durable, and told of, while the next one arrives."""
+        fd = await self._rounds.run(lambda: self._open_staged(upload_id), undo=os.close)
+        pouring: asyncio.Task[int] | None = None
         syncing: asyncio.Task[Extent] | None = None
         left = limit
         try:
             while left is None or left > 0:
                 check = _Observer(hasher)
-                with translated():
-                    size = await source.pour(
-                        fd,
-                        at=at,
-                        limit=_CHECKPOINT_BYTES if left is None else min(left, _CHECKPOINT_BYTES),
-                        seconds=_CHECKPOINT_SECONDS,
-                        observe=check,
-                    )
-                done, syncing = syncing, None
-                if size:
-                    extent = Extent(ByteRange(at, at + size), check.crc64)
-                    syncing = asyncio.create_task(self._make_durable(upload_id, fd, extent))
-                    at += size
-                    left = None if left is None else left - size
-                if done:
-                    yield await done
+                pouring = asyncio.create_task(_pour_stretch(source, fd, at, left, check))
+                if syncing:
+                    done = await syncing
+                    syncing = None
+                    yield done
+                size = await pouring
                 if not size:
                     break
+                extent = Extent(ByteRange(at, at + size), check.crc64)
+                syncing = asyncio.create_task(self._make_durable(upload_id, fd, extent))
+                at += size
+                left = None if left is None else left - size
             if syncing:
-                done, syncing = syncing, None
-                yield await done
+                done = await syncing
+                syncing = None
+                yield done
         finally:
-            if syncing:
-                await asyncio.wait([syncing])
+            await _ended(pouring, syncing)  # the descriptor is theirs until then
             os.close(fd)
 
     async def _make_durable(self, upload_id: UploadId, fd: int, extent: Extent) -> Extent:
         if self._durability is Durability.ACK:
-            await self._rounds.run(lambda: self._sync(upload_id, fd))
+            await self._rounds.run_to_end(lambda: self._sync(upload_id, fd))
         return extent
 
     def _write_small(self, upload_id: UploadId, at: int, data: bytes, hasher: Hasher | None) -> Extent:
@@ -202,11 +197,25 @@ class VolumeChunkStorage(ChunkStorage):
         with translated(), os.scandir(self._volume.staged / shard) as entries:
             for entry in entries:
                 try:
+                    upload_id = parse_upload_id(entry.name)
                     modified = entry.stat(follow_symlinks=False).st_mtime
-                except FileNotFoundError:
-                    continue  # sealed or discarded meanwhile
-                found.append(Staged(UploadId(entry.name), datetime.fromtimestamp(modified, UTC)))
+                except (UploadNotFound, FileNotFoundError):
+                    continue  # not one of ours; sealed or discarded meanwhile
+                found.append(Staged(upload_id, datetime.fromtimestamp(modified, UTC)))
         return found
+
+
+async def _pour_stretch(source: ByteSource, fd: int, at: int, left: int | None, check: "_Observer") -> int:
+    limit = _CHECKPOINT_BYTES if left is None else min(left, _CHECKPOINT_BYTES)
+    with translated():
+        return await source.pour(fd, at=at, limit=limit, seconds=_CHECKPOINT_SECONDS, observe=check)
+
+
+async def _ended(pouring: asyncio.Task[int] | None, syncing: asyncio.Task[Extent] | None) -> None:
+    """Return once neither runs any more, whatever came of them."""
+    if pouring:
+        pouring.cancel()
+    await asyncio.gather(*filter(None, (pouring, syncing)), return_exceptions=True)
 
 
 class _Observer:

@@ -18,22 +18,35 @@ _JOBS_A_ROUND = 8
 class _Job(Generic[Result]):
     work: Callable[[], Result]
     future: asyncio.Future[Result]
+    undo: Callable[[Result], object] | None = None
     result: Result | None = None
     error: BaseException | None = None
+    is_over: bool = False
+    over: asyncio.Future[None] | None = None
 
     def run(self) -> None:
         try:
             self.result = self.work()
-        except BaseException as error:  # noqa: BLE001 -- raised again where it is awaited
+        except BaseException as error:
             self.error = error
 
     def settle(self) -> None:
+        self.is_over = True
+        if self.over is not None and not self.over.done():
+            self.over.set_result(None)
         if self.future.cancelled():
-            return
-        if self.error is not None:
+            if self.undo and self.error is None:
+                self.undo(cast(Result, self.result))
+        elif self.error is not None:
             self.future.set_exception(self.error)
         else:
-            self.future.set_result(self.result)  # type: ignore[arg-type]  # set by run
+            self.future.set_result(cast(Result, self.result))
+
+    async def wait(self) -> None:
+        """Return once the work is done, though its caller was cancelled."""
+        if not self.is_over:
+            self.over = asyncio.get_running_loop().create_future()
+            await self.over
 
 
 class Rounds:
@@ -47,17 +60,34 @@ class Rounds:
         self._threads: list[threading.Thread] = []
         self._closed = False
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Run ``work`` in a thread. A cancelled caller's work is done all the same."""
+    async def run(self, work: Callable[[], Result], *, undo: Callable[[Result], object] | None = None) -> Result:
+        """Run ``work`` in a thread. A cancelled caller's work is done all the same; then ``undo`` gets its result."""
+        return await self._begin(work, undo).future
+
+    async def run_to_end(self, work: Callable[[], Result]) -> Result:
+        """As ``run``, but a cancelled caller too goes on only when the work is done.
+
+        For what is written: once its caller has given the lease back, nothing of it may come late.
+        """
+        job = self._begin(work, None)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            await job.wait()
+            raise
+
+    def _begin(self, work: Callable[[], Result], undo: Callable[[Result], object] | None) -> _Job[Result]:
         loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future())
+        job = _Job(work, loop.create_future(), undo)
         with self._something_waits:
+            if self._closed:
+                raise RuntimeError("these rounds are over")
             self._waiting.append(job)
             if self._idle:
                 self._something_waits.notify()
             elif len(self._threads) < _THREADS:
                 self._start_thread(loop)
-        return cast(Result, await job.future)
+        return job
 
     def close(self) -> None:
         """Return once every job has been done."""

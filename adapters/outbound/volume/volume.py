@@ -42,7 +42,7 @@ class Volume:
             StorageUnavailable, StorageFull.
         """
         with translated():
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_root()
             if (volume_id := self.identify()) is not None:
                 return volume_id
             # staged and blobs alone: another server is laying the same folder out just now, or one was cut off.
@@ -79,6 +79,12 @@ class Volume:
             if figures.f_bavail == 0:
                 raise StorageFull("the volume is full")
 
+    def _make_root(self) -> None:
+        missing = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in missing:
+            sync_folder(folder.parent)
+
     def _mark(self) -> str:
         """Write the marker whole or not at all; of two servers that start at once, one's id stands."""
         draft = self.root / f"{_MARKER}.{secrets.token_hex(8)}"
@@ -93,6 +99,12 @@ class Volume:
         os.unlink(draft)
         sync_folder(self.root)
         return self.identify() or ""
+
+
+def _may_be_there(name: str) -> bool:
+    """Whether a folder without a marker may hold it: another server is laying the volume out just now, or one was
+    cut off; and a disk that was just formatted is not empty either."""
+    return name in ("staged", "blobs", "lost+found") or name.startswith(_MARKER)
 
 
 def sync_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Playwright, expect
 
 from tests.e2e.browser.chromium import Watch, kill, profile
 from tests.e2e.browser.conftest import Download, MakeFile, sha256
-from tests.e2e.browser.upload_page import UploadPage, target_of, wait_until
+from tests.e2e.browser.upload_page import UploadPage, target_of
 from tests.e2e.tus import Tus, metadata
 from tests.support.server import ServerProcess
 
@@ -159,14 +159,34 @@ def test_choosing_a_file_that_is_missed_continues_its_upload(
     page: UploadPage, make_file: MakeFile, server_tus: Tus, watch: Watch
 ) -> None:
     file = make_file("film.mov", size=2 * MIB)
-    target = server_tus.created(2 * MIB, metadata(filename="film.mov"))
+    changed_at = str(file.stat().st_mtime_ns // 1_000_000)
+    target = server_tus.created(2 * MIB, metadata(filename="film.mov", lastModified=changed_at))
     assert server_tus.patch(target, 0, file.read_bytes()[:MIB]).status == 204
-    page.reload()
+    with page.page.expect_response(lambda answer: answer.request.method == "HEAD"):
+        page.reload()
     page.expect_state("film.mov", "missing")
     page.choose(file)
     page.expect_done("film.mov")
     expect(page.rows).to_have_count(1)
     assert watch.patch_offsets == [MIB]
+
+
+@pytest.mark.parametrize("note", [{}, {"lastModified": "1234567890000"}], ids=["unknown", "other"])
+def test_a_namesake_is_never_joined_to_stored_bytes(
+    page: UploadPage, make_file: MakeFile, server_tus: Tus, download: Download, note: dict[str, str]
+) -> None:
+    target = server_tus.created(2 * MIB, metadata(filename="film.mov", **note))
+    assert server_tus.patch(target, 0, bytes(MIB)).status == 204
+    page.reload()
+    page.expect_state("film.mov", "missing")
+    file = make_file("film.mov", size=2 * MIB)
+    page.choose(file)
+    expect(page.rows).to_have_count(2)
+    finished = page.page.locator('.row[data-state="done"]')
+    expect(finished).to_have_count(1)
+    href: str = finished.locator(".open").evaluate("link => link.href")
+    assert download(href) == sha256(file)
+    assert server_tus.offset(target) == MIB
 
 
 def test_a_different_file_is_not_mixed_in(page: UploadPage, make_file: MakeFile, server_tus: Tus, watch: Watch) -> None:
@@ -247,7 +267,7 @@ def test_a_file_too_large_to_copy_is_asked_for_again(
     file = make_file("huge.bin", size=0, hole=TOO_LARGE_TO_COPY)
     page.limit_upload_speed(8 * MIB)
     page.choose(file)
-    wait_until(lambda: len(watch.patch_offsets) > 1, "the first request is through")
+    page.wait_until(lambda: len(watch.patch_offsets) > 1, "the first request is through")
     target = target_of(page.upload_url("huge.bin"))
     page.reload()
     page.expect_state("huge.bin", "missing")
@@ -256,7 +276,7 @@ def test_a_file_too_large_to_copy_is_asked_for_again(
     offset, before = server_tus.offset(target), len(watch.patch_offsets)
     page.limit_upload_speed(8 * MIB)
     page.pick_again("huge.bin", file)
-    wait_until(lambda: len(watch.patch_offsets) > before, "it goes on")
+    page.wait_until(lambda: len(watch.patch_offsets) > before, "it goes on")
     assert watch.patch_offsets[before] == offset > 0
 
 
@@ -274,4 +294,4 @@ def test_the_copy_is_deleted_once_the_file_is_stored(page: UploadPage, make_file
     page.wait_until_kept("a.bin")
     page.limit_upload_speed(None)
     page.expect_done("a.bin")
-    wait_until(lambda: page.kept_names() == [], "the browser's copy is gone")
+    page.wait_until(lambda: page.kept_names() == [], "the browser's copy is gone")

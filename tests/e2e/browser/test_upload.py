@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.browser.chromium import Watch
 from tests.e2e.browser.conftest import Download, MakeFile, sha256
-from tests.e2e.browser.upload_page import UploadPage, target_of, wait_until
+from tests.e2e.browser.upload_page import UploadPage, target_of
 from tests.e2e.tus import Tus
 from tests.support.server import ServerProcess
 
@@ -48,7 +48,7 @@ def test_the_bar_tells_sent_from_stored(page: UploadPage, make_file: MakeFile) -
         seen.add(page.percentages("a.bin"))
         return any(0 < stored < sent for stored, sent in seen)
 
-    wait_until(both_tones, "a stretch that is sent and not yet stored, behind one that is")
+    page.wait_until(both_tones, "a stretch that is sent and not yet stored, behind one that is")
     assert all(stored <= sent for stored, sent in seen)
     stored_bar, sent_bar = (
         page.row("a.bin").locator(css).evaluate("bar => bar.getBoundingClientRect().right")
@@ -83,7 +83,7 @@ def test_without_a_websocket_acknowledged_bytes_count(troubled_page: UploadPage,
         seen.add(page.percentages("a.bin")[0])
         return 80 in seen
 
-    wait_until(second_request_acknowledged, "two of three requests are acknowledged")
+    page.wait_until(second_request_acknowledged, "two of three requests are acknowledged")
     assert seen == {0, 40, 80}
     page.expect_done("a.bin")
 
@@ -132,7 +132,7 @@ def test_cancel_asks_and_has_the_server_forget(page: UploadPage, make_file: Make
     page.press("a.bin", "Cancel")
     page.page.get_by_role("button", name="Cancel the upload").click()
     expect(page.rows).to_have_count(0)
-    wait_until(lambda: server_tus.head(target).status in (404, 410), "the upload is gone from the server")
+    page.wait_until(lambda: server_tus.head(target).status in (404, 410), "the upload is gone from the server")
     assert server_tus.open_uploads() == {}
     page.reload()
     expect(page.rows).to_have_count(0)

@@ -104,7 +104,7 @@ class UploadPage:
 
     def wait_until_kept(self, name: str, *, within: float = 20) -> None:
         """The browser has its own copy of the file: the next page can go on without the person."""
-        wait_until(lambda: name in self.kept_names(), f"{name} is copied", within)
+        self.wait_until(lambda: name in self.kept_names(), f"{name} is copied", within=within)
 
     def kept_names(self) -> list[str]:
         names: list[str] = self.page.evaluate(
@@ -129,6 +129,13 @@ class UploadPage:
 
     # ---- waiting
 
+    def wait_until(self, condition: Callable[[], bool], what: str, *, within: float = 20) -> None:
+        """``what`` is said when it did not come true in time."""
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {within} s: {what}"
+            self.page.wait_for_timeout(50)  # unlike sleep, lets Playwright deliver what the page does
+
     def expect_state(self, name: str, state: str, *, within: float = 20) -> None:
         expect(self.row(name)).to_have_attribute("data-state", state, timeout=within * 1000)
 
@@ -138,16 +145,9 @@ class UploadPage:
 
     def wait_for_stored(self, name: str, percent: int = 1, *, within: float = 20) -> None:
         """At least ``percent`` of the file is durable on the server, and the upload is not over yet."""
-        wait_until(lambda: self.percentages(name)[0] >= percent, f"{percent} % of {name} stored", within)
+        self.wait_until(lambda: self.percentages(name)[0] >= percent, f"{percent} % of {name} stored", within=within)
         assert self.state(name) != "done", "the upload was over before the test could look"
 
 
 def target_of(url: str) -> str:
     return urlsplit(url).path
-
-
-def wait_until(condition: Callable[[], bool], what: str, within: float = 20) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        time.sleep(0.05)

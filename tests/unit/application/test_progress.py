@@ -2,18 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from adapters.outbound.memory.feed import MemoryFeed
+from adapters.outbound.memory.notifier import MemoryProgressNotifier
+from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork
 from application.progress import ProgressUseCase
 from application.progress_hub import MAX_WATCHES
 from application.progress_messages import ProgressMessage, Subscriber
+from domain.access import Principal
 from domain.errors import BudgetExceeded, RepositoryUnavailable
-from domain.events import EventType
+from domain.events import EventType, UploadEvent
+from domain.upload import Upload
+from ports.unit_of_work import UnitOfWork
 from tests.support.builders import ADMIN, ALICE, BOB, an_id
 from tests.support.progress import House
 
@@ -544,3 +552,147 @@ class TestComingBack:
         house.notifier.publish(replace(late, type=EventType.CREATED))
         await settle(0.2)
         assert reader.types == ["upload.snapshot", "upload.completed"]
+
+
+class UnreliableFeed(MemoryFeed):
+    """Late, twice, out of order, or not at all; for what it dropped it owes a gap."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self._chance = chance
+        self._on_gap: list[Callable[[], None]] = []
+
+    def listen(self, on_event: Callable[[UploadEvent], None], on_gap: Callable[[], None]) -> Callable[[], None]:
+        self._on_gap.append(on_gap)
+        return super().listen(on_event, on_gap)
+
+    def deliver(self, event: UploadEvent) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(self._chance.choice([0, 1, 1, 1, 1, 2])):
+            loop.call_later(self._chance.choice([0, 0, 0.01, 0.05]), super().deliver, event)
+
+    def report_gap(self) -> None:
+        for on_gap in self._on_gap:
+            on_gap()
+
+
+class SlowUnitOfWork(MemoryUnitOfWork):
+    """What it read is old by the time it is used."""
+
+    async def __aexit__(self, *error: object) -> None:
+        await super().__aexit__(*error)  # type: ignore[arg-type]
+        await asyncio.sleep(0.02)
+
+
+class Turmoil:
+    """Uploads that move, readers that come and go, a feed that can't be relied on."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.house = House()
+        self.feed = UnreliableFeed(self.chance)
+        self.house.feed = self.feed  # type: ignore[assignment]
+        self.house.notifier = MemoryProgressNotifier(self.feed)
+        self.house._outbox._notifier = self.house.notifier
+        self.progress = ProgressUseCase(self._units, self.feed, self.house.clock)
+        self.uploads: list[Upload] = []
+        self.readers: dict[Reader, Principal] = {}
+        self.wanted: dict[Reader, set[str]] = {}
+        self.unwanted: dict[Reader, set[str]] = {}
+        self.all_wanted: set[Reader] = set()
+
+    def _units(self) -> UnitOfWork:
+        return SlowUnitOfWork(self.house.database, self.house._outbox)
+
+    async def run(self) -> None:
+        for _ in range(5):
+            self.uploads.append(await self.house.begin(self.chance.choice([ALICE, BOB])))
+        await asyncio.gather(*(self._move() for _ in range(2)), *(self._read() for _ in range(4)))
+        self.feed.report_gap()
+        await asyncio.sleep(0.5)
+        await self.progress.close()
+
+    async def _move(self) -> None:
+        for _ in range(60):
+            await asyncio.sleep(self.chance.choice([0, 0.005, 0.02]))
+            upload = self.chance.choice(self.uploads)
+            match self.chance.randrange(12):
+                case 0:
+                    self.uploads.append(await self.house.begin(self.chance.choice([ALICE, BOB])))
+                case 1 if upload.state.is_open:
+                    self.house.end(upload, self.chance.choice([EventType.ABORTED, EventType.EXPIRED]))
+                case _ if upload.state.is_open and upload.offset < 1000:
+                    self.house.receive(upload, min(1000, upload.offset + self.chance.randrange(1, 100)))
+                case _ if upload.state.is_open:
+                    self.house.end(upload)
+
+    async def _read(self) -> None:
+        reader = self._arrive()
+        for _ in range(25):
+            await asyncio.sleep(self.chance.choice([0, 0.01, 0.04]))
+            watch_id = self.chance.choice(self.uploads).watch_id
+            match self.chance.randrange(8):
+                case 0:
+                    self.progress.unsubscribe(reader, [watch_id])
+                    self.wanted[reader].discard(watch_id)
+                    self.unwanted[reader].add(watch_id)
+                case 1:
+                    self.progress.leave(reader)
+                    del self.wanted[reader]
+                    self.all_wanted.discard(reader)
+                    reader = self._arrive()
+                case 2 if not self.wanted[reader]:
+                    self.all_wanted.add(reader)
+                    self.unwanted[reader].clear()
+                    await self.progress.subscribe(self.readers[reader], reader, mine=True)
+                case _ if reader not in self.all_wanted:
+                    self.wanted[reader].add(watch_id)
+                    reader.messages.append({"type": "asked", "upload_id": watch_id})
+                    await self.progress.subscribe(self.readers[reader], reader, [watch_id])
+
+    def _arrive(self) -> Reader:
+        reader = Reader()
+        self.readers[reader] = self.chance.choice([ALICE, BOB, ADMIN])
+        self.wanted[reader] = set()
+        self.unwanted[reader] = set()
+        return reader
+
+    def check_stories(self) -> None:
+        for reader in self.readers:
+            for watch_id in {message["upload_id"] for message in reader.messages}:
+                self._check_story([message for message in reader.messages if message["upload_id"] == watch_id])
+
+    def _check_story(self, messages: list[dict[str, Any]]) -> None:
+        told = [message for message in messages if message["type"] not in ("asked", "error")]
+        assert [message["sequence"] for message in told] == sorted({message["sequence"] for message in told})
+        assert [message["offset"] for message in told] == sorted(message["offset"] for message in told)
+        for before, after in pairwise(messages):
+            if before.get("state") in ("COMPLETED", "ABORTED", "EXPIRED"):
+                assert after["type"] == "asked", "something followed the end"
+
+    def check_ends(self) -> None:
+        for reader, principal in self.readers.items():
+            if reader not in self.wanted:
+                continue
+            last = {message["upload_id"]: message for message in reader.messages if message["type"] != "asked"}
+            for upload in self.uploads:
+                is_mine = reader in self.all_wanted and upload.owner == principal.owner and upload.state.is_open
+                is_mine = is_mine and upload.watch_id not in self.unwanted[reader]
+                if upload.watch_id not in self.wanted[reader] and not is_mine:
+                    continue
+                shown = last[upload.watch_id]
+                if principal.may_see(upload.owner):
+                    assert (shown["offset"], shown["state"]) == (upload.offset, upload.state)
+                else:
+                    assert shown["type"] == "error"
+
+
+@pytest.mark.parametrize("first_seed", range(0, 40, 10))
+async def test_whatever_happens_in_whatever_order_everybody_ends_up_with_the_truth(first_seed: int) -> None:
+    turmoils = [Turmoil(first_seed + number) for number in range(10)]
+    await asyncio.gather(*(turmoil.run() for turmoil in turmoils))
+    for turmoil in turmoils:
+        turmoil.check_stories()
+        turmoil.check_ends()
+        assert turmoil.progress._hub._channels == {}
+    assert sum(len(reader.messages) for turmoil in turmoils for reader in turmoil.readers) > 500

@@ -477,13 +477,20 @@ class TestTakingOver:
         source.stop()
         assert (await request).offset == 4
 
-    async def test_a_request_that_had_everything_is_not_called_taken_over(
+    async def test_a_request_whose_body_had_come_whole_is_not_called_taken_over(
         self, deployment: Deployment, process: Process
     ) -> None:
-        upload = await process.begin(10)
-        both = await asyncio.gather(process.send(upload.id, b"0123"), process.uploads.inspect(ALICE, upload.id))
-        assert [view.offset for view in both] == [4, 4]
-        assert deployment.told(upload.id) == [CREATED, PROGRESS]
+        upload = await process.begin(4)
+        gate = process.faults.hold_up(Point.RECORDED)
+        older = asyncio.create_task(process.send(upload.id, b"0123", announced=False))
+        await asyncio.sleep(0.01)
+        newer = asyncio.create_task(process.uploads.inspect(ALICE, upload.id))
+        await asyncio.sleep(0.01)
+        assert not older.done()
+        gate.set()
+        for view in await asyncio.gather(older, newer):
+            assert view.state is UploadState.COMPLETED
+        assert deployment.told(upload.id) == [CREATED, PROGRESS, COMPLETED]
 
     async def test_of_three_at_once_the_newest_is_served(self, process: Process) -> None:
         upload = await process.begin(10)

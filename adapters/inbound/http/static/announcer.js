@@ -1,8 +1,7 @@
 /** Tells screen readers what happened: politely, gathered into one sentence, and never faster than people listen. */
 
+import { summary } from "./summary.js";
 import { State } from "./upload.js";
-import { summary } from "./view.js";
-import { count } from "./words.js";
 
 const GATHER = 1000;
 const BETWEEN = 4000;
@@ -67,19 +66,18 @@ export class Announcer {
     this.#timer = null;
     this.#lastSpoken = performance.now();
     const parts = [...this.#sentences];
-    parts.push(...this.#told(this.#finished, ({ name }) => `${name} is stored.`, (many) => `${count(many, "file")} are stored.`));
-    parts.push(
-      ...this.#told(this.#failed, ({ name, problem }) => `${name}: ${problem?.text ?? ""}`, (many) => `${count(many, "upload")} failed.`),
-    );
+    const [finished] = this.#finished;
+    const [failed] = this.#failed;
+    if (finished) parts.push(many(this.#finished, "files are stored.") ?? `${finished.name} is stored.`);
+    if (failed) parts.push(many(this.#failed, "uploads failed.") ?? `${failed.name}: ${failed.problem?.text ?? ""}`);
     if (this.#finished.length && summary([...this.#uploads]).unfinished === 0) parts.push("All uploads are finished.");
     this.#sentences = [];
     this.#finished = [];
     this.#failed = [];
     this.#node.textContent = parts.join(" ");
   }
+}
 
-  #told(list, one, many) {
-    if (list.length === 0) return [];
-    return [list.length === 1 ? one(list[0]) : many(list.length)];
-  }
+function many(list, words) {
+  return list.length > 1 ? `${list.length} ${words}` : null;
 }

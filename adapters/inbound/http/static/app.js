@@ -2,6 +2,7 @@
 
 import { Announcer } from "./announcer.js";
 import { fromClipboard, fromDrop, fromInput } from "./files.js";
+import { Ownership } from "./ownership.js";
 import { ProgressFeed } from "./progress.js";
 import { openStore } from "./store.js";
 import { Uploads } from "./uploads.js";
@@ -71,7 +72,7 @@ async function start() {
   const feed = new ProgressFeed(socketUrl());
   const name = `longshore:${base.pathname}`;
   const store = await openStore(name);
-  const uploads = new Uploads({ store, feed, endpoint, lockPrefix: `${name}:` });
+  const uploads = new Uploads({ store, feed, endpoint, ownership: new Ownership(`${name}:`) });
   const announcer = new Announcer(byId("announcements"), uploads);
   new View(uploads, (text) => announcer.say(text));
   byId("put-base").textContent = new URL("upload/", base).href;

@@ -1,6 +1,7 @@
 /** Live progress from the server over one WebSocket: which bytes of which upload are durable. */
 
-const FIRST_DELAY = 500;
+import { backoff } from "./backoff.js";
+
 const LONGEST_DELAY = 20_000;
 const PING_EVERY = 25_000;
 const PONG_WITHIN = 10_000;
@@ -29,7 +30,7 @@ export class ProgressFeed extends EventTarget {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Call `listener(event)` for a snapshot of `uploadId` now and every event of it after that; `error` if there is none. */
+  /** Call `listener(event)` for a snapshot of `uploadId`, or an `error` if there is none, and all that follows. */
   subscribe(uploadId, listener) {
     this.#listeners.set(uploadId, listener);
     if (this.live) this.#send({ action: "subscribe", upload_ids: [uploadId] });
@@ -92,10 +93,8 @@ export class ProgressFeed extends EventTarget {
     clearTimeout(this.#overdue);
     if (performance.now() - this.#openedAt > STEADY_AFTER) this.#attempts = 0;
     this.#openedAt = Infinity;
-    const ceiling = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#attempts);
     this.#attempts += 1;
-    // Jitter, so that a restarted server is not met by every page at once.
-    this.#reconnect = setTimeout(() => this.#retryNow(), ceiling * (0.5 + Math.random() / 2));
+    this.#reconnect = setTimeout(() => this.#retryNow(), backoff(this.#attempts, { longest: LONGEST_DELAY }));
     this.dispatchEvent(new Event("away"));
   }
 

@@ -1,7 +1,7 @@
 /** One upload as a list item. Built once, then changed in place, so that focus and reading position stay. */
 
 import { State } from "./upload.js";
-import { bytes, extension, NBSP, timeLeft, wholeBytes } from "./words.js";
+import { bytes, extension, NBSP, percent, timeLeft, wholeBytes } from "./words.js";
 
 const ICONS = {
   [State.DONE]: "check",
@@ -131,10 +131,6 @@ export class Row {
 /** Relative to the page, so it works below a proxy's path. */
 export function contentLink(upload) {
   return new URL(`files/${upload.id}/content`, document.baseURI).href;
-}
-
-export function percent(part, whole) {
-  return whole === 0 ? 0 : Math.min(100, (100 * part) / whole);
 }
 
 function toneOf(upload) {

@@ -4,6 +4,7 @@ import { fromStatus, unreachable } from "./words.js";
 
 /* global tus */
 
+const TUS = { "Tus-Resumable": "1.0.0" };
 const CHUNK_SIZE = 8 * 1024 * 1024;
 
 export class Transfer {
@@ -14,10 +15,11 @@ export class Transfer {
 
   /**
    * `upload.url` is null for a new upload; otherwise the run goes on there and never creates another.
+   * `save()` writes the upload's record and resolves once it would survive a crash.
    * `on` hears `located(url)`, `sent(offset)`, `acknowledged(offset)`, `finished()`, `failed(problem)`;
    * after `stop()` only a `located` may still come, for an upload the server had already made.
    */
-  constructor(upload, { endpoint, urlStorage, on }) {
+  constructor(upload, { endpoint, save, on }) {
     this.#on = on;
     this.#creating = upload.url === null;
     this.#upload = new tus.Upload(upload.file, {
@@ -26,7 +28,7 @@ export class Transfer {
       chunkSize: CHUNK_SIZE,
       retryDelays: null, // uploads.js retries: it can say why it waits, be hurried, and obey Retry-After
       metadata: metadata(upload),
-      urlStorage,
+      urlStorage: new RecordUrls(upload, save),
       fingerprint: () => Promise.resolve(upload.key),
       onBeforeRequest: () => {
         if (!this.#live) throw new Error("stopped");
@@ -76,10 +78,12 @@ export class Transfer {
   }
 }
 
-function metadata({ name, type, path }) {
+/** `lastModified` lets another browser of the same person recognise the file, not only its name and size. */
+function metadata({ name, type, path, lastModified }) {
   return {
     filename: name,
     ...(type && { filetype: type }),
+    ...(lastModified !== null && { lastModified }),
     ...(path && { relativePath: `${path}/${name}` }),
   };
 }
@@ -103,8 +107,49 @@ function explanation(response) {
   }
 }
 
+/** tus-js-client's URL storage: the upload's own record, as the page keeps it anyway. */
+class RecordUrls {
+  #upload;
+  #save;
+
+  constructor(upload, save) {
+    this.#upload = upload;
+    this.#save = save;
+  }
+
+  async findAllUploads() {
+    return this.#upload.url ? [{ uploadUrl: this.#upload.url, urlStorageKey: this.#upload.key }] : [];
+  }
+
+  async findUploadsByFingerprint(fingerprint) {
+    return fingerprint === this.#upload.key ? this.findAllUploads() : [];
+  }
+
+  async addUpload(fingerprint, { uploadUrl }) {
+    this.#upload.url = uploadUrl;
+    await this.#save(); // the first byte is sent only after the way back is on disk
+    return fingerprint;
+  }
+
+  async removeUpload() {
+    this.#upload.url = null;
+    await this.#save();
+  }
+}
+
+/** What the page that began an upload noted as the file's last change, or null. */
+export async function lastModifiedOf(url) {
+  try {
+    const answer = await fetch(url, { method: "HEAD", headers: TUS });
+    const pairs = (answer.headers.get("Upload-Metadata") ?? "").split(",").map((pair) => pair.trim().split(" "));
+    return Number(atob(Object.fromEntries(pairs).lastModified ?? "")) || null;
+  } catch {
+    return null;
+  }
+}
+
 /** Tell the server to throw an upload away; an upload that is gone already is fine. Rejects when unreachable. */
 export async function terminate(url) {
-  const answer = await fetch(url, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } });
+  const answer = await fetch(url, { method: "DELETE", headers: TUS });
   if (!answer.ok && answer.status !== 404 && answer.status !== 410) throw new Error(`DELETE: ${answer.status}`);
 }

@@ -16,6 +16,8 @@ export const State = Object.freeze({
   DONE: "done",
 });
 
+const UNNAMED = "Unnamed file";
+
 export class Upload {
   /** Bytes handed to the network, and bytes the server calls durable; `sent` is never shown below `stored`. */
   sent = 0;
@@ -57,7 +59,7 @@ export class Upload {
   static fromServer({ id, filename, length, offset, created_at: createdAt }, endpoint) {
     const upload = new Upload({
       key: newKey(),
-      name: filename || "Unnamed file",
+      name: filename || UNNAMED,
       size: length,
       url: `${endpoint}/${id}`,
       addedAt: Date.parse(createdAt) || Date.now(),
@@ -101,10 +103,16 @@ export class Upload {
     return true;
   }
 
+  /** Whether nothing speaks against `file`; enough when the person picked it for just this upload. */
   isOf(file) {
-    if (file.size !== this.size) return false;
-    if (!this.known) return file.name === this.name || this.name === "Unnamed file";
-    return file.name === this.name && (this.lastModified === null || file.lastModified === this.lastModified);
+    const named = file.name === this.name || this.name === UNNAMED;
+    const unchanged = this.lastModified === null || file.lastModified === this.lastModified;
+    return named && file.size === this.size && unchanged;
+  }
+
+  /** Whether `file` may be joined to what is stored already without the person saying so. */
+  isSurelyOf(file) {
+    return this.isOf(file) && (this.stored === 0 || this.lastModified !== null);
   }
 }
 

@@ -1,13 +1,13 @@
 /** All uploads of this page: who may send now, what happens on trouble, and what the next page will find. */
 
+import { backoff } from "./backoff.js";
 import { fromHandle, isReadable } from "./files.js";
-import { Transfer, terminate } from "./transfer.js";
+import { lastModifiedOf, terminate, Transfer } from "./transfer.js";
 import { State, Upload } from "./upload.js";
 import { gone, otherFile, unreachable, unreadable } from "./words.js";
 
 const AT_ONCE = 3;
 const STALLED_AFTER = 60_000;
-const LONGEST_DELAY = 30_000;
 /** Trouble that is this upload's own, not the server's absence, is given up after so many tries without a new byte. */
 const PATIENCE = 8;
 const DISCOVERY_WITHIN = 5000;
@@ -20,15 +20,15 @@ export class Uploads extends EventTarget {
   #store;
   #feed;
   #endpoint;
-  #lockPrefix;
+  #ownership;
   #copying = Promise.resolve();
 
-  constructor({ store, feed, endpoint, lockPrefix }) {
+  constructor({ store, feed, endpoint, ownership }) {
     super();
     this.#store = store;
     this.#feed = feed;
     this.#endpoint = endpoint;
-    this.#lockPrefix = lockPrefix;
+    this.#ownership = ownership;
     feed.addEventListener("open", () => this.hurry(["offline", "network", "away"]));
     addEventListener("online", () => this.hurry(["offline", "network", "away"]));
     setInterval(() => this.#restartStalled(), 5000);
@@ -154,8 +154,7 @@ export class Uploads extends EventTarget {
   async discover() {
     let answer;
     try {
-      const patience = AbortSignal.timeout(DISCOVERY_WITHIN);
-      answer = await fetch(`${this.#endpoint}?state=open`, { headers: { Accept: "application/json" }, signal: patience });
+      answer = await fetch(`${this.#endpoint}?state=open`, { signal: AbortSignal.timeout(DISCOVERY_WITHIN) });
       if (!answer.ok) return;
       answer = await answer.json();
     } catch {
@@ -170,13 +169,14 @@ export class Uploads extends EventTarget {
       if (this.#reunite(upload)) continue;
       this.#show(upload);
       this.#watch(upload);
+      lastModifiedOf(upload.url).then((at) => (upload.lastModified ??= at));
     }
   }
 
   /** A page that died while it asked for a new upload left one behind, empty, whose address it never learnt. */
   #reunite({ url, name, size, stored }) {
-    const waits = ({ state }) => state === State.QUEUED || state === State.PAUSED;
-    const ours = this.#all.find((upload) => !upload.url && waits(upload) && upload.name === name && upload.size === size);
+    const idle = this.#all.filter(({ state }) => [State.QUEUED, State.PAUSED, State.MISSING].includes(state));
+    const ours = idle.find((upload) => !upload.url && upload.name === name && upload.size === size);
     if (stored > 0 || !ours) return false;
     ours.url = url;
     this.#save(ours);
@@ -188,7 +188,7 @@ export class Uploads extends EventTarget {
 
   #isTwin(upload, { file, path }) {
     if (!upload.isUnfinished || !upload.isOf(file)) return false;
-    if (upload.state === State.MISSING) return true;
+    if (upload.state === State.MISSING) return upload.isSurelyOf(file);
     return upload.known && upload.state !== State.ELSEWHERE && upload.path === path;
   }
 
@@ -230,42 +230,28 @@ export class Uploads extends EventTarget {
     if (!upload.kept && upload.file) this.#keep(upload);
   }
 
-  /**
-   * One tab drives an upload. Resolves to true when this one may; otherwise the row is shown as sent elsewhere
-   * and taken over as soon as the other tab is done with it, closed or crashed.
-   */
-  #own(upload) {
-    if (upload.release || !navigator.locks) return Promise.resolve(true); // plain http on a LAN address has no locks
-    const name = this.#lockPrefix + upload.key;
-    return new Promise((resolve) => {
-      navigator.locks.request(name, { ifAvailable: true }, (lock) => {
-        resolve(lock !== null);
-        if (lock === null) {
-          this.#stepAside(upload, name);
-          return undefined;
-        }
-        return new Promise((release) => (upload.release = release));
-      });
-    });
+  /** Whether this tab may drive the upload; if not, its row only watches until it may. */
+  async #own(upload) {
+    upload.release ??= await this.#ownership.claim(upload.key);
+    if (!upload.release) this.#stepAside(upload);
+    return upload.release !== null;
   }
 
-  #stepAside(upload, name) {
+  async #stepAside(upload) {
     if (upload.state === State.CANCELLED) return;
     const finished = upload.state === State.DONE;
     if (!finished) upload.state = State.ELSEWHERE;
     this.#show(upload);
     if (finished) return;
     if (upload.url) this.#watch(upload);
-    navigator.locks.request(name, async () => {
-      const record = await this.#store.record(upload.key);
-      this.#remove(upload);
-      if (!record) return undefined;
-      const heir = Upload.fromRecord(record);
-      const held = new Promise((release) => (heir.release = release));
-      await this.#revive(heir);
-      this.#fill();
-      return held;
-    });
+    const release = await this.#ownership.claim(upload.key, { wait: true });
+    const record = await this.#store.record(upload.key);
+    this.#remove(upload);
+    if (!record) return release();
+    const heir = Upload.fromRecord(record);
+    heir.release = release;
+    await this.#revive(heir);
+    this.#fill();
   }
 
   /** Copies run one after the other, beside the sending; a file that is through by then is not copied. */
@@ -293,7 +279,7 @@ export class Uploads extends EventTarget {
     this.#halt(upload);
     const transfer = new Transfer(upload, {
       endpoint: this.#endpoint,
-      urlStorage: new RecordUrls(upload, () => this.#save(upload)),
+      save: () => this.#save(upload, { strict: true }),
       on: {
         located: (url) => this.#located(upload, transfer, url),
         sent: (offset) => this.#sent(upload, offset),
@@ -516,47 +502,12 @@ export class Uploads extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, { detail: { upload, ...more } }));
   }
 
-  async #save(upload) {
+  async #save(upload, how) {
     upload.savedAt = Date.now();
-    await this.#store.save(upload.toRecord()).catch(() => {}); // without memory the page still uploads
+    await this.#store.save(upload.toRecord(), how).catch(() => {}); // without memory the page still uploads
   }
 
   #saveSoon(upload) {
     if (Date.now() - (upload.savedAt ?? 0) > 2000) this.#save(upload);
-  }
-}
-
-/** Longer from attempt to attempt, with jitter, so that a server that comes back is not met by everybody at once. */
-function backoff(attempt) {
-  return Math.min(LONGEST_DELAY, 500 * 2 ** (attempt - 1)) * (0.75 + Math.random() / 2);
-}
-
-/** tus-js-client's URL storage, kept in the upload's own record. */
-class RecordUrls {
-  #upload;
-  #save;
-
-  constructor(upload, save) {
-    this.#upload = upload;
-    this.#save = save;
-  }
-
-  async findAllUploads() {
-    return this.#upload.url ? [{ uploadUrl: this.#upload.url, urlStorageKey: this.#upload.key }] : [];
-  }
-
-  async findUploadsByFingerprint(fingerprint) {
-    return fingerprint === this.#upload.key ? this.findAllUploads() : [];
-  }
-
-  async addUpload(fingerprint, { uploadUrl }) {
-    this.#upload.url = uploadUrl;
-    await this.#save(); // the first byte is sent only after the way back is on disk
-    return fingerprint;
-  }
-
-  async removeUpload() {
-    this.#upload.url = null;
-    await this.#save();
   }
 }

@@ -1,9 +1,10 @@
 /** The board: rows, the overall line, the window's title, and what each button asks of the uploads. */
 
 import { fromInput } from "./files.js";
-import { contentLink, percent, Row } from "./row.js";
+import { contentLink, Row } from "./row.js";
+import { summary } from "./summary.js";
 import { State } from "./upload.js";
-import { bytes, count, timeLeft, wholeBytes } from "./words.js";
+import { bytes } from "./words.js";
 
 const REDRAW_EVERY = 250;
 
@@ -15,6 +16,7 @@ export class View {
   #rows = new Map();
   #stale = new Set();
   #pickingFor = null;
+  #boardIsStale = false;
 
   /** `say(text)` reaches people who cannot see the page. */
   constructor(uploads, say) {
@@ -50,7 +52,7 @@ export class View {
     });
     this.#rows.set(upload, row);
     byId("rows").append(row.node);
-    this.#drawBoard();
+    this.#drawBoardSoon();
   }
 
   #remove(upload) {
@@ -72,7 +74,7 @@ export class View {
   #redraw(upload) {
     this.#stale.delete(upload);
     this.#rows.get(upload)?.draw();
-    this.#drawBoard();
+    this.#drawBoardSoon();
   }
 
   #redrawStale() {
@@ -87,7 +89,16 @@ export class View {
     for (const upload of this.#uploads) if (upload.isUnderWay) this.#stale.add(upload);
   }
 
+  /** Once for all that happens together: a folder may bring thousands of files. */
+  #drawBoardSoon() {
+    if (this.#boardIsStale) return;
+    this.#boardIsStale = true;
+    queueMicrotask(() => this.#drawBoard());
+  }
+
   #drawBoard() {
+    this.#boardIsStale = false;
+
     const all = [...this.#uploads];
     const some = (test) => all.some(test);
     const movable = (upload) => upload.isUnderWay || upload.state === State.QUEUED;
@@ -130,25 +141,6 @@ export class View {
       this.#say(`${upload.name}: cancelled.`);
     }
   }
-}
-
-/** What the whole list is up to, in one line. Rows that wait for a file to be picked are not counted as work. */
-export function summary(all) {
-  const work = all.filter((upload) => upload.state !== State.MISSING && upload.state !== State.ELSEWHERE);
-  const finished = work.filter((upload) => upload.state === State.DONE).length;
-  const size = work.reduce((sum, upload) => sum + upload.size, 0);
-  const stored = work.reduce((sum, upload) => sum + upload.stored, 0);
-  const moving = work.some((upload) => upload.isUnderWay);
-  const rate = work.reduce((sum, { state, pace, sent }) => sum + ((state === State.SENDING && pace.rate(sent)) || 0), 0);
-  const parts = [finished === work.length ? count(finished, "file") + " stored" : `${finished} of ${count(work.length, "file")} stored`];
-  if (finished < work.length) parts.push(`${bytes(stored)} of ${wholeBytes(size)}`);
-  if (moving && rate > 0 && work.length > 1) parts.push(timeLeft((size - stored) / rate));
-  return {
-    text: work.length ? parts.join(" · ") : "",
-    percent: Math.floor(percent(stored, size)),
-    moving,
-    unfinished: work.length - finished,
-  };
 }
 
 function confirmCancel(upload) {

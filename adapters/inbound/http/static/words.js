@@ -32,6 +32,10 @@ export function timeLeft(seconds) {
   return minutes % 60 ? `${hours} h ${minutes % 60} min left` : `${hours} h left`;
 }
 
+export function percent(part, whole) {
+  return whole === 0 ? 0 : Math.min(100, (100 * part) / whole);
+}
+
 export function count(number, one, many = `${one}s`) {
   return `${number} ${number === 1 ? one : many}`;
 }
@@ -51,12 +55,12 @@ function problem(kind, text, { auto = false, restart = false } = {}) {
 }
 
 export const unreadable = () =>
-  problem("unreadable", "This file was changed, moved or deleted on your device since you picked it. Pick it again.");
+  problem("unreadable", "This file was changed, moved or deleted on your device. Pick it again.");
 
 export const otherFile = (upload) =>
   problem(
     "other-file",
-    `That is a different file, or it has changed since. This upload needs “${upload.name}”, ${wholeBytes(upload.size)}.`,
+    `That is a different file, or it has changed. This upload needs “${upload.name}”, ${wholeBytes(upload.size)}.`,
   );
 
 export const unreachable = () =>
@@ -65,7 +69,7 @@ export const unreachable = () =>
     : problem("network", "The server can’t be reached.", { auto: true });
 
 export const gone = () =>
-  problem("gone", "The server no longer has this upload: it expired or was deleted. It can start again from the beginning.", {
+  problem("gone", "The server no longer has this upload: it expired or was deleted. You can start it again.", {
     restart: true,
   });
 
@@ -92,8 +96,8 @@ export function fromStatus(status, { code = "", detail = "", limit = 0 } = {}) {
     case 423:
       return problem("busy", "Somebody else is sending this file just now.", { auto: true });
     case 413:
-      if (code === "quota_exceeded") return problem("quota", "You have no room left on this server for a file of this size.");
-      return problem("too-large", `This file is too large for this server${limit ? `, which takes up to ${wholeBytes(limit)}` : ""}.`);
+      if (code === "quota_exceeded") return problem("quota", "You have no room left on this server for this file.");
+      return problem("too-large", `This file is too large for this server${limitWords(limit)}.`);
     case 429:
       if (code === "too_many_open_uploads") {
         return problem("too-many", "You have too many unfinished uploads on this server.", { auto: true });
@@ -109,6 +113,10 @@ export function fromStatus(status, { code = "", detail = "", limit = 0 } = {}) {
       if (status >= 500) return problem("server", "Something went wrong on the server.", { auto: true });
       return refused(status, detail);
   }
+}
+
+function limitWords(limit) {
+  return limit ? `, which takes up to ${wholeBytes(limit)}` : "";
 }
 
 function refused(status, detail) {

@@ -1,0 +1,84 @@
+"""Who is made of what, in two ways: copy the one you need into your program."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.outbound.memory.database import MemoryDatabase
+from adapters.outbound.memory.feed import MemoryFeed
+from adapters.outbound.memory.ledger import MemoryReceivedLedger
+from adapters.outbound.memory.lock import MemoryUploadLock
+from adapters.outbound.memory.notifier import MemoryProgressNotifier
+from adapters.outbound.memory.outbox import MemoryOutbox
+from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, MemoryChunkStorage
+from adapters.outbound.memory.unit_of_work import MemoryUnitOfWorkFactory
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.ledger import SqlReceivedLedger
+from adapters.outbound.sql.lock import SqlUploadLock
+from adapters.outbound.sql.outbox import SqlOutbox
+from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
+from adapters.outbound.system.clock import SystemClock
+from adapters.outbound.system.id_generator import SystemIdGenerator
+from adapters.outbound.volume.blob_storage import VolumeBlobStorage
+from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
+from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.volume import Volume
+from application.download import DownloadUseCase
+from application.upload import UploadUseCase
+from domain.upload_policy import UploadPolicy
+from infrastructure.database import migrate
+
+
+@dataclass(frozen=True, slots=True)
+class Longshore:
+    uploads: UploadUseCase
+    files: DownloadUseCase
+    feed: MemoryFeed
+
+
+def in_memory() -> Longshore:
+    """Nothing survives the program, nothing has to be closed."""
+    clock, feed, database, memory = SystemClock(), MemoryFeed(), MemoryDatabase(), MemoryBytes()
+    notifier = MemoryProgressNotifier(feed)
+    unit_of_work = MemoryUnitOfWorkFactory(database, MemoryOutbox(database, notifier))
+    uploads = UploadUseCase(
+        unit_of_work=unit_of_work,
+        lock=MemoryUploadLock(database),
+        ledger=MemoryReceivedLedger(database),
+        storage=MemoryChunkStorage(memory, clock),
+        notifier=notifier,
+        clock=clock,
+        ids=SystemIdGenerator(),
+        policy=UploadPolicy(),
+    )
+    return Longshore(uploads, DownloadUseCase(unit_of_work=unit_of_work, blobs=MemoryBlobStorage(memory)), feed)
+
+
+@asynccontextmanager
+async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
+    """SQLite and a folder of plain files, durable as the server is; a server may be started on them later."""
+    database, volume = Database(f"sqlite+aiosqlite:///{folder / 'files.db'}"), Volume(folder / "storage")
+    volume.prepare()
+    await migrate(database)
+    clock, feed = SystemClock(), MemoryFeed()
+    notifier = MemoryProgressNotifier(feed)
+    outbox, lock, ledger = SqlOutbox(database, notifier), SqlUploadLock(database, clock), SqlReceivedLedger(database)
+    unit_of_work = SqlUnitOfWorkFactory(database, outbox)
+    with closing(Rounds("volume")) as rounds:
+        uploads = UploadUseCase(
+            unit_of_work=unit_of_work,
+            lock=lock,
+            ledger=ledger,
+            storage=VolumeChunkStorage(volume, rounds),
+            notifier=notifier,
+            clock=clock,
+            ids=SystemIdGenerator(),
+            policy=UploadPolicy(),
+        )
+        blobs = VolumeBlobStorage(volume, rounds)
+        try:
+            yield Longshore(uploads, DownloadUseCase(unit_of_work=unit_of_work, blobs=blobs), feed)
+        finally:
+            for part in (lock, ledger, outbox, database):
+                await part.close()
