@@ -186,7 +186,7 @@ def test_late_bytes_of_a_frozen_holder_are_never_written(pair: "Pair") -> None:
     What it still has to write are other bytes than those which its heir has acknowledged in their place.
     """
     here, there = pair
-    uploads = [ResumingUpload(here.url, Content(seed, 3 * _MIB), chunk_sizes=[_MIB]) for seed in range(8)]
+    uploads = [ResumingUpload(here.url, Content(seed, 3 * _MIB), chunk_sizes=[_MIB]) for seed in range(12)]
     heirs = [_at(upload, there) for upload in uploads]
     frozen = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -195,15 +195,22 @@ def test_late_bytes_of_a_frozen_holder_are_never_written(pair: "Pair") -> None:
             upload.send(0)
             upload.close()
             heir.location, heir.promised = upload.location, upload.promised
-        hanging = [stack.enter_context(_hanging(here, upload, sent=0)) for upload in uploads]
-        # Half of them flow, so that a thread is at them; the others wait for their first byte.
-        flows = [_in_thread(_flow, one, upload, frozen) for one, upload in zip(hanging[::2], uploads[::2], strict=True)]
+        # A third of them flow, so that a thread is at them; the others have paused, or have yet to begin.
+        sent = [(0, 0, 1000)[number % 3] for number in range(len(uploads))]
+        hanging = [
+            stack.enter_context(_hanging(here, upload, sent=size)) for upload, size in zip(uploads, sent, strict=True)
+        ]
+        flows = [_in_thread(_flow, one, upload, frozen) for one, upload in zip(hanging[::3], uploads[::3], strict=True)]
         time.sleep(1)
         here.signal(signal.SIGSTOP)
         try:
             wait_until_stopped(here.pid)
             frozen.set()
-            flows += [_in_thread(_send_all, one, bytes(_MIB)) for one in hanging[1::2]]
+            flows += [
+                _in_thread(_send_all, one, bytes(_MIB - size))
+                for number, (one, size) in enumerate(zip(hanging, sent, strict=True))
+                if number % 3
+            ]
             for thread in [_in_thread(heir.run, within=_LEASE_SECONDS + 15) for heir in heirs]:
                 thread.join(_LEASE_SECONDS + 20)
         finally:
@@ -280,7 +287,7 @@ def _hanging(server: ServerProcess, upload: ResumingUpload, *, sent: int) -> Ite
         sent=upload.content.read(start, start + sent),
     )
     try:
-        time.sleep(0.4)  # let it get hold of the upload
+        time.sleep(0.3)  # let it get hold of the upload
         yield hanging
     finally:
         hanging.close()

@@ -15,7 +15,7 @@ import pytest
 
 from tests.chaos.client import TUS, Answer, ResumingUpload, ask
 from tests.chaos.content import Content
-from tests.chaos.disk import LoopDisk, fill, require_mounts, small_tmpfs
+from tests.chaos.disk import LoopDisk, fill, small_tmpfs
 from tests.chaos.settings import CHAOS
 from tests.chaos.trace import FILE_WRITES, SYNCS, Strace, Trace
 from tests.chaos.verify import doubled_files, lost_promises, staged_file, wrong_content
@@ -30,9 +30,8 @@ BODIES = pytest.mark.parametrize("body", [64 * _KIB, 1 * _MIB])
 
 
 @BODIES
-def test_a_full_volume_answers_507_and_goes_on_when_there_is_room(tmp_path: Path, body: int) -> None:
-    require_mounts()
-    with small_tmpfs(tmp_path / "small", size=24 * _MIB) as small, _server(tmp_path, small) as server:
+def test_a_full_volume_answers_507_and_goes_on_when_there_is_room(tmp_path: Path, mounts: Path, body: int) -> None:
+    with small_tmpfs(mounts / "small", size=24 * _MIB) as small, _server(tmp_path, small) as server:
         upload = _begun(server, body=body)
         fill(small / "ballast")
         answer = _patch(server, upload, body)
@@ -45,10 +44,11 @@ def test_a_full_volume_answers_507_and_goes_on_when_there_is_room(tmp_path: Path
 
 
 @BODIES
-def test_a_volume_that_fills_up_within_a_body_keeps_what_was_acknowledged(tmp_path: Path, body: int) -> None:
+def test_a_volume_that_fills_up_within_a_body_keeps_what_was_acknowledged(
+    tmp_path: Path, mounts: Path, body: int
+) -> None:
     """The kernel writes as much as there is room for: a short write, then ENOSPC."""
-    require_mounts()
-    with small_tmpfs(tmp_path / "small", size=24 * _MIB) as small, _server(tmp_path, small) as server:
+    with small_tmpfs(mounts / "small", size=24 * _MIB) as small, _server(tmp_path, small) as server:
         upload = _begun(server, body=body)
         fill(small / "ballast")
         with (small / "ballast").open("r+b") as ballast:
@@ -60,9 +60,8 @@ def test_a_volume_that_fills_up_within_a_body_keeps_what_was_acknowledged(tmp_pa
         _goes_on_to_the_end(server, upload)
 
 
-def test_a_full_disk_under_volume_and_database_is_no_500(tmp_path: Path) -> None:
-    require_mounts()
-    disk = LoopDisk(tmp_path / "disk.img", mounted_at=tmp_path / "disk")
+def test_a_full_disk_under_volume_and_database_is_no_500(tmp_path: Path, mounts: Path) -> None:
+    disk = LoopDisk(mounts / "disk.img", mounted_at=mounts / "disk")
     disk.format(40 * _MIB)
     with disk, ServerProcess(disk.path / "data", CHAOS, log_path=tmp_path / "server.log") as server:
         upload = _begun(server, body=_MIB)
@@ -79,9 +78,8 @@ def test_a_full_disk_under_volume_and_database_is_no_500(tmp_path: Path) -> None
         _goes_on_to_the_end(server, upload)
 
 
-def test_a_volume_without_inodes_answers_507_and_running_uploads_go_on(tmp_path: Path) -> None:
-    require_mounts()
-    small = tmp_path / "small"
+def test_a_volume_without_inodes_answers_507_and_running_uploads_go_on(tmp_path: Path, mounts: Path) -> None:
+    small = mounts / "small"
     with small_tmpfs(small, size=24 * _MIB, inodes=1500) as small, _server(tmp_path, small) as server:
         running = _begun(server, body=_MIB)
         late = ResumingUpload(server.url, Content(9, 300_000), chunk_sizes=[100_000])
@@ -97,9 +95,10 @@ def test_a_volume_without_inodes_answers_507_and_running_uploads_go_on(tmp_path:
         assert wrong_content(server.url, [late]) == []
 
 
-def test_a_volume_that_turned_read_only_answers_503_and_goes_on_when_it_is_writable(tmp_path: Path) -> None:
-    require_mounts()
-    disk = LoopDisk(tmp_path / "disk.img", mounted_at=tmp_path / "disk")
+def test_a_volume_that_turned_read_only_answers_503_and_goes_on_when_it_is_writable(
+    tmp_path: Path, mounts: Path
+) -> None:
+    disk = LoopDisk(mounts / "disk.img", mounted_at=mounts / "disk")
     disk.format(64 * _MIB)
     with disk, _server(tmp_path, disk.path) as server:
         upload = _begun(server, body=_MIB)
@@ -117,9 +116,8 @@ def test_a_volume_that_turned_read_only_answers_503_and_goes_on_when_it_is_writa
         _goes_on_to_the_end(server, upload)
 
 
-def test_on_a_read_only_volume_the_server_refuses_to_start_or_says_so(tmp_path: Path) -> None:
-    require_mounts()
-    disk = LoopDisk(tmp_path / "disk.img", mounted_at=tmp_path / "disk")
+def test_on_a_read_only_volume_the_server_refuses_to_start_or_says_so(tmp_path: Path, mounts: Path) -> None:
+    disk = LoopDisk(mounts / "disk.img", mounted_at=mounts / "disk")
     disk.format(64 * _MIB)
     with disk:
         with _server(tmp_path, disk.path) as server:

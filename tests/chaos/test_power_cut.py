@@ -14,7 +14,6 @@ import pytest
 
 from tests.chaos.client import Fleet, ResumingUpload, mixed_chunk_sizes
 from tests.chaos.content import Content
-from tests.chaos.disk import require_mounts
 from tests.chaos.machine import Machine, Server, StopAfter
 from tests.chaos.settings import CHAOS
 from tests.chaos.verify import doubled_files, file_rows, lost_bytes, lost_promises, wrong_content
@@ -28,44 +27,39 @@ _CLIENTS = 6
 _TRIES = 3  # the kernel may write back early when memory is short: then the loss needs another try to be seen
 
 
-@pytest.fixture(autouse=True)
-def _mounts_are_allowed() -> None:
-    require_mounts()
-
-
-def _servers(tmp_path: Path, **env: str) -> Callable[[Path], Server]:
+def _servers(mounts: Path, **env: str) -> Callable[[Path], Server]:
     port = free_port()
 
     def make(data_dir: Path) -> Server:
-        return ServerProcess(data_dir, {**CHAOS, **env}, port=port, log_path=tmp_path / "server.log")
+        return ServerProcess(data_dir, {**CHAOS, **env}, port=port, log_path=mounts / "server.log")
 
     return make
 
 
 @pytest.mark.timeout(120)
-def test_no_power_cut_loses_an_acknowledged_byte(tmp_path: Path) -> None:
-    _survives(tmp_path, cuts=2)
+def test_no_power_cut_loses_an_acknowledged_byte(mounts: Path) -> None:
+    _survives(mounts, cuts=2)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_no_power_cut_of_ten_loses_an_acknowledged_byte(tmp_path: Path) -> None:
-    _survives(tmp_path, cuts=10)
+def test_no_power_cut_of_ten_loses_an_acknowledged_byte(mounts: Path) -> None:
+    _survives(mounts, cuts=10)
 
 
 @pytest.mark.timeout(120)
-def test_without_durability_the_same_cut_loses_bytes(tmp_path: Path) -> None:
+def test_without_durability_the_same_cut_loses_bytes(mounts: Path) -> None:
     """If this one fails, the cuts above are not cuts."""
     for attempt in range(_TRIES):
-        with Machine(_folder(tmp_path, attempt), _servers(tmp_path, DURABILITY="none"), disk_size=_DISK) as machine:
+        with Machine(_folder(mounts, attempt), _servers(mounts, DURABILITY="none"), disk_size=_DISK) as machine:
             if cut_after_one_chunk(machine, seed=attempt):
                 return
     pytest.fail(f"{_TRIES} power cuts of a server that never syncs lost nothing: the harness is blind")
 
 
 @pytest.mark.timeout(120)
-def test_with_durability_complete_a_finished_file_survives_the_cut(tmp_path: Path) -> None:
-    with Machine(tmp_path, _servers(tmp_path, DURABILITY="complete"), disk_size=_DISK) as machine:
+def test_with_durability_complete_a_finished_file_survives_the_cut(mounts: Path) -> None:
+    with Machine(mounts, _servers(mounts, DURABILITY="complete"), disk_size=_DISK) as machine:
         stop = StopAfter(threading.Event())
         upload = ResumingUpload(
             machine.server.url, Content(7, 3_000_001), chunk_sizes=[1 << 20], on_acknowledgement=stop
@@ -94,8 +88,8 @@ def cut_after_one_chunk(machine: Machine, *, seed: int) -> list[str]:
     return lost_promises(machine.server.url, [upload])
 
 
-def _survives(tmp_path: Path, *, cuts: int) -> None:
-    with Machine(tmp_path, _servers(tmp_path), disk_size=_DISK) as machine:
+def _survives(mounts: Path, *, cuts: int) -> None:
+    with Machine(mounts, _servers(mounts), disk_size=_DISK) as machine:
         fleet, losses = run_under_cuts(machine, cuts=cuts, seed=2026)
         assert losses == []
         assert fleet.errors == []
@@ -151,7 +145,7 @@ def run_under_cuts(machine: Machine, *, cuts: int, seed: int) -> tuple[Fleet, li
     return fleet, losses + fleet.broken_promises
 
 
-def _folder(tmp_path: Path, number: int) -> Path:
-    folder = tmp_path / str(number)
+def _folder(mounts: Path, number: int) -> Path:
+    folder = mounts / str(number)
     folder.mkdir()
     return folder

@@ -53,6 +53,7 @@ JUNK: list[str | bytes] = [
     ", " * 2000,
     "%s%n{0}{__class__}",
     '"unclosed',
+    "http://[",
 ]
 OUR_HEADERS = [
     "Tus-Resumable",

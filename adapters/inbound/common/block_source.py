@@ -1,6 +1,7 @@
 """A byte source over blocks that come one after the other: parts of a form, files, anything a program can read."""
 
 import asyncio
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -49,10 +50,17 @@ class BlockSource(ByteSource, ABC):
         return block
 
     async def gather(self, limit: int) -> bytes:
+        return await self._gather(limit, until=math.inf)
+
+    async def _gather(self, limit: int, *, until: float) -> bytes:
+        """Less than ``limit`` also where the next block came after ``until``."""
+        loop = asyncio.get_running_loop()
         blocks = []
         while limit and (block := await self.read(limit)):
             blocks.append(block)
             limit -= len(block)
+            if loop.time() >= until:
+                break
         return b"".join(blocks)
 
     async def pour(
@@ -62,7 +70,7 @@ class BlockSource(ByteSource, ABC):
         deadline = loop.time() + seconds
         poured = 0
         while poured < limit and (not poured or loop.time() < deadline):
-            block = await self.gather(min(limit - poured, _HOP_BYTES))
+            block = await self._gather(min(limit - poured, _HOP_BYTES), until=deadline)
             if not block:
                 break
             poured += await write_blocks(self._executor, fd, [block], at + poured, observe)

@@ -76,7 +76,9 @@ class RequestBody(Body):
         deadline = self._loop.time() + seconds
         poured = 0
         while poured < limit and (not poured or self._loop.time() < deadline):
-            await self._wait_for(min(_WORTH_A_HOP_BYTES, limit - poured), _GATHER_SECONDS)
+            await self._wait_for(
+                min(_WORTH_A_HOP_BYTES, limit - poured), _GATHER_SECONDS, until=deadline if poured else None
+            )
             blocks = self._take(limit - poured)
             if not blocks:
                 break
@@ -120,26 +122,32 @@ class RequestBody(Body):
         self._wake_reader()
         self._wake_feeder()
 
-    async def _wait_for(self, size: int, patience: float | None = None) -> None:
-        """Return once ``size`` bytes are held, the body has ended, or (with at least one byte) patience has."""
+    async def _wait_for(self, size: int, patience: float | None = None, *, until: float | None = None) -> None:
+        """Return once ``size`` bytes are held or the body has ended.
+
+        After ``patience`` seconds one byte is enough, from ``until`` on none is needed.
+        """
         self.want()
-        size = min(size, _HIGH_WATER_BYTES)
-        alarm = None
-        self._enough = size
+        self._enough = min(size, _HIGH_WATER_BYTES)
+        if self._held >= self._enough or self._ended:
+            return
+        alarms = []
+        if patience is not None:
+            alarms.append(self._loop.call_later(patience, self._be_content_with, 1))
+        if until is not None:
+            alarms.append(self._loop.call_at(until, self._be_content_with, 0))
         while self._held < self._enough and not self._ended:
-            if patience is not None and alarm is None:
-                alarm = self._loop.call_later(patience, self._be_content)
             self._reader = self._loop.create_future()
             try:
                 await self._reader
             finally:
                 self._reader = None
-        if alarm:
+        for alarm in alarms:
             alarm.cancel()
 
-    def _be_content(self) -> None:
-        self._enough = 1
-        if self._held:
+    def _be_content_with(self, size: int) -> None:
+        self._enough = min(self._enough, size)
+        if self._held >= self._enough:
             self._wake_reader()
 
     def _take(self, limit: int) -> list[bytes]:

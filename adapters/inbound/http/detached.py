@@ -212,7 +212,7 @@ class SocketBody(Body):
             if is_ended:
                 self.stop()
             elif not moved:
-                await self._wait_readable()
+                await self._wait_readable(until=deadline if poured else None)
         if not poured and self.left:
             self._is_cut = True
         return poured
@@ -277,15 +277,18 @@ class SocketBody(Body):
             await asyncio.wait([work])  # the descriptor is the caller's to close, but not under our thread
             raise
 
-    async def _wait_readable(self) -> None:
+    async def _wait_readable(self, *, until: float | None = None) -> None:
         if self._stopped.is_set():
             return
         self._readable = self._loop.create_future()
         self._loop.add_reader(self._socket.fileno(), self._wake)
+        alarm = self._loop.call_at(until, self._wake) if until is not None else None
         try:
             await self._readable
         finally:
             self._stop_listening()
+            if alarm:
+                alarm.cancel()
 
     def _wake(self) -> None:
         if self._readable and not self._readable.done():

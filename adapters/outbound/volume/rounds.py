@@ -27,7 +27,7 @@ class _Job(Generic[Result]):
     def run(self) -> None:
         try:
             self.result = self.work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 -- raised again where it is awaited
             self.error = error
 
     def settle(self) -> None:

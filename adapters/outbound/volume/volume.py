@@ -45,8 +45,7 @@ class Volume:
             self._make_root()
             if (volume_id := self.identify()) is not None:
                 return volume_id
-            # staged and blobs alone: another server is laying the same folder out just now, or one was cut off.
-            if strangers := {entry.name for entry in self.root.iterdir()} - {"staged", "blobs", _MARKER}:
+            if strangers := [entry.name for entry in self.root.iterdir() if not _may_be_there(entry.name)]:
                 raise WrongVolume(f"holds other things ({min(strangers)}, …) and no {_MARKER} marker")
             for folder in (self.staged, self.blobs):
                 folder.mkdir(mode=0o700, exist_ok=True)

@@ -608,8 +608,11 @@ class Turmoil:
         for _ in range(5):
             self.uploads.append(await self.house.begin(self.chance.choice([ALICE, BOB])))
         await asyncio.gather(*(self._move() for _ in range(2)), *(self._read() for _ in range(4)))
+        await asyncio.sleep(0.1)
         self.feed.report_gap()
-        await asyncio.sleep(0.5)
+        if self.progress._resyncing:
+            await self.progress._resyncing
+        await asyncio.sleep(0.3)
         await self.progress.close()
 
     async def _move(self) -> None:
