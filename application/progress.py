@@ -144,8 +144,9 @@ class ProgressUseCase:
             self._has_gap = False
             try:
                 await self._reread()
-            except LongshoreError:
-                log.warning("progress could not be read anew; trying again in %.0f s", delay)
+            except Exception as error:
+                is_strange = not isinstance(error, LongshoreError)
+                log.warning("progress not read anew; trying again in %.0f s", delay, exc_info=is_strange)
                 self._has_gap = True
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_BACKOFF)

@@ -8,7 +8,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from datetime import timedelta
 
 from application.views import UploadView
 from domain.access import Principal
@@ -37,7 +36,6 @@ from ports.unit_of_work import UnitOfWorkFactory
 from ports.upload_lock import Lease, UploadLock
 
 _WARM_UPLOADS = 4096
-_PARTS_KEPT_AFTER_JOIN = timedelta(hours=1)
 
 
 class UploadUseCase:
@@ -173,10 +171,13 @@ class UploadUseCase:
             await self._end(upload, EventType.EXPIRED)
             return True
 
-    async def join(self, principal: Principal, part_ids: Sequence[UploadId], metadata: Metadata) -> UploadView:
+    async def join(
+        self, principal: Principal, part_ids: Sequence[UploadId], metadata: Metadata, *, names: Sequence[str] = ()
+    ) -> UploadView:
         """Make one complete upload of whole partial ones, in the order given (tus 1.0 §Concatenation).
 
-        The parts stay for an hour, so that a client whose answer got lost can ask again.
+        ``names``: what the client called them, to be told again. The parts' bytes stay until cleanup comes by,
+        so that a client whose answer got lost can ask again.
 
         Raises:
             InvalidParts: one is not a partial upload, or not whole.
@@ -186,14 +187,14 @@ class UploadUseCase:
         if not parts:
             raise InvalidParts("a final upload joins at least one part")
         length = sum(part.offset for part in parts)
-        final = self._new(principal, length, metadata, kind=UploadKind.FINAL, parts=tuple(part_ids))
+        final = self._new(principal, length, metadata, kind=UploadKind.FINAL, parts=tuple(names or part_ids))
         await self._begin(principal, final)
         async with self._or_nothing(principal, final.id), self._opened(principal, final.id) as (upload, lease):
             await self._storage.join(upload.id, [(part.id, part.offset) for part in parts])
             for extent in _laid_end_to_end(parts):
                 await self._record(upload, lease, extent)
             await self._complete(upload)
-            await self._release(parts)
+            await self._part_with(parts)
             return UploadView.of(upload)
 
     async def store(
@@ -229,7 +230,7 @@ class UploadUseCase:
         metadata: Metadata,
         *,
         kind: UploadKind = UploadKind.WHOLE,
-        parts: tuple[UploadId, ...] = (),
+        parts: tuple[str, ...] = (),
         watch_id: str = "",
     ) -> Upload:
         if length is not None:
@@ -385,13 +386,14 @@ class UploadUseCase:
         part.check_part()
         return part
 
-    async def _release(self, parts: Sequence[Upload]) -> None:
-        """Let the parts go soon; those that can't be told so, or are gone already, go when their time runs out."""
-        until = self._clock.now() + _PARTS_KEPT_AFTER_JOIN
+    async def _part_with(self, parts: Sequence[Upload]) -> None:
+        """The parts are done with; those that can't be told so, or are gone already, go when their time runs out."""
+        now = self._clock.now()
         with suppress(LongshoreError):
             async with self._unit_of_work() as work:
                 for part in parts:
-                    part.release(until)
+                    part.join(now)
+                    self._warm.pop(part.id, None)
                     await work.uploads.save(part)
                 await work.commit()
 

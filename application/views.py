@@ -19,7 +19,7 @@ class UploadView:
     length: int | None
     metadata: Metadata
     kind: UploadKind
-    parts: tuple[UploadId, ...]
+    parts: tuple[str, ...]
     created_at: datetime
     expires_at: datetime
 

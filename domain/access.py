@@ -26,5 +26,8 @@ def guest(guest_id: str) -> Principal:
     return Principal(OwnerId(f"guest:{guest_id}"))
 
 
+STRANGER = Principal(OwnerId("stranger"))
+"""Someone of whom nothing is known; owns nothing."""
+
 ANYBODY = Principal(NOBODY)
 """The one principal of ``AUTH_MODE=open``: everything is everyone's."""

@@ -95,7 +95,8 @@ class Upload:
     updated_at: datetime
     expires_at: datetime
     kind: UploadKind = UploadKind.WHOLE
-    parts: tuple[UploadId, ...] = ()
+    parts: tuple[str, ...] = ()
+    """Of a FINAL upload: its parts, as the client named them."""
     state: UploadState = UploadState.PENDING
     watch_id: str = ""
     received: ReceivedRanges = field(default_factory=ReceivedRanges)
@@ -215,9 +216,14 @@ class Upload:
         self._become(UploadState.ABORTED)
         self.updated_at = now
 
-    def release(self, until: datetime) -> None:
-        """A final upload holds a copy of this part: it is kept a little longer, for a repeated request, no more."""
-        self.expires_at = min(self.expires_at, until)
+    def join(self, now: datetime) -> None:
+        """A final upload holds a copy of this part: nothing is left to be done with it.
+
+        Its bytes stay until cleanup comes by, so that a client whose answer got lost can ask again.
+        """
+        self.assemble()
+        self._become(UploadState.COMPLETED)
+        self.updated_at = now
 
     def expire(self, now: datetime) -> None:
         self._become(UploadState.EXPIRED)

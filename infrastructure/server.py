@@ -1,6 +1,7 @@
 """Serving: from the settings to a listening socket, and back down without losing anybody's bytes."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -51,6 +52,7 @@ async def _serve(settings: Settings) -> None:
     stopping = _on_signals()
     async with started(settings) as container:
         server = _listen(container, settings)
+        gc.freeze()  # what is here now stays: looking through it for garbage stops the loop for some 60 ms
         chores = [
             asyncio.create_task(_repeat(container.reconcile().run, _RECONCILE_SECONDS, at_once=True)),
             asyncio.create_task(_repeat(container.cleanup().run, settings.cleanup_interval.total_seconds())),

@@ -540,7 +540,7 @@ class TestDisksThatFail:
         monkeypatch.setattr(chunk_storage, "_CHECKPOINT_BYTES", MIB)
         counted = []
         with files_limited_to(MIB + 100), pytest.raises(StorageUnavailable):
-            source = source_of(bytes(3 * MIB))  # noqa: PT012 -- the loop is the statement
+            source = source_of(bytes(3 * MIB))
             async for extent in disk.chunks.write(A, at=0, source=source, limit=None, hasher=None):
                 counted.append(extent)
         assert reach(counted) == MIB

@@ -79,8 +79,7 @@ def test_a_full_disk_under_volume_and_database_is_no_500(tmp_path: Path, mounts:
 
 
 def test_a_volume_without_inodes_answers_507_and_running_uploads_go_on(tmp_path: Path, mounts: Path) -> None:
-    small = mounts / "small"
-    with small_tmpfs(small, size=24 * _MIB, inodes=1500) as small, _server(tmp_path, small) as server:
+    with small_tmpfs(mounts / "small", size=24 * _MIB, inodes=1500) as small, _server(tmp_path, small) as server:
         running = _begun(server, body=_MIB)
         late = ResumingUpload(server.url, Content(9, 300_000), chunk_sizes=[100_000])
         with _no_inodes_left(small):

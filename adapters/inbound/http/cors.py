@@ -53,10 +53,10 @@ class Cors:
     def headers(self, request: HTTPServerRequest) -> dict[str, str]:
         """What a reply to this request carries; nothing without an Origin that is allowed."""
         origin = request.headers.get("Origin")
-        if not self._origins or origin is None:
+        if not self._origins:
             return {}
-        if not self.allows(origin):
-            return {"Vary": "Origin"}
+        if origin is None or not self.allows(origin):
+            return {"Vary": "Origin"}  # also without one: a cache must not give this reply to a page that is allowed
         return {
             "Access-Control-Allow-Origin": origin,
             "Access-Control-Expose-Headers": ", ".join(_EXPOSED),

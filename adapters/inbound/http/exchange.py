@@ -32,7 +32,7 @@ from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.body import Body, BodyWatchdog
 from adapters.inbound.http.cors import Cors
 from adapters.inbound.http.sending import FileSlice
-from domain.access import Principal
+from domain.access import STRANGER, Principal
 from domain.errors import LongshoreError, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -114,9 +114,10 @@ class Services:
 
 
 class Options(TypedDict):
-    """``is_counted``: by the rate limit. ``standing_headers`` go with every reply, refusals too."""
+    """``is_public``: for anyone, at any time, as often as they like. ``standing_headers`` go with every reply,
+    refusals too."""
 
-    is_counted: bool
+    is_public: bool
     standing_headers: Mapping[str, str]
 
 
@@ -133,7 +134,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         self.request = request
         self.services = services
         self._route = route
-        self._is_counted = options["is_counted"]
+        self._is_public = options["is_public"]
         self._standing_headers = options["standing_headers"]
         given = request.headers.get("X-Request-Id", "")
         self._request_id = given if given and _REQUEST_ID.fullmatch(given) else services.next_request_id()
@@ -190,7 +191,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
     async def _call_route(self) -> Reply:
         request, services = self.request, self.services
         _check_framing(request.headers)
-        if services.is_draining and self._is_counted:
+        if services.is_draining and not self._is_public:
             raise Unavailable("the server is going down")
         method = request.headers.get("X-HTTP-Method-Override", "").strip().upper() or request.method or ""
         # Requests that carry bytes of an accepted upload are bounded by quotas; they count once they are refused.
@@ -200,7 +201,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         exchange = Exchange(
             request=request,
             body=self.body,
-            principal=services.authenticator.principal(request),
+            principal=self._principal(method),
             request_id=self._request_id,
             method=method,
         )
@@ -222,8 +223,14 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             return Unavailable("the server is going down")
         return Refusal(400, "body_cut", "the body ended before its announced end")
 
+    def _principal(self, method: str) -> Principal:
+        # A preflight cannot say who asks, nor can a monitor; both learn nothing of anybody's.
+        if self._is_public or method == "OPTIONS":
+            return STRANGER
+        return self.services.authenticator.principal(self.request)
+
     def _count(self) -> None:
-        if self._is_counted:
+        if not self._is_public:
             services = self.services
             services.rate_limiter.check(services.authenticator.client_ip(self.request))
 

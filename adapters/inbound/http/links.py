@@ -34,7 +34,10 @@ class Links:
         """The id in an upload's URL, relative or absolute; None if it leads to another server or elsewhere."""
         if self._base and url.startswith(self._base + "/"):
             url = url[len(self._base) :]
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
         if parts.netloc and parts.netloc.lower() != host.lower():
             return None
         found = _UPLOAD_PATH.fullmatch(parts.path)

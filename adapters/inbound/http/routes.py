@@ -30,8 +30,8 @@ class Path:
 
     pattern: re.Pattern[str]
     methods: Mapping[str, Handler]
-    is_counted: bool = True
-    """Whether the rate limit counts it."""
+    is_public: bool = False
+    """For anyone, at any time, as often as they like."""
     standing_headers: Mapping[str, str] = field(default_factory=dict)
     """What goes with every reply, refusals too."""
     sends_files: bool = False
@@ -64,7 +64,7 @@ class ExchangeRouter(Router):
                     request,
                     partial(path.dispatch, groups=groups),
                     self._services,
-                    is_counted=path.is_counted,
+                    is_public=path.is_public,
                     standing_headers=path.standing_headers,
                 )
         return self._application.find_handler(request)
@@ -91,7 +91,7 @@ def exchange_paths(tus: Tus, files: Files, form: Form, health: Health) -> list[P
         ),
         Path(re.compile(r"/files/([^/]+)/content/?"), {"GET": files.content, "HEAD": files.content}, sends_files=True),
         Path(re.compile(r"/files/([^/]+)/?"), {"GET": files.get, "HEAD": files.get, "DELETE": files.delete}),
-        Path(re.compile(r"/health/?"), {"GET": health.get, "HEAD": health.get}, is_counted=False),
+        Path(re.compile(r"/health/?"), {"GET": health.get, "HEAD": health.get}, is_public=True),
         Path(re.compile(r"/upload/?"), {"POST": form.post}),
         Path(re.compile(r"/upload/([^/]+)/?"), {"PUT": form.put}),
     ]

@@ -58,12 +58,12 @@ class Tus:
     async def create(self, exchange: Exchange) -> Reply:
         _check_version(exchange)
         metadata = parse_metadata(exchange.headers.get("Upload-Metadata", ""))
-        kind, parts = self._parse_concat(exchange)
+        kind, parts = _parse_concat(exchange)
         if kind is UploadKind.FINAL:
             return await self._join(exchange, parts, metadata)
         length = _parse_length(exchange)
         announced = exchange.body.length
-        with_upload = announced != 0 and exchange.headers.get("Content-Type") is not None
+        with_upload = announced != 0 and ("Content-Type" in exchange.headers or await _has_bytes(exchange))
         checksum = None
         if with_upload:
             _check_content_type(exchange)
@@ -90,7 +90,7 @@ class Tus:
         if view.kind is UploadKind.PARTIAL:
             headers["Upload-Concat"] = "partial"
         elif view.kind is UploadKind.FINAL:
-            headers["Upload-Concat"] = "final;" + " ".join(self._links.upload(part) for part in view.parts)
+            headers["Upload-Concat"] = "final;" + " ".join(view.parts)  # as it came
         return _reply(200, headers, view)
 
     async def patch(self, exchange: Exchange, text: str) -> Reply:
@@ -132,22 +132,13 @@ class Tus:
             await self._uploads.abort(exchange.principal, view.id)
             raise
 
-    async def _join(self, exchange: Exchange, parts: list[UploadId], metadata: Metadata) -> Reply:
+    async def _join(self, exchange: Exchange, parts: list[str], metadata: Metadata) -> Reply:
         # tus 1.0 §Concatenation: the client MUST NOT include Upload-Length in a final upload's creation.
         if "Upload-Length" in exchange.headers or "Upload-Defer-Length" in exchange.headers:
             raise Refusal(400, "invalid_request", "a final upload's length is the sum of its parts'")
-        view = await self._uploads.join(exchange.principal, parts, metadata)
+        part_ids = [self._parse_part(part, exchange) for part in parts]
+        view = await self._uploads.join(exchange.principal, part_ids, metadata, names=parts)
         return _reply(201, {"Location": self._links.upload(view.id)}, view)
-
-    def _parse_concat(self, exchange: Exchange) -> tuple[UploadKind, list[UploadId]]:
-        value = exchange.headers.get("Upload-Concat")
-        if value is None:
-            return UploadKind.WHOLE, []
-        if value == "partial":
-            return UploadKind.PARTIAL, []
-        if not value.startswith("final;"):
-            raise Refusal(400, "invalid_request", "Upload-Concat is partial, or final with its parts")
-        return UploadKind.FINAL, [self._parse_part(url, exchange) for url in value[len("final;") :].split()]
 
     def _parse_part(self, url: str, exchange: Exchange) -> UploadId:
         """A part is named by the URL that its creation answered, relative or absolute."""
@@ -155,6 +146,17 @@ class Tus:
         if found is None:
             raise InvalidParts("a part is not an upload of this server")
         return parse_upload_id(found)
+
+
+def _parse_concat(exchange: Exchange) -> tuple[UploadKind, list[str]]:
+    value = exchange.headers.get("Upload-Concat")
+    if value is None:
+        return UploadKind.WHOLE, []
+    if value == "partial":
+        return UploadKind.PARTIAL, []
+    if not value.startswith("final;"):
+        raise Refusal(400, "invalid_request", "Upload-Concat is partial, or final with its parts")
+    return UploadKind.FINAL, value[len("final;") :].split()
 
 
 def _check_version(exchange: Exchange) -> None:
@@ -179,6 +181,11 @@ def _parse_length(exchange: Exchange) -> int | None:
     if deferred != "1":
         raise Refusal(400, "invalid_request", "Upload-Defer-Length can only be 1")
     return None
+
+
+async def _has_bytes(exchange: Exchange) -> bool:
+    """Whether a body that says nothing of its type is one at all: some clients announce an empty one as chunked."""
+    return exchange.body.length is not None or bool(await exchange.body.read(1))
 
 
 def _parse_checksum(exchange: Exchange) -> Checksum | None:

@@ -54,7 +54,7 @@ def upload_from_row(row: RowMapping, ranges: Iterable[RowMapping]) -> Upload:
         updated_at=row["updated_at"],
         expires_at=row["expires_at"],
         kind=UploadKind(row["kind"]),
-        parts=tuple(UploadId(part) for part in json.loads(row["parts"])),
+        parts=tuple(json.loads(row["parts"])),
         state=UploadState(row["state"]),
         watch_id=row["watch_id"],
         received=ReceivedRanges(extents),

@@ -160,7 +160,7 @@ def test_a_screen_reader_hears_a_summary(page: UploadPage, make_file: MakeFile) 
     sentences: list[str] = page.page.evaluate("window.heard")
     assert len(sentences) <= 3, f"twelve small files are no reason to talk so much: {sentences}"
     assert "12 files added." in sentences[0]
-    assert not re.search(r"\d+\.bin", " ".join(sentences))
+    assert len(re.findall(r"\d+\.bin", " ".join(sentences))) <= 1  # one that came alone may be named
 
 
 def test_the_bar_speaks(page: UploadPage, make_file: MakeFile) -> None:

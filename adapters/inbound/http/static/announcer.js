@@ -15,6 +15,7 @@ export class Announcer {
   #timer = null;
   #lastSpoken = -BETWEEN;
   #quarter = 0;
+  #milestone = "";
   #away = false;
 
   constructor(node, uploads) {
@@ -54,7 +55,8 @@ export class Announcer {
     if (quarter === this.#quarter) return;
     const further = quarter > this.#quarter && quarter < 4;
     this.#quarter = quarter;
-    if (moving && further) this.say(`${quarter * 25} percent stored.`);
+    this.#milestone = moving && further ? `${quarter * 25} percent stored.` : "";
+    if (this.#milestone) this.#soon();
   }
 
   #soon() {
@@ -66,12 +68,14 @@ export class Announcer {
     this.#timer = null;
     this.#lastSpoken = performance.now();
     const parts = [...this.#sentences];
+    if (this.#milestone) parts.push(this.#milestone);
     const [finished] = this.#finished;
     const [failed] = this.#failed;
     if (finished) parts.push(many(this.#finished, "files are stored.") ?? `${finished.name} is stored.`);
     if (failed) parts.push(many(this.#failed, "uploads failed.") ?? `${failed.name}: ${failed.problem?.text ?? ""}`);
     if (this.#finished.length && summary([...this.#uploads]).unfinished === 0) parts.push("All uploads are finished.");
     this.#sentences = [];
+    this.#milestone = "";
     this.#finished = [];
     this.#failed = [];
     this.#node.textContent = parts.join(" ");

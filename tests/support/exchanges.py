@@ -1,0 +1,203 @@
+"""A small server of the real routes in a thread, for tests that talk to it over bare sockets.
+
+It is what ``infrastructure/server.py`` serves, without settings, database and page: uploads are recorded in memory,
+their bytes lie on a volume (or in what else the test gives it).
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+import uvloop
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from adapters.inbound.common.auth import Authenticator
+from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.http.cors import Cors
+from adapters.inbound.http.exchange import Services
+from adapters.inbound.http.files import Files
+from adapters.inbound.http.form import Form
+from adapters.inbound.http.health import Health
+from adapters.inbound.http.links import Links
+from adapters.inbound.http.routes import ExchangeRouter, exchange_paths
+from adapters.inbound.http.tus import Tus
+from adapters.outbound.memory.database import MemoryDatabase
+from adapters.outbound.memory.feed import MemoryFeed
+from adapters.outbound.memory.ledger import MemoryReceivedLedger
+from adapters.outbound.memory.lock import MemoryUploadLock
+from adapters.outbound.memory.notifier import MemoryProgressNotifier
+from adapters.outbound.memory.outbox import MemoryOutbox
+from adapters.outbound.memory.unit_of_work import MemoryUnitOfWorkFactory
+from adapters.outbound.system.clock import SystemClock
+from adapters.outbound.system.id_generator import SystemIdGenerator
+from adapters.outbound.volume.blob_storage import VolumeBlobStorage
+from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
+from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.volume import Volume
+from application.download import DownloadUseCase
+from application.health import HealthUseCase
+from application.upload import UploadUseCase
+from domain.upload_policy import UploadPolicy
+from ports.chunk_storage import ChunkStorage
+from tests.e2e.wire import Header, Http, Response
+
+Result = TypeVar("Result")
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
+TUS: tuple[Header, ...] = (("Tus-Resumable", "1.0.0"),)
+_MAX_LENGTH = 4 * 1024**3
+
+
+class WebServer:
+    """Its parts belong to the loop in its thread: ``run`` and ``call`` go there."""
+
+    def __init__(self, root: Path, *, storage: Callable[["WebServer"], ChunkStorage] | None = None) -> None:
+        self.database = MemoryDatabase()
+        self.volume = Volume(root)
+        self.volume.prepare()
+        self.rounds = Rounds("test-volume")
+        self.clock = SystemClock()
+        self.chunks = storage(self) if storage else VolumeChunkStorage(self.volume, self.rounds)
+        self.blobs = VolumeBlobStorage(self.volume, self.rounds)
+        notifier = MemoryProgressNotifier(MemoryFeed())
+        units = MemoryUnitOfWorkFactory(self.database, MemoryOutbox(self.database, notifier))
+        self.uploads = UploadUseCase(
+            unit_of_work=units,
+            lock=MemoryUploadLock(self.database),
+            ledger=MemoryReceivedLedger(self.database),
+            storage=self.chunks,
+            notifier=notifier,
+            clock=self.clock,
+            ids=SystemIdGenerator(),
+            policy=UploadPolicy(max_length_bytes=_MAX_LENGTH, max_open_uploads=None),
+        )
+        self.files = DownloadUseCase(unit_of_work=units, blobs=self.blobs)
+        self.executor = ThreadPoolExecutor(4, thread_name_prefix="test-body")
+        self.port = 0
+        self.log: list[dict[str, Any]] = []
+
+    @property
+    def http(self) -> Http:
+        return Http(self.port, TUS)
+
+    def begin(self, length: int | None) -> str:
+        """The URL of a new upload."""
+        told = ("Upload-Defer-Length", "1") if length is None else ("Upload-Length", str(length))
+        answer = self.http.request("POST", "/uploads", [told])
+        assert answer.status == 201, answer
+        return answer.header("Location") or ""
+
+    def offset(self, url: str) -> int:
+        """How far the upload is recorded to be; nobody's request is ended for it."""
+        upload_id = url.rpartition("/")[2]
+        views = self.database.received.get(upload_id, [])  # type: ignore[call-overload]
+        return max((extent.range.end for extent in views), default=0)
+
+    def content(self, url: str) -> bytes:
+        answer = self.http.get(url)
+        assert answer.status == 200, answer
+        return answer.body
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        async def calling() -> Result:
+            return work()
+
+        return self.run(calling())
+
+    async def serve(self, ready: Callable[[], None], over: Awaitable[Any]) -> None:
+        self._loop = asyncio.get_running_loop()
+        services = self.services = Services(Authenticator(), RateLimiter(None), Cors([]), self.executor)
+        links = Links()
+        paths = exchange_paths(
+            Tus(uploads=self.uploads, files=self.files, links=links, max_length_bytes=_MAX_LENGTH),
+            Files(files=self.files, uploads=self.uploads, links=links),
+            Form(uploads=self.uploads, files=self.files, links=links, executor=self.executor),
+            Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock)),
+        )
+        server = HTTPServer(
+            ExchangeRouter(paths, services, Application([])),
+            max_header_size=32 * 1024,
+            max_body_size=1024 * 1024,
+            idle_connection_timeout=20,
+            chunk_size=128 * 1024,
+        )
+        services.serve_again = server.handle_stream
+        (listening,) = bind_sockets(0, "127.0.0.1")
+        server.add_sockets([listening])
+        self.port = listening.getsockname()[1]
+        ready()
+        await over
+        server.stop()
+        for exchange in list(services.running):
+            exchange.cut()
+        await server.close_all_connections()
+        services.watchdog.close()
+        while services.running:  # noqa: ASYNC110 -- they leave the set by themselves
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)
+
+    def close(self) -> None:
+        self.executor.shutdown()
+        self.rounds.close()
+
+
+@contextmanager
+def serving(server: WebServer, loop: str = "uvloop") -> Iterator[WebServer]:
+    """Serves until the block is left; then nothing may have gone wrong unnoticed."""
+    ready = threading.Event()
+    stop: list[Callable[[], object]] = []
+
+    async def main() -> None:
+        over = asyncio.Event()
+        running = asyncio.get_running_loop()
+        stop.append(lambda: running.call_soon_threadsafe(over.set))
+        await server.serve(ready.set, over.wait())
+
+    def work() -> None:
+        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+            runner.run(main())
+
+    with structlog.testing.capture_logs() as log:
+        thread = threading.Thread(target=work, name="test-server")
+        thread.start()
+        assert ready.wait(10)
+        try:
+            yield server
+        finally:
+            server.log = [dict(entry) for entry in log]
+            stop[0]()
+            thread.join(20)
+            server.close()
+    assert not thread.is_alive()
+    assert [entry for entry in log if entry["log_level"] in ("error", "critical")] == []
+
+
+def patch_head(server: WebServer, url: str, size: int | None, *headers: Header, at: int = 0) -> bytes:
+    """The head of a PATCH with a body of ``size`` bytes; None: a chunked one."""
+    framing = "Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}"
+    lines = [
+        f"PATCH {url} HTTP/1.1",
+        f"Host: 127.0.0.1:{server.port}",
+        "Tus-Resumable: 1.0.0",
+        "Content-Type: application/offset+octet-stream",
+        f"Upload-Offset: {at}",
+        framing,
+        *(f"{name}: {value!s}" for name, value in headers),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+def offset_in(answer: Response) -> int:
+    return int(answer.header("Upload-Offset") or -1)
