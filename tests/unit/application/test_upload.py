@@ -655,16 +655,20 @@ class TestJoining:
         view = await process.uploads.join(ALICE, [await process.part(b"")], NAME)
         assert (view.state, await process.content(view.id)) == (UploadState.COMPLETED, b"")
 
-    async def test_parts_wait_an_hour_for_a_repeated_request(self, deployment: Deployment, process: Process) -> None:
+    async def test_parts_wait_for_a_repeated_request(self, process: Process) -> None:
         parts = [await process.part(b"one,"), await process.part(b"two")]
         first = await process.uploads.join(ALICE, parts, NAME)
-        deployment.clock.pass_by(timedelta(minutes=59))
         again = await process.uploads.join(ALICE, parts, NAME)
         assert await process.content(again.id) == await process.content(first.id) == b"one,two"
-        deployment.clock.pass_by(timedelta(minutes=2))
-        with pytest.raises(UploadExpired):
-            await process.uploads.join(ALICE, parts, NAME)
-        assert await process.content(first.id) == b"one,two"
+
+    async def test_joined_parts_are_no_unfinished_uploads(self, process: Process) -> None:
+        parts = [await process.part(b"one,"), await process.part(b"")]
+        await process.uploads.join(ALICE, parts, NAME)
+        assert await process.uploads.list_open(ALICE) == []
+
+    async def test_a_final_upload_tells_its_parts_as_they_were_named(self, process: Process) -> None:
+        view = await process.uploads.join(ALICE, [await process.part(b"one")], NAME, names=["HTTP://us/uploads/1"])
+        assert (await process.uploads.inspect(ALICE, view.id)).parts == ("HTTP://us/uploads/1",)
 
     async def test_a_final_upload_takes_no_bytes(self, process: Process) -> None:
         view = await process.uploads.join(ALICE, [await process.part(b"one")], NAME)
