@@ -6,6 +6,7 @@ Everything here is made without waiting; ``startup.py`` starts what has to be st
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from dependency_injector import containers, providers
 
@@ -60,6 +61,11 @@ def _postgres_notifier(url: str, feed: "PostgresFeed") -> "PostgresProgressNotif
     from adapters.outbound.postgres.notifier import PostgresProgressNotifier  # noqa: PLC0415 -- as above
 
     return PostgresProgressNotifier(url, feed)
+
+
+def _origins(foreign: tuple[str, ...], public_url: str) -> tuple[str, ...]:
+    parts = urlsplit(public_url)
+    return (*foreign, f"{parts.scheme}://{parts.netloc}") if parts.netloc else foreign
 
 
 class Container(containers.DeclarativeContainer):
@@ -137,18 +143,20 @@ class Container(containers.DeclarativeContainer):
     # The outside calls us
     body_threads = providers.Singleton(ThreadPoolExecutor, _BODY_THREADS, thread_name_prefix="body")
     authenticator = providers.Singleton(Authenticator, of.auth_mode, trusted_proxies=of.trusted_proxies)
+    rate_limiter = providers.Singleton(RateLimiter, of.rate_limit)
     cors = providers.Singleton(Cors, of.cors_origins)
     links = providers.Singleton(Links, of.public_url)
     services = providers.Singleton(
         Services,
         authenticator=authenticator,
-        rate_limiter=providers.Singleton(RateLimiter, of.rate_limit),
+        rate_limiter=rate_limiter,
         cors=cors,
         executor=body_threads,
     )
     tus = providers.Singleton(Tus, uploads=uploads, files=downloads, links=links, max_length_bytes=of.max_upload_size)
     files = providers.Singleton(Files, files=downloads, uploads=uploads, links=links)
     form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
-    sockets = providers.Singleton(Sockets, origins=of.cors_origins)
+    # Behind a proxy that calls us by another name, our own page comes from PUBLIC_URL.
+    sockets = providers.Singleton(Sockets, origins=providers.Callable(_origins, of.cors_origins, of.public_url))
     streams = providers.Singleton(EventStreams)
     health_route = providers.Singleton(Health, health)

@@ -84,7 +84,11 @@ def _listen(container: Container, settings: Settings) -> HTTPServer:
 
 
 def _application(container: Container) -> Application:
-    watching = {"progress": container.progress(), "authenticator": container.authenticator()}
+    watching = {
+        "progress": container.progress(),
+        "authenticator": container.authenticator(),
+        "rate_limiter": container.rate_limiter(),
+    }
     return Application(
         [
             (r"/", Page, {"version": version()}),
