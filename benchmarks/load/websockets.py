@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from benchmarks.figures import Failed
 
 AT_ONCE = 100
+OPENING_SECONDS = 60.0
 PING = 0x89
 CLOSE = 0x88
 # RFC 6455 §5.3: a client masks what it sends; a mask of zeros leaves the payload as it is
@@ -23,65 +24,73 @@ class IdleWebSockets:
         self._port = port
         self._path = path
         self._sockets: list[socket.socket] = []
+        self._opening: set[socket.socket] = set()
         self._selector = selectors.DefaultSelector()
 
     def open(self, count: int) -> None:
         """Open ``count`` more, a hundred at a time; those already open are kept alive meanwhile."""
         for start in range(0, count, AT_ONCE):
-            asked = [self._ask() for _ in range(min(AT_ONCE, count - start))]
-            for each in asked:
-                self._accept(each)
-            self.idle(0)
+            for _ in range(min(AT_ONCE, count - start)):
+                self._ask()
+            deadline = time.monotonic() + OPENING_SECONDS
+            while self._opening:
+                if time.monotonic() > deadline:
+                    raise Failed(f"WebSocket {len(self._sockets)} got no answer in {OPENING_SECONDS:.0f} s")
+                self._take_what_comes(1)
 
     def idle(self, seconds: float) -> None:
         """Answer pings and drop messages for ``seconds``."""
         deadline = time.monotonic() + seconds
-        while True:
-            left = deadline - time.monotonic()
-            for key, _ in self._selector.select(timeout=max(0.0, left)):
-                self._take(key.fileobj)
-            if left <= 0:
-                return
+        while (left := deadline - time.monotonic()) > 0:
+            self._take_what_comes(left)
 
     def close(self) -> None:
         self._selector.close()
         for each in self._sockets:
             each.close()
 
-    def _ask(self) -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", self._port), timeout=60)
+    def _ask(self) -> None:
+        client = socket.create_connection(("127.0.0.1", self._port), timeout=OPENING_SECONDS)
         self._sockets.append(client)
         key = "bG9uZ3Nob3JlLWJlbmNoIQ=="
         client.sendall(
             f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
-        return client
-
-    def _accept(self, client: socket.socket) -> None:
-        try:
-            answer = client.recv(4096)
-        except OSError as error:
-            raise Failed(f"WebSocket {len(self._sockets)} got no answer: {error}") from None
-        if not answer.startswith(b"HTTP/1.1 101"):
-            raise Failed(f"WebSocket {len(self._sockets)} was refused: {answer[:100]!r}")
         client.setblocking(False)
+        self._opening.add(client)
         self._selector.register(client, selectors.EVENT_READ)
 
-    def _take(self, client: object) -> None:
-        """Messages are short and come whole, so a read holds whole frames."""
-        assert isinstance(client, socket.socket)
-        try:
-            received = client.recv(65536)
-        except OSError as error:
-            raise Failed(f"an idle WebSocket was cut off: {error}") from None
-        if not received:
-            raise Failed("an idle WebSocket was closed by the server")
-        for opcode, payload in _frames(received):
-            if opcode == CLOSE:
-                raise Failed(f"an idle WebSocket was closed by the server: {payload!r}")
-            if opcode == PING:
-                client.send(MASKED_PONG + bytes([0x80 | len(payload)]) + bytes(4) + payload)
+    def _take_what_comes(self, patience: float) -> None:
+        for key, _ in self._selector.select(patience):
+            client = key.fileobj
+            assert isinstance(client, socket.socket)
+            try:
+                received = client.recv(65536)
+            except OSError as error:
+                raise Failed(f"an idle WebSocket was cut off: {error}") from None
+            if client in self._opening:
+                received = self._accept(client, received)
+            elif not received:
+                raise Failed("an idle WebSocket was closed by the server")
+            _answer_frames(client, received)
+
+    def _accept(self, client: socket.socket, answer: bytes) -> bytes:
+        """Check the answer to the handshake; the frames that came with it."""
+        head, _, frames = answer.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 101"):
+            raise Failed(f"WebSocket {len(self._sockets)} was refused: {head[:100]!r}")
+        self._opening.remove(client)
+        return frames
+
+
+def _answer_frames(client: socket.socket, received: bytes) -> None:
+    """Messages are short and come whole, so what is read at once are whole frames."""
+    for opcode, payload in _frames(received):
+        if opcode == CLOSE:
+            raise Failed(f"an idle WebSocket was closed by the server: {payload!r}")
+        if opcode == PING:
+            client.send(MASKED_PONG + bytes([0x80 | len(payload)]) + bytes(4) + payload)
 
 
 def _frames(received: bytes) -> Iterator[tuple[int, bytes]]:

@@ -45,10 +45,10 @@ _QUIET_SECONDS = 10.0
 
 def require_mounts() -> None:
     """Skip where we may not mount, even under REQUIRE_SERVICES=1: no package can mend that."""
+    if os.geteuid() != 0:
+        pytest.skip("MOUNTS NOT PERMITTED: loop mounts need root; power cuts and full disks were NOT tested")
     require_program("mkfs.ext4")
     require_program("losetup")
-    if os.geteuid() != 0:
-        pytest.skip("MOUNTS NOT PERMITTED: loop mounts need root; the power cuts and full disks were NOT tested here")
     probe = subprocess.run(
         ["unshare", "--mount", "sh", "-c", "losetup --find && mount -t tmpfs tmpfs /mnt"],
         capture_output=True,
@@ -57,7 +57,7 @@ def require_mounts() -> None:
     )
     if probe.returncode != 0:
         reason = probe.stderr.strip()
-        pytest.skip(f"MOUNTS NOT PERMITTED: {reason}; the power cuts and full disks were NOT tested here")
+        pytest.skip(f"MOUNTS NOT PERMITTED: {reason}; power cuts and full disks were NOT tested")
 
 
 class LoopDisk:

@@ -92,6 +92,30 @@ def test_while_postgres_is_away_the_answer_is_503_and_then_uploads_go_on(
         _wait_for(lambda: ask(server.url, "GET", "/health").status == 200, "it never became healthy again")
 
 
+def test_a_locked_table_of_postgres_delays_an_answer_and_nothing_else(
+    tmp_path: Path, postgres: PostgresCluster, postgres_url: str
+) -> None:
+    with ServerProcess(tmp_path / "data", {**CHAOS, "DATABASE_URL": postgres_url}) as server:
+        upload = ResumingUpload(server.url, Content(1, 3 * _MIB), chunk_sizes=[200_000])
+        upload.create()
+        upload.send(0)
+        lock = "LOCK TABLE received_ranges IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(2)"
+        locking = _in_thread(postgres.execute, lock, postgres_url.rpartition("/")[2])
+        time.sleep(0.5)
+        sending = _in_thread(upload.send, 200_000)
+        time.sleep(0.3)
+        assert upload.promised == 200_000, "the lock held nothing back"
+        asked = time.monotonic()
+        assert ask(server.url, "GET", "/health").status == 200
+        assert time.monotonic() - asked < 1, "the event loop waited for the lock"
+        sending.join(30)
+        locking.join(30)
+        assert upload.promised == 400_000
+        upload.run(within=30)
+        assert upload.broken_promises == [] and upload.surprises == {}
+        assert wrong_content(server.url, [upload]) == []
+
+
 # --- Two servers
 
 
@@ -293,7 +317,7 @@ def _hanging(server: ServerProcess, upload: ResumingUpload, *, sent: int) -> Ite
         hanging.close()
 
 
-def _in_thread(work: Callable[..., None], *values: object, **named: object) -> threading.Thread:
+def _in_thread(work: Callable[..., object], *values: object, **named: object) -> threading.Thread:
     thread = threading.Thread(target=work, args=values, kwargs=named, daemon=True)
     thread.start()
     return thread

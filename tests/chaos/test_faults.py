@@ -19,7 +19,7 @@ from tests.chaos.disk import LoopDisk, fill, small_tmpfs
 from tests.chaos.settings import CHAOS
 from tests.chaos.trace import FILE_WRITES, SYNCS, Strace, Trace
 from tests.chaos.verify import doubled_files, lost_promises, staged_file, wrong_content
-from tests.support.server import ServerProcess
+from tests.support.server import ServerProcess, run_verb
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(90)]
 
@@ -256,6 +256,24 @@ def test_staged_bytes_that_were_taken_away_are_no_500(tmp_path: Path) -> None:
         answer = _patch(server, upload, 500_000)
         assert answer.status in (409, 410)
         assert ask(server.url, "GET", upload.location).status != 200
+
+
+def test_a_flipped_bit_is_found_by_the_scrub(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        uploads = [ResumingUpload(server.url, Content(seed, 300_000), chunk_sizes=[100_000]) for seed in (1, 2)]
+        for upload in uploads:
+            upload.run()
+        assert run_verb("doctor", "--scrub", data_dir=server.data_dir, env=CHAOS).returncode == 0
+        blob = staged_file(server.data_dir / "storage", uploads[0])
+        with blob.open("r+b") as file:
+            file.seek(150_000)
+            byte = file.read(1)[0]
+            file.seek(150_000)
+            file.write(bytes([byte ^ 0x10]))
+        found = run_verb("doctor", "--scrub", data_dir=server.data_dir, env=CHAOS)
+    assert found.returncode != 0
+    assert uploads[0].id in found.stdout
+    assert uploads[1].id not in found.stdout
 
 
 def _server(tmp_path: Path, disk: Path, *, storage: Path | None = None) -> ServerProcess:

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
 _MIB = 1024 * 1024
 
 
-@pytest.mark.parametrize("first", [0, 1, 60_000, 200_000])
+@pytest.mark.parametrize("first", [0, 200_000])
 def test_a_large_body_that_pauses_near_its_beginning_arrives_whole(tmp_path: Path, first: int) -> None:
     """Its first bytes, a moment's pause of up to a millisecond, and the rest at once: just when it is handed
     over.

@@ -66,7 +66,7 @@ def _as_put(server: ServerProcess, content: Content) -> str:
     return path_of(answer.body.decode().split()[-1])
 
 
-@pytest.mark.parametrize("way", [_as_one_patch, _as_chunked_patch, _as_form, _as_put])
+@pytest.mark.parametrize("way", [_as_one_patch, _as_form])
 @pytest.mark.timeout(180)
 def test_a_quarter_of_a_gibibyte_fits_into_80_mib(tmp_path: Path, way: Way) -> None:
     _fits(tmp_path, way, size=256 * _MIB)

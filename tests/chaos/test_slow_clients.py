@@ -1,7 +1,7 @@
 """Clients that hold a connection and hardly use it are ended; honest slow ones are not.
 
-RELIABILITY "Defaults": header timeout 20 s, body watchdog 1 KiB/s over 30 s. Nothing here loads the machine,
-so this file runs beside others.
+RELIABILITY "Defaults": header timeout 20 s, body watchdog 1 KiB/s over 30 s. The cuts themselves are in
+tests/e2e/test_slow_clients.py; here it is who must not be cut, and what the cut ones can go on with.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from tests.chaos.settings import CHAOS
 from tests.chaos.verify import wrong_content
 from tests.support.server import ServerProcess
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.chaos, pytest.mark.long, pytest.mark.timeout(150)]
 
 _HEADER_SECONDS = 20.0
 _WATCH_SECONDS = 60.0  # a body is judged by the first whole period of 30 s

@@ -42,8 +42,10 @@ _WORTH_IT_BYTES = 1024 * 1024
 _BUFFER_BYTES = 256 * 1024
 _LINGER_READ_BYTES = 64 * 1024
 _TAKE_OVER_BYTES = 256 * 1024
-# How long a thread waits for a sender that pauses before it gives its place to another body.
+# How long a thread waits for a sender that pauses before it gives its place to another body, and how long it does
+# in all: a trickle pauses often and never long.
 _IDLE_MILLISECONDS = 5
+_IDLE_SECONDS_A_BURST = 0.02
 
 _threads = threading.local()
 
@@ -147,6 +149,7 @@ class SocketBody(Body):
         self._has_begun = False
         self._is_taken = False
         self._readable: asyncio.Future[None] | None = None
+        self._is_bursting = False
         self._stopped = threading.Event()
         self._is_cut = False
         self.awaits_continue = expects_continue
@@ -164,7 +167,8 @@ class SocketBody(Body):
 
     @property
     def is_awaited(self) -> bool:
-        return self._readable is not None
+        # A thread in a burst waits for the client too; were it not said, a trickle would never be seen.
+        return self._readable is not None or self._is_bursting
 
     def want(self) -> None:
         """Nothing waits for it: the connection is ours alone."""
@@ -236,33 +240,32 @@ class SocketBody(Body):
         if self._has_begun:
             return
         self._has_begun = True
-        try:
-            if self.awaits_continue:
-                self.awaits_continue = False
+        if self.awaits_continue:
+            self.awaits_continue = False
+            with suppress(StreamClosedError):  # the next read will tell
                 await self._stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._prefix = self._take_over()
-        except StreamClosedError:
-            self.stop()
+        self._take_over()
 
-    def _take_over(self) -> bytes:
+    def _take_over(self) -> None:
         """Empty Tornado's buffer, then take the socket from its stream; all in one turn of the loop, for the
         stream reads on by itself in the next.
 
         A read that gives less than was asked for, or nothing yet, has emptied the buffer. If that held the whole
         body, what follows in it is the next request's: then the stream stays.
         """
-        blocks = []
-        while self.left:
+        while self.left and not self._is_taken:
             asked = min(self.left, _TAKE_OVER_BYTES)
-            reading = cast("asyncio.Future[bytes]", self._stream.read_bytes(asked, partial=True))
-            block = reading.result() if reading.done() else b""
-            blocks.append(block)
+            try:
+                reading = cast("asyncio.Future[bytes]", self._stream.read_bytes(asked, partial=True))
+                block = reading.result() if reading.done() else b""
+            except StreamClosedError:
+                self.stop()
+                return
+            self._prefix += block
             self._count(len(block))
-            if len(block) < asked:
+            if len(block) < asked and not self._stream.closed():
                 self._stream.io_loop.remove_handler(self._socket)
                 self._is_taken = True
-                break
-        return b"".join(blocks)
 
     async def _burst(
         self, fd: int, at: int, limit: int, deadline: float, observe: Callable[[Buffer], None] | None
@@ -270,12 +273,15 @@ class SocketBody(Body):
         seconds = max(0.0, deadline - self._loop.time())
         burst = _Burst(self._socket, fd, at, limit, seconds, observe, self._stopped)
         work = self._loop.run_in_executor(self._executor, _move, burst)
+        self._is_bursting = True
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             self._stopped.set()
             await asyncio.wait([work])  # the descriptor is the caller's to close, but not under our thread
             raise
+        finally:
+            self._is_bursting = False
 
     async def _wait_readable(self, *, until: float | None = None) -> None:
         if self._stopped.is_set():
@@ -326,14 +332,16 @@ def _move(burst: _Burst) -> tuple[int, bool]:
     buffer = _thread_buffer()
     poll = select.poll()
     poll.register(burst.source, select.POLLIN)
-    moved, at = 0, burst.at
+    moved, at, idle = 0, burst.at, 0.0
     until = time.monotonic() + burst.seconds
     while moved < burst.limit and not burst.stopped.is_set() and (not moved or time.monotonic() < until):
         try:
             size = burst.source.recv_into(buffer, min(burst.limit - moved, _BUFFER_BYTES))
         except BlockingIOError:
-            if not poll.poll(_IDLE_MILLISECONDS):
+            begun = time.monotonic()
+            if idle > _IDLE_SECONDS_A_BURST or not poll.poll(_IDLE_MILLISECONDS):
                 break
+            idle += time.monotonic() - begun
             continue
         except OSError:
             return moved, True

@@ -63,6 +63,8 @@ class Reply:
     slice: FileSlice | None = None
     """The same bytes as ``content``, where they can be sent from a file."""
     closing: Callable[[], Awaitable[None]] | None = None
+    ends_connection: bool = False
+    """Nothing more is read: where the next request would begin is not sure."""
 
     def complete_headers(self) -> dict[str, str]:
         """With the Content-Length that goes with them."""
@@ -182,6 +184,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             reply = Reply(204, preflight) if preflight is not None else await self._call_route()
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
+            reply.ends_connection = isinstance(error, AmbiguousFraming)
         reply.headers.update(self._standing_headers)
         reply.headers.update(cors.headers(self.request))
         reply.headers["X-Request-Id"] = self._request_id
@@ -259,13 +262,20 @@ def announced_length(headers: Mapping[str, str]) -> int | None:
     return int(length) if _LENGTH.fullmatch(length) else 0
 
 
+class AmbiguousFraming(Refusal):
+    """Where the body ends can be read in two ways."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(400, "invalid_request", detail, {"Connection": "close"})
+
+
 def _check_framing(headers: Mapping[str, str]) -> None:
     """Stricter than Tornado, and before any use case runs: two readings of one body are how requests are smuggled."""
     coding = headers.get("Transfer-Encoding")
     if coding is not None and ("Content-Length" in headers or coding.strip().lower() != "chunked"):
-        raise Refusal(400, "invalid_request", "the only transfer coding understood is chunked")
+        raise AmbiguousFraming("the only transfer coding understood is chunked")
     if not _LENGTH.fullmatch(headers.get("Content-Length", "0")):
-        raise Refusal(400, "invalid_request", "Content-Length is not a number")
+        raise AmbiguousFraming("Content-Length is not a number")
     if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise Refusal(415, "unsupported_media_type", "bodies are taken as they are, without Content-Encoding")
 

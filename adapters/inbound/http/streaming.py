@@ -48,6 +48,8 @@ class StreamingExchange(RunningExchange):
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
         self._connection.set_max_body_size(_UNLIMITED)
+        if "Expect" in headers:  # RFC 9110 §10.1.1: its value is case-insensitive, to Tornado it is not
+            headers["Expect"] = headers["Expect"].lower()
         self._task = asyncio.create_task(self.run())
         return self._body.wanted  # Tornado goes on once it is done: a reply that needs no body comes before
 
@@ -84,7 +86,7 @@ class StreamingExchange(RunningExchange):
             async for block in reply.content:
                 await self._connection.write(block)
         self._is_replied = True
-        if self._is_body_read or self._awaits_continue():
+        if self._is_body_read or self._awaits_continue() or reply.ends_connection:
             self._finish()
         else:
             self._lingering = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._finish)

@@ -119,9 +119,7 @@ def test_pause_stops_the_bytes_and_resume_goes_on(
     assert download(page.content_url("a.bin")) == sha256(file)
 
 
-def test_cancel_asks_and_has_the_server_forget(
-    troubled_page: UploadPage, make_file: MakeFile, server_tus: Tus
-) -> None:
+def test_cancel_asks_and_has_the_server_forget(troubled_page: UploadPage, make_file: MakeFile, server_tus: Tus) -> None:
     page = troubled_page  # while the cut request still holds the upload, deleting may take a second attempt
     page.limit_upload_speed(2 * MIB)
     page.choose(make_file("a.bin", size=30 * MIB))
