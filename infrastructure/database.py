@@ -5,9 +5,9 @@ import logging
 from pathlib import Path
 
 from sqlalchemy import Connection, event, inspect, pool, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.outbound.sql.database import Database, SqliteConnection, prepare_sqlite
+from adapters.outbound.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
 from adapters.outbound.sql.errors import translated
 from domain.errors import LongshoreError, RepositoryUnavailable
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.outbound.sql.database import normalised
-from adapters.outbound.sql.tables import metadata
+from adapters.outbound.sql.partial_indexes import metadata
 from infrastructure.settings import load_settings
 
 

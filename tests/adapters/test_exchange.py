@@ -18,11 +18,28 @@ from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head
 KIB, MIB = 1024, 1024 * 1024
 LARGE = 3 * MIB + 7  # more than 1 MiB of a known length: the socket is read in a thread
 SHORT = 100 * KIB  # fed by Tornado
+HIDDEN = b"POST /uploads HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 7\r\n\r\n"
 
 
-@pytest.fixture(params=LOOPS)
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WebServer]:
-    with serving(WebServer(tmp_path / "volume"), request.param) as server:
+on_both_loops = pytest.mark.parametrize("loop", LOOPS)
+"""Where the loop's own treatment of sockets matters."""
+
+
+@pytest.fixture
+def loop() -> str:
+    return "uvloop"
+
+
+@pytest.fixture
+def server(loop: str, tmp_path: Path) -> Iterator[WebServer]:
+    with serving(WebServer(tmp_path / "volume"), loop) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    """For tests that leave nothing in it."""
+    with serving(WebServer(tmp_path_factory.mktemp("volume"))) as server:
         yield server
 
 
@@ -58,6 +75,7 @@ def send_all(connection: Connection, data: bytes) -> threading.Thread:
     return thread
 
 
+@on_both_loops
 class TestLargeBodies:
     @pytest.mark.parametrize("size", [MIB, MIB + 1, LARGE, 20 * MIB])
     def test_a_body_right_behind_its_head_is_stored_to_the_byte(
@@ -228,9 +246,8 @@ class TestRefusals:
     def test_nothing_of_a_refused_body_is_taken_for_the_next_request(
         self, server: WebServer, wire: Connection, size: int
     ) -> None:
-        smuggled = b"POST /uploads HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\r\n"
         url = server.begin(size + 1)
-        body = (smuggled * (size // len(smuggled) + 1))[:size]
+        body = (HIDDEN * (size // len(HIDDEN) + 1))[:size]
         sending = send_all(wire, patch_head(server, url, size, at=1) + body)
         assert wire.receive("PATCH").status == 409
         sending.join(5)
@@ -271,6 +288,7 @@ class TestRefusals:
         assert server.http.request("HEAD", url).status == 410
 
 
+@on_both_loops
 class TestCutBodies:
     @pytest.mark.parametrize("size", [LARGE, SHORT, None])
     @pytest.mark.parametrize("sent", [0, 1, 100 * KIB - 1, 2 * MIB])
@@ -284,8 +302,10 @@ class TestCutBodies:
         if size is None and body:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         wire.send(patch_head(server, url, size) + body)
-        if size is None:
-            time.sleep(0.2)  # Tornado drops the last 128 KiB of chunks that it reads together with their end
+        if size is None or not sent:
+            time.sleep(
+                0.2
+            )  # it has to be the older one; and Tornado drops the last 128 KiB of chunks that it reads together with their end
         wire.close()
         assert reaches(server, url, sent)
         rest = server.http.request("PATCH", url, self._at(sent), data[sent:])
@@ -344,6 +364,7 @@ class TestCutBodies:
         return [("Content-Type", "application/offset+octet-stream"), ("Upload-Offset", str(offset))]
 
 
+@on_both_loops
 class TestTakingOver:
     @pytest.mark.parametrize("size", [SHORT, LARGE, None])
     @pytest.mark.parametrize("sent", [0, 50 * KIB])
@@ -411,12 +432,12 @@ class TestPauses:
         url = server.begin(LARGE)
         wire.send(patch_head(server, url, size))
         seen = set()
-        for _ in range(30):
+        for _ in range(24):
             wire.send(bytes(1000) if size else b"%x\r\n%b\r\n" % (1000, bytes(1000)))
             time.sleep(0.1)
             seen.add(server.offset(url))
         assert len(seen) >= 3
-        assert max(seen) >= 15_000
+        assert max(seen) >= 10_000
 
 
 class TestTheWatchdog:
@@ -541,7 +562,10 @@ def answers_until_the_end(wire: Connection) -> list[int]:
 class TestSmuggling:
     """Two readings of one body are how requests are smuggled past a proxy: such a request ends its connection."""
 
-    HIDDEN = b"POST /uploads HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 7\r\n\r\n"
+    @pytest.fixture
+    def server(self, shared_server: WebServer) -> Iterator[WebServer]:
+        yield shared_server
+        assert shared_server.database.uploads == {}
 
     @pytest.mark.parametrize(
         "framing",
@@ -587,32 +611,52 @@ class TestSmuggling:
     ) -> None:
         head = f"{target} HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n".encode()
         body = b"0\r\n\r\n"
-        wire.send(head + framing + b"\r\n\r\n" + body + self.HIDDEN)
+        wire.send(head + framing + b"\r\n\r\n" + body + HIDDEN)
         assert answers_until_the_end(wire) == [400]
-        assert server.database.uploads == {}
 
     @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
     def test_requests_that_have_no_body_mostly_are_no_way_around(
         self, server: WebServer, wire: Connection, method: str
     ) -> None:
         head = f"{method} /health HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
-        wire.send(head.encode() + b"0\r\n\r\n" + self.HIDDEN)
+        wire.send(head.encode() + b"0\r\n\r\n" + HIDDEN)
         assert answers_until_the_end(wire) == [400]
-        assert server.database.uploads == {}
 
     @pytest.mark.parametrize(
         "line", [b"GET /health", b"GET  /health HTTP/1.1", b"GET /health HTTP/2.0", b"\x16\x03\x01"]
     )
     def test_what_is_not_http_ends_the_connection(self, server: WebServer, wire: Connection, line: bytes) -> None:
-        wire.send(line + b"\r\nHost: a\r\n\r\n" + self.HIDDEN)
+        wire.send(line + b"\r\nHost: a\r\n\r\n" + HIDDEN)
         assert answers_until_the_end(wire) in ([400], [])
-        assert server.database.uploads == {}
 
     def test_a_body_where_none_is_needed_is_read_past(self, server: WebServer, wire: Connection) -> None:
         wire.send(wire.head_bytes("GET", "/health", [("Content-Length", "5")]) + b"hello")
         assert wire.receive().status == 200
         wire.send_head("GET", "/health")
         assert wire.receive().status == 200
+
+
+class TestTheLastRequest:
+    """What follows it in the same packet has been read already, and is not to be done (RFC 9112 §9.6)."""
+
+    @pytest.mark.parametrize("size", [5, LARGE])
+    @pytest.mark.parametrize(
+        "last", ["HTTP/1.1\r\nConnection: close", "HTTP/1.0", "HTTP/1.1\r\nConnection: Close"], ids=repr
+    )
+    def test_nothing_behind_the_last_request_is_done(
+        self, server: WebServer, wire: Connection, last: str, size: int
+    ) -> None:
+        url = server.begin(size)
+        head = patch_head(server, url, size).replace(b"HTTP/1.1", last.encode(), 1)
+        wire.send(head + bytes(size) + HIDDEN)
+        assert answers_until_the_end(wire) == [204]
+        assert len(server.database.uploads) == 1
+
+    def test_nothing_behind_a_refusal_that_asked_for_no_body_is_done(self, server: WebServer, wire: Connection) -> None:
+        head = patch_head(server, "/uploads/" + "0" * 32, 5, ("Expect", "100-continue"))
+        wire.send(head + b"hello" + HIDDEN)
+        assert answers_until_the_end(wire) == [404]
+        assert server.database.uploads == {}
 
 
 class TestKeepAlive:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, CreateTable, Inspector, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.tables import metadata
+from adapters.outbound.sql.partial_indexes import metadata
 from domain.errors import RepositoryUnavailable
 from infrastructure.database import migrate
 from tests.support.builders import an_upload, extent, told

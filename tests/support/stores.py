@@ -12,7 +12,7 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger import SqlReceivedLedger
 from adapters.outbound.sql.lock import SqlUploadLock
 from adapters.outbound.sql.outbox import SqlOutbox
-from adapters.outbound.sql.tables import metadata
+from adapters.outbound.sql.partial_indexes import metadata
 from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
 from domain.access import ANYBODY, Principal
 from domain.ids import UploadId

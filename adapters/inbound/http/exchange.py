@@ -21,6 +21,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
+from weakref import WeakSet
 
 import structlog
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
@@ -104,6 +105,8 @@ class Services:
     """Takes a connection that was detached for one request back for the next ones."""
     watchdog: BodyWatchdog = field(default_factory=BodyWatchdog)
     running: "set[RunningExchange]" = field(default_factory=set)
+    ended: "WeakSet[IOStream]" = field(default_factory=WeakSet)
+    """Connections whose last reply has been given: Tornado would go on with what it has read of them already."""
     is_draining: bool = False
 
     def next_request_id(self) -> str:

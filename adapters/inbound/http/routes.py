@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 from tornado.web import Application
@@ -54,6 +55,9 @@ class ExchangeRouter(Router):
         self._application = application
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> HTTPMessageDelegate | None:
+        if isinstance(request.connection, HTTP1Connection) and request.connection.stream in self._services.ended:
+            # RFC 9112 §9.6: no further requests are processed, whether smuggled in or sent too early.
+            return HTTPMessageDelegate()
         for path in self._paths:
             if found := path.pattern.fullmatch(request.path):
                 groups = found.groups()

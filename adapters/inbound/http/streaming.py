@@ -94,6 +94,7 @@ class StreamingExchange(RunningExchange):
     def abandon(self) -> None:
         if not self._is_closed:
             self._is_finished = True
+            self.services.ended.add(self._connection.stream)
             self._connection.close()
 
     def _awaits_continue(self) -> bool:
@@ -106,4 +107,10 @@ class StreamingExchange(RunningExchange):
             if self._lingering:
                 self._lingering.cancel()
             if not self._is_closed:
+                if not (self._is_body_read and self._keeps_alive()):
+                    self.services.ended.add(self._connection.stream)
                 self._connection.finish()
+
+    def _keeps_alive(self) -> bool:
+        wanted = self.request.headers.get("Connection", "").lower()
+        return wanted != "close" if self.request.version == "HTTP/1.1" else wanted == "keep-alive"

@@ -18,8 +18,8 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from adapters.outbound.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
 from adapters.outbound.sql.errors import translated
 from adapters.outbound.sql.sqlite_driver import LazyConnection
 from domain.errors import RepositoryUnavailable

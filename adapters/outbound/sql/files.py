@@ -1,9 +1,9 @@
 """Files as rows. Contract: tests/contract/test_file_repository.py."""
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.outbound.sql.database import Transaction
+from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.mapping import file_from_row, file_to_row
 from adapters.outbound.sql.tables import files
 from domain.access import Principal
@@ -18,8 +18,8 @@ class SqlFileRepository(FileRepository):
         self._transaction = transaction
 
     async def add(self, file: File) -> None:
-        insert = sqlite.insert if self._transaction.is_sqlite else postgresql.insert
-        await self._transaction.write(insert(files).on_conflict_do_nothing(), file_to_row(file))
+        insert = insert_into(files, is_sqlite=self._transaction.is_sqlite)
+        await self._transaction.write(insert.on_conflict_do_nothing(), file_to_row(file))
 
     async def get(self, file_id: FileId, principal: Principal) -> File:
         rows = await self._transaction.read(select(files).where(files.c.id == file_id))

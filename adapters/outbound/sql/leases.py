@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, func, literal, or_, select, type_coerce, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.outbound.sql.batches import Batches
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.holder import Holder
+from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.tables import Instant, upload_leases
 from domain.ids import UploadId
 from ports.clock import Clock
@@ -131,8 +131,7 @@ class SqlLeases:
         await self._releases.close()
 
     async def _claim_all(self, claims: Sequence[tuple[UploadId, str]]) -> Sequence[bool]:
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        fresh = insert(upload_leases).values(expires_at=self._in(TTL))
+        fresh = insert_into(upload_leases, is_sqlite=self._database.is_sqlite).values(expires_at=self._in(TTL))
         ours = {
             "token": fresh.excluded.token,
             "holder": fresh.excluded.holder,

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.engine import AsyncConnection
 from adapters.outbound.sql.ledger_entry import Entry, before, range_row
 from domain.ids import UploadId
 from domain.upload import OPEN_STATES

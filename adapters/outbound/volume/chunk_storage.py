@@ -9,6 +9,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 
 from awscrt.checksums import crc64nvme
 
@@ -79,8 +80,8 @@ class VolumeChunkStorage(ChunkStorage):
         await self._rounds.run_to_end(unlink)
 
     async def staged(self) -> AsyncIterator[Staged]:
-        for shard in range(256):
-            for found in await self._rounds.run(partial(self._list_shard, f"{shard:02x}")):
+        for shard in await self._rounds.run(partial(_entries, self._volume.staged)):
+            for found in await self._rounds.run(partial(self._list_shard, shard)):
                 yield found
 
     async def _pour(
@@ -135,8 +136,9 @@ class VolumeChunkStorage(ChunkStorage):
 
     def _open_staged(self, upload_id: UploadId) -> int:
         with translated():
-            flags = os.O_WRONLY | os.O_CREAT | OPEN_FLAGS
-            return os.open(self._volume.staged_path(upload_id), flags, 0o600)
+            staged = self._volume.staged_path(upload_id)
+            self._volume.make_shard(staged)
+            return os.open(staged, os.O_WRONLY | os.O_CREAT | OPEN_FLAGS, 0o600)
 
     def _sync(self, upload_id: UploadId, fd: int) -> None:
         with translated():
@@ -168,6 +170,8 @@ class VolumeChunkStorage(ChunkStorage):
         key = BlobKey(upload_id)
         staged, blob = self._volume.staged_path(upload_id), self._volume.blob_path(key)
         with translated():
+            if size == 0:
+                self._volume.make_shard(staged)  # nothing was ever written
             try:
                 fd = os.open(staged, os.O_RDWR | OPEN_FLAGS | (os.O_CREAT if size == 0 else 0), 0o600)
             except FileNotFoundError:
@@ -186,6 +190,7 @@ class VolumeChunkStorage(ChunkStorage):
                     _fdatasync(fd)
             finally:
                 os.close(fd)
+            self._volume.make_shard(blob)
             os.rename(staged, blob)
             if self._durability is not Durability.NONE:
                 sync_folder(blob.parent)
@@ -203,6 +208,11 @@ class VolumeChunkStorage(ChunkStorage):
                     continue  # not one of ours; sealed or discarded meanwhile
                 found.append(Staged(upload_id, datetime.fromtimestamp(modified, UTC)))
         return found
+
+
+def _entries(folder: Path) -> list[str]:
+    with translated():
+        return sorted(os.listdir(folder))
 
 
 async def _pour_stretch(source: ByteSource, fd: int, at: int, left: int | None, check: "_Observer") -> int:

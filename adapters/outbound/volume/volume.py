@@ -4,8 +4,7 @@
     <root>/staged/<ab>/<id>     bytes of an unfinished upload, written in place
     <root>/blobs/<ab>/<id>      sealed bytes
 
-``<ab>`` are the first two digits of the generated id: no folder grows too large, and all of them are made and
-fsynced once, so that an upload never has to wait for one.
+``<ab>`` are the first two digits of the generated id: no folder grows too large.
 """
 
 import errno
@@ -19,7 +18,6 @@ from domain.errors import FileGone, StorageFull, StorageUnavailable
 from domain.ids import BlobKey, UploadId
 
 _MARKER = ".longshore"
-_SHARDS = [f"{number:02x}" for number in range(256)]
 # Names are generated, yet a link that somebody planted is never followed.
 OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -33,6 +31,7 @@ class Volume:
         self.root = root
         self.staged = root / "staged"
         self.blobs = root / "blobs"
+        self._shards: set[Path] = set()  # those this process has made durable
 
     def prepare(self) -> str:
         """Lay the folder out if it is new; return the volume's id.
@@ -49,9 +48,6 @@ class Volume:
                 raise WrongVolume(f"holds other things ({min(strangers)}, …) and no {_MARKER} marker")
             for folder in (self.staged, self.blobs):
                 folder.mkdir(mode=0o700, exist_ok=True)
-                for shard in _SHARDS:
-                    (folder / shard).mkdir(mode=0o700, exist_ok=True)
-                sync_folder(folder)
             return self._mark()
 
     def identify(self) -> str | None:
@@ -66,6 +62,17 @@ class Volume:
 
     def blob_path(self, key: BlobKey) -> Path:
         return self.blobs / key[:2] / key
+
+    def make_shard(self, path: Path) -> None:
+        """Have the folder that ``path`` is to lie in, its entry durable; in any thread.
+
+        Also one that is there already is made durable once: who made it may have died before that.
+        """
+        shard = path.parent
+        if shard not in self._shards:
+            shard.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(shard.parent)
+            self._shards.add(shard)
 
     def check(self) -> None:
         """Raise unless bytes can be stored: the marker is there, the medium is writable and not full."""
