@@ -32,7 +32,7 @@ from ports.clock import Clock
 from ports.id_generator import IdGenerator
 from ports.progress_notifier import ProgressNotifier
 from ports.received_ledger import ReceivedLedger
-from ports.unit_of_work import UnitOfWorkFactory
+from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from ports.upload_lock import Lease, UploadLock
 
 _WARM_UPLOADS = 4096
@@ -116,7 +116,7 @@ class UploadUseCase:
             upload.check_append(at=at, announced=source.length, policy=self._policy)
             if length is not None and upload.declare_length(length, self._policy):
                 upload.check_append(at=at, announced=source.length, policy=self._policy)
-                await self._save(upload)
+                await self._save_length(upload)
             await self._receive(upload, lease, source, checksum)
             await self._complete_if_whole(upload)
             view = UploadView.of(upload)
@@ -220,6 +220,8 @@ class UploadUseCase:
                     await self._end(upload, EventType.ABORTED)
                     return None
                 upload.declare_length(upload.offset, self._policy)
+                if self._policy.max_bytes is not None:
+                    await self._save_length(upload)
                 await self._complete(upload)
                 return UploadView.of(upload)
 
@@ -251,12 +253,16 @@ class UploadUseCase:
 
     async def _begin(self, principal: Principal, upload: Upload) -> Upload:
         async with self._unit_of_work() as work:
-            usage = await work.uploads.usage(principal.owner)
-            self._policy.check_usage(usage, length=upload.length)
             await work.uploads.add(upload)
+            await self._check_quota(work, upload)
             work.announce(upload.event(EventType.CREATED, upload.created_at))
             await work.commit()
         return upload
+
+    async def _check_quota(self, work: UnitOfWork, upload: Upload) -> None:
+        """After the change, within its unit of work: then no two can slip past the quota side by side."""
+        if self._policy.has_quota:
+            self._policy.check_usage(await work.uploads.usage(upload.owner))
 
     async def _settle(self, principal: Principal, upload_id: UploadId) -> UploadView:
         async with self._opened(principal, upload_id) as (upload, _):
@@ -304,7 +310,9 @@ class UploadUseCase:
         hasher = checksum.hasher() if checksum else None
         unverified: list[Extent] = []
         room = end - upload.offset
-        writing = self._storage.write(upload.id, at=upload.offset, source=source, limit=room, hasher=hasher)
+        writing = self._storage.write(
+            upload.id, at=upload.offset, source=source, limit=room, hasher=hasher, permit=lease.is_safe
+        )
         async with aclosing(writing) as stretches:
             async for extent in stretches:
                 if extent.range.end == end:
@@ -378,6 +386,12 @@ class UploadUseCase:
             await work.uploads.save(upload)
             if announced:
                 work.announce(upload.event(announced, upload.updated_at))
+            await work.commit()
+
+    async def _save_length(self, upload: Upload) -> None:
+        async with self._unit_of_work() as work:
+            await work.uploads.save(upload)
+            await self._check_quota(work, upload)
             await work.commit()
 
     async def _part(self, principal: Principal, part_id: UploadId) -> Upload:

@@ -27,14 +27,15 @@ class UploadPolicy:
         if length > self.max_length_bytes:
             raise UploadTooLarge(f"at most {self.max_length_bytes} bytes")
 
-    def check_usage(self, usage: Usage, *, length: int | None) -> None:
-        """Whether one more upload of ``length`` bytes fits beside what its owner holds."""
-        if self.max_open_uploads is not None and usage.open_uploads >= self.max_open_uploads:
-            raise TooManyOpenUploads(f"at most {self.max_open_uploads} unfinished uploads; complete or abort one")
-        self.check_bytes(usage, length=length or 0)
+    @property
+    def has_quota(self) -> bool:
+        return self.max_open_uploads is not None or self.max_bytes is not None
 
-    def check_bytes(self, usage: Usage, *, length: int) -> None:
-        if self.max_bytes is not None and usage.bytes + length > self.max_bytes:
+    def check_usage(self, usage: Usage) -> None:
+        """Whether an owner may hold that much, what was just added included."""
+        if self.max_open_uploads is not None and usage.open_uploads > self.max_open_uploads:
+            raise TooManyOpenUploads(f"at most {self.max_open_uploads} unfinished uploads; complete or abort one")
+        if self.max_bytes is not None and usage.bytes > self.max_bytes:
             raise QuotaExceeded(f"at most {self.max_bytes} bytes in all")
 
     def expiry(self, now: datetime) -> datetime:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from adapters.outbound.memory.database import MemoryDatabase
@@ -24,10 +25,14 @@ from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.volume import Volume
+from application.cleanup import CleanupUseCase
 from application.download import DownloadUseCase
+from application.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
 from domain.upload_policy import UploadPolicy
 from infrastructure.database import migrate
+
+_ORPHANS_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +40,44 @@ class Longshore:
     uploads: UploadUseCase
     files: DownloadUseCase
     feed: MemoryFeed
+    reconcile: ReconcileUseCase
+    cleanup: CleanupUseCase
+
+    async def housekeep(self) -> None:
+        """Finish what a crash left between two steps, then end what nobody will finish; at the start and now and then.
+
+        Raises:
+            Unavailable: storage or database is away; the next call does what this one left.
+        """
+        await self.reconcile.run()
+        await self.cleanup.run()
 
 
 def in_memory() -> Longshore:
     """Nothing survives the program, nothing has to be closed."""
     clock, feed, database, memory = SystemClock(), MemoryFeed(), MemoryDatabase(), MemoryBytes()
     notifier = MemoryProgressNotifier(feed)
-    unit_of_work = MemoryUnitOfWorkFactory(database, MemoryOutbox(database, notifier))
+    outbox, storage = MemoryOutbox(database, notifier), MemoryChunkStorage(memory, clock)
+    unit_of_work = MemoryUnitOfWorkFactory(database, outbox)
     uploads = UploadUseCase(
         unit_of_work=unit_of_work,
         lock=MemoryUploadLock(database),
         ledger=MemoryReceivedLedger(database),
-        storage=MemoryChunkStorage(memory, clock),
+        storage=storage,
         notifier=notifier,
         clock=clock,
         ids=SystemIdGenerator(),
         policy=UploadPolicy(),
     )
-    return Longshore(uploads, DownloadUseCase(unit_of_work=unit_of_work, blobs=MemoryBlobStorage(memory)), feed)
+    return Longshore(
+        uploads=uploads,
+        files=DownloadUseCase(unit_of_work=unit_of_work, blobs=MemoryBlobStorage(memory)),
+        feed=feed,
+        reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock),
+        cleanup=CleanupUseCase(
+            uploads=uploads, unit_of_work=unit_of_work, storage=storage, clock=clock, orphans_after=_ORPHANS_AFTER
+        ),
+    )
 
 
 @asynccontextmanager
@@ -66,19 +91,31 @@ async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
     outbox, lock, ledger = SqlOutbox(database, notifier), SqlUploadLock(database, clock), SqlReceivedLedger(database)
     unit_of_work = SqlUnitOfWorkFactory(database, outbox)
     with closing(Rounds("volume")) as rounds:
+        storage = VolumeChunkStorage(volume, rounds)
         uploads = UploadUseCase(
             unit_of_work=unit_of_work,
             lock=lock,
             ledger=ledger,
-            storage=VolumeChunkStorage(volume, rounds),
+            storage=storage,
             notifier=notifier,
             clock=clock,
             ids=SystemIdGenerator(),
             policy=UploadPolicy(),
         )
-        blobs = VolumeBlobStorage(volume, rounds)
         try:
-            yield Longshore(uploads, DownloadUseCase(unit_of_work=unit_of_work, blobs=blobs), feed)
+            yield Longshore(
+                uploads=uploads,
+                files=DownloadUseCase(unit_of_work=unit_of_work, blobs=VolumeBlobStorage(volume, rounds)),
+                feed=feed,
+                reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock),
+                cleanup=CleanupUseCase(
+                    uploads=uploads,
+                    unit_of_work=unit_of_work,
+                    storage=storage,
+                    clock=clock,
+                    orphans_after=_ORPHANS_AFTER,
+                ),
+            )
         finally:
             for part in (lock, ledger, outbox, database):
                 await part.close()

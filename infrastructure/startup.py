@@ -9,7 +9,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
 from adapters.outbound.sql.database import Database
-from adapters.outbound.volume.volume import WrongVolume
+from adapters.outbound.volume.volume import WrongVolume, translated
 from domain.errors import Unavailable
 from infrastructure.container import Container
 from infrastructure.database import is_current
@@ -29,16 +29,18 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
     Raises:
         CannotStart: something is not as it must be; nothing has been changed by guesswork.
     """
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(f"DATA_DIR: {settings.data_dir} cannot be made: {error.strerror}") from error
     container = Container(settings=settings)
     async with AsyncExitStack() as stack:
         database = container.database()
         stack.push_async_callback(database.close)
         stack.callback(container.rounds().close)
         try:
-            volume_id = container.volume().prepare()
             await _bring_up_to_date(database, settings)
-            await _check_belongs(container, volume_id)
+            await _prepare_volume(container)
         except WrongVolume as error:
             raise CannotStart(f"STORAGE_PATH: {settings.storage_path} {error}") from error
         except Unavailable as error:
@@ -84,10 +86,17 @@ async def _bring_up_to_date(database: Database, settings: Settings) -> None:
     sys.stderr.write(said)
 
 
-async def _check_belongs(container: Container, volume_id: str) -> None:
-    """A wrong folder mounted would answer 410 for every file, and take new ones where nobody looks for them."""
-    known = await container.installation().remember("volume", volume_id)
-    if known != volume_id:
-        raise WrongVolume(
-            "is another volume than this database's: a wrong folder is mounted, or a wrong database named"
-        )
+async def _prepare_volume(container: Container) -> None:
+    """Lay out a volume for a new database; one that has a volume already gets that one or none.
+
+    A wrong folder would answer 410 for every file, and take new ones where nobody looks for them. Nothing is
+    written into it: it may be a mount point whose volume is away.
+    """
+    installation, volume = container.installation(), container.volume()
+    known = await installation.get("volume")
+    if known is None:
+        known = await installation.remember("volume", volume.prepare())
+    with translated():
+        found = volume.identify()
+    if found != known:
+        raise WrongVolume("is not this database's volume: a wrong folder is mounted, or a wrong database named")

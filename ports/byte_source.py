@@ -39,7 +39,8 @@ class ByteSource(Protocol):
 
         Stops after ``limit`` bytes, after ``seconds`` (then it may return early with what there is, at least
         1 byte), or at the body's end: 0 means there is nothing more. ``observe`` is given every stretch in
-        order, perhaps in another thread; without it the bytes need not pass through this process at all.
+        order, perhaps in another thread, right before it is written; what it raises keeps the stretch from being
+        written and is raised here. Without it the bytes need not pass through this process at all.
 
         Raises:
             OSError: from the write; what was written before may be in the file.

@@ -1,13 +1,14 @@
 """Where the bytes of an unfinished upload wait. Contract: tests/contract/test_chunk_storage.py."""
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from domain.byte_range import Extent
 from domain.checksum import Hasher
+from domain.errors import UploadTakenOver
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 
@@ -26,16 +27,26 @@ class ChunkStorage(Protocol):
 
     @abstractmethod
     def write(
-        self, upload_id: UploadId, *, at: int, source: ByteSource, limit: int | None, hasher: Hasher | None
+        self,
+        upload_id: UploadId,
+        *,
+        at: int,
+        source: ByteSource,
+        limit: int | None,
+        hasher: Hasher | None,
+        permit: Callable[[], bool] = lambda: True,
     ) -> AsyncGenerator[Extent, None]:
         """Store the source's bytes from byte ``at`` on; yield each stretch once it is durable.
 
         A stretch is at most 8 MiB or about 1 s of body. At most ``limit`` bytes are taken from the source
         (None: all); the rest stays unread. ``hasher`` sees every byte in order, off the event loop. A cut
-        body yields what had arrived. The caller holds the upload's lease. Writing a range twice is allowed;
+        body yields what had arrived. The caller holds the upload's lease; ``permit`` is asked right before bytes
+        are written, in any thread, and nothing is written once it says no. Writing a range twice is allowed;
         the later bytes win.
 
         Raises:
+            UploadTakenOver: ``permit`` said no.
+            FileGone: bytes before ``at`` are not there any more.
             StorageFull: no room; stretches yielded before stay durable.
             StorageUnavailable: the medium failed; the same holds.
         """
@@ -69,3 +80,9 @@ class ChunkStorage(Protocol):
     @abstractmethod
     def staged(self) -> AsyncIterator[Staged]:
         """Every upload that has bytes here, in any order."""
+
+
+def check_permit(permit: Callable[[], bool]) -> None:
+    """Raise UploadTakenOver if ``permit`` says no; for adapters."""
+    if not permit():
+        raise UploadTakenOver("the lease ran out before the bytes were written")

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.ids import UploadId
@@ -15,6 +15,9 @@ class Lease:
 
     upload_id: UploadId
     token: str
+    is_safe: Callable[[], bool] = field(default=lambda: True, compare=False)
+    """Whether it is certain that nobody else has it, by this process's own clock; for any thread to ask, right before
+    it writes: a process that was frozen may wake up when its lease is long gone."""
 
 
 class UploadLock(Protocol):

@@ -40,7 +40,9 @@ class UploadRepository(Protocol):
         """The principal's own unfinished uploads (an administrator's too: only their own), newest first."""
 
     @abstractmethod
-    async def usage(self, owner: OwnerId) -> Usage: ...
+    async def usage(self, owner: OwnerId) -> Usage:
+        """What the owner holds, with what this unit of work has changed; until its end no other one of the same
+        owner is told less than the truth."""
 
     @abstractmethod
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.inbound.http import detached, streaming
 from domain.upload import UploadState
 from tests.e2e.wire import Closed, Connection, Header, chunked
 from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head, serving
@@ -31,7 +32,9 @@ def loop() -> str:
 
 
 @pytest.fixture
-def server(loop: str, tmp_path: Path) -> Iterator[WebServer]:
+def server(loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    for module in (streaming, detached):
+        monkeypatch.setattr(module, "LINGER_SECONDS", 0.5)
     with serving(WebServer(tmp_path / "volume"), loop) as server:
         yield server
 
@@ -87,7 +90,7 @@ class TestLargeBodies:
         assert (answer.status, offset_in(answer)) == (204, size)
         assert server.content(url) == data
 
-    @pytest.mark.parametrize("piece", [1000, 64 * KIB, 300 * KIB])
+    @pytest.mark.parametrize("piece", [5000, 64 * KIB, 300 * KIB])
     def test_a_body_in_pieces_with_pauses_is_stored_to_the_byte(
         self, server: WebServer, wire: Connection, piece: int
     ) -> None:
@@ -303,9 +306,8 @@ class TestCutBodies:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         wire.send(patch_head(server, url, size) + body)
         if size is None or not sent:
-            time.sleep(
-                0.2
-            )  # it has to be the older one; and Tornado drops the last 128 KiB of chunks that it reads together with their end
+            # It has to be the older one, and Tornado drops the last 128 KiB of chunks read together with their end.
+            time.sleep(0.2)
         wire.close()
         assert reaches(server, url, sent)
         rest = server.http.request("PATCH", url, self._at(sent), data[sent:])

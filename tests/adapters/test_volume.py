@@ -133,7 +133,7 @@ class TestRights:
             os.umask(old)
         root = tmp_path / "volume"
         folders = [root, *(path for path in root.rglob("*") if path.is_dir())]
-        assert len(folders) == 1 + 2 + 2 * 256
+        assert len(folders) == 1 + 2
         assert {mode(path) for path in folders} == {"0o700"}
         assert mode(root / ".longshore") == "0o600"
 
@@ -262,7 +262,7 @@ class TestTheMarker:
                 assert {entry.name for entry in root.iterdir()} == {".longshore", "staged", "blobs"}
 
     @pytest.mark.parametrize("step", ["mkdir", "open", "write", "fsync", "link", "unlink"])
-    @pytest.mark.parametrize("calls", [0, 1, 2, 100, 300])
+    @pytest.mark.parametrize("calls", [0, 1, 2])
     def test_a_crash_while_it_is_laid_out_is_no_harm(self, tmp_path: Path, step: str, calls: int) -> None:
         """A child process dies when it makes its so-manieth call of that kind."""
         root = tmp_path / "volume"
@@ -285,7 +285,7 @@ Volume(Path({str(root)!r})).prepare()
         marked = Volume(root).identify()
         volume_id = Volume(root).prepare()
         assert marked in (None, volume_id)
-        assert len(list((root / "staged").iterdir())) == len(list((root / "blobs").iterdir())) == 256
+        assert {entry.name for entry in root.iterdir()} >= {".longshore", "staged", "blobs"}
 
 
 class TestHealth:
@@ -361,7 +361,7 @@ class TestCopying:
         assert len(calls) >= 3
 
     def test_two_filesystems_are_copied_through_a_buffer(self, tmp_path: Path) -> None:
-        memory = Path("/dev/shm")  # noqa: S108 -- the one other filesystem there is everywhere
+        memory = Path("/dev/shm")
         if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
             require("a second filesystem", "/dev/shm is none")
         data = os.urandom(3 * MIB)

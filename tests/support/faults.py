@@ -1,7 +1,7 @@
 """Memory adapters that do their work, until a test names a point where they are to fail or the process is to die."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -96,10 +96,17 @@ class FaultyStorage(MemoryChunkStorage):
         self._modified = modified
 
     async def write(
-        self, upload_id: UploadId, *, at: int, source: ByteSource, limit: int | None, hasher: Hasher | None
+        self,
+        upload_id: UploadId,
+        *,
+        at: int,
+        source: ByteSource,
+        limit: int | None,
+        hasher: Hasher | None,
+        permit: Callable[[], bool] = lambda: True,
     ) -> AsyncGenerator[Extent, None]:
         self._faults.reach(Point.WRITE, upload_id)
-        async for extent in super().write(upload_id, at=at, source=source, limit=limit, hasher=hasher):
+        async for extent in super().write(upload_id, at=at, source=source, limit=limit, hasher=hasher, permit=permit):
             self._modified[upload_id] = self._clock.now()
             self._faults.reach(Point.WRITTEN, upload_id)
             yield extent

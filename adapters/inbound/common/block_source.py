@@ -119,10 +119,10 @@ async def write_blocks(
 def _write(fd: int, blocks: list[bytes], at: int, observe: Callable[[Buffer], None] | None) -> int:
     start = at
     for block in blocks:
+        if observe:
+            observe(block)
         view = memoryview(block)
         while view:  # pwrite may write less than asked
             written = os.pwrite(fd, view, at)
             view, at = view[written:], at + written
-        if observe:
-            observe(block)
     return at - start

@@ -348,11 +348,11 @@ def _move(burst: _Burst) -> tuple[int, bool]:
         if not size:
             return moved, True
         block = buffer[:size]
+        if burst.observe:
+            burst.observe(block)
         while block:  # pwrite may write less than asked
             written = os.pwrite(burst.fd, block, at)
             block, at = block[written:], at + written
-        if burst.observe:
-            burst.observe(buffer[:size])
         moved += size
     return moved, False
 

@@ -215,7 +215,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             services.watchdog.watch(self.body)
         try:
             reply = await self._route(exchange)
-        except LongshoreError:
+        except (LongshoreError, Refusal):
             if carries_bytes:
                 self._count()
             raise

@@ -172,7 +172,7 @@ def _parse_date(field: str | None) -> datetime | None:
         return None
     try:
         parsed = parsedate_to_datetime(field)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

@@ -1,4 +1,6 @@
-"""Whole files by one request: ``POST /upload`` (a multipart form, the seed's envelope) and ``PUT /upload/{name}``."""
+"""Whole files by one request: ``POST /upload`` (a multipart form, answered by an envelope of status, message and
+file) and ``PUT /upload/{name}``.
+"""
 
 import json
 import re
@@ -39,7 +41,7 @@ class Form:
         self._executor = executor
 
     async def post(self, exchange: Exchange) -> Reply:
-        """All files of the form, or none of them."""
+        """All files of the form, or none of them; but a kill in the middle may leave those stored before it."""
         stored: list[FileId] = []
         try:
             await self._store_parts(exchange, stored)
@@ -126,6 +128,10 @@ class FormPart(BlockSource):
         except MultipartError as error:
             raise BodyCut from error
 
+    def stop(self) -> None:
+        super().stop()
+        self._reader.stop()
+
     async def skip(self, limit: int) -> None:
         """Read past a part that is not a file."""
         size = 0
@@ -163,6 +169,10 @@ class FormReader:
         """The next bytes of the current part, ``b""`` at its end."""
         event = await anext(self._events, None)
         return event if isinstance(event, bytes) else b""
+
+    def stop(self) -> None:
+        """End the whole form: what is left of its body can't be told apart any more."""
+        self._body.stop()
 
     async def _parse(self) -> "AsyncGenerator[MultipartSegment | bytes, None]":
         """Segments, their bytes, and ``b""`` at each one's end."""

@@ -1,6 +1,6 @@
 """Staged uploads and blobs in memory: for tests, and for programs that want the use cases without a disk."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher, crc64nvme
@@ -8,7 +8,7 @@ from domain.errors import FileGone
 from domain.ids import BlobKey, UploadId
 from ports.blob_storage import Blob, BlobStorage
 from ports.byte_source import ByteSource
-from ports.chunk_storage import ChunkStorage, Staged
+from ports.chunk_storage import ChunkStorage, Staged, check_permit
 from ports.clock import Clock
 from ports.health import HealthCheck
 
@@ -29,15 +29,24 @@ class MemoryChunkStorage(ChunkStorage):
         self._clock = clock
 
     async def write(
-        self, upload_id: UploadId, *, at: int, source: ByteSource, limit: int | None, hasher: Hasher | None
+        self,
+        upload_id: UploadId,
+        *,
+        at: int,
+        source: ByteSource,
+        limit: int | None,
+        hasher: Hasher | None,
+        permit: Callable[[], bool] = lambda: True,
     ) -> AsyncGenerator[Extent, None]:
         left = limit
         while left is None or left > 0:
             data = await source.read(_STRETCH_BYTES if left is None else min(left, _STRETCH_BYTES))
             if not data:
                 return
+            check_permit(permit)
             held = self._memory.staged.setdefault(upload_id, bytearray())
-            held.extend(bytes(max(0, at - len(held))))
+            if len(held) < at:
+                raise FileGone("the bytes are not what was received")
             held[at : at + len(data)] = data
             if hasher:
                 hasher.update(data)

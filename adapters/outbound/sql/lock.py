@@ -49,7 +49,7 @@ class SqlUploadLock(UploadLock):
         self._renewed_at = self._swept_at = float("-inf")
 
     def hold(self, upload_id: UploadId, *, on_wanted: Callable[[], None]) -> AbstractAsyncContextManager[Lease]:
-        return _Hold(partial(self._enter, upload_id, on_wanted), self._leave)
+        return _Hold(partial(self._enter, upload_id, on_wanted), self._leave, self._clock.monotonic)
 
     async def close(self) -> None:
         tokens = list(self._held)
@@ -261,14 +261,22 @@ class SqlUploadLock(UploadLock):
 
 
 class _Hold(AbstractAsyncContextManager[Lease]):
-    def __init__(self, enter: Callable[[], Awaitable[Slot]], leave: Callable[..., None]) -> None:
+    def __init__(
+        self, enter: Callable[[], Awaitable[Slot]], leave: Callable[..., None], monotonic: Callable[[], float]
+    ) -> None:
         self._enter = enter
         self._leave = leave
+        self._monotonic = monotonic
         self._slot: Slot | None = None
 
     async def __aenter__(self) -> Lease:
         self._slot = slot = await self._enter()
-        return Lease(slot.upload_id, slot.token or "")
+        token = slot.token or ""
+
+        def is_safe() -> bool:
+            return slot.token == token and self._monotonic() < slot.safe_until
+
+        return Lease(slot.upload_id, token, is_safe)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -45,6 +45,7 @@ def _usage_of() -> Select[int, int, int]:
     ).where(_c.owner == owner, _IS_OPEN)
 
 
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, 0))")
 _USAGE = _usage_of()  # asked at every creation, so put together once
 
 
@@ -90,6 +91,9 @@ class SqlUploadRepository(UploadRepository):
         return await self._load(mine.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit))
 
     async def usage(self, owner: OwnerId) -> Usage:
+        if not self._transaction.is_sqlite:
+            # Others of this owner wait here for our commit; on SQLite one transaction writes at a time anyway.
+            await self._transaction.write(_ONE_AT_A_TIME, {"owner": owner})
         [row] = await self._transaction.read(_USAGE, {"owner": owner})
         return Usage(open_uploads=int(row["count"]), bytes=int(row["length"]) + int(row["stored"]))
 

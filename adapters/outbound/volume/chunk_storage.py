@@ -20,7 +20,7 @@ from domain.checksum import Buffer, Hasher
 from domain.errors import FileGone, UploadNotFound
 from domain.ids import BlobKey, UploadId, parse_upload_id
 from ports.byte_source import ByteSource
-from ports.chunk_storage import ChunkStorage, Staged
+from ports.chunk_storage import ChunkStorage, Staged, check_permit
 
 _CHECKPOINT_BYTES = 8 * 1024 * 1024
 _CHECKPOINT_SECONDS = 1.0
@@ -46,14 +46,21 @@ class VolumeChunkStorage(ChunkStorage):
         self._known_entries: OrderedDict[UploadId, None] = OrderedDict()
 
     async def write(
-        self, upload_id: UploadId, *, at: int, source: ByteSource, limit: int | None, hasher: Hasher | None
+        self,
+        upload_id: UploadId,
+        *,
+        at: int,
+        source: ByteSource,
+        limit: int | None,
+        hasher: Hasher | None,
+        permit: Callable[[], bool] = lambda: True,
     ) -> AsyncGenerator[Extent, None]:
         if source.length is not None and source.length <= _SMALL_BODY_BYTES:
             data = await source.gather(source.length if limit is None else min(limit, source.length))
             if data:
-                yield await self._rounds.run_to_end(lambda: self._write_small(upload_id, at, data, hasher))
+                yield await self._rounds.run_to_end(partial(self._write_small, upload_id, at, data, hasher, permit))
             return
-        async with aclosing(self._pour(upload_id, at, source, limit, hasher)) as stretches:
+        async with aclosing(self._pour(upload_id, at, source, limit, partial(_Observer, hasher, permit))) as stretches:
             async for extent in stretches:
                 yield extent
 
@@ -85,16 +92,16 @@ class VolumeChunkStorage(ChunkStorage):
                 yield found
 
     async def _pour(
-        self, upload_id: UploadId, at: int, source: ByteSource, limit: int | None, hasher: Hasher | None
+        self, upload_id: UploadId, at: int, source: ByteSource, limit: int | None, observer: Callable[[], "_Observer"]
     ) -> AsyncGenerator[Extent, None]:
         """One stretch is made durable, and told of, while the next one arrives."""
-        fd = await self._rounds.run(lambda: self._open_staged(upload_id), undo=os.close)
+        fd = await self._rounds.run(lambda: self._open_staged(upload_id, at=at), undo=os.close)
         pouring: asyncio.Task[int] | None = None
         syncing: asyncio.Task[Extent] | None = None
         left = limit
         try:
             while left is None or left > 0:
-                check = _Observer(hasher)
+                check = observer()
                 pouring = asyncio.create_task(_pour_stretch(source, fd, at, left, check))
                 if syncing:
                     done = await syncing
@@ -120,12 +127,15 @@ class VolumeChunkStorage(ChunkStorage):
             await self._rounds.run_to_end(lambda: self._sync(upload_id, fd))
         return extent
 
-    def _write_small(self, upload_id: UploadId, at: int, data: bytes, hasher: Hasher | None) -> Extent:
+    def _write_small(
+        self, upload_id: UploadId, at: int, data: bytes, hasher: Hasher | None, permit: Callable[[], bool]
+    ) -> Extent:
         if hasher:
             hasher.update(data)
         extent = Extent(ByteRange(at, at + len(data)), crc64nvme(data))
-        fd = self._open_staged(upload_id)
+        fd = self._open_staged(upload_id, at=at)
         try:
+            check_permit(permit)
             with translated():
                 write_all(fd, data, at)
             if self._durability is Durability.ACK:
@@ -134,11 +144,19 @@ class VolumeChunkStorage(ChunkStorage):
             os.close(fd)
         return extent
 
-    def _open_staged(self, upload_id: UploadId) -> int:
+    def _open_staged(self, upload_id: UploadId, *, at: int) -> int:
+        """To write from byte ``at`` on: what was received before must still be there, or zeros would take its place."""
         with translated():
             staged = self._volume.staged_path(upload_id)
-            self._volume.make_shard(staged)
-            return os.open(staged, os.O_WRONLY | os.O_CREAT | OPEN_FLAGS, 0o600)
+            if at == 0:
+                self._volume.make_shard(staged)
+                return os.open(staged, os.O_WRONLY | os.O_CREAT | OPEN_FLAGS, 0o600)
+            with gone_if_missing():
+                fd = os.open(staged, os.O_WRONLY | OPEN_FLAGS)
+            if os.fstat(fd).st_size < at:
+                os.close(fd)
+                raise FileGone("the bytes are not what was received")
+            return fd
 
     def _sync(self, upload_id: UploadId, fd: int) -> None:
         with translated():
@@ -156,7 +174,7 @@ class VolumeChunkStorage(ChunkStorage):
             with gone_if_missing():
                 source = os.open(self._volume.staged_path(part_id), os.O_RDONLY | OPEN_FLAGS)
             try:
-                target = self._open_staged(upload_id)
+                target = self._open_staged(upload_id, at=at)
                 try:
                     _copy_range(source, start, target, at, count)
                     if self._durability is Durability.ACK:
@@ -229,13 +247,15 @@ async def _ended(pouring: asyncio.Task[int] | None, syncing: asyncio.Task[Extent
 
 
 class _Observer:
-    """Counts the checksums of what passes by."""
+    """Counts the checksums of what is about to be written, if it may be."""
 
-    def __init__(self, hasher: Hasher | None) -> None:
+    def __init__(self, hasher: Hasher | None, permit: Callable[[], bool]) -> None:
         self.crc64 = 0
         self._hasher = hasher
+        self._permit = permit
 
     def __call__(self, data: Buffer) -> None:
+        check_permit(self._permit)
         self.crc64 = crc64nvme(data, self.crc64)
         if self._hasher:
             self._hasher.update(data)
