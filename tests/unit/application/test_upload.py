@@ -918,7 +918,6 @@ class TestFaults:
     ) -> None:
         upload = await process.begin(6)
         await process.send(upload.id, b"abc")
-        del deployment.memory.staged[upload.id][:]
         process.faults.put(Point.SEAL, FileGone())
         with pytest.raises(FileGone):
             await process.send(upload.id, b"def", at=3)
@@ -926,6 +925,14 @@ class TestFaults:
         assert deployment.told(upload.id)[-1] is FAILED
         with pytest.raises(FileNotFound):
             await process.content(upload.id)
+
+    async def test_bytes_are_not_written_behind_lost_ones(self, deployment: Deployment, process: Process) -> None:
+        upload = await process.begin(6)
+        await process.send(upload.id, b"abc")
+        del deployment.memory.staged[upload.id][1:]
+        with pytest.raises(FileGone):
+            await process.send(upload.id, b"def", at=3)
+        assert (await process.uploads.look_at(ALICE, upload.id)).offset == 3
 
     async def test_a_failed_upload_is_tried_again_and_can_be_aborted(
         self, deployment: Deployment, process: Process
