@@ -37,9 +37,14 @@ migrate: setup ## bring the database to the newest schema (the server does so at
 
 .PHONY: test
 test: $(DEV_STAMP) clients ## run every test but the long ones
-	@$(PYTEST) $(PARALLEL) -m "not serial and not long"
-	@echo "Now those that need the machine to themselves:"
-	@$(PYTEST) -m "serial and not long"
+	@failed=0; \
+	$(PYTEST) $(PARALLEL) -m "not serial and not long" || failed=1; \
+	echo "Now those that need the machine to themselves:"; \
+	$(PYTEST) -m "serial and not long" || failed=1; \
+	if [ $$failed = 1 ]; then \
+		echo "What failed is tried once more, alone; if it passes now it is a flaky test, to be mended:"; \
+		$(PYTEST) --last-failed --last-failed-no-failures=none -m "not long"; \
+	fi
 
 .PHONY: test-long
 test-long: $(DEV_STAMP) clients ## soaks, the full chaos and the power cuts; takes its time

@@ -19,6 +19,7 @@ from domain.errors import (
     InvalidParts,
     LongshoreError,
     UploadBusy,
+    UploadGone,
     UploadTakenOver,
 )
 from domain.events import EventType
@@ -36,6 +37,8 @@ from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from ports.upload_lock import Lease, UploadLock
 
 _WARM_UPLOADS = 4096
+_ABORT_ATTEMPTS = 3
+_ABORT_PAUSE_SECONDS = 0.1
 
 
 class UploadUseCase:
@@ -159,9 +162,20 @@ class UploadUseCase:
         Raises:
             UploadNotOpen: it is complete; what there is to delete is its file.
         """
-        async with self._opened(principal, upload_id) as (upload, _):
-            upload.check_here(self._clock.now())
-            await self._end(upload, EventType.ABORTED)
+        for attempt in range(_ABORT_ATTEMPTS):
+            try:
+                async with self._opened(principal, upload_id) as (upload, _):
+                    upload.check_here(self._clock.now())
+                    await self._end(upload, EventType.ABORTED)
+                return
+            except UploadBusy:
+                if attempt == _ABORT_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(_ABORT_PAUSE_SECONDS)
+            except UploadGone:
+                if attempt == 0:
+                    raise
+                return  # who came between has done it
 
     async def expire(self, principal: Principal, upload_id: UploadId) -> bool:
         """End the upload if its time has run out; return whether it was so."""

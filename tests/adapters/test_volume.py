@@ -6,6 +6,7 @@ import os
 import resource
 import stat
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -412,14 +413,13 @@ def files_limited_to(size: int) -> Iterator[None]:
 
 
 @pytest.fixture
-def small_filesystem(tmp_path: Path) -> Iterator[Path]:
-    """4 MiB and 700 inodes."""
+def small_filesystem() -> Iterator[Path]:
+    """4 MiB and 200 inodes, outside pytest's own folders: what tidies those up must not meet a mount."""
     if os.geteuid() != 0:
         require("a small filesystem", "only root may mount one")
     mount, umount = require_program("mount"), require_program("umount")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    options = "size=4m,nr_inodes=700,mode=700"
+    folder = Path(tempfile.mkdtemp(prefix="longshore-test-"))
+    options = "size=4m,nr_inodes=200,mode=700"
     done = subprocess.run(
         [mount, "-t", "tmpfs", "-o", options, "longshore-test", str(folder)],
         check=False,
@@ -428,8 +428,11 @@ def small_filesystem(tmp_path: Path) -> Iterator[Path]:
     )
     if done.returncode:
         require("a small filesystem", done.stderr.strip())
-    yield folder
-    subprocess.run([umount, str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run([umount, "--lazy", str(folder)], check=True)
+        folder.rmdir()
 
 
 class TestDisksThatFail:
@@ -482,7 +485,7 @@ class TestDisksThatFail:
             await disk.blobs.check()
         with pytest.raises(StorageFull):
             await disk.chunks.join(C, [(A, MIB)])
-        assert os.pread(os.open(disk.volume.staged_path(A), os.O_RDONLY), MIB, 0) == data[:MIB]
+        assert disk.volume.staged_path(A).read_bytes()[:MIB] == data[:MIB]
         await disk.chunks.discard(B)
         await disk.chunks.discard(C)
         await disk.write(A, source_of(data[MIB : 2 * MIB]), at=MIB)
@@ -567,19 +570,6 @@ class TestCheckpoints:
         assert first.range == ByteRange(0, 8 * MIB)
         source.goes_on.set()
         assert [extent.range async for extent in writing] == [ByteRange(8 * MIB, 8 * MIB + 4)]
-
-    @pytest.mark.parametrize("length", [2 * MIB, None])
-    async def test_what_a_stalled_sender_has_sent_is_recorded_within_a_second(
-        self, disk: Disk, length: int | None
-    ) -> None:
-        source = StalledSource([bytes(MIB), None, bytes(MIB)], length=length)
-        writing = disk.chunks.write(A, at=0, source=source, limit=None, hasher=None)
-        begun = time.monotonic()
-        first = await asyncio.wait_for(anext(writing), 5)
-        assert time.monotonic() - begun < 3
-        assert first.range == ByteRange(0, MIB)
-        source.goes_on.set()
-        assert reach([extent async for extent in writing]) == 2 * MIB
 
     async def test_whoever_turns_away_leaves_nothing_running(self, disk: Disk) -> None:
         source = HangingSource([bytes(8 * MIB)], length=16 * MIB)

@@ -29,8 +29,8 @@ class Body(ByteSource):
         """Whether the core waits for the client right now."""
 
     @abstractmethod
-    def want(self) -> None:
-        """Let the connection go on: the core asks for bytes, or the request is over without any."""
+    def drop(self) -> None:
+        """The request is over: nobody reads any more, whatever still comes."""
 
 
 class RequestBody(Body):
@@ -105,9 +105,11 @@ class RequestBody(Body):
         self._drained = self._loop.create_future()
         return self._drained
 
-    def want(self) -> None:
-        if not self.wanted.done():
-            self.wanted.set_result(None)
+    def drop(self) -> None:
+        self._want()
+        self._end(cut=True)
+        self._blocks.clear()
+        self._held = 0
 
     def feed_eof(self) -> None:
         self._end(cut=False)
@@ -122,12 +124,16 @@ class RequestBody(Body):
         self._wake_reader()
         self._wake_feeder()
 
+    def _want(self) -> None:
+        if not self.wanted.done():
+            self.wanted.set_result(None)
+
     async def _wait_for(self, size: int, patience: float | None = None, *, until: float | None = None) -> None:
         """Return once ``size`` bytes are held or the body has ended.
 
         After ``patience`` seconds one byte is enough, from ``until`` on none is needed.
         """
-        self.want()
+        self._want()
         self._enough = min(size, _HIGH_WATER_BYTES)
         if self._held >= self._enough or self._ended:
             return

@@ -170,8 +170,8 @@ class SocketBody(Body):
         # A thread in a burst waits for the client too; were it not said, a trickle would never be seen.
         return self._readable is not None or self._is_bursting
 
-    def want(self) -> None:
-        """Nothing waits for it: the connection is ours alone."""
+    def drop(self) -> None:
+        """Nothing is held: what still comes is the exchange's to deal with."""
 
     async def read(self, limit: int) -> bytes:
         await self._begin()

@@ -176,7 +176,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         finally:
             self.services.running.discard(self)
             self.services.watchdog.forget(self.body)
-            self.body.want()
+            self.body.drop()
             if reply and reply.closing:
                 await reply.closing()
 

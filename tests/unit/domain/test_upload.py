@@ -23,7 +23,7 @@ from domain.errors import (
     UploadTooLarge,
 )
 from domain.events import EventType
-from domain.ids import BlobKey, OwnerId, UploadId
+from domain.ids import BlobKey, OwnerId, UploadId, file_id_of
 from domain.metadata import Metadata
 from domain.upload import NEXT_STATES, Upload, UploadKind, UploadState
 from domain.upload_policy import UploadPolicy, Usage
@@ -57,7 +57,7 @@ def test_an_upload_lives_from_pending_to_completed() -> None:
     one.assemble()
     file = one.complete(blob_key=BlobKey("k"), now=NOW)
     assert one.state is UploadState.COMPLETED
-    assert (file.id, file.size, file.crc64) == (one.id, 10, crc64nvme(bytes(10)))
+    assert (file.id, file.size, file.crc64) == (file_id_of(one.id), 10, crc64nvme(bytes(10)))
 
 
 def test_no_state_is_left_but_along_the_table() -> None:
