@@ -326,16 +326,17 @@ WAYS = ["large", "chunked", "created with", "form"]
 
 class TestBackpressure:
     @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize(("after_first", "most"), [(False, 14 * MIB), (True, 34 * MIB)])
+    @pytest.mark.parametrize(("after_first", "most"), [(False, 3 * MIB), (True, 20 * MIB)])
     def test_a_storage_that_takes_nothing_slows_its_sender_down(
         self, tmp_path: Path, way: str, after_first: bool, most: int
     ) -> None:
-        """``most``: what the two sockets' buffers hold, and after the first stretch of 8 MiB a second one."""
+        """``most``: what the sockets and the server hold back, and after the first stretch of 8 MiB a second one."""
 
         def gated(server: WebServer) -> GatedStorage:
             return GatedStorage(server.volume, server.rounds, after_first=after_first)
 
         web = WebServer(tmp_path / "volume", storage=gated)
+        web.receive_buffer = 256 * KIB
         with serving(web) as server, Connection(server.port) as wire:
             wire._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 256 * KIB)
             wire.send(heads(server, 512 * MIB)[way])

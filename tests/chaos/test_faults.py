@@ -255,7 +255,7 @@ def test_staged_bytes_that_were_taken_away_are_no_500(tmp_path: Path) -> None:
         staged_file(server.data_dir / "storage", upload).unlink()
         answer = _patch(server, upload, 500_000)
         assert answer.status in (409, 410)
-        assert ask(server.url, "GET", upload.location).status != 200
+        assert ask(server.url, "GET", f"/files/{upload.id}/content").status == 404
 
 
 def test_a_flipped_bit_is_found_by_the_scrub(tmp_path: Path) -> None:

@@ -180,6 +180,7 @@ def test_only_scrubbing_finds_a_flipped_bit(stopped: Path) -> None:
     (blob,) = blobs(stopped)
     content = bytearray(blob.read_bytes())
     content[50_000] ^= 1
+    blob.parent.mkdir(exist_ok=True)
     blob.write_bytes(content)
     assert run_verb("doctor", data_dir=stopped).returncode == 0
     done = run_verb("doctor", "--scrub", data_dir=stopped)
@@ -188,6 +189,7 @@ def test_only_scrubbing_finds_a_flipped_bit(stopped: Path) -> None:
 
 
 def test_the_doctor_finds_a_blob_that_is_no_files(stopped: Path) -> None:
+    (stopped / "storage" / "blobs" / "ab").mkdir(exist_ok=True)
     shutil.copy(blobs(stopped)[0], stopped / "storage" / "blobs" / "ab" / ("ab" * 16))
     time.sleep(0.2)
     done = run_verb("doctor", data_dir=stopped, env=AT_ONCE)
@@ -220,6 +222,7 @@ def test_the_doctor_minds_who_may_look_in(stopped: Path) -> None:
 
 def test_cleanup_removes_staged_bytes_that_belong_to_nobody(stopped: Path) -> None:
     orphan = stopped / "storage" / "staged" / "ab" / ("ab" * 16)
+    orphan.parent.mkdir(exist_ok=True)
     orphan.write_bytes(b"x" * 10)
     time.sleep(0.2)
     found = run_verb("doctor", data_dir=stopped, env=AT_ONCE)
@@ -233,6 +236,7 @@ def test_cleanup_removes_staged_bytes_that_belong_to_nobody(stopped: Path) -> No
 
 def test_cleanup_spares_what_may_be_in_somebodys_hands(stopped: Path) -> None:
     orphan = stopped / "storage" / "staged" / "ab" / ("ab" * 16)
+    orphan.parent.mkdir(exist_ok=True)
     orphan.write_bytes(b"x" * 10)
     assert run_verb("cleanup", data_dir=stopped).returncode == 0
     assert orphan.exists()

@@ -5,6 +5,7 @@ their bytes lie on a volume (or in what else the test gives it).
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,8 @@ class WebServer:
         self.files = DownloadUseCase(unit_of_work=units, blobs=self.blobs)
         self.executor = ThreadPoolExecutor(4, thread_name_prefix="test-body")
         self.port = 0
+        self.receive_buffer: int | None = None
+        """Of each connection; None: the kernel's choice, which may grow to 32 MiB."""
         self.log: list[dict[str, Any]] = []
 
     @property
@@ -135,6 +138,8 @@ class WebServer:
         )
         services.serve_again = server.handle_stream
         (listening,) = bind_sockets(0, "127.0.0.1")
+        if self.receive_buffer:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         server.add_sockets([listening])
         self.port = listening.getsockname()[1]
         ready()

@@ -14,7 +14,8 @@ _CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 5.0
 
-FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# The last one is what asyncpg says when a connection is cut between two steps of its own.
+FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Connected(ABC):

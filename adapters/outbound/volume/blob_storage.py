@@ -54,7 +54,7 @@ class VolumeBlobStorage(BlobStorage, HealthCheck):
 
     async def open(self, key: BlobKey) -> Blob:
         def open_blob() -> VolumeBlob:
-            with translated(), gone_if_missing():
+            with translated(), gone_if_missing(self._volume):
                 fd = os.open(self._volume.blob_path(key), os.O_RDONLY | OPEN_FLAGS)
                 return VolumeBlob(fd, os.fstat(fd).st_size, self._rounds)
 

@@ -151,7 +151,7 @@ class VolumeChunkStorage(ChunkStorage):
             if at == 0:
                 self._volume.make_shard(staged)
                 return os.open(staged, os.O_WRONLY | os.O_CREAT | OPEN_FLAGS, 0o600)
-            with gone_if_missing():
+            with gone_if_missing(self._volume):
                 fd = os.open(staged, os.O_WRONLY | OPEN_FLAGS)
             if os.fstat(fd).st_size < at:
                 os.close(fd)
@@ -171,7 +171,7 @@ class VolumeChunkStorage(ChunkStorage):
 
     def _copy(self, part_id: UploadId, start: int, count: int, upload_id: UploadId, at: int) -> None:
         with translated():
-            with gone_if_missing():
+            with gone_if_missing(self._volume):
                 source = os.open(self._volume.staged_path(part_id), os.O_RDONLY | OPEN_FLAGS)
             try:
                 target = self._open_staged(upload_id, at=at)
@@ -194,7 +194,7 @@ class VolumeChunkStorage(ChunkStorage):
                 fd = os.open(staged, os.O_RDWR | OPEN_FLAGS | (os.O_CREAT if size == 0 else 0), 0o600)
             except FileNotFoundError:
                 # Sealed already, by a call that a crash kept from being recorded?
-                with gone_if_missing():
+                with gone_if_missing(self._volume):
                     if os.stat(blob, follow_symlinks=False).st_size == size:
                         return key
                 raise FileGone("the bytes are not what was received") from None

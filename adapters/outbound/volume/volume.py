@@ -134,9 +134,11 @@ def translated() -> Iterator[None]:
 
 
 @contextmanager
-def gone_if_missing() -> Iterator[None]:
-    """Within ``translated``: a missing file is bytes taken away behind our back."""
+def gone_if_missing(volume: Volume | None = None) -> Iterator[None]:
+    """Within ``translated``: a missing file is bytes taken away behind our back, unless all of ``volume`` is missing."""
     try:
         yield
     except FileNotFoundError as error:
+        if volume is not None and volume.identify() is None:
+            raise StorageUnavailable("the volume is not mounted") from error
         raise FileGone("the bytes are gone") from error
