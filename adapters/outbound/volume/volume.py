@@ -135,7 +135,7 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def gone_if_missing(volume: Volume | None = None) -> Iterator[None]:
-    """Within ``translated``: a missing file is bytes taken away behind our back, unless all of ``volume`` is missing."""
+    """Within ``translated``: a missing file is bytes taken away behind our back, unless all of ``volume`` is."""
     try:
         yield
     except FileNotFoundError as error:
