@@ -7,7 +7,8 @@ const content = readFileSync(path)
 let sent = 0
 const upload = await run(
   content,
-  { urlStorage: new FileUrlStorage(more[0]), storeFingerprintForResuming: true },
+  // In chunks: of one body a fast server may take all before the first report of progress.
+  { urlStorage: new FileUrlStorage(more[0]), storeFingerprintForResuming: true, chunkSize: 4_000_000 },
   {
     pause: (bytesSent) => {
       sent = bytesSent

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.feed import MemoryFeed
-from adapters.outbound.memory.lock import MemoryUploadLock
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes
 from adapters.outbound.system.id_generator import SystemIdGenerator
@@ -30,6 +29,7 @@ from tests.support.clock import StandingClock
 from tests.support.faults import (
     Faults,
     FaultyLedger,
+    FaultyLock,
     FaultyOutbox,
     FaultyStorage,
     FaultyUnitOfWorkFactory,
@@ -48,9 +48,10 @@ class Process:
         self.outbox = FaultyOutbox(deployment.database, deployment.notifier, self.faults)
         self.units = FaultyUnitOfWorkFactory(deployment.database, self.outbox, self.faults)
         self.storage = FaultyStorage(deployment.memory, deployment.clock, self.faults, deployment.modified)
+        self.lock = FaultyLock(deployment.database)
         self.uploads = UploadUseCase(
             unit_of_work=self.units,
-            lock=MemoryUploadLock(deployment.database),
+            lock=self.lock,
             ledger=FaultyLedger(deployment.database, self.faults),
             storage=self.storage,
             notifier=deployment.notifier,

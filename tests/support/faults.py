@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.ledger import MemoryReceivedLedger
+from adapters.outbound.memory.lock import MemoryUploadLock
 from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork
@@ -85,6 +88,20 @@ class Faults:
             return
         self._is_dead = isinstance(error, Died)
         raise error
+
+
+class FaultyLock(MemoryUploadLock):
+    """Its leases are in doubt while it is not ``is_safe``: the process may have slept through their end."""
+
+    is_safe = True
+
+    def hold(self, upload_id: UploadId, *, on_wanted: Callable[[], None]) -> AbstractAsyncContextManager[Lease]:
+        return self._hold_doubtfully(super().hold(upload_id, on_wanted=on_wanted))
+
+    @asynccontextmanager
+    async def _hold_doubtfully(self, holding: AbstractAsyncContextManager[Lease]) -> AsyncGenerator[Lease, None]:
+        async with holding as lease:
+            yield replace(lease, is_safe=lambda: self.is_safe)
 
 
 class FaultyStorage(MemoryChunkStorage):

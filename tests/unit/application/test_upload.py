@@ -153,6 +153,36 @@ class TestCreating:
         await process.begin(1000, BOB)
         assert (await process.begin(200)).length == 200
 
+    async def test_a_length_told_later_counts_against_the_quota_too(self) -> None:
+        process = limited(bytes_=1000)
+        await process.begin(600)
+        upload = await process.begin(None)
+        await process.send(upload.id, b"abc")
+        with pytest.raises(QuotaExceeded):
+            await process.send(upload.id, b"de", at=3, length=401)
+        view = await process.uploads.look_at(ALICE, upload.id)
+        assert (view.length, view.offset) == (None, 3)
+        assert (await process.send(upload.id, b"de", at=3, length=400)).length == 400
+
+    @pytest.mark.parametrize("announced", [True, False])
+    async def test_a_file_by_one_request_over_the_quota_is_not_kept(self, announced: bool) -> None:
+        process = limited(bytes_=1000)
+        await process.begin(600)
+        for size in (401, 400):
+            storing = process.uploads.store(
+                ALICE,
+                source=source_of(bytes(size), announced=announced),
+                metadata=NAME,
+                length=size if announced else None,
+            )
+            if size == 401:
+                with pytest.raises(QuotaExceeded):
+                    await storing
+            else:
+                assert await storing is not None
+        assert [file.size for file in process.deployment.database.files.values()] == [400]
+        assert process.deployment.memory.staged == {}
+
 
 class TestAppending:
     async def test_chunks_follow_one_another_until_the_file_is_whole(
@@ -451,6 +481,23 @@ class TestTakingOver:
         assert (await process.uploads.inspect(ALICE, upload.id)).offset == 4
         with pytest.raises(UploadTakenOver):
             await older
+
+    async def test_those_who_ask_at_the_same_time_all_get_an_answer(self, process: Process) -> None:
+        upload = await process.begin(10)
+        _, older = await hang(process, upload.id, b"0123", announced=10)
+        asking = [process.uploads.inspect(who, upload.id) for who in (ALICE, ALICE, ADMIN, BOB, ALICE)]
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert [getattr(answer, "offset", type(answer)) for answer in answers] == [4, 4, 4, UploadNotFound, 4]
+        with pytest.raises(UploadTakenOver):
+            await older
+
+    async def test_one_who_asks_and_is_gone_leaves_the_others_their_answer(self, process: Process) -> None:
+        upload = await process.begin(10)
+        asking = [asyncio.create_task(process.uploads.inspect(ALICE, upload.id)) for _ in range(3)]
+        await asyncio.sleep(0)
+        asking[0].cancel()
+        _, *answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert [getattr(answer, "offset", answer) for answer in answers] == [0, 0]
 
     async def test_looking_disturbs_nobody(self, process: Process) -> None:
         upload = await process.begin(10)
@@ -889,6 +936,26 @@ class TestFaults:
         with pytest.raises(UploadTakenOver):
             await request
         assert (await two.uploads.look_at(ALICE, upload.id)).offset == 2 * STRETCH
+
+    async def test_nothing_is_written_under_a_lease_in_doubt(self, deployment: Deployment, process: Process) -> None:
+        """A process that was frozen may wake up when another one has the upload."""
+        upload = await process.begin(10)
+        await process.send(upload.id, b"0123")
+        process.lock.is_safe = False
+        with pytest.raises(UploadTakenOver):
+            await process.send(upload.id, b"456789", at=4)
+        assert bytes(deployment.memory.staged[upload.id]) == b"0123"
+        process.lock.is_safe = True
+        assert (await process.send(upload.id, b"456789", at=4)).state is UploadState.COMPLETED
+
+    async def test_nothing_is_written_after_bytes_that_are_lost(self, deployment: Deployment, process: Process) -> None:
+        """Zeros would take their place."""
+        upload = await process.begin(10)
+        await process.send(upload.id, b"0123")
+        del deployment.memory.staged[upload.id]
+        with pytest.raises(FileGone):
+            await process.send(upload.id, b"456789", at=4)
+        assert await offset_of(process, upload.id) == 4
 
     async def test_a_seal_that_failed_is_finished_when_somebody_asks(
         self, deployment: Deployment, process: Process
