@@ -4,6 +4,7 @@ that means harm."""
 import base64
 import hashlib
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -122,6 +123,21 @@ class TestLargeBodies:
         answer = wire.receive("HEAD")
         assert (answer.status, offset_in(answer)) == (200, LARGE)
         assert server.content(url) == data
+
+    @pytest.mark.parametrize("size", [MIB, MIB + 10, MIB + 300 * KIB])
+    def test_nothing_of_the_next_request_is_taken_for_the_body(self, tmp_path: Path, loop: str, size: int) -> None:
+        """Both are in the kernel when the server gets to look at them."""
+        web = WebServer(tmp_path / "volume")
+        web.receive_buffer = 4 * MIB
+        with serving(web, loop) as server:
+            data, url = os.urandom(size), server.begin(size)
+            with Connection(server.port) as wire:
+                request = patch_head(server, url, size) + data + wire.head_bytes("HEAD", url, TUS)
+                server.later(lambda: time.sleep(0.5))
+                wire.send(request)
+                assert offset_in(wire.receive("PATCH")) == size
+                assert offset_in(wire.receive("HEAD")) == size
+            assert server.content(url) == data
 
     def test_many_large_bodies_may_follow_without_waiting(self, server: WebServer, wire: Connection) -> None:
         data, url = os.urandom(5 * MIB), server.begin(5 * MIB)
@@ -244,6 +260,15 @@ class TestRefusals:
         wire.send(patch_head(server, url, size, at=1) + bytes(size))
         time.sleep(0.2)
         assert wire.receive("PATCH").status == 409
+
+    @pytest.mark.parametrize("size", [SHORT, LARGE])
+    def test_a_client_that_reads_only_when_all_is_sent_can_send_it_all(self, tmp_path: Path, size: int) -> None:
+        web = WebServer(tmp_path / "volume")
+        web.receive_buffer = 16 * KIB
+        with serving(web) as server, Connection(server.port) as wire:
+            wire._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * KIB)
+            wire.send(patch_head(server, "/uploads/" + "0" * 32, size) + bytes(size))
+            assert wire.receive("PATCH").status == 404
 
     @pytest.mark.parametrize("size", [SHORT, LARGE])
     def test_nothing_of_a_refused_body_is_taken_for_the_next_request(

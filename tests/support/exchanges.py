@@ -56,6 +56,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 }
 TUS: tuple[Header, ...] = (("Tus-Resumable", "1.0.0"),)
 _MAX_LENGTH = 4 * 1024**3
+_SO_RCVBUFFORCE = 33  # Linux's; Python has no name for it
 
 
 class WebServer:
@@ -119,6 +120,10 @@ class WebServer:
 
         return self.run(calling())
 
+    def later(self, work: Callable[[], object]) -> None:
+        """Let the loop do ``work``, without waiting for it."""
+        self._loop.call_soon_threadsafe(work)
+
     async def serve(self, ready: Callable[[], None], over: Awaitable[Any]) -> None:
         self._loop = asyncio.get_running_loop()
         services = self.services = Services(Authenticator(), RateLimiter(None), Cors([]), self.executor)
@@ -139,7 +144,7 @@ class WebServer:
         services.serve_again = server.handle_stream
         (listening,) = bind_sockets(0, "127.0.0.1")
         if self.receive_buffer:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+            _set_receive_buffer(listening, self.receive_buffer)
         server.add_sockets([listening])
         self.port = listening.getsockname()[1]
         ready()
@@ -187,6 +192,14 @@ def serving(server: WebServer, loop: str = "uvloop") -> Iterator[WebServer]:
             server.close()
     assert not thread.is_alive()
     assert [entry for entry in log if entry["log_level"] in ("error", "critical")] == []
+
+
+def _set_receive_buffer(listening: socket.socket, size: int) -> None:
+    """What connections inherit; root may go beyond what the system allows."""
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
+    except OSError:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
 def patch_head(server: WebServer, url: str, size: int | None, *headers: Header, at: int = 0) -> bytes:
