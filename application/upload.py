@@ -78,10 +78,17 @@ class UploadUseCase:
         metadata: Metadata,
         kind: UploadKind = UploadKind.WHOLE,
         watch_id: str = "",
+        completes_on_request: bool = False,
     ) -> UploadView:
-        """Begin an upload of ``length`` bytes (None: told later); an empty one is complete at once."""
-        upload = await self._begin(principal, self._new(principal, length, metadata, kind=kind, watch_id=watch_id))
-        if upload.is_whole and upload.becomes_file:
+        """Begin an upload of ``length`` bytes (None: told later); an empty one is complete at once.
+
+        ``completes_on_request``: not even the last byte completes it, only the client's word does.
+        """
+        new = self._new(
+            principal, length, metadata, kind=kind, watch_id=watch_id, completes_on_request=completes_on_request
+        )
+        upload = await self._begin(principal, new)
+        if upload.is_ready:
             async with self._or_nothing(principal, upload.id):
                 return await self.inspect(principal, upload.id)
         return UploadView.of(upload)
@@ -126,6 +133,25 @@ class UploadUseCase:
         if taken_over and source.is_cut:
             raise UploadTakenOver("a newer request for this upload took over")
         return view
+
+    async def complete(self, principal: Principal, upload_id: UploadId, *, length: int | None = None) -> UploadView:
+        """Complete an upload at its client's word; said again, it gives the same file.
+
+        ``length``: of the whole file; without it, and where none was announced, what has been received is all.
+
+        Raises:
+            BytesMissing: there are gaps.
+            InconsistentLength: another length was announced, or more bytes have been received.
+        """
+        async with self._opened(principal, upload_id) as (upload, _):
+            upload.check_here(self._clock.now())
+            if upload.state.is_open:
+                if length is None:
+                    length = upload.received.end if upload.length is None else upload.length
+                if upload.declare_length(length, self._policy):
+                    await self._save_length(upload)
+                await self._complete(upload)
+            return UploadView.of(upload)
 
     async def inspect(self, principal: Principal, upload_id: UploadId) -> UploadView:
         """The upload as it stands, after ending whatever request still writes it; finishes what a fault left
@@ -248,6 +274,7 @@ class UploadUseCase:
         kind: UploadKind = UploadKind.WHOLE,
         parts: tuple[str, ...] = (),
         watch_id: str = "",
+        completes_on_request: bool = False,
     ) -> Upload:
         if length is not None:
             self._policy.check_length(length)
@@ -263,6 +290,7 @@ class UploadUseCase:
             kind=kind,
             parts=parts,
             watch_id=watch_id,
+            completes_on_request=completes_on_request,
         )
 
     async def _begin(self, principal: Principal, upload: Upload) -> Upload:
@@ -353,7 +381,7 @@ class UploadUseCase:
         self._notifier.publish(upload.event(EventType.PROGRESS, now))
 
     async def _complete_if_whole(self, upload: Upload) -> None:
-        if upload.is_whole and upload.becomes_file and upload.state.is_open:
+        if upload.is_ready:
             await self._complete(upload)
 
     async def _complete(self, upload: Upload) -> None:

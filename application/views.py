@@ -20,6 +20,7 @@ class UploadView:
     metadata: Metadata
     kind: UploadKind
     parts: tuple[str, ...]
+    completes_on_request: bool
     created_at: datetime
     expires_at: datetime
 
@@ -34,6 +35,7 @@ class UploadView:
             metadata=upload.metadata,
             kind=upload.kind,
             parts=upload.parts,
+            completes_on_request=upload.completes_on_request,
             created_at=upload.created_at,
             expires_at=upload.expires_at,
         )

@@ -11,6 +11,7 @@ LongshoreError
 │   ├── UploadGone (aborted)  ├── UploadExpired           └── FileGone (bytes lost behind our back)
 ├── Conflict                  right request, wrong moment
 │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
+│   ├── BytesMissing          not everything that was announced has been received
 │   └── UploadBusy            the holder did not let go in time
 ├── UploadIsFinal             a joined upload takes no bytes of its own
 ├── TooLarge
@@ -24,6 +25,7 @@ LongshoreError
     ├── StorageFull           ├── StorageUnavailable      └── RepositoryUnavailable
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -106,6 +108,16 @@ class OffsetMismatch(Conflict):
         super().__init__(f"the upload's offset is {expected}, the request began at {actual}")
         self.expected = expected
         self.actual = actual
+
+
+class BytesMissing(Conflict):
+    """``gaps``: the missing stretches, half-open, in order."""
+
+    code = "bytes_missing"
+
+    def __init__(self, gaps: Sequence[tuple[int, int]]) -> None:
+        super().__init__(f"{sum(end - start for start, end in gaps)} bytes are missing")
+        self.gaps = tuple(gaps)
 
 
 class UploadNotOpen(Conflict):

@@ -14,6 +14,7 @@ from enum import StrEnum
 from domain.access import Principal
 from domain.byte_range import Extent, ReceivedRanges
 from domain.errors import (
+    BytesMissing,
     InconsistentLength,
     InvalidParts,
     LengthExceeded,
@@ -97,6 +98,8 @@ class Upload:
     kind: UploadKind = UploadKind.WHOLE
     parts: tuple[str, ...] = ()
     """Of a FINAL upload: its parts, as the client named them."""
+    completes_on_request: bool = False
+    """Whether having all bytes is not enough: the client says when the upload is complete."""
     state: UploadState = UploadState.PENDING
     watch_id: str = ""
     received: ReceivedRanges = field(default_factory=ReceivedRanges)
@@ -113,6 +116,12 @@ class Upload:
     def is_whole(self) -> bool:
         """Whether every announced byte has been received."""
         return self.length is not None and self.received.prefix >= self.length
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be completed now without anybody asking."""
+        told = not self.completes_on_request or self.state in (UploadState.ASSEMBLING, UploadState.FAILED)
+        return told and self.is_whole and self.becomes_file and self.state.is_open
 
     @property
     def awaits_assembly(self) -> bool:
@@ -176,7 +185,7 @@ class Upload:
         before = self.state
         if self.state is UploadState.PENDING:
             self._become(UploadState.RECEIVING)
-        if self.is_whole:
+        if self.is_whole and not self.completes_on_request:
             self._become(UploadState.ASSEMBLING)
         self.updated_at = now
         return Receipt(
@@ -190,7 +199,8 @@ class Upload:
     def assemble(self) -> None:
         """All bytes are there (also none, of an empty file), or a failed assembly is tried again."""
         if not self.is_whole:
-            raise UploadNotOpen("bytes are missing")
+            gaps = self.received.gaps(self.received.end if self.length is None else self.length)
+            raise BytesMissing([(gap.start, gap.end) for gap in gaps])
         self._become(UploadState.ASSEMBLING)
 
     def complete(self, *, blob_key: BlobKey, now: datetime) -> File:

@@ -50,7 +50,7 @@ class UploadRepository(Protocol):
 
     @abstractmethod
     async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
-        """Uploads that become files and have all their bytes, but are not complete: what a crash left."""
+        """Uploads that are ready to be completed and are not: what a crash left."""
 
     @abstractmethod
     async def exists_open(self, upload_id: UploadId) -> bool:

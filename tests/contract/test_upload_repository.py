@@ -201,6 +201,7 @@ async def test_whole_uploads_that_a_crash_left_unfinished_are_listed(process: Pr
             an_upload(received=whole, state=UploadState.FAILED),
             an_upload(length=0),
             an_upload(received=whole, state=UploadState.ASSEMBLING, kind=UploadKind.FINAL),
+            an_upload(received=whole, state=UploadState.ASSEMBLING, completes_on_request=True),
         )
     }
     for upload in (
@@ -209,6 +210,7 @@ async def test_whole_uploads_that_a_crash_left_unfinished_are_listed(process: Pr
         an_upload(received=whole, state=UploadState.ASSEMBLING, kind=UploadKind.PARTIAL),
         an_upload(received=(extent(0, 600), extent(500, 900)), state=UploadState.RECEIVING),
         an_upload(received=whole, length=None, state=UploadState.RECEIVING),
+        an_upload(received=whole, state=UploadState.RECEIVING, completes_on_request=True),
         an_upload(),
     ):
         await added(process, upload)

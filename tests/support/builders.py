@@ -42,6 +42,7 @@ def an_upload(
     state: UploadState = UploadState.PENDING,
     watch_id: str = "",
     received: tuple[Extent, ...] = (),
+    completes_on_request: bool = False,
 ) -> Upload:
     return Upload(
         id=UploadId(id or an_id()),
@@ -56,6 +57,7 @@ def an_upload(
         state=state,
         watch_id=watch_id,
         received=ReceivedRanges(received),
+        completes_on_request=completes_on_request,
     )
 
 

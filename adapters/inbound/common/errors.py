@@ -30,6 +30,7 @@ STATUS: dict[str, int] = {
     # Right request, wrong moment. tus clients retry 409 and 423, and these can all succeed after a new HEAD.
     "conflict": 409,
     "offset_mismatch": 409,
+    "bytes_missing": 409,
     "upload_not_open": 409,
     "upload_taken_over": 409,
     "upload_busy": 423,

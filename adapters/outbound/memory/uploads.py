@@ -123,8 +123,8 @@ class MemoryUploadRepository(UploadRepository):
 
     async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
         found = self._where(lambda upload: upload.becomes_file and upload.state.is_open)
-        whole = [upload for upload in found if upload.is_whole]
-        return sorted(whole, key=lambda upload: (upload.updated_at, upload.id))[:limit]
+        ready = [upload for upload in found if upload.is_ready]
+        return sorted(ready, key=lambda upload: (upload.updated_at, upload.id))[:limit]
 
     async def exists_open(self, upload_id: UploadId) -> bool:
         upload = self._changes.upload(upload_id)

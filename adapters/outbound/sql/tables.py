@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 from domain.upload import OPEN_STATES, UploadKind, UploadState
@@ -82,6 +84,7 @@ uploads = Table(
     Column("length", BigInteger, CheckConstraint("length >= 0", name="length")),
     Column("metadata", Text, nullable=False),
     Column("parts", Text, nullable=False),
+    Column("completes_on_request", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),

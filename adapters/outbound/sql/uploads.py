@@ -106,10 +106,11 @@ class SqlUploadRepository(UploadRepository):
         ranges = received_ranges.c
         size = func.coalesce(func.sum(ranges.range_end - ranges.range_start), 0)
         received = select(size).where(ranges.upload_id == _c.id).scalar_subquery()
-        begun = or_(_c.state == UploadState.ASSEMBLING.value, and_(_c.length.is_not(None), received >= _c.length))
+        by_itself = and_(_c.completes_on_request.is_(False), _c.length.is_not(None), received >= _c.length)
+        begun = or_(_c.state == UploadState.ASSEMBLING.value, by_itself)
         left = select(uploads).where(_IS_OPEN, _c.kind != UploadKind.PARTIAL.value, begun)
         found = await self._load(left.order_by(_c.updated_at, _c.id).limit(limit))
-        return [upload for upload in found if upload.is_whole]
+        return [upload for upload in found if upload.is_ready]
 
     async def exists_open(self, upload_id: UploadId) -> bool:
         return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id, _IS_OPEN)))

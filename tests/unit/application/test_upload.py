@@ -13,6 +13,7 @@ from application.views import UploadView
 from domain.access import Principal
 from domain.checksum import Checksum
 from domain.errors import (
+    BytesMissing,
     ChecksumMismatch,
     FileGone,
     FileNotFound,
@@ -372,6 +373,45 @@ class TestDeferredLength:
         upload = await process.begin(None)
         assert (await process.send(upload.id, b"", length=0)).state is UploadState.COMPLETED
         assert await process.content(upload.id) == b""
+
+
+class TestCompletingOnRequest:
+    """What IETF's Upload-Complete and the chunk API's complete are made of."""
+
+    async def test_the_last_byte_does_not_complete_it(self, process: Process) -> None:
+        upload = await process.uploads.create(ALICE, length=3, metadata=Metadata(), completes_on_request=True)
+        view = await process.send(upload.id, b"abc")
+        assert (view.state, view.file_id) == (UploadState.RECEIVING, None)
+        assert (await process.uploads.inspect(ALICE, upload.id)).state is UploadState.RECEIVING
+        await process.reconcile.run()
+        assert (await process.uploads.look_at(ALICE, upload.id)).state is UploadState.RECEIVING
+
+    async def test_not_even_an_empty_one_is_complete_at_once(self, process: Process) -> None:
+        upload = await process.uploads.create(ALICE, length=0, metadata=Metadata(), completes_on_request=True)
+        assert upload.file_id is None
+        await process.uploads.complete(ALICE, upload.id)
+        assert await process.content(upload.id) == b""
+
+    @pytest.mark.parametrize("announced", [3, None])
+    async def test_its_client_completes_it(self, process: Process, announced: int | None) -> None:
+        upload = await process.uploads.create(ALICE, length=announced, metadata=Metadata(), completes_on_request=True)
+        await process.send(upload.id, b"abc")
+        first = await process.uploads.complete(ALICE, upload.id)
+        again = await process.uploads.complete(ALICE, upload.id)
+        assert first == again and first.length == 3
+        assert await process.content(upload.id) == b"abc"
+
+    async def test_missing_bytes_are_named(self, process: Process) -> None:
+        upload = await process.uploads.create(ALICE, length=5, metadata=Metadata(), completes_on_request=True)
+        await process.send(upload.id, b"abc")
+        with pytest.raises(BytesMissing) as refused:
+            await process.uploads.complete(ALICE, upload.id)
+        assert refused.value.gaps == ((3, 5),)
+
+    async def test_another_length_than_was_announced_is_refused(self, process: Process) -> None:
+        upload = await process.uploads.create(ALICE, length=5, metadata=Metadata(), completes_on_request=True)
+        with pytest.raises(InconsistentLength):
+            await process.uploads.complete(ALICE, upload.id, length=4)
 
 
 class TestChecksums:

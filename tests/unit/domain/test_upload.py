@@ -8,6 +8,7 @@ from domain.access import Principal, user
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import crc64nvme
 from domain.errors import (
+    BytesMissing,
     InconsistentLength,
     InvalidParts,
     LengthExceeded,
@@ -82,7 +83,7 @@ def test_no_state_is_left_but_along_the_table() -> None:
 
 
 def test_an_upload_with_missing_bytes_is_not_assembled() -> None:
-    with pytest.raises(UploadNotOpen):
+    with pytest.raises(BytesMissing):
         upload().assemble()
 
 
