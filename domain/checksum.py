@@ -112,9 +112,8 @@ def _powers() -> list[int]:
 _POWERS = _powers()
 
 
-@lru_cache(maxsize=1024)
 def _shift(size: int) -> int:
-    """x^(8 * size): the factor that ``size`` further bytes put before a CRC. Sizes recur, so they are kept."""
+    """x^(8 * size): the factor that ``size`` further bytes put before a CRC."""
     factor = _ONE
     for bit, power in enumerate(_POWERS):
         if size >> bit & 1:
@@ -122,6 +121,25 @@ def _shift(size: int) -> int:
     return factor
 
 
+@lru_cache(maxsize=16)
+def _shift_tables(size: int) -> list[list[int]]:
+    """What ``_shift(size)`` makes of each byte of a CRC, the highest first. Chunk sizes recur, so they are kept."""
+    row, tables = _shift(size), []
+    for _ in range(8):
+        table = [0] * 256
+        rows = []
+        for _ in range(8):
+            rows.append(row)
+            row = (row >> 1) ^ (_POLYNOMIAL if row & 1 else 0)
+        for value in range(1, 256):
+            lowest = value & -value
+            table[value] = table[value ^ lowest] ^ rows[8 - lowest.bit_length()]
+        tables.append(table)
+    return tables
+
+
 def crc64nvme_combine(first: int, second: int, second_size: int) -> int:
     """The CRC of two stretches one after the other, from the CRC of each; microseconds for any size."""
-    return _multiply(_shift(second_size), first) ^ second
+    for table, byte in zip(_shift_tables(second_size), first.to_bytes(8, "big"), strict=True):
+        second ^= table[byte]
+    return second

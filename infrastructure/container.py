@@ -32,9 +32,11 @@ from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
-from adapters.outbound.volume.chunk_storage import Durability, VolumeChunkStorage
+from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
+from adapters.outbound.volume.writer import ChunkWriter
 from application.cleanup import CleanupUseCase
 from application.download import DownloadUseCase
 from application.health import HealthUseCase
@@ -96,9 +98,9 @@ class Container(containers.DeclarativeContainer):
     ledger = providers.Singleton(SqlReceivedLedger, database)
     volume = providers.Singleton(Volume, providers.Callable(Path, of.storage_path))
     rounds = providers.Singleton(Rounds, "volume")
-    chunk_storage = providers.Singleton(
-        VolumeChunkStorage, volume, rounds, durability=providers.Callable(Durability, of.durability)
-    )
+    durability = providers.Callable(Durability, of.durability)
+    chunk_writer = providers.Singleton(ChunkWriter, volume, durability)
+    chunk_storage = providers.Singleton(VolumeChunkStorage, volume, rounds, durability=durability, writer=chunk_writer)
     blob_storage = providers.Singleton(VolumeBlobStorage, volume, rounds)
 
     # Use cases

@@ -37,7 +37,9 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
     async with AsyncExitStack() as stack:
         database = container.database()
         stack.push_async_callback(database.close)
+        stack.callback(container.chunk_storage().close)
         stack.callback(container.rounds().close)
+        stack.callback(container.chunk_writer().close)
         try:
             await _bring_up_to_date(database, settings)
             await _prepare_volume(container)

@@ -19,10 +19,11 @@ from pathlib import Path
 import pytest
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut
-from adapters.outbound.volume import chunk_storage
+from adapters.outbound.volume import chunk_storage, staging
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
-from adapters.outbound.volume.chunk_storage import VolumeChunkStorage, write_all
+from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.staging import write_all
 from adapters.outbound.volume.volume import Volume, WrongVolume, gone_if_missing, translated
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Checksum
@@ -53,6 +54,10 @@ class Disk:
         self.blobs = VolumeBlobStorage(self.volume, self.rounds)
         self.storages = Storages(self.chunks, self.blobs, self.blobs)
 
+    def close(self) -> None:
+        self.chunks.close()
+        self.rounds.close()
+
     async def write(self, upload_id: UploadId, source: ByteSource, at: int = 0) -> list[Extent]:
         writing = self.chunks.write(upload_id, at=at, source=source, limit=None, hasher=None)
         return [extent async for extent in writing]
@@ -62,7 +67,7 @@ class Disk:
 def disk(tmp_path: Path) -> Iterator[Disk]:
     disk = Disk(tmp_path / "volume")
     yield disk
-    disk.rounds.close()
+    disk.close()
 
 
 @pytest.fixture
@@ -382,7 +387,7 @@ class TestCopying:
         target = os.open(tmp_path / "whole", os.O_RDWR | os.O_CREAT)
         try:
             write_all(source, data, 0)
-            chunk_storage._copy_range(source, 5, target, 10, len(data) - 5)
+            staging._copy_range(source, 5, target, 10, len(data) - 5)
             assert os.pread(target, len(data), 10) == data[5:]
         finally:
             os.close(source)
@@ -479,7 +484,7 @@ class TestDisksThatFail:
             await disk.storages.write(A, data, announced=announced)
         await disk.storages.write(A, data, announced=announced)
         assert await disk.storages.sealed(A, size) == data
-        disk.rounds.close()
+        disk.close()
 
     async def test_what_was_durable_before_the_disk_filled_up_stays(self, small_filesystem: Path) -> None:
         disk = Disk(small_filesystem)
@@ -499,7 +504,7 @@ class TestDisksThatFail:
         await disk.chunks.discard(C)
         await disk.write(A, source_of(data[MIB : 2 * MIB]), at=MIB)
         assert await disk.storages.sealed(A, 2 * MIB) == data[: 2 * MIB]
-        disk.rounds.close()
+        disk.close()
 
     async def test_a_disk_without_inodes_is_full(self, small_filesystem: Path) -> None:
         disk = Disk(small_filesystem)
@@ -510,7 +515,7 @@ class TestDisksThatFail:
         await disk.chunks.discard(ids[0])
         await disk.write(A, source_of(b"abc"))
         assert await disk.storages.sealed(A, 3) == b"abc"
-        disk.rounds.close()
+        disk.close()
 
     @pytest.mark.usefixtures("no_descriptor_left")
     @pytest.mark.parametrize("size", [1000, 300 * 1024, 9 * MIB])
@@ -518,7 +523,7 @@ class TestDisksThatFail:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
     ) -> None:
         disk = Disk(tmp_path / "volume")
-        sync = chunk_storage._fdatasync
+        sync = staging._fdatasync
         failed: list[int] = []
 
         def fail_once(fd: int) -> None:
@@ -527,7 +532,7 @@ class TestDisksThatFail:
                 raise OSError(errno.EIO, "the pages are lost")
             sync(fd)
 
-        monkeypatch.setattr(chunk_storage, "_fdatasync", fail_once)
+        monkeypatch.setattr(staging, "_fdatasync", fail_once)
         data = os.urandom(size)
         counted: list[Extent] = []
         with pytest.raises(StorageUnavailable):
@@ -536,7 +541,7 @@ class TestDisksThatFail:
         assert counted == []
         await disk.storages.write(A, data)
         assert await disk.storages.sealed(A, size) == data
-        disk.rounds.close()
+        disk.close()
 
     async def test_a_seal_whose_fsync_fails_seals_nothing(self, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
         await disk.storages.write(A, b"abc")
@@ -545,7 +550,7 @@ class TestDisksThatFail:
             raise OSError(errno.EIO, "the pages are lost")
 
         with monkeypatch.context() as patch, pytest.raises(StorageUnavailable):
-            patch.setattr(chunk_storage, "_fdatasync", fail)
+            patch.setattr(staging, "_fdatasync", fail)
             await disk.chunks.seal(A, size=3)
         assert not disk.volume.blob_path(KEY).exists()
         assert await disk.storages.sealed(A, 3) == b"abc"
@@ -614,7 +619,7 @@ class TestLateWrites:
         await asyncio.sleep(0.05)
         assert await disk.storages.read(key, size) == b"y" * size
         assert not disk.volume.staged_path(A).exists()
-        disk.rounds.close()
+        disk.close()
 
     @pytest.mark.usefixtures("no_descriptor_left")
     @pytest.mark.parametrize("size", [1000, 300 * 1024])
@@ -622,7 +627,7 @@ class TestLateWrites:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
     ) -> None:
         disk = Disk(tmp_path / "volume")
-        gate = Gate(monkeypatch, chunk_storage, "_fdatasync")
+        gate = Gate(monkeypatch, staging, "_fdatasync")
         request = asyncio.create_task(disk.write(A, source_of(b"x" * size)))
         await gate.is_reached()
         request.cancel()
@@ -631,7 +636,7 @@ class TestLateWrites:
         gate.open()
         with pytest.raises(asyncio.CancelledError):
             await request
-        disk.rounds.close()
+        disk.close()
 
     @pytest.mark.usefixtures("no_descriptor_left")
     @pytest.mark.parametrize("what", ["a blob", "an upload"])
@@ -651,7 +656,7 @@ class TestLateWrites:
                 await request
             gate.open()
             await disk.rounds.run(lambda: None)
-        disk.rounds.close()
+        disk.close()
         await asyncio.sleep(0)
 
     async def test_a_cancelled_seal_is_done_or_not_begun(self, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,12 +154,15 @@ class WebServer:
             exchange.cut()
         await server.close_all_connections()
         services.watchdog.close()
+        services.lanes.close()
         while services.running:  # noqa: ASYNC110 -- they leave the set by themselves
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.02)
 
     def close(self) -> None:
         self.executor.shutdown()
+        if isinstance(self.chunks, VolumeChunkStorage):
+            self.chunks.close()
         self.rounds.close()
 
 

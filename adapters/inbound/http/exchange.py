@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from weakref import WeakSet
 
 import structlog
@@ -35,6 +35,9 @@ from adapters.inbound.http.cors import Cors
 from adapters.inbound.http.sending import FileSlice
 from domain.access import STRANGER, Principal
 from domain.errors import LongshoreError, Unavailable
+
+if TYPE_CHECKING:
+    from adapters.inbound.http.lanes import Lanes
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +105,9 @@ class Services:
     cors: Cors
     executor: Executor
     serve_again: Callable[[IOStream, Any], None] = lambda stream, _: stream.close()
-    """Takes a connection that was detached for one request back for the next ones."""
+    """The server's own way to begin with a connection."""
+    lanes: "Lanes" = field(init=False)
+    """Where detached connections wait for their next request; the router sets it up."""
     watchdog: BodyWatchdog = field(default_factory=BodyWatchdog)
     running: "set[RunningExchange]" = field(default_factory=set)
     ended: "WeakSet[IOStream]" = field(default_factory=WeakSet)
@@ -112,6 +117,10 @@ class Services:
     def next_request_id(self) -> str:
         """Unique for long enough to find a request in the logs; no secret."""
         return f"{_PROCESS}-{next(_NUMBERS):x}"
+
+    def take_back(self, stream: IOStream, address: object) -> None:
+        """Let Tornado serve what comes next on a connection that was detached from it."""
+        self.serve_again(stream, address)
 
     def drain(self) -> None:
         """From now on only requests that run already are served."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
@@ -16,6 +17,7 @@ from adapters.inbound.http.exchange import Exchange, Reply, RunningExchange, Ser
 from adapters.inbound.http.files import Files
 from adapters.inbound.http.form import Form
 from adapters.inbound.http.health import Health
+from adapters.inbound.http.lanes import Lane, Lanes
 from adapters.inbound.http.streaming import StreamingExchange
 from adapters.inbound.http.tus import VERSION, Tus
 
@@ -23,6 +25,7 @@ from adapters.inbound.http.tus import VERSION, Tus
 _TUS = {"Tus-Resumable": VERSION}
 
 Handler = Callable[..., Awaitable[Reply]]
+AnyExchange = TypeVar("AnyExchange", bound=RunningExchange)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +56,42 @@ class ExchangeRouter(Router):
         self._paths = paths
         self._services = services
         self._application = application
+        services.lanes = Lanes(self.follow, services.take_back)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> HTTPMessageDelegate | None:
         if isinstance(request.connection, HTTP1Connection) and request.connection.stream in self._services.ended:
             # RFC 9112 §9.6: no further requests are processed, whether smuggled in or sent too early.
             return HTTPMessageDelegate()
+        path, groups = self._path_of(request)
+        if path is None:
+            return self._application.find_handler(request)
+        is_detached = is_worth_detaching(request, sends_files=path.sends_files)
+        return self._exchange(DetachedExchange if is_detached else StreamingExchange, request, path, groups)
+
+    def follow(self, lane: Lane, request: HTTPServerRequest) -> bool:
+        """Begin an exchange with the next request of a detached connection; whether the path is an exchange's."""
+        path, groups = self._path_of(request)
+        if path is None:
+            return False
+        self._exchange(DetachedExchange, request, path, groups).follow(lane)
+        return True
+
+    def _path_of(self, request: HTTPServerRequest) -> tuple[Path | None, tuple[str, ...]]:
         for path in self._paths:
             if found := path.pattern.fullmatch(request.path):
-                groups = found.groups()
-                kind: type[RunningExchange] = (
-                    DetachedExchange if is_worth_detaching(request, sends_files=path.sends_files) else StreamingExchange
-                )
-                return kind(
-                    request,
-                    partial(path.dispatch, groups=groups),
-                    self._services,
-                    is_public=path.is_public,
-                    standing_headers=path.standing_headers,
-                )
-        return self._application.find_handler(request)
+                return path, found.groups()
+        return None, ()
+
+    def _exchange(
+        self, kind: type[AnyExchange], request: HTTPServerRequest, path: Path, groups: tuple[str, ...]
+    ) -> AnyExchange:
+        return kind(
+            request,
+            partial(path.dispatch, groups=groups),
+            self._services,
+            is_public=path.is_public,
+            standing_headers=path.standing_headers,
+        )
 
 
 def exchange_paths(tus: Tus, files: Files, form: Form, health: Health) -> list[Path]:

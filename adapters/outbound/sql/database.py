@@ -79,11 +79,14 @@ class Database(HealthCheck):
         if self._gate is None:
             yield
             return
-        try:
-            async with asyncio.timeout(BUSY_SECONDS):
-                await self._gate.acquire()
-        except TimeoutError:
-            raise RepositoryUnavailable("the database is busy") from None
+        if self._gate.locked():
+            try:
+                async with asyncio.timeout(BUSY_SECONDS):
+                    await self._gate.acquire()
+            except TimeoutError:
+                raise RepositoryUnavailable("the database is busy") from None
+        else:
+            await self._gate.acquire()  # at once: a timer would cost more than the lock
         try:
             yield
         finally:

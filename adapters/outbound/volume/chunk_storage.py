@@ -1,24 +1,20 @@
 """Staged uploads on a volume: bytes go straight to their place, and sealing is a rename."""
 
 import asyncio
-import errno
 import os
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
-from datetime import UTC, datetime
-from enum import StrEnum
+from contextlib import aclosing, suppress
 from functools import partial
-from pathlib import Path
 
 from awscrt.checksums import crc64nvme
 
 from adapters.outbound.volume.rounds import Rounds
-from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
+from adapters.outbound.volume.staging import Durability, Staging
+from adapters.outbound.volume.volume import Volume, translated
+from adapters.outbound.volume.writer import ChunkWriter
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Buffer, Hasher
-from domain.errors import FileGone, UploadNotFound
-from domain.ids import BlobKey, UploadId, parse_upload_id
+from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 from ports.chunk_storage import ChunkStorage, Staged, check_permit
 
@@ -26,24 +22,31 @@ _CHECKPOINT_BYTES = 8 * 1024 * 1024
 _CHECKPOINT_SECONDS = 1.0
 _SMALL_BODY_BYTES = 256 * 1024
 _COPY_BYTES = 64 * 1024 * 1024
-_KNOWN_ENTRIES = 16 * 1024
-
-
-class Durability(StrEnum):
-    """When bytes are forced to the medium: before every answer, before completion's only, or never."""
-
-    ACK = "ack"
-    COMPLETE = "complete"
-    NONE = "none"
+_CLOSE_IDLE_SECONDS = 5.0
 
 
 class VolumeChunkStorage(ChunkStorage):
-    def __init__(self, volume: Volume, rounds: Rounds, *, durability: Durability = Durability.ACK) -> None:
-        self._volume = volume
+    """``writer``: takes the small chunks where many come at once; without it threads write them too."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        rounds: Rounds,
+        *,
+        durability: Durability = Durability.ACK,
+        writer: ChunkWriter | None = None,
+    ) -> None:
+        self._staging = Staging(volume, durability)
         self._rounds = rounds
-        self._durability = durability
-        # Uploads whose folder entry this process has made durable.
-        self._known_entries: OrderedDict[UploadId, None] = OrderedDict()
+        self._writer = writer
+        self._small_writes = 0
+        self._closing_idle: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """Let go of all files; call it when nothing is written any more."""
+        if self._closing_idle is not None:
+            self._closing_idle.cancel()
+        self._staging.files.close_idle(seconds=0.0)
 
     async def write(
         self,
@@ -58,7 +61,7 @@ class VolumeChunkStorage(ChunkStorage):
         if source.length is not None and source.length <= _SMALL_BODY_BYTES:
             data = await source.gather(source.length if limit is None else min(limit, source.length))
             if data:
-                yield await self._rounds.run_to_end(partial(self._write_small, upload_id, at, data, hasher, permit))
+                yield await self._write_small(upload_id, at, data, hasher, partial(check_permit, permit))
             return
         async with aclosing(self._pour(upload_id, at, source, limit, partial(_Observer, hasher, permit))) as stretches:
             async for extent in stretches:
@@ -71,31 +74,67 @@ class VolumeChunkStorage(ChunkStorage):
             while start < size:
                 count = min(size - start, _COPY_BYTES)
                 # One slice a job: a copy of any size leaves the threads to others in between.
-                await self._rounds.run_to_end(partial(self._copy, part_id, start, count, upload_id, at))
+                await self._rounds.run_to_end(partial(self._staging.copy, part_id, start, count, upload_id, at))
                 start += count
                 at += count
 
     async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
-        return await self._rounds.run_to_end(lambda: self._seal(upload_id, size))
+        return await self._rounds.run_to_end(partial(self._staging.seal, upload_id, size))
 
     async def discard(self, upload_id: UploadId) -> None:
-        def unlink() -> None:
-            with translated():
-                self._volume.staged_path(upload_id).unlink(missing_ok=True)
-
-        self._known_entries.pop(upload_id, None)
-        await self._rounds.run_to_end(unlink)
+        await self._rounds.run_to_end(partial(self._staging.discard, upload_id))
 
     async def staged(self) -> AsyncIterator[Staged]:
-        for shard in await self._rounds.run(partial(_entries, self._volume.staged)):
-            for found in await self._rounds.run(partial(self._list_shard, shard)):
-                yield found
+        for shard in await self._rounds.run(self._staging.shards):
+            for upload_id, modified_at in await self._rounds.run(partial(self._staging.list_shard, shard)):
+                yield Staged(upload_id, modified_at)
+
+    async def _write_small(
+        self, upload_id: UploadId, at: int, data: bytes, hasher: Hasher | None, check: Callable[[], None]
+    ) -> Extent:
+        self._small_writes += 1
+        try:
+            if hasher is not None or not await self._write_beside(upload_id, at, data, check):
+                await self._rounds.run_to_end(partial(self._write_here, upload_id, at, data, hasher, check))
+                self._close_idle_later()
+        finally:
+            self._small_writes -= 1
+        return Extent(ByteRange(at, at + len(data)), crc64nvme(data))
+
+    async def _write_beside(self, upload_id: UploadId, at: int, data: bytes, check: Callable[[], None]) -> bool:
+        if self._writer is None:
+            return False
+        if not self._writer.is_ready:
+            self._writer.consider(self._small_writes)
+            return False
+        check()
+        return await self._writer.write(upload_id, at, data)
+
+    def _write_here(
+        self, upload_id: UploadId, at: int, data: bytes, hasher: Hasher | None, check: Callable[[], None]
+    ) -> None:
+        if hasher:
+            hasher.update(data)
+        self._staging.write(upload_id, at, data, check)
+
+    def _close_idle_later(self) -> None:
+        if self._closing_idle is None:
+            loop = asyncio.get_running_loop()
+            self._closing_idle = loop.call_later(_CLOSE_IDLE_SECONDS, self._close_idle)
+
+    def _close_idle(self) -> None:
+        """Away from the loop: closing the last descriptor of a large deleted file takes time."""
+        self._closing_idle = None
+        with suppress(RuntimeError):  # the rounds are over: the process ends
+            self._rounds.begin(self._staging.files.close_idle)
+            if len(self._staging.files):
+                self._close_idle_later()
 
     async def _pour(
         self, upload_id: UploadId, at: int, source: ByteSource, limit: int | None, observer: Callable[[], "_Observer"]
     ) -> AsyncGenerator[Extent, None]:
         """One stretch is made durable, and told of, while the next one arrives."""
-        fd = await self._rounds.run(lambda: self._open_staged(upload_id, at=at), undo=os.close)
+        fd = await self._rounds.run(partial(self._staging.open, upload_id, at=at), undo=os.close)
         pouring: asyncio.Task[int] | None = None
         syncing: asyncio.Task[Extent] | None = None
         left = limit
@@ -123,114 +162,8 @@ class VolumeChunkStorage(ChunkStorage):
             os.close(fd)
 
     async def _make_durable(self, upload_id: UploadId, fd: int, extent: Extent) -> Extent:
-        if self._durability is Durability.ACK:
-            await self._rounds.run_to_end(lambda: self._sync(upload_id, fd))
+        await self._rounds.run_to_end(partial(self._staging.sync, upload_id, fd))
         return extent
-
-    def _write_small(
-        self, upload_id: UploadId, at: int, data: bytes, hasher: Hasher | None, permit: Callable[[], bool]
-    ) -> Extent:
-        if hasher:
-            hasher.update(data)
-        extent = Extent(ByteRange(at, at + len(data)), crc64nvme(data))
-        fd = self._open_staged(upload_id, at=at)
-        try:
-            check_permit(permit)
-            with translated():
-                write_all(fd, data, at)
-            if self._durability is Durability.ACK:
-                self._sync(upload_id, fd)
-        finally:
-            os.close(fd)
-        return extent
-
-    def _open_staged(self, upload_id: UploadId, *, at: int) -> int:
-        """To write from byte ``at`` on: what was received before must still be there, or zeros would take its place."""
-        with translated():
-            staged = self._volume.staged_path(upload_id)
-            if at == 0:
-                self._volume.make_shard(staged)
-                return os.open(staged, os.O_WRONLY | os.O_CREAT | OPEN_FLAGS, 0o600)
-            with gone_if_missing(self._volume):
-                fd = os.open(staged, os.O_WRONLY | OPEN_FLAGS)
-            if os.fstat(fd).st_size < at:
-                os.close(fd)
-                raise FileGone("the bytes are not what was received")
-            return fd
-
-    def _sync(self, upload_id: UploadId, fd: int) -> None:
-        with translated():
-            # If this fails the kernel may have dropped the pages: the bytes are not counted and the descriptor
-            # is closed, so they will be written anew.
-            _fdatasync(fd)
-            if upload_id not in self._known_entries:
-                sync_folder(self._volume.staged_path(upload_id).parent)
-                self._known_entries[upload_id] = None
-                if len(self._known_entries) > _KNOWN_ENTRIES:
-                    self._known_entries.popitem(last=False)
-
-    def _copy(self, part_id: UploadId, start: int, count: int, upload_id: UploadId, at: int) -> None:
-        with translated():
-            with gone_if_missing(self._volume):
-                source = os.open(self._volume.staged_path(part_id), os.O_RDONLY | OPEN_FLAGS)
-            try:
-                target = self._open_staged(upload_id, at=at)
-                try:
-                    _copy_range(source, start, target, at, count)
-                    if self._durability is Durability.ACK:
-                        self._sync(upload_id, target)
-                finally:
-                    os.close(target)
-            finally:
-                os.close(source)
-
-    def _seal(self, upload_id: UploadId, size: int) -> BlobKey:
-        key = BlobKey(upload_id)
-        staged, blob = self._volume.staged_path(upload_id), self._volume.blob_path(key)
-        with translated():
-            if size == 0:
-                self._volume.make_shard(staged)  # nothing was ever written
-            try:
-                fd = os.open(staged, os.O_RDWR | OPEN_FLAGS | (os.O_CREAT if size == 0 else 0), 0o600)
-            except FileNotFoundError:
-                # Sealed already, by a call that a crash kept from being recorded?
-                with gone_if_missing(self._volume):
-                    if os.stat(blob, follow_symlinks=False).st_size == size:
-                        return key
-                raise FileGone("the bytes are not what was received") from None
-            try:
-                held = os.fstat(fd).st_size
-                if held < size:
-                    raise FileGone("the bytes are not what was received")
-                if held > size:
-                    os.ftruncate(fd, size)
-                if self._durability is not Durability.NONE:
-                    _fdatasync(fd)
-            finally:
-                os.close(fd)
-            self._volume.make_shard(blob)
-            os.rename(staged, blob)
-            if self._durability is not Durability.NONE:
-                sync_folder(blob.parent)
-                sync_folder(staged.parent)
-        return key
-
-    def _list_shard(self, shard: str) -> list[Staged]:
-        found = []
-        with translated(), os.scandir(self._volume.staged / shard) as entries:
-            for entry in entries:
-                try:
-                    upload_id = parse_upload_id(entry.name)
-                    modified = entry.stat(follow_symlinks=False).st_mtime
-                except (UploadNotFound, FileNotFoundError):
-                    continue  # not one of ours; sealed or discarded meanwhile
-                found.append(Staged(upload_id, datetime.fromtimestamp(modified, UTC)))
-        return found
-
-
-def _entries(folder: Path) -> list[str]:
-    with translated():
-        return sorted(os.listdir(folder))
 
 
 async def _pour_stretch(source: ByteSource, fd: int, at: int, left: int | None, check: "_Observer") -> int:
@@ -259,35 +192,3 @@ class _Observer:
         self.crc64 = crc64nvme(data, self.crc64)
         if self._hasher:
             self._hasher.update(data)
-
-
-# macOS has no fdatasync in its os module.
-_fdatasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
-
-
-def write_all(fd: int, data: Buffer, at: int) -> None:
-    """``pwrite`` until everything is written: it may write less than asked."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, at)
-        view, at = view[written:], at + written
-
-
-def _copy_range(source: int, start: int, target: int, at: int, count: int) -> None:
-    """Within the kernel where it can (on some filesystems without moving a byte), else through a buffer."""
-    try:
-        while count:
-            copied = os.copy_file_range(source, target, count, start, at)
-            if not copied:
-                raise FileGone("a part is shorter than it was")
-            start, at, count = start + copied, at + copied, count - copied
-    except (AttributeError, OSError) as error:
-        unsupported = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
-        if isinstance(error, OSError) and error.errno not in unsupported:
-            raise
-        while count:
-            data = os.pread(source, min(count, 1024 * 1024), start)
-            if not data:
-                raise FileGone("a part is shorter than it was") from None
-            write_all(target, data, at)
-            start, at, count = start + len(data), at + len(data), count - len(data)

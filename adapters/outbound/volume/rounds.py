@@ -62,21 +62,22 @@ class Rounds:
 
     async def run(self, work: Callable[[], Result], *, undo: Callable[[Result], object] | None = None) -> Result:
         """Run ``work`` in a thread. A cancelled caller's work is done all the same; then ``undo`` gets its result."""
-        return await self._begin(work, undo).future
+        return await self.begin(work, undo).future
 
     async def run_to_end(self, work: Callable[[], Result]) -> Result:
         """As ``run``, but a cancelled caller too goes on only when the work is done.
 
         For what is written: once its caller has given the lease back, nothing of it may come late.
         """
-        job = self._begin(work, None)
+        job = self.begin(work)
         try:
             return await job.future
         except asyncio.CancelledError:
             await job.wait()
             raise
 
-    def _begin(self, work: Callable[[], Result], undo: Callable[[Result], object] | None) -> _Job[Result]:
+    def begin(self, work: Callable[[], Result], undo: Callable[[Result], object] | None = None) -> _Job[Result]:
+        """Have ``work`` done, whether or not anybody waits for it."""
         loop = asyncio.get_running_loop()
         job = _Job(work, loop.create_future(), undo)
         with self._something_waits:

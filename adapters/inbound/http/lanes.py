@@ -1,0 +1,139 @@
+"""Connections that send chunk after chunk: between two of them nobody but us looks at the socket.
+
+A lane takes the narrow case alone: a PATCH whose whole head has arrived, with a Content-Length and nothing that needs
+a second thought. It looks before it takes (``MSG_PEEK``), so whatever else comes is still in the socket when the
+connection goes back to Tornado, which knows all of HTTP. What it takes is parsed by Tornado's own functions.
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, parse_request_start_line
+from tornado.iostream import IOStream
+
+_HEAD_BYTES = 4096
+_IDLE_SECONDS = 5.0
+_MAX_DIGITS = 15
+_OFFSET = re.compile(rb"\r\nUpload-Offset: ?([0-9]+)\r\n", re.IGNORECASE)
+_LENGTH = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_SECOND_THOUGHTS = ("Transfer-Encoding", "Expect", "Upgrade", "Content-Encoding")
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """``context``: who is at the other end, as Tornado keeps it for all requests of a connection."""
+
+    socket: socket.socket
+    context: object
+    since: float = 0.0
+    request: HTTPServerRequest | None = None
+    """The last one that was parsed here."""
+    before: bytes = b""
+    after: bytes = b""
+    """That request's head without the digits of its Upload-Offset: the next one mostly differs in nothing else."""
+
+
+class Lanes:
+    """``follow`` takes the request that came on a lane, or says no; ``give_back`` serves the connection otherwise."""
+
+    def __init__(
+        self, follow: Callable[[Lane, HTTPServerRequest], bool], give_back: Callable[[IOStream, object], None]
+    ) -> None:
+        self._follow = follow
+        self._give_back = give_back
+        self._waiting: dict[Lane, None] = {}  # the longest so first
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    def wait(self, lane: Lane) -> None:
+        """Follow the lane's next request, when it comes."""
+        if self._is_closed:
+            lane.socket.close()
+            return
+        loop = asyncio.get_running_loop()
+        lane.since = loop.time()
+        self._waiting[lane] = None
+        loop.add_reader(lane.socket.fileno(), self._look, lane)
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(_IDLE_SECONDS, self._sweep)
+
+    def close(self) -> None:
+        """Close every connection that waits, or comes to wait."""
+        self._is_closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for lane in list(self._waiting):
+            self._forget(lane)
+            lane.socket.close()
+
+    def _look(self, lane: Lane) -> None:
+        self._forget(lane)
+        try:
+            seen = lane.socket.recv(_HEAD_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            self.wait(lane)
+            return
+        except OSError:
+            seen = b""
+        if not seen:
+            lane.socket.close()
+            return
+        head = seen[: seen.find(b"\r\n\r\n") + 4]
+        request = _like_the_last(head, lane) or _plain_chunk(head, lane)
+        if request is None or not self._follow(lane, request):
+            self._return(lane)
+
+    def _return(self, lane: Lane) -> None:
+        self._give_back(IOStream(lane.socket), getattr(lane.context, "address", None))
+
+    def _forget(self, lane: Lane) -> None:
+        del self._waiting[lane]
+        asyncio.get_running_loop().remove_reader(lane.socket.fileno())
+
+    def _sweep(self) -> None:
+        """Silent connections are Tornado's to time out."""
+        loop = asyncio.get_running_loop()
+        self._sweeping = None
+        until = loop.time() - _IDLE_SECONDS
+        for lane in [lane for lane in self._waiting if lane.since <= until]:
+            self._forget(lane)
+            self._return(lane)
+        if self._waiting:
+            self._sweeping = loop.call_later(_IDLE_SECONDS, self._sweep)
+
+
+def _like_the_last(head: bytes, lane: Lane) -> HTTPServerRequest | None:
+    if lane.request is None or not (head.startswith(lane.before) and head.endswith(lane.after)):
+        return None
+    digits = head[len(lane.before) : -len(lane.after)]
+    if not digits.isdigit() or len(digits) > _MAX_DIGITS:
+        return None
+    lane.socket.recv(len(head))
+    lane.request.headers["Upload-Offset"] = digits.decode()
+    return lane.request
+
+
+def _plain_chunk(head: bytes, lane: Lane) -> HTTPServerRequest | None:
+    """The request, its head taken from the socket; None for anything that is not plain, which stays where it is."""
+    if not head.startswith(b"PATCH /"):
+        return None
+    line, _, rest = head.decode("latin-1").partition("\r\n")
+    try:
+        start_line = parse_request_start_line(line)
+        headers = HTTPHeaders.parse(rest)
+        # Tornado finds the connection's context through the connection; a lane has nothing else of it.
+        request = HTTPServerRequest(start_line=start_line, headers=headers, connection=lane)  # type: ignore[arg-type]
+    except (HTTPInputError, ValueError):
+        return None
+    if start_line.version != "HTTP/1.1" or not _LENGTH.fullmatch(headers.get("Content-Length", "")):
+        return None
+    if any(name in headers for name in _SECOND_THOUGHTS):
+        return None
+    lane.socket.recv(len(head))
+    lane.request = request if (found := _OFFSET.search(head)) else None
+    if found:
+        lane.before, lane.after = head[: found.start(1)], head[found.end(1) :]
+    return request

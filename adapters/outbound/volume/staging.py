@@ -1,0 +1,189 @@
+"""What is done to staged files, without waiting for anybody: for threads, and for the writer's process."""
+
+import errno
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from adapters.outbound.volume.staged_files import StagedFiles
+from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
+from domain.errors import FileGone, UploadNotFound
+from domain.ids import BlobKey, UploadId, parse_upload_id
+
+Buffer = bytes | bytearray | memoryview
+
+_KNOWN_ENTRIES = 16 * 1024
+
+
+class Durability(StrEnum):
+    """When bytes are forced to the medium: before every answer, before completion's only, or never."""
+
+    ACK = "ack"
+    COMPLETE = "complete"
+    NONE = "none"
+
+
+class Staging:
+    """Every method may be called in any thread and raises FileGone, StorageFull or StorageUnavailable."""
+
+    def __init__(self, volume: Volume, durability: Durability) -> None:
+        self._volume = volume
+        self._durability = durability
+        self.files = StagedFiles()
+        # Uploads whose folder entry this process has made durable.
+        self._known_entries: OrderedDict[UploadId, None] = OrderedDict()
+
+    def write(self, upload_id: UploadId, at: int, data: Buffer, check: Callable[[], None]) -> None:
+        """Return once ``data`` is durable. What ``check`` raises, right before it is written, keeps it from that."""
+        fd = self._reopen(upload_id, at=at)
+        try:
+            check()
+            with translated():
+                write_all(fd, data, at)
+            self.sync(upload_id, fd)
+        except BaseException:
+            os.close(fd)  # never used again: the kernel tells of a lost write only once
+            raise
+        self.files.give_back(upload_id, fd)
+
+    def open(self, upload_id: UploadId, *, at: int) -> int:
+        """To write from byte ``at`` on: what was received before must still be there, or zeros would take its place."""
+        with translated():
+            staged = self._volume.staged_path(upload_id)
+            if at == 0:
+                self._volume.make_shard(staged)
+                return os.open(staged, os.O_WRONLY | os.O_CREAT | OPEN_FLAGS, 0o600)
+            with gone_if_missing(self._volume):
+                fd = os.open(staged, os.O_WRONLY | OPEN_FLAGS)
+            if os.fstat(fd).st_size < at:
+                os.close(fd)
+                raise FileGone("the bytes are not what was received")
+            return fd
+
+    def sync(self, upload_id: UploadId, fd: int) -> None:
+        """Make what has been written durable, if answers promise that."""
+        if self._durability is not Durability.ACK:
+            return
+        with translated():
+            # If this fails the kernel may have dropped the pages: the bytes are not counted and the descriptor
+            # is closed, so they will be written anew.
+            _fdatasync(fd)
+            if upload_id not in self._known_entries:
+                sync_folder(self._volume.staged_path(upload_id).parent)
+                self._known_entries[upload_id] = None
+                if len(self._known_entries) > _KNOWN_ENTRIES:
+                    self._known_entries.popitem(last=False)
+
+    def copy(self, part_id: UploadId, start: int, count: int, upload_id: UploadId, at: int) -> None:
+        """Copy ``count`` bytes of the part from byte ``start`` on to byte ``at`` of the upload."""
+        with translated():
+            with gone_if_missing(self._volume):
+                source = os.open(self._volume.staged_path(part_id), os.O_RDONLY | OPEN_FLAGS)
+            try:
+                target = self.open(upload_id, at=at)
+                try:
+                    _copy_range(source, start, target, at, count)
+                    self.sync(upload_id, target)
+                finally:
+                    os.close(target)
+            finally:
+                os.close(source)
+
+    def seal(self, upload_id: UploadId, size: int) -> BlobKey:
+        key = BlobKey(upload_id)
+        self.files.forget(upload_id)
+        staged, blob = self._volume.staged_path(upload_id), self._volume.blob_path(key)
+        with translated():
+            if size == 0:
+                self._volume.make_shard(staged)  # nothing was ever written
+            try:
+                fd = os.open(staged, os.O_RDWR | OPEN_FLAGS | (os.O_CREAT if size == 0 else 0), 0o600)
+            except FileNotFoundError:
+                # Sealed already, by a call that a crash kept from being recorded?
+                with gone_if_missing(self._volume):
+                    if os.stat(blob, follow_symlinks=False).st_size == size:
+                        return key
+                raise FileGone("the bytes are not what was received") from None
+            try:
+                held = os.fstat(fd).st_size
+                if held < size:
+                    raise FileGone("the bytes are not what was received")
+                if held > size:
+                    os.ftruncate(fd, size)
+                if self._durability is not Durability.NONE:
+                    _fdatasync(fd)
+            finally:
+                os.close(fd)
+            self._volume.make_shard(blob)
+            os.rename(staged, blob)
+            if self._durability is not Durability.NONE:
+                sync_folder(blob.parent)
+                sync_folder(staged.parent)
+        return key
+
+    def discard(self, upload_id: UploadId) -> None:
+        self._known_entries.pop(upload_id, None)
+        self.files.forget(upload_id)
+        with translated():
+            self._volume.staged_path(upload_id).unlink(missing_ok=True)
+
+    def shards(self) -> list[str]:
+        with translated():
+            return sorted(os.listdir(self._volume.staged))
+
+    def list_shard(self, shard: str) -> list[tuple[UploadId, datetime]]:
+        """The uploads that have bytes there, and when these were last written."""
+        found = []
+        with translated(), os.scandir(self._volume.staged / shard) as entries:
+            for entry in entries:
+                try:
+                    upload_id = parse_upload_id(entry.name)
+                    modified = entry.stat(follow_symlinks=False).st_mtime
+                except (UploadNotFound, FileNotFoundError):
+                    continue  # not one of ours; sealed or discarded meanwhile
+                found.append((upload_id, datetime.fromtimestamp(modified, UTC)))
+        return found
+
+    def _reopen(self, upload_id: UploadId, *, at: int) -> int:
+        """As ``open``; the descriptor is that of the chunk before, if its file is still in place."""
+        fd = self.files.take(upload_id)
+        if fd is not None:
+            found = os.fstat(fd)
+            if found.st_nlink and found.st_size >= at:
+                return fd
+            os.close(fd)
+        return self.open(upload_id, at=at)
+
+
+# macOS has no fdatasync in its os module.
+_fdatasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+def write_all(fd: int, data: Buffer, at: int) -> None:
+    """``pwrite`` until everything is written: it may write less than asked."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, at)
+        view, at = view[written:], at + written
+
+
+def _copy_range(source: int, start: int, target: int, at: int, count: int) -> None:
+    """Within the kernel where it can (on some filesystems without moving a byte), else through a buffer."""
+    try:
+        while count:
+            copied = os.copy_file_range(source, target, count, start, at)
+            if not copied:
+                raise FileGone("a part is shorter than it was")
+            start, at, count = start + copied, at + copied, count - copied
+    except (AttributeError, OSError) as error:
+        unsupported = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+        if isinstance(error, OSError) and error.errno not in unsupported:
+            raise
+        while count:
+            data = os.pread(source, min(count, 1024 * 1024), start)
+            if not data:
+                raise FileGone("a part is shorter than it was") from None
+            write_all(target, data, at)
+            start, at, count = start + len(data), at + len(data), count - len(data)

@@ -1,0 +1,102 @@
+"""The process that writes and syncs small chunks; writer.py starts it and says why it is there.
+
+Orders come in one socket and outcomes go back through it; the bytes are in shared memory. It ends with its parent,
+needs the standard library alone, and uses no threads.
+"""
+
+import argparse
+import mmap
+import os
+import select
+import signal
+import socket
+import struct
+import time
+from enum import IntEnum
+from pathlib import Path
+
+from adapters.outbound.volume.staging import Durability, Staging
+from adapters.outbound.volume.volume import Volume
+from domain.errors import LongshoreError, StorageUnavailable
+from domain.ids import UploadId
+
+SLOT_BYTES = 256 * 1024
+SLOTS = 64
+ORDER = struct.Struct("=IIQd32s")  # slot, size, position, deadline on the monotonic clock, upload id
+OUTCOME = struct.Struct("=II")  # slot, Outcome
+
+_READ_BYTES = 64 * 1024
+_ANSWER_SECONDS = 0.002  # what is done by then is told, though more is to do
+_IDLE_SECONDS = 5.0
+
+
+class Outcome(IntEnum):
+    DONE = 0
+    REFUSED = 1
+    """Nothing of it counts; whoever wants it does it, or learns why it can't be done."""
+    FAILED = 2
+
+
+class _TooLate(LongshoreError):
+    """The lease that the bytes come under may be somebody else's by now."""
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--memory", type=int)
+    arguments.add_argument("--orders", type=int)
+    arguments.add_argument("--root", type=Path)
+    arguments.add_argument("--durability", type=Durability)
+    given = arguments.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent drains, and needs us for it
+        signal.signal(number, signal.SIG_IGN)
+    memory = memoryview(mmap.mmap(given.memory, SLOTS * SLOT_BYTES))
+    _serve(socket.socket(fileno=given.orders), memory, Staging(Volume(given.root), given.durability))
+
+
+def _serve(orders: socket.socket, memory: memoryview, staging: Staging) -> None:
+    parent = os.getppid()
+    waiting = select.poll()
+    waiting.register(orders, select.POLLIN)
+    rest, tidied = b"", time.monotonic()
+    while True:
+        is_idle = not waiting.poll(_IDLE_SECONDS * 1000)
+        if is_idle or time.monotonic() - tidied > _IDLE_SECONDS:
+            staging.files.close_idle()
+            tidied = time.monotonic()
+        if is_idle:
+            continue
+        told = orders.recv(_READ_BYTES)
+        if not told:
+            return
+        told = rest + told
+        whole = len(told) - len(told) % ORDER.size
+        rest = told[whole:]
+        outcomes, since = bytearray(), time.monotonic()
+        for slot, size, at, deadline, upload_id in ORDER.iter_unpack(told[:whole]):
+            if os.getppid() != parent:
+                return  # nobody can say any more whether the bytes may be written
+            data = memory[slot * SLOT_BYTES : slot * SLOT_BYTES + size]
+            outcomes += OUTCOME.pack(slot, _write(staging, UploadId(upload_id.decode()), at, data, deadline))
+            if time.monotonic() - since > _ANSWER_SECONDS:
+                orders.sendall(outcomes)
+                outcomes, since = bytearray(), time.monotonic()
+        orders.sendall(outcomes)
+
+
+def _write(staging: Staging, upload_id: UploadId, at: int, data: memoryview, deadline: float) -> Outcome:
+    def check() -> None:
+        if time.monotonic() > deadline:
+            raise _TooLate
+
+    try:
+        staging.write(upload_id, at, data, check)
+    except StorageUnavailable:
+        return Outcome.FAILED
+    except LongshoreError:
+        return Outcome.REFUSED
+    return Outcome.DONE
+
+
+if __name__ == "__main__":
+    main()
