@@ -6,13 +6,13 @@ returns once its receipt is committed, and only then does anybody hear of it.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
 from types import TracebackType
 
 from application.views import UploadView
-from domain.access import Principal
+from domain.access import Credential, Principal, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.checksum import Checksum
 from domain.errors import (
@@ -81,13 +81,23 @@ class UploadUseCase:
         kind: UploadKind = UploadKind.WHOLE,
         watch_id: str = "",
         completes_on_request: bool = False,
+        visibility: Visibility = Visibility.PRIVATE,
+        sha256: bytes | None = None,
     ) -> UploadView:
         """Begin an upload of ``length`` bytes (None: told later); an empty one is complete at once.
 
         ``completes_on_request``: not even the last byte completes it, only the client's word does.
+        ``sha256``: of the whole file; other bytes never become one (ChecksumMismatch at the completion).
         """
         new = self._new(
-            principal, length, metadata, kind=kind, watch_id=watch_id, completes_on_request=completes_on_request
+            principal,
+            length,
+            metadata,
+            kind=kind,
+            watch_id=watch_id,
+            completes_on_request=completes_on_request,
+            visibility=visibility,
+            sha256=sha256,
         )
         upload = await self._begin(principal, new)
         if upload.is_ready:
@@ -136,10 +146,22 @@ class UploadUseCase:
             raise UploadTakenOver("a newer request for this upload took over")
         return view
 
-    async def complete(self, principal: Principal, upload_id: UploadId, *, length: int | None = None) -> UploadView:
+    async def complete(
+        self,
+        principal: Principal,
+        upload_id: UploadId,
+        *,
+        length: int | None = None,
+        metadata: Metadata | None = None,
+        visibility: Visibility | None = None,
+        credential: Credential | None = None,
+        detail: Mapping[str, str] | None = None,
+    ) -> UploadView:
         """Complete an upload at its client's word; said again, it gives the same file.
 
         ``length``: of the whole file; without it, and where none was announced, what has been received is all.
+        The others are the file's: each replaces what was told before, unless it is None. What has a credential is
+        private. Said again, they change nothing.
 
         Raises:
             BytesMissing: there are gaps.
@@ -150,6 +172,10 @@ class UploadUseCase:
             if upload.state.is_open:
                 if length is None:
                     length = upload.received.end if upload.length is None else upload.length
+                upload.metadata = metadata or upload.metadata
+                upload.declare_access(
+                    visibility or upload.visibility, credential or upload.credential, detail or upload.detail
+                )
                 if upload.declare_length(length, self._policy):
                     await self._save_length(upload)
                 await self._complete(upload)
@@ -214,7 +240,13 @@ class UploadUseCase:
             return True
 
     async def join(
-        self, principal: Principal, part_ids: Sequence[UploadId], metadata: Metadata, *, names: Sequence[str] = ()
+        self,
+        principal: Principal,
+        part_ids: Sequence[UploadId],
+        metadata: Metadata,
+        *,
+        names: Sequence[str] = (),
+        sha256: bytes | None = None,
     ) -> UploadView:
         """Make one complete upload of whole partial ones, in the order given (tus 1.0 §Concatenation).
 
@@ -229,7 +261,9 @@ class UploadUseCase:
         if not parts:
             raise InvalidParts("a final upload joins at least one part")
         length = sum(part.offset for part in parts)
-        final = self._new(principal, length, metadata, kind=UploadKind.FINAL, parts=tuple(names or part_ids))
+        final = self._new(
+            principal, length, metadata, kind=UploadKind.FINAL, parts=tuple(names or part_ids), sha256=sha256
+        )
         await self._begin(principal, final)
         async with self._or_nothing(principal, final.id), self._opened(principal, final.id) as (upload, lease):
             await self._storage.join(upload.id, [(part.id, part.offset) for part in parts])
@@ -247,12 +281,13 @@ class UploadUseCase:
         metadata: Metadata,
         length: int | None = None,
         watch_id: str = "",
+        sha256: bytes | None = None,
     ) -> UploadView | None:
         """Bring a file in by one request that can't be resumed; None (and nothing kept) if its body was cut.
 
         ``length``: of the file, where the wire tells it; else it is known when the body ends.
         """
-        upload = await self._begin(principal, self._new(principal, length, metadata, watch_id=watch_id))
+        upload = await self._begin(principal, self._new(principal, length, metadata, watch_id=watch_id, sha256=sha256))
         async with self._or_nothing(principal, upload.id):
             await self.append(principal, upload.id, at=0, source=source)
             async with self._opened(principal, upload.id) as (upload, _):
@@ -277,6 +312,8 @@ class UploadUseCase:
         parts: tuple[str, ...] = (),
         watch_id: str = "",
         completes_on_request: bool = False,
+        visibility: Visibility = Visibility.PRIVATE,
+        sha256: bytes | None = None,
     ) -> Upload:
         if length is not None:
             self._policy.check_length(length)
@@ -293,6 +330,8 @@ class UploadUseCase:
             parts=parts,
             watch_id=watch_id,
             completes_on_request=completes_on_request,
+            visibility=visibility,
+            sha256=sha256,
         )
 
     async def _begin(self, principal: Principal, upload: Upload) -> Upload:

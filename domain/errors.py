@@ -4,11 +4,13 @@ LongshoreError
 ├── InvalidRequest            the caller's values break a rule
 │   ├── InvalidByteRange      ├── InvalidMetadata         ├── InvalidChecksum
 │   ├── UnknownChecksumAlgorithm                          ├── InvalidParts
+│   ├── InvalidCredential     ├── InvalidDetail
 │   └── InconsistentLength    two announcements of one length disagree
 ├── NotFound                  unknown, or someone else's: nobody can tell which
 │   ├── UploadNotFound        └── FileNotFound
 ├── Gone                      it was here once
-│   ├── UploadGone (aborted)  ├── UploadExpired           └── FileGone (bytes lost behind our back)
+│   ├── UploadGone (aborted)  ├── UploadExpired           ├── FileGone (bytes lost behind our back)
+│   └── LinkExpired           a signed link's time is over
 ├── Conflict                  right request, wrong moment
 │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
 │   ├── BytesMissing          not everything that was announced has been received
@@ -18,7 +20,8 @@ LongshoreError
 │   ├── UploadTooLarge        └── LengthExceeded
 ├── ChecksumMismatch
 ├── AccessRefused
-│   ├── Unauthenticated       └── Forbidden
+│   ├── Unauthenticated       ├── Forbidden
+│   ├── CredentialRefused     └── LinkAltered (a signed link that we did not sign so)
 ├── BudgetExceeded
 │   ├── TooManyOpenUploads    ├── QuotaExceeded           └── TooManyRequests
 └── Unavailable               try again later
@@ -63,6 +66,14 @@ class InvalidParts(InvalidRequest):
     code = "invalid_parts"
 
 
+class InvalidCredential(InvalidRequest):
+    code = "invalid_credential"
+
+
+class InvalidDetail(InvalidRequest):
+    code = "invalid_detail"
+
+
 class InconsistentLength(InvalidRequest):
     code = "inconsistent_length"
 
@@ -93,6 +104,10 @@ class UploadExpired(Gone):
 
 class FileGone(Gone):
     code = "file_gone"
+
+
+class LinkExpired(Gone):
+    code = "link_expired"
 
 
 class Conflict(LongshoreError):
@@ -164,6 +179,14 @@ class Unauthenticated(AccessRefused):
 
 class Forbidden(AccessRefused):
     code = "forbidden"
+
+
+class CredentialRefused(AccessRefused):
+    code = "credential_refused"
+
+
+class LinkAltered(AccessRefused):
+    code = "link_altered"
 
 
 class BudgetExceeded(LongshoreError):

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.access import Principal
+from domain.access import Credential, Principal, Visibility, is_small
 from domain.byte_range import Extent, ReceivedRanges
 from domain.errors import (
     BytesMissing,
     InconsistentLength,
+    InvalidChecksum,
+    InvalidDetail,
     InvalidParts,
     LengthExceeded,
     OffsetMismatch,
@@ -82,6 +84,7 @@ class Receipt:
 
 
 _FOLD_EVERY = 1024
+_SHA256_BYTES = 32
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +103,12 @@ class Upload:
     """Of a FINAL upload: its parts, as the client named them."""
     completes_on_request: bool = False
     """Whether having all bytes is not enough: the client says when the upload is complete."""
+    visibility: Visibility = Visibility.PRIVATE
+    """This and the next two are its file's, once it is one."""
+    credential: Credential | None = None
+    detail: Mapping[str, str] | None = None
+    sha256: bytes | None = None
+    """What the client says the whole file's SHA-256 is: other bytes never become a file."""
     state: UploadState = UploadState.PENDING
     watch_id: str = ""
     received: ReceivedRanges = field(default_factory=ReceivedRanges)
@@ -107,6 +116,9 @@ class Upload:
 
     def __post_init__(self) -> None:
         self.watch_id = self.watch_id or self.id
+        if self.sha256 is not None and len(self.sha256) != _SHA256_BYTES:
+            raise InvalidChecksum(f"a SHA-256 has {_SHA256_BYTES} bytes")
+        self.declare_access(self.visibility, self.credential, self.detail)
 
     @property
     def offset(self) -> int:
@@ -175,6 +187,16 @@ class Upload:
         self.length = length
         return True
 
+    def declare_access(
+        self, visibility: Visibility, credential: Credential | None, detail: Mapping[str, str] | None
+    ) -> None:
+        """Say who may open the file to come, and what is told with it. What has a credential is private."""
+        if detail is not None and not is_small(detail):
+            raise InvalidDetail("too much detail")
+        self.visibility = visibility if credential is None else Visibility.PRIVATE
+        self.credential = credential
+        self.detail = detail
+
     def receive(self, extent: Extent, now: datetime, policy: UploadPolicy) -> Receipt:
         """Count a durable stretch in; return what has to be written down for it."""
         fold = self.received.add(extent)
@@ -216,6 +238,10 @@ class Upload:
             crc64=self.received.crc64(),
             blob_key=blob_key,
             created_at=now,
+            visibility=self.visibility,
+            credential=self.credential,
+            detail=self.detail,
+            sha256=self.sha256,
         )
 
     def fail(self, now: datetime) -> None:

@@ -1,11 +1,13 @@
 """Keeps the records of stored files. Contract: tests/contract/test_file_repository.py."""
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from domain.access import Principal
 from domain.file import File
-from domain.ids import FileId
+from domain.ids import BlobKey, FileId, OwnerId
 
 
 class FileRepository(Protocol):
@@ -16,9 +18,36 @@ class FileRepository(Protocol):
     @abstractmethod
     async def get(self, file_id: FileId, principal: Principal) -> File:
         """Raises:
-        FileNotFound: unknown, or not to be seen by ``principal``.
+        FileNotFound: unknown, or not the principal's own.
         """
 
     @abstractmethod
-    async def delete(self, file_id: FileId) -> None:
-        """Forget the record; nothing happens if there is none."""
+    async def find(self, file_id: FileId) -> File:
+        """Whoever asks: the file itself says who may open it (``File.check_opened_by``).
+
+        Raises:
+            FileNotFound: unknown.
+        """
+
+    @abstractmethod
+    async def find_same(self, owner: OwnerId, sha256: bytes, size: int | None) -> File | None:
+        """A file of the owner with these bytes (``size``: None, any), one without a credential if there is any.
+
+        Asked after a change within its unit of work, the file is there until the work is committed.
+        """
+
+    @abstractmethod
+    async def list_undigested(self, *, after: tuple[datetime, FileId] | None, limit: int) -> Sequence[File]:
+        """Files whose SHA-256 is not known yet, oldest first; those that come ``after`` a creation time and id."""
+
+    @abstractmethod
+    async def save_digests(self, digests: Mapping[FileId, bytes]) -> None:
+        """Note the SHA-256 of files; of those that are gone or have one already nothing is changed."""
+
+    @abstractmethod
+    async def delete(self, file_id: FileId) -> BlobKey | None:
+        """Forget the record; return the key of its bytes if they are no other file's, to be deleted after the commit.
+
+        None as well if there is no such record. Of files that share their bytes, deleted at the same time in several
+        units of work, the last one to go returns the key.
+        """

@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from adapters.outbound.system.clock import SystemClock
-from domain.access import ANYBODY, Principal
+from domain.access import ANYBODY, Credential, Principal, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.events import EventType, UploadEvent
 from domain.file import File
@@ -43,6 +43,10 @@ def an_upload(
     watch_id: str = "",
     received: tuple[Extent, ...] = (),
     completes_on_request: bool = False,
+    visibility: Visibility = Visibility.PRIVATE,
+    credential: dict[str, str] | None = None,
+    detail: dict[str, str] | None = None,
+    sha256: bytes | None = None,
 ) -> Upload:
     return Upload(
         id=UploadId(id or an_id()),
@@ -58,6 +62,10 @@ def an_upload(
         watch_id=watch_id,
         received=ReceivedRanges(received),
         completes_on_request=completes_on_request,
+        visibility=visibility,
+        credential=Credential.of(credential),
+        detail=detail,
+        sha256=sha256,
     )
 
 
@@ -69,6 +77,11 @@ def a_file(
     size: int = 1000,
     crc64: int | None = 0xFEDC_BA98_7654_3210,
     created_at: datetime = NOW,
+    blob_key: str | None = None,
+    visibility: Visibility = Visibility.PRIVATE,
+    credential: dict[str, str] | None = None,
+    detail: dict[str, str] | None = None,
+    sha256: bytes | None = None,
 ) -> File:
     file_id = FileId(id or an_id())
     return File(
@@ -78,8 +91,12 @@ def a_file(
         media_type="video/quicktime",
         size=size,
         crc64=crc64,
-        blob_key=BlobKey(file_id),
+        blob_key=BlobKey(blob_key or file_id),
         created_at=created_at,
+        visibility=visibility,
+        credential=Credential.of(credential),
+        detail=detail,
+        sha256=sha256,
     )
 
 
@@ -120,6 +137,10 @@ def told(upload: Upload) -> dict[str, object]:
         "parts": upload.parts,
         "state": upload.state,
         "watch_id": upload.watch_id,
+        "visibility": upload.visibility,
+        "credential": upload.credential,
+        "detail": upload.detail,
+        "sha256": upload.sha256,
         "received": list(upload.received),
     }
 

@@ -17,6 +17,8 @@ STATUS: dict[str, int] = {
     "invalid_checksum": 400,
     "unknown_checksum_algorithm": 400,
     "invalid_parts": 400,
+    "invalid_credential": 400,
+    "invalid_detail": 400,
     "inconsistent_length": 400,
     # Unknown, or someone else's.
     "not_found": 404,
@@ -27,6 +29,7 @@ STATUS: dict[str, int] = {
     "upload_gone": 410,
     "upload_expired": 410,
     "file_gone": 410,
+    "link_expired": 410,
     # Right request, wrong moment. tus clients retry 409 and 423, and these can all succeed after a new HEAD.
     "conflict": 409,
     "offset_mismatch": 409,
@@ -42,6 +45,8 @@ STATUS: dict[str, int] = {
     "access_refused": 403,
     "unauthenticated": 401,
     "forbidden": 403,
+    "credential_refused": 403,
+    "link_altered": 403,
     "budget_exceeded": 429,
     "too_many_open_uploads": 429,
     "too_many_requests": 429,

@@ -37,6 +37,10 @@ class Changes:
             return self.files[file_id]
         return self.database.files.get(file_id)
 
+    def all_files(self) -> list[File]:
+        ids = self.database.files.keys() | self.files.keys()
+        return [file for id_ in ids if (file := self.file(id_)) is not None]
+
     def extents(self, upload_id: UploadId) -> list[Extent]:
         return self.received.get(upload_id) or self.database.received.get(upload_id, [])
 
@@ -112,8 +116,7 @@ class MemoryUploadRepository(UploadRepository):
 
     async def usage(self, owner: OwnerId) -> Usage:
         unfinished = self._where(lambda upload: upload.owner == owner and upload.state.is_open)
-        ids = self._changes.database.files.keys() | self._changes.files.keys()
-        files = [file for id_ in ids if (file := self._changes.file(id_)) is not None and file.owner == owner]
+        files = [file for file in self._changes.all_files() if file.owner == owner]
         announced = sum(upload.length or 0 for upload in unfinished)
         return Usage(open_uploads=len(unfinished), bytes=announced + sum(file.size for file in files))
 

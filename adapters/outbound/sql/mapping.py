@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from domain.access import Credential, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.events import EventType, UploadEvent
 from domain.file import File
@@ -41,6 +42,7 @@ def upload_to_row(upload: Upload) -> dict[str, Any]:
         "created_at": upload.created_at,
         "updated_at": upload.updated_at,
         "expires_at": upload.expires_at,
+        **_access_to_row(upload),
     }
 
 
@@ -59,6 +61,10 @@ def upload_from_row(row: RowMapping, ranges: Iterable[RowMapping]) -> Upload:
         completes_on_request=row["completes_on_request"],
         state=UploadState(row["state"]),
         watch_id=row["watch_id"],
+        visibility=Visibility(row["visibility"]),
+        credential=Credential.of(_map_from_text(row["credential"])),
+        detail=_map_from_text(row["detail"]),
+        sha256=row["sha256"],
         received=ReceivedRanges(extents),
         _unfolded=len(extents),  # else an upload that moves between processes would never be folded
     )
@@ -87,6 +93,7 @@ def file_to_row(file: File) -> dict[str, Any]:
         "crc64": signed(file.crc64),
         "blob_key": file.blob_key,
         "created_at": file.created_at,
+        **_access_to_row(file),
     }
 
 
@@ -100,6 +107,10 @@ def file_from_row(row: RowMapping) -> File:
         crc64=unsigned(row["crc64"]),
         blob_key=BlobKey(row["blob_key"]),
         created_at=row["created_at"],
+        visibility=Visibility(row["visibility"]),
+        credential=Credential.of(_map_from_text(row["credential"])),
+        detail=_map_from_text(row["detail"]),
+        sha256=row["sha256"],
     )
 
 
@@ -132,6 +143,23 @@ def event_from_text(text: str) -> UploadEvent:
         length=values["length"],
         state=values["state"],
     )
+
+
+def _access_to_row(of: Upload | File) -> dict[str, Any]:
+    return {
+        "visibility": of.visibility.value,
+        "credential": _map_to_text(of.credential.values if of.credential else None),
+        "detail": _map_to_text(of.detail),
+        "sha256": of.sha256,
+    }
+
+
+def _map_to_text(values: Mapping[str, str] | None) -> str | None:
+    return None if values is None else json.dumps(dict(values))  # in ASCII: PostgreSQL's text knows no NUL
+
+
+def _map_from_text(text: str | None) -> dict[str, str] | None:
+    return None if text is None else dict(json.loads(text))
 
 
 def _metadata_to_text(metadata: Metadata) -> str:

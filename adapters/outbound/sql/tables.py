@@ -3,7 +3,9 @@
 What builds or compares them takes ``metadata`` from partial_indexes.py, which adds what is missing here.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -23,6 +26,7 @@ from sqlalchemy import (
     false,
 )
 
+from domain.access import Visibility
 from domain.upload import OPEN_STATES, UploadKind, UploadState
 
 metadata = MetaData(
@@ -62,6 +66,23 @@ def _listed(words: list[str]) -> str:
 
 # Written out, not bound: a partial index is used only where its condition can be read in the query.
 IS_OPEN = f"state IN ({_listed([*OPEN_STATES])})"
+IS_DIGESTED = "sha256 IS NOT NULL"
+IS_UNDIGESTED = "sha256 IS NULL"
+
+
+def _access() -> Iterator[Column[Any]]:
+    """What an upload carries until its file has it."""
+    yield Column(
+        "visibility",
+        String(16),
+        CheckConstraint(f"visibility IN ({_listed([*Visibility])})", name="visibility"),
+        nullable=False,
+        server_default=Visibility.PRIVATE.value,
+    )
+    yield Column("credential", Text)
+    yield Column("detail", Text)
+    yield Column("sha256", LargeBinary)
+
 
 uploads = Table(
     "uploads",
@@ -88,6 +109,7 @@ uploads = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    *_access(),
     Index("ix_uploads_watch_id", "watch_id"),
 )
 
@@ -115,6 +137,8 @@ files = Table(
     Column("crc64", BigInteger),
     Column("blob_key", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    *_access(),
+    Index("ix_files_blob_key", "blob_key"),
     Index("ix_files_owner_size", "owner", "size"),  # what an owner holds is summed from the index alone
 )
 
