@@ -1,13 +1,27 @@
 """Gives stored files out, and takes them away for good."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
-from domain.access import Principal
+from domain.access import MAX_LINK_LIFE, Disposition, DownloadToken, Principal
 from domain.errors import FileGone
 from domain.file import File
 from domain.ids import FileId, UploadId
 from ports.blob_storage import Blob, BlobStorage
+from ports.clock import Clock
+from ports.download_signer import DownloadSigner
 from ports.unit_of_work import UnitOfWorkFactory
+
+_NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class SignedToken:
+    """What makes a link open a file for whoever has it."""
+
+    token: DownloadToken
+    signature: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,33 +33,74 @@ class OpenFile:
 
 
 class DownloadUseCase:
-    """Unknown files and those of other owners give the same FileNotFound."""
+    """Who may open a file is its own rule (``File.check_opened_by``); a signed link opens it to anyone.
 
-    def __init__(self, *, unit_of_work: UnitOfWorkFactory, blobs: BlobStorage) -> None:
+    ``given`` is what the caller shows as a credential. Unknown files and private ones of other owners give the same
+    FileNotFound; where a credential guards a file it is CredentialRefused.
+    """
+
+    def __init__(
+        self, *, unit_of_work: UnitOfWorkFactory, blobs: BlobStorage, signer: DownloadSigner, clock: Clock
+    ) -> None:
         self._unit_of_work = unit_of_work
         self._blobs = blobs
+        self._signer = signer
+        self._clock = clock
 
-    async def describe(self, principal: Principal, file_id: FileId) -> File:
+    async def describe(self, principal: Principal, file_id: FileId, given: Mapping[str, str] = _NOTHING) -> File:
         async with self._unit_of_work() as work:
-            return await work.files.get(file_id, principal)
+            file = await work.files.find(file_id)
+        file.check_opened_by(principal, given)
+        return file
 
-    async def open(self, principal: Principal, file_id: FileId) -> OpenFile:
+    async def open(self, principal: Principal, file_id: FileId, given: Mapping[str, str] = _NOTHING) -> OpenFile:
         """Raises:
-        FileNotFound: unknown or someone else's.
         FileGone: the record is here but its bytes were taken away behind our back.
         """
-        file = await self.describe(principal, file_id)
+        return await self._open(await self.describe(principal, file_id, given))
+
+    async def open_signed(self, link: SignedToken) -> OpenFile:
+        """Whoever asks.
+
+        Raises:
+            LinkAltered: before anything else is looked at.
+            LinkExpired
+            FileNotFound: deleted meanwhile.
+        """
+        self._signer.verify(link.token, link.signature)
+        link.token.check_time(self._clock.now())
+        async with self._unit_of_work() as work:
+            file = await work.files.find(link.token.file_id)
+        return await self._open(file)
+
+    def sign(
+        self, file: File, *, life: timedelta = MAX_LINK_LIFE, disposition: Disposition | None = None
+    ) -> SignedToken:
+        """What opens ``file``, which the caller may open, to others; nothing is kept of it.
+
+        Raises:
+            InvalidRequest: ``life`` is longer than seven days.
+        """
+        token = DownloadToken.lasting(file.id, life, self._clock.now(), disposition)
+        return SignedToken(token, self._signer.sign(token))
+
+    async def delete(self, principal: Principal, file_id: FileId, given: Mapping[str, str] = _NOTHING) -> None:
+        """Delete the file with its upload's record, and its bytes unless another file shares them.
+
+        A crash after the commit leaves bytes that no record names.
+        """
+        async with self._unit_of_work() as work:
+            file = await work.files.find(file_id)
+            file.check_changed_by(principal, given)
+            blob_key = await work.files.delete(file_id)
+            await work.uploads.delete(UploadId(file_id))
+            await work.commit()
+        if blob_key is not None:
+            await self._blobs.delete(blob_key)
+
+    async def _open(self, file: File) -> OpenFile:
         blob = await self._blobs.open(file.blob_key)
         if blob.size != file.size:
             await blob.close()
             raise FileGone("the file's bytes are not what was stored")
         return OpenFile(file, blob)
-
-    async def delete(self, principal: Principal, file_id: FileId) -> None:
-        """Delete the file with its upload's record. A crash after the commit leaves bytes that no record names."""
-        async with self._unit_of_work() as work:
-            file = await work.files.get(file_id, principal)
-            await work.files.delete(file_id)
-            await work.uploads.delete(UploadId(file_id))
-            await work.commit()
-        await self._blobs.delete(file.blob_key)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from application.cleanup import HOUSEKEEPER
 from application.upload import UploadUseCase
-from domain.errors import Conflict, Gone, NotFound, StorageFull, StorageUnavailable
+from domain.errors import Conflict, DigestMismatch, Gone, NotFound, StorageFull, StorageUnavailable
 from ports.clock import Clock
 from ports.outbox import Outbox
 from ports.unit_of_work import UnitOfWorkFactory
@@ -39,8 +39,8 @@ class ReconcileUseCase:
         for upload in left:
             try:
                 view = await self._uploads.inspect(HOUSEKEEPER, upload.id)
-            except (Conflict, Gone, NotFound, StorageUnavailable, StorageFull):
-                # Another process is at it, its bytes are gone, or can't be sealed yet: told to whoever asks for it.
+            except (Conflict, Gone, NotFound, DigestMismatch, StorageUnavailable, StorageFull):
+                # Another process is at it, its bytes are gone or wrong, or can't be sealed yet: told to whoever asks.
                 continue
             completed += view.file_id is not None
         published = await self._outbox.publish_left(older_than=self._clock.now() - _ANNOUNCED_BY_NOW)

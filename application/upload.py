@@ -10,25 +10,31 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
 from types import TracebackType
+from typing import NoReturn
 
+from application.digest import DigestUseCase
 from application.views import UploadView
 from domain.access import Credential, Principal, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.checksum import Checksum
 from domain.errors import (
     ChecksumMismatch,
+    DigestMismatch,
     FileGone,
     InvalidParts,
     LongshoreError,
+    StorageUnavailable,
     UploadBusy,
     UploadGone,
     UploadTakenOver,
 )
 from domain.events import EventType
-from domain.ids import UploadId
+from domain.file import File
+from domain.ids import BlobKey, UploadId
 from domain.metadata import Metadata
 from domain.upload import Upload, UploadKind
 from domain.upload_policy import UploadPolicy
+from ports.blob_storage import BlobStorage
 from ports.byte_source import ByteSource
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
@@ -54,6 +60,8 @@ class UploadUseCase:
         lock: UploadLock,
         ledger: ReceivedLedger,
         storage: ChunkStorage,
+        blobs: BlobStorage,
+        digests: DigestUseCase,
         notifier: ProgressNotifier,
         clock: Clock,
         ids: IdGenerator,
@@ -63,6 +71,8 @@ class UploadUseCase:
         self._lock = lock
         self._ledger = ledger
         self._storage = storage
+        self._blobs = blobs
+        self._digests = digests
         self._notifier = notifier
         self._clock = clock
         self._ids = ids
@@ -87,7 +97,8 @@ class UploadUseCase:
         """Begin an upload of ``length`` bytes (None: told later); an empty one is complete at once.
 
         ``completes_on_request``: not even the last byte completes it, only the client's word does.
-        ``sha256``: of the whole file; other bytes never become one (ChecksumMismatch at the completion).
+        ``sha256``: of the whole file. If the caller owns a file of these bytes the upload is complete at once;
+        else other bytes never become a file (DigestMismatch at the completion).
         """
         new = self._new(
             principal,
@@ -99,6 +110,8 @@ class UploadUseCase:
             visibility=visibility,
             sha256=sha256,
         )
+        if sha256 is not None and kind is UploadKind.WHOLE and (complete := await self._complete_by_duplicate(new)):
+            return UploadView.of(complete)
         upload = await self._begin(principal, new)
         if upload.is_ready:
             async with self._or_nothing(principal, upload.id):
@@ -123,6 +136,7 @@ class UploadUseCase:
         Raises:
             OffsetMismatch, LengthExceeded, UploadTooLarge, ChecksumMismatch, InconsistentLength, UploadIsFinal,
             UploadGone, UploadExpired: nothing more is counted than was before the call.
+            DigestMismatch: the bytes are not the announced whole; the upload has been aborted.
             UploadTakenOver: a newer request came; what was durable by then counts.
             StorageFull and other Unavailable: what was recorded before stays.
         """
@@ -166,6 +180,7 @@ class UploadUseCase:
         Raises:
             BytesMissing: there are gaps.
             InconsistentLength: another length was announced, or more bytes have been received.
+            DigestMismatch: the bytes are not the announced whole; the upload has been aborted.
         """
         async with self._opened(principal, upload_id) as (upload, _):
             upload.check_here(self._clock.now())
@@ -439,12 +454,57 @@ class UploadUseCase:
             upload.fail(now)
             await self._save(upload, EventType.FAILED)
             raise
+        if upload.sha256 is not None and not await self._digests.matches(blob_key, upload.offset, upload.sha256):
+            await self._refuse_bytes(upload, blob_key)
         async with self._unit_of_work() as work:
             now = self._clock.now()
-            await work.files.add(upload.complete(blob_key=blob_key, now=now))
+            file = upload.complete(blob_key=blob_key, now=now)
+            await work.files.add(file)
             await work.uploads.save(upload)
             work.announce(upload.event(EventType.COMPLETED, now))
             await work.commit()
+        self._digests.notice(file)
+
+    async def _refuse_bytes(self, upload: Upload, blob_key: BlobKey) -> NoReturn:
+        """They are all there and the wrong ones: no retry can mend that, so they go and the client begins again."""
+        now = self._clock.now()
+        upload.fail(now)
+        async with self._unit_of_work() as work:
+            work.announce(upload.event(EventType.FAILED, now))
+            upload.abort(now)
+            await work.uploads.save(upload)
+            work.announce(upload.event(EventType.ABORTED, now))
+            await work.commit()
+        with suppress(StorageUnavailable):
+            await self._blobs.delete(blob_key)
+        raise DigestMismatch("the file's SHA-256 is another one than was announced; begin again")
+
+    async def _complete_by_duplicate(self, new: Upload) -> Upload | None:
+        """The new upload, complete: if its owner (nobody else) has a file of the announced bytes.
+
+        Both files share them from then on; they go with the last one.
+        """
+        async with self._unit_of_work() as work:
+            known = await self._find_same(work, new)
+        if known is None or not await self._digests.is_there(known):
+            return None
+        upload, file = new.completed_by(known, self._clock.now())
+        async with self._unit_of_work() as work:
+            await work.uploads.add(upload)
+            if await self._find_same(work, new) != known:
+                return None  # it went just now
+            await work.files.add(file)
+            await self._check_quota(work, upload)
+            work.announce(upload.event(EventType.CREATED, upload.created_at))
+            work.announce(upload.event(EventType.COMPLETED, upload.updated_at))
+            await work.commit()
+        return upload
+
+    async def _find_same(self, work: UnitOfWork, new: Upload) -> File | None:
+        if new.sha256 is None:
+            return None
+        same = await work.files.find_same(new.owner, new.sha256, new.length)
+        return None if same is None or same.is_guarded_from_its_owner else same
 
     async def _end(self, upload: Upload, how: EventType) -> None:
         now = self._clock.now()

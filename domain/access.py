@@ -14,6 +14,7 @@ from domain.ids import FileId, OwnerId
 NOBODY = OwnerId("nobody")
 MAX_LINK_LIFE = timedelta(days=7)
 _MAX_PAIRS = 64
+_LINK_KEYS = frozenset({"expires", "signature"})
 _MAX_LETTERS = 16 * 1024
 
 
@@ -62,6 +63,8 @@ class Credential:
     def __post_init__(self) -> None:
         if not self.values:
             raise InvalidCredential("a credential has at least one key")
+        if taken := _LINK_KEYS & self.values.keys():
+            raise InvalidCredential(f"{min(taken)} is a word of signed links")
         if not is_small(self.values):
             raise InvalidCredential(f"a credential has at most {_MAX_PAIRS} keys and {_MAX_LETTERS} letters")
 

@@ -18,7 +18,8 @@ LongshoreError
 ├── UploadIsFinal             a joined upload takes no bytes of its own
 ├── TooLarge
 │   ├── UploadTooLarge        └── LengthExceeded
-├── ChecksumMismatch
+├── ChecksumMismatch          nothing of the body counts
+│   └── DigestMismatch        the whole file is another one than was announced: its upload is over
 ├── AccessRefused
 │   ├── Unauthenticated       ├── Forbidden
 │   ├── CredentialRefused     └── LinkAltered (a signed link that we did not sign so)
@@ -167,6 +168,10 @@ class LengthExceeded(TooLarge):
 
 class ChecksumMismatch(LongshoreError):
     code = "checksum_mismatch"
+
+
+class DigestMismatch(ChecksumMismatch):
+    code = "digest_mismatch"
 
 
 class AccessRefused(LongshoreError):

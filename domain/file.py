@@ -44,6 +44,11 @@ class File:
         is_plain = stem and extension.isascii() and extension.isalnum() and len(extension) <= _MAX_EXTENSION
         return f"{self.visibility}/{self.id}" + (f".{extension.lower()}" if is_plain else "")
 
+    @property
+    def is_guarded_from_its_owner(self) -> bool:
+        """Whether being the owner is not enough to open it: where everybody is, the credential is what tells."""
+        return self.owner == NOBODY and self.credential is not None
+
     def check_opened_by(self, principal: Principal, given: Mapping[str, str]) -> None:
         """Whether ``principal``, who shows ``given``, may read it without a signed link.
 

@@ -7,12 +7,12 @@ The entity holds what the repository knows, never what storage happens to hold (
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.access import Credential, Principal, Visibility, is_small
-from domain.byte_range import Extent, ReceivedRanges
+from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.errors import (
     BytesMissing,
     InconsistentLength,
@@ -243,6 +243,12 @@ class Upload:
             detail=self.detail,
             sha256=self.sha256,
         )
+
+    def completed_by(self, same: File, now: datetime) -> tuple["Upload", File]:
+        """This upload as it were if all its bytes had come, and its file: its bytes are those of ``same``."""
+        whole = [Extent(ByteRange(0, same.size), same.crc64)] if same.size else []
+        upload = replace(self, length=same.size, state=UploadState.ASSEMBLING, received=ReceivedRanges(whole))
+        return upload, upload.complete(blob_key=same.blob_key, now=now)
 
     def fail(self, now: datetime) -> None:
         self._become(UploadState.FAILED)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_bytes
 
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.feed import MemoryFeed
@@ -21,16 +22,21 @@ from adapters.outbound.sql.outbox import SqlOutbox
 from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
+from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.volume import Volume
 from application.cleanup import CleanupUseCase
+from application.digest import DigestUseCase
 from application.download import DownloadUseCase
 from application.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
 from domain.upload_policy import UploadPolicy
 from infrastructure.database import migrate
+from ports.blob_storage import BlobStorage
+from ports.clock import Clock
+from ports.unit_of_work import UnitOfWorkFactory
 
 _ORPHANS_AFTER = timedelta(hours=1)
 
@@ -58,12 +64,15 @@ def in_memory() -> Longshore:
     clock, feed, database, memory = SystemClock(), MemoryFeed(), MemoryDatabase(), MemoryBytes()
     notifier = MemoryProgressNotifier(feed)
     outbox, storage = MemoryOutbox(database, notifier), MemoryChunkStorage(memory, clock)
-    unit_of_work = MemoryUnitOfWorkFactory(database, outbox)
+    unit_of_work, blobs = MemoryUnitOfWorkFactory(database, outbox), MemoryBlobStorage(memory)
+    digests = DigestUseCase(unit_of_work=unit_of_work, blobs=blobs, clock=clock)
     uploads = UploadUseCase(
         unit_of_work=unit_of_work,
         lock=MemoryUploadLock(database),
         ledger=MemoryReceivedLedger(database),
         storage=storage,
+        blobs=blobs,
+        digests=digests,
         notifier=notifier,
         clock=clock,
         ids=SystemIdGenerator(),
@@ -71,7 +80,7 @@ def in_memory() -> Longshore:
     )
     return Longshore(
         uploads=uploads,
-        files=DownloadUseCase(unit_of_work=unit_of_work, blobs=MemoryBlobStorage(memory)),
+        files=_downloads(unit_of_work, blobs, clock),
         feed=feed,
         reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock),
         cleanup=CleanupUseCase(
@@ -91,12 +100,15 @@ async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
     outbox, lock, ledger = SqlOutbox(database, notifier), SqlUploadLock(database, clock), SqlReceivedLedger(database)
     unit_of_work = SqlUnitOfWorkFactory(database, outbox)
     with closing(Rounds("volume")) as rounds:
-        storage = VolumeChunkStorage(volume, rounds)
+        storage, blobs = VolumeChunkStorage(volume, rounds), VolumeBlobStorage(volume, rounds)
+        digests = DigestUseCase(unit_of_work=unit_of_work, blobs=blobs, clock=clock)
         uploads = UploadUseCase(
             unit_of_work=unit_of_work,
             lock=lock,
             ledger=ledger,
             storage=storage,
+            blobs=blobs,
+            digests=digests,
             notifier=notifier,
             clock=clock,
             ids=SystemIdGenerator(),
@@ -105,7 +117,7 @@ async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
         try:
             yield Longshore(
                 uploads=uploads,
-                files=DownloadUseCase(unit_of_work=unit_of_work, blobs=VolumeBlobStorage(volume, rounds)),
+                files=_downloads(unit_of_work, blobs, clock),
                 feed=feed,
                 reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock),
                 cleanup=CleanupUseCase(
@@ -119,3 +131,9 @@ async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
         finally:
             for part in (lock, ledger, outbox, database):
                 await part.close()
+
+
+def _downloads(unit_of_work: UnitOfWorkFactory, blobs: BlobStorage, clock: Clock) -> DownloadUseCase:
+    # Links are good until the program ends: keep the secret where they should last longer.
+    signer = HmacDownloadSigner(token_bytes(32))
+    return DownloadUseCase(unit_of_work=unit_of_work, blobs=blobs, signer=signer, clock=clock)

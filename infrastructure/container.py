@@ -31,6 +31,7 @@ from adapters.outbound.sql.outbox import SqlOutbox
 from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
+from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
@@ -38,12 +39,14 @@ from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writer import ChunkWriter
 from application.cleanup import CleanupUseCase
+from application.digest import DigestUseCase
 from application.download import DownloadUseCase
 from application.health import HealthUseCase
 from application.progress import ProgressUseCase
 from application.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
 from domain.upload_policy import UploadPolicy
+from infrastructure.link_secret import link_secret
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,6 +106,8 @@ class Container(containers.DeclarativeContainer):
     chunk_storage = providers.Singleton(VolumeChunkStorage, volume, rounds, durability=durability, writer=chunk_writer)
     blob_storage = providers.Singleton(VolumeBlobStorage, volume, rounds)
 
+    signer = providers.Singleton(HmacDownloadSigner, providers.Callable(link_secret, of.data_dir, of.link_secret))
+
     # Use cases
     policy = providers.Singleton(
         UploadPolicy,
@@ -111,18 +116,23 @@ class Container(containers.DeclarativeContainer):
         max_open_uploads=of.quota_open_uploads,
         max_bytes=of.quota_bytes,
     )
+    digests = providers.Singleton(DigestUseCase, unit_of_work=unit_of_work, blobs=blob_storage, clock=clock)
     uploads = providers.Singleton(
         UploadUseCase,
         unit_of_work=unit_of_work,
         lock=lock,
         ledger=ledger,
         storage=chunk_storage,
+        blobs=blob_storage,
+        digests=digests,
         notifier=notifier,
         clock=clock,
         ids=ids,
         policy=policy,
     )
-    downloads = providers.Singleton(DownloadUseCase, unit_of_work=unit_of_work, blobs=blob_storage)
+    downloads = providers.Singleton(
+        DownloadUseCase, unit_of_work=unit_of_work, blobs=blob_storage, signer=signer, clock=clock
+    )
     progress = providers.Singleton(ProgressUseCase, unit_of_work, feed, clock)
     cleanup = providers.Singleton(
         CleanupUseCase,
@@ -156,7 +166,7 @@ class Container(containers.DeclarativeContainer):
         executor=body_threads,
     )
     tus = providers.Singleton(Tus, uploads=uploads, files=downloads, links=links, max_length_bytes=of.max_upload_size)
-    files = providers.Singleton(Files, files=downloads, uploads=uploads, links=links)
+    files = providers.Singleton(Files, files=downloads, uploads=uploads, digests=digests, links=links)
     form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
     # Behind a proxy that calls us by another name, our own page comes from PUBLIC_URL.
     sockets = providers.Singleton(Sockets, origins=providers.Callable(_origins, of.cors_origins, of.public_url))

@@ -33,6 +33,7 @@ _HEADER_BYTES = 64 * 1024
 _BODY_BYTES = 1024 * 1024
 _READ_BYTES = 128 * 1024
 _RECONCILE_SECONDS = 60.0
+_DIGEST_SECONDS = 60.0
 
 
 def run(settings: Settings) -> int:
@@ -56,6 +57,7 @@ async def _serve(settings: Settings) -> None:
         chores = [
             asyncio.create_task(_repeat(container.reconcile().run, _RECONCILE_SECONDS, at_once=True)),
             asyncio.create_task(_repeat(container.cleanup().run, settings.cleanup_interval.total_seconds())),
+            asyncio.create_task(_repeat(container.digests().run, _DIGEST_SECONDS, pause=container.digests().pause)),
         ]
         _greet(settings)
         await stopping.wait()
@@ -130,11 +132,17 @@ async def _until(is_so: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-async def _repeat(work: Callable[[], Awaitable[Any]], seconds: float, *, at_once: bool = False) -> None:
+async def _repeat(
+    work: Callable[[], Awaitable[Any]],
+    seconds: float,
+    *,
+    at_once: bool = False,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
     """A chore that fails is logged and tried again next time."""
     while True:
         if not at_once:
-            await asyncio.sleep(seconds)
+            await pause(seconds)
         at_once = False
         try:
             done = await work()

@@ -46,6 +46,14 @@ _DURATION_UNITS = {
 }
 
 
+_SECRET_LETTERS = 32
+# What examples and tutorials have in place of a secret; chance does not write these.
+_WELL_KNOWN = (
+    *("changeme", "changethis", "changeit", "replaceme", "replacethis", "supersecret", "secretkey", "password"),
+    *("yoursecret", "your256bitsecret", "your512bitsecret", "stringsecretatleast"),
+)
+
+
 class SettingsError(Exception):
     """Settings that can't be started with; ``problems`` has one line each, no secret in any of them."""
 
@@ -266,6 +274,16 @@ def _jobs_url(text: str) -> str:
     return text
 
 
+def _secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    plain = re.sub(r"[^a-z0-9]", "", text.lower())
+    if len(text) < _SECRET_LETTERS or len(set(text)) < _SECRET_LETTERS // 4:
+        raise ValueError(f"allowed: at least {_SECRET_LETTERS} letters at random, such as of `openssl rand -hex 32`")
+    if any(word in plain for word in _WELL_KNOWN):
+        raise ValueError("everybody knows it; allowed: letters at random, such as of `openssl rand -hex 32`")
+    return secret
+
+
 def _rate_limit(text: str | None) -> str | None:
     if text is None:
         return None
@@ -322,6 +340,7 @@ class Settings(BaseSettings):
     rate_limit: Annotated[str | None, BeforeValidator(_or_none), AfterValidator(_rate_limit)] = "600/minute"
     quota_open_uploads: Annotated[Count | None, BeforeValidator(_or_none)] = 100
     quota_bytes: Annotated[Size | None, BeforeValidator(_or_none)] = None
+    link_secret: Annotated[SecretStr, AfterValidator(_secret)] | None = None
 
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
     log_format: Annotated[Literal["console", "json"] | None, BeforeValidator(_lower)] = None
@@ -332,7 +351,6 @@ class Settings(BaseSettings):
     max_file_size: Size = 10 * 1024**2
     image_max_size: Size = 5 * 1024**2
     image_max_count: Count = 10
-    link_secret: SecretStr | None = None
     auth_jwt_secret: SecretStr | None = None
     auth_jwt_jwks_file: Path | None = None
     auth_jwt_algorithms: Words = ()

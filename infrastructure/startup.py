@@ -13,6 +13,7 @@ from adapters.outbound.volume.volume import WrongVolume, translated
 from domain.errors import Unavailable
 from infrastructure.container import Container
 from infrastructure.database import is_current
+from infrastructure.link_secret import BadSecret
 from infrastructure.settings import Settings
 
 _STARTER = Path(__file__).parents[1] / "starter.py"
@@ -43,6 +44,7 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
         try:
             await _bring_up_to_date(database, settings)
             await _prepare_volume(container)
+            _prepare_links(container)
         except WrongVolume as error:
             raise CannotStart(f"STORAGE_PATH: {settings.storage_path} {error}") from error
         except Unavailable as error:
@@ -56,6 +58,15 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
         stack.push_async_callback(container.ledger().close)
         stack.push_async_callback(container.lock().close)
         yield container
+
+
+def _prepare_links(container: Container) -> None:
+    try:
+        container.signer()
+    except BadSecret as error:
+        raise CannotStart(f"LINK_SECRET: {error}") from error
+    except OSError as error:
+        raise CannotStart(f"LINK_SECRET: cannot be kept in DATA_DIR: {error.strerror}") from error
 
 
 async def _bring_up_to_date(database: Database, settings: Settings) -> None:

@@ -69,7 +69,7 @@ def test_check_config_shows_what_holds_and_touches_nothing(data_dir: Path) -> No
     env = {
         "DATABASE_URL": "postgres://root:hunter2@127.0.0.1:1/db",
         "UPLOAD_TTL": "90s",
-        "LINK_SECRET": "hunter2",
+        "LINK_SECRET": "hunter2-correct-horse-battery-42",
     }
     done = run_verb("check-config", data_dir=data_dir, env=env)
     assert done.returncode == 0

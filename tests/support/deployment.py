@@ -11,7 +11,9 @@ from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes
 from adapters.outbound.system.id_generator import SystemIdGenerator
+from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from application.cleanup import CleanupUseCase
+from application.digest import DigestUseCase
 from application.download import DownloadUseCase
 from application.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
@@ -49,17 +51,25 @@ class Process:
         self.units = FaultyUnitOfWorkFactory(deployment.database, self.outbox, self.faults)
         self.storage = FaultyStorage(deployment.memory, deployment.clock, self.faults, deployment.modified)
         self.lock = FaultyLock(deployment.database)
+        self.digests = DigestUseCase(unit_of_work=self.units, blobs=deployment.blobs, clock=deployment.clock)
         self.uploads = UploadUseCase(
             unit_of_work=self.units,
             lock=self.lock,
             ledger=FaultyLedger(deployment.database, self.faults),
             storage=self.storage,
+            blobs=deployment.blobs,
+            digests=self.digests,
             notifier=deployment.notifier,
             clock=deployment.clock,
             ids=SystemIdGenerator(),
             policy=deployment.policy,
         )
-        self.files = DownloadUseCase(unit_of_work=self.units, blobs=deployment.blobs)
+        self.files = DownloadUseCase(
+            unit_of_work=self.units,
+            blobs=deployment.blobs,
+            signer=HmacDownloadSigner(b"secret"),
+            clock=deployment.clock,
+        )
         self.cleanup = CleanupUseCase(
             uploads=self.uploads,
             unit_of_work=self.units,

@@ -38,10 +38,12 @@ from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
+from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.volume import Volume
+from application.digest import DigestUseCase
 from application.download import DownloadUseCase
 from application.health import HealthUseCase
 from application.upload import UploadUseCase
@@ -72,17 +74,22 @@ class WebServer:
         self.blobs = VolumeBlobStorage(self.volume, self.rounds)
         notifier = MemoryProgressNotifier(MemoryFeed())
         units = MemoryUnitOfWorkFactory(self.database, MemoryOutbox(self.database, notifier))
+        self.digests = DigestUseCase(unit_of_work=units, blobs=self.blobs, clock=self.clock)
         self.uploads = UploadUseCase(
             unit_of_work=units,
             lock=MemoryUploadLock(self.database),
             ledger=MemoryReceivedLedger(self.database),
             storage=self.chunks,
+            blobs=self.blobs,
+            digests=self.digests,
             notifier=notifier,
             clock=self.clock,
             ids=SystemIdGenerator(),
             policy=UploadPolicy(max_length_bytes=_MAX_LENGTH, max_open_uploads=None),
         )
-        self.files = DownloadUseCase(unit_of_work=units, blobs=self.blobs)
+        self.files = DownloadUseCase(
+            unit_of_work=units, blobs=self.blobs, signer=HmacDownloadSigner(b"secret"), clock=self.clock
+        )
         self.executor = ThreadPoolExecutor(4, thread_name_prefix="test-body")
         self.port = 0
         self.receive_buffer: int | None = None
@@ -130,7 +137,7 @@ class WebServer:
         links = Links()
         paths = exchange_paths(
             Tus(uploads=self.uploads, files=self.files, links=links, max_length_bytes=_MAX_LENGTH),
-            Files(files=self.files, uploads=self.uploads, links=links),
+            Files(files=self.files, uploads=self.uploads, digests=self.digests, links=links),
             Form(uploads=self.uploads, files=self.files, links=links, executor=self.executor),
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock)),
         )

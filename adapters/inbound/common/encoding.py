@@ -12,6 +12,7 @@ from domain.metadata import FALLBACK_NAME, MAX_BYTES, MAX_PAIRS, Metadata
 
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _METADATA_KEY = re.compile(r"[!-+\--~]+", re.ASCII)  # visible ASCII but the comma
+_SHA256_HEX = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _MAX_METADATA_HEADER = MAX_BYTES * 4 // 3 + MAX_PAIRS * 8
 _MAX_NAME = 200
 # RFC 8187 §3.2.1 attr-char, without those that quote() never escapes anyway
@@ -65,6 +66,21 @@ def parse_checksum(header: str) -> Checksum:
     if digest is None:
         raise InvalidChecksum("the checksum is not base64")
     return Checksum(algorithm, digest)
+
+
+def parse_sha256(metadata: Metadata) -> bytes | None:
+    """The whole file's SHA-256 from the metadata key ``sha256``: hexadecimal or base64; None without one.
+
+    Raises:
+        InvalidChecksum: it is neither; one that nobody checked would be worse than none.
+    """
+    text = metadata.text("sha256")
+    if text is None:
+        return None
+    digest = bytes.fromhex(text) if _SHA256_HEX.fullmatch(text) else _decode_base64(text)
+    if digest is None or len(digest) != 32:
+        raise InvalidChecksum("the metadata's sha256 is 64 hexadecimal digits, or base64 of 32 bytes")
+    return digest
 
 
 def content_disposition(name: str, *, inline: bool = False) -> str:

@@ -42,6 +42,7 @@ STATUS: dict[str, int] = {
     "upload_too_large": 413,
     "length_exceeded": 413,
     "checksum_mismatch": 460,  # tus 1.0 §Checksum
+    "digest_mismatch": 460,
     "access_refused": 403,
     "unauthenticated": 401,
     "forbidden": 403,

@@ -34,7 +34,7 @@ from adapters.inbound.http.body import Body, BodyWatchdog
 from adapters.inbound.http.cors import Cors
 from adapters.inbound.http.sending import FileSlice
 from domain.access import STRANGER, Principal
-from domain.errors import LongshoreError, Unavailable
+from domain.errors import LongshoreError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
     from adapters.inbound.http.lanes import Lanes
@@ -128,10 +128,11 @@ class Services:
 
 
 class Options(TypedDict):
-    """``is_public``: for anyone, at any time, as often as they like. ``standing_headers`` go with every reply,
-    refusals too."""
+    """``is_public``: for anyone, at any time, as often as they like. ``admits_strangers``: the route itself judges
+    those of whom nothing is known. ``standing_headers`` go with every reply, refusals too."""
 
     is_public: bool
+    admits_strangers: bool
     standing_headers: Mapping[str, str]
 
 
@@ -149,6 +150,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         self.services = services
         self._route = route
         self._is_public = options["is_public"]
+        self._admits_strangers = options["admits_strangers"]
         self._standing_headers = options["standing_headers"]
         given = request.headers.get("X-Request-Id", "")
         self._request_id = given if given and _REQUEST_ID.fullmatch(given) else services.next_request_id()
@@ -242,7 +244,12 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         # A preflight cannot say who asks, nor can a monitor; both learn nothing of anybody's.
         if self._is_public or method == "OPTIONS":
             return STRANGER
-        return self.services.authenticator.principal(self.request)
+        try:
+            return self.services.authenticator.principal(self.request)
+        except Unauthenticated:
+            if self._admits_strangers:
+                return STRANGER
+            raise
 
     def _count(self) -> None:
         if not self._is_public:

@@ -1,43 +1,64 @@
-"""Stored files: what is known of one, its bytes, and its end."""
+"""Stored files: what is known of one, its bytes, links to them, and its end."""
 
 import json
-from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from urllib.parse import parse_qs
 
-from adapters.inbound.common.encoding import content_disposition
+from adapters.inbound.common.encoding import content_disposition, parse_digits
 from adapters.inbound.common.errors import Refusal
+from adapters.inbound.http.conditions import repr_digest, validators, wanted, wants_sha256
 from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
-from adapters.inbound.http.ranges import parse_range
 from adapters.inbound.http.sending import FileSlice
+from adapters.inbound.http.showing import parse_link, parse_shown
+from application.digest import DigestUseCase
 from application.download import DownloadUseCase, OpenFile
 from application.upload import UploadUseCase
 from application.views import UploadView
-from domain.byte_range import ByteRange
+from domain.access import MAX_LINK_LIFE, STRANGER, Disposition, Visibility
+from domain.errors import FileNotFound, Unauthenticated
 from domain.file import File
 from domain.ids import FileId, file_id_of, parse_file_id, parse_upload_id
 
 # Shown in the browser; everything else is saved, so that nobody's page runs under our name.
 _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+# Of a file up to this size the digest is read while the client waits, if it wants it.
+_DIGEST_AT_ONCE_BYTES = 256 * 1024 * 1024
 
 
 class Files:
-    def __init__(self, *, files: DownloadUseCase, uploads: UploadUseCase, links: Links) -> None:
+    def __init__(self, *, files: DownloadUseCase, uploads: UploadUseCase, digests: DigestUseCase, links: Links) -> None:
         self._files = files
         self._uploads = uploads
+        self._digests = digests
         self._links = links
 
     async def get(self, exchange: Exchange, text: str) -> Reply:
-        file = await self._files.describe(exchange.principal, parse_file_id(text))
+        with _strangers_asked(exchange):
+            shown = parse_shown(exchange.request.query)
+            file = await self._files.describe(exchange.principal, parse_file_id(text), shown)
         return _json(self._view(file))
 
     async def delete(self, exchange: Exchange, text: str) -> Reply:
-        await self._files.delete(exchange.principal, parse_file_id(text))
+        with _strangers_asked(exchange):
+            shown = parse_shown(exchange.request.query)
+            await self._files.delete(exchange.principal, parse_file_id(text), shown)
         return Reply(204)
 
+    async def link(self, exchange: Exchange, text: str) -> Reply:
+        """``POST /files/{id}/links?seconds=&disposition=``: a link that opens the file to whoever has it."""
+        shown = parse_shown(exchange.request.query)
+        file = await self._files.describe(exchange.principal, parse_file_id(text), shown)
+        life = timedelta(seconds=parse_digits(shown["seconds"], "seconds")) if "seconds" in shown else MAX_LINK_LIFE
+        link = self._files.sign(file, life=life, disposition=_parse_disposition(shown.get("disposition")))
+        expires = link.token.expires_at.isoformat().replace("+00:00", "Z")
+        return _json({"url": self._links.signed(link), "expires_at": expires}, status=201)
+
     async def content(self, exchange: Exchange, text: str) -> Reply:
-        return await self._content(exchange, parse_file_id(text))
+        with _strangers_asked(exchange):
+            return await self._content(exchange, parse_file_id(text))
 
     async def upload(self, exchange: Exchange, text: str) -> Reply:
         """``GET /uploads/{id}``: how far it is; once completed, the content itself."""
@@ -54,42 +75,42 @@ class Files:
         return _json({"uploads": [self._upload_view(view) for view in views]})
 
     async def _content(self, exchange: Exchange, file_id: FileId) -> Reply:
-        opened = await self._files.open(exchange.principal, file_id)
+        query = exchange.request.query
+        shown = parse_shown(query)
+        link = parse_link(shown, query, file_id)
+        if link is None:
+            opened = await self._files.open(exchange.principal, file_id, shown)
+        else:
+            opened = await self._files.open_signed(link)
         try:
-            return self._reply(exchange, opened)
+            file = await self._digested(exchange, opened.file)
+            headers = _content_headers(file, link.token.disposition if link else None)
+            if link or file.visibility is Visibility.PUBLIC:
+                # The link alone opens it: a page of another site that shows it has no more than it had before.
+                headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            return _reply(exchange, opened, headers)
         except BaseException:
             await opened.blob.close()
             raise
 
-    def _reply(self, exchange: Exchange, opened: OpenFile) -> Reply:
-        file = opened.file
-        headers = _content_headers(file)
-        status = _precondition(exchange, file)
-        if status == 412:
-            raise Refusal(412, "precondition_failed", "the file is not the one named")
-        wanted = None
-        if status == 200:
-            wanted, status = _wanted(exchange, file)
-        if status == 416:
-            raise Refusal(416, "range_not_satisfiable", "no such bytes", {"Content-Range": f"bytes */{file.size}"})
-        reply = Reply(status, headers, size=wanted.size if wanted else 0, closing=opened.blob.close)
-        if status == 206 and wanted:
-            headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{file.size}"
-        if wanted:
-            reply.content = opened.blob.blocks(wanted)
-            if opened.blob.fd is not None:
-                reply.slice = FileSlice(opened.blob.fd, wanted.start, wanted.size)
-        return reply
+    async def _digested(self, exchange: Exchange, file: File) -> File:
+        if wants_sha256(exchange.headers) and file.size <= _DIGEST_AT_ONCE_BYTES:
+            return await self._digests.know(file)
+        return file
 
     def _view(self, file: File) -> dict[str, object]:
+        """``url`` is good for whoever may see this view."""
+        is_guarded = file.credential is not None
         return {
             "id": file.id,
             "name": file.name,
             "size": file.size,
             "media_type": file.media_type,
             "checksum": file.checksum,
+            "sha256": file.sha256.hex() if file.sha256 else None,
+            "visibility": file.visibility,
             "created_at": file.created_at.isoformat().replace("+00:00", "Z"),
-            "url": self._links.content(file.id),
+            "url": self._links.signed(self._files.sign(file)) if is_guarded else self._links.content(file.id),
         }
 
     def _upload_view(self, view: UploadView) -> dict[str, object]:
@@ -106,77 +127,53 @@ class Files:
         }
 
 
-def _content_headers(file: File) -> dict[str, str]:
-    return {
+@contextmanager
+def _strangers_asked(exchange: Exchange) -> Iterator[None]:
+    """One of whom nothing is known is asked who they are, instead of being told what is not there."""
+    try:
+        yield
+    except FileNotFound:
+        if exchange.principal is STRANGER:
+            raise Unauthenticated("say who you are, or follow a link that opens the file") from None
+        raise
+
+
+def _reply(exchange: Exchange, opened: OpenFile, headers: dict[str, str]) -> Reply:
+    part, status = wanted(exchange, opened.file)
+    reply = Reply(status, headers, size=part.size if part else 0, closing=opened.blob.close)
+    if status == 206 and part:
+        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{opened.file.size}"
+    if part:
+        reply.content = opened.blob.blocks(part)
+        if opened.blob.fd is not None:
+            reply.slice = FileSlice(opened.blob.fd, part.start, part.size)
+    return reply
+
+
+def _content_headers(file: File, disposition: Disposition | None) -> dict[str, str]:
+    is_inline = file.media_type in _INLINE and disposition is not Disposition.ATTACHMENT
+    headers = {
         "Content-Type": file.media_type,
-        "Content-Disposition": content_disposition(file.name, inline=file.media_type in _INLINE),
-        "ETag": _etag(file),
-        "Last-Modified": format_datetime(_modified(file), usegmt=True),
+        "Content-Disposition": content_disposition(file.name, inline=is_inline),
+        **validators(file),
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",  # the link may be all it takes
     }
+    if file.sha256 is not None:
+        headers["Repr-Digest"] = repr_digest(file.sha256)
+    return headers
 
 
-def _etag(file: File) -> str:
-    """Strong: a file's bytes never change, so its id names them."""
-    return f'"{file.id}"'
+def _parse_disposition(text: str | None) -> Disposition | None:
+    if text not in (None, *Disposition):
+        raise Refusal(400, "invalid_request", "disposition is inline or attachment")
+    return None if text is None else Disposition(text)
 
 
-def _modified(file: File) -> datetime:
-    return file.created_at.astimezone(UTC).replace(microsecond=0)
-
-
-def _precondition(exchange: Exchange, file: File) -> int:
-    """RFC 9110 §13.2.2, the order of evaluation: 200 to go on, 304 or 412 to stop."""
-    headers = exchange.headers
-    if (match := headers.get("If-Match")) is not None:
-        if not _names(match, file, weak=False):
-            return 412
-    elif (date := _parse_date(headers.get("If-Unmodified-Since"))) is not None and _modified(file) > date:
-        return 412
-    if (match := headers.get("If-None-Match")) is not None:
-        if _names(match, file, weak=True):
-            return 304
-    elif (date := _parse_date(headers.get("If-Modified-Since"))) is not None and _modified(file) <= date:
-        return 304
-    return 200
-
-
-def _names(field: str, file: File, *, weak: bool) -> bool:
-    if field.strip() == "*":
-        return True
-    tags = [tag.strip() for tag in field.split(",")]
-    if weak:
-        tags = [tag.removeprefix("W/") for tag in tags]
-    return _etag(file) in tags
-
-
-def _wanted(exchange: Exchange, file: File) -> tuple[ByteRange | None, int]:
-    """Which bytes, and 200, 206 or 416. RFC 9110 §14.2: only GET has ranges; §13.1.5: If-Range must match strongly."""
-    whole = ByteRange(0, file.size) if file.size else None
-    field = exchange.headers.get("Range")
-    if field is None or exchange.method != "GET":
-        return whole, 200
-    condition = exchange.headers.get("If-Range")
-    if condition is not None and condition.strip() != _etag(file) and _parse_date(condition) != _modified(file):
-        return whole, 200
-    return parse_range(field, file.size)
-
-
-def _parse_date(field: str | None) -> datetime | None:
-    """An HTTP date; None without one, or for what is none (RFC 9110: such a field is ignored)."""
-    if field is None:
-        return None
-    try:
-        parsed = parsedate_to_datetime(field)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def _json(content: dict[str, object]) -> Reply:
+def _json(content: dict[str, object], status: int = 200) -> Reply:
     headers = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"}
-    return Reply(200, headers, json.dumps(content).encode())
+    return Reply(status, headers, json.dumps(content).encode())

@@ -1,10 +1,11 @@
 """The URLs we hand out: relative, or below PUBLIC_URL where a proxy shows us under another name."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tornado.httputil import HTTPServerRequest
 
+from application.download import SignedToken
 from domain.ids import FileId, UploadId
 
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
@@ -23,6 +24,13 @@ class Links:
 
     def content(self, file_id: FileId) -> str:
         return f"{self._base}/files/{file_id}/content"
+
+    def signed(self, link: SignedToken) -> str:
+        token = link.token
+        shown = {"expires": str(int(token.expires_at.timestamp()))}
+        if token.disposition is not None:
+            shown["disposition"] = token.disposition.value
+        return f"{self.content(token.file_id)}?{urlencode({**shown, 'signature': link.signature})}"
 
     def absolute(self, link: str, request: HTTPServerRequest) -> str:
         """For a person at a terminal: with the address the client called us by, where we were told no other."""

@@ -36,6 +36,8 @@ class Path:
     methods: Mapping[str, Handler]
     is_public: bool = False
     """For anyone, at any time, as often as they like."""
+    admits_strangers: bool = False
+    """Whether the handler itself judges those of whom nothing is known."""
     standing_headers: Mapping[str, str] = field(default_factory=dict)
     """What goes with every reply, refusals too."""
     sends_files: bool = False
@@ -90,6 +92,7 @@ class ExchangeRouter(Router):
             partial(path.dispatch, groups=groups),
             self._services,
             is_public=path.is_public,
+            admits_strangers=path.admits_strangers,
             standing_headers=path.standing_headers,
         )
 
@@ -113,8 +116,18 @@ def exchange_paths(tus: Tus, files: Files, form: Form, health: Health) -> list[P
             {"POST": tus.create, "OPTIONS": tus.options, "GET": files.uploads},
             standing_headers=_TUS,
         ),
-        Path(re.compile(r"/files/([^/]+)/content/?"), {"GET": files.content, "HEAD": files.content}, sends_files=True),
-        Path(re.compile(r"/files/([^/]+)/?"), {"GET": files.get, "HEAD": files.get, "DELETE": files.delete}),
+        Path(
+            re.compile(r"/files/([^/]+)/content/?"),
+            {"GET": files.content, "HEAD": files.content},
+            admits_strangers=True,
+            sends_files=True,
+        ),
+        Path(re.compile(r"/files/([^/]+)/links/?"), {"POST": files.link}),
+        Path(
+            re.compile(r"/files/([^/]+)/?"),
+            {"GET": files.get, "HEAD": files.get, "DELETE": files.delete},
+            admits_strangers=True,
+        ),
         Path(re.compile(r"/health/?"), {"GET": health.get, "HEAD": health.get}, is_public=True),
         Path(re.compile(r"/upload/?"), {"POST": form.post}),
         Path(re.compile(r"/upload/([^/]+)/?"), {"PUT": form.put}),

@@ -8,7 +8,13 @@ from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
-from adapters.inbound.common.encoding import format_metadata, parse_checksum, parse_digits, parse_metadata
+from adapters.inbound.common.encoding import (
+    format_metadata,
+    parse_checksum,
+    parse_digits,
+    parse_metadata,
+    parse_sha256,
+)
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
@@ -61,6 +67,7 @@ class Tus:
         kind, parts = _parse_concat(exchange)
         if kind is UploadKind.FINAL:
             return await self._join(exchange, parts, metadata)
+        sha256 = parse_sha256(metadata) if kind is UploadKind.WHOLE else None
         length = _parse_length(exchange)
         announced = exchange.body.length
         with_upload = announced != 0 and ("Content-Type" in exchange.headers or await _has_bytes(exchange))
@@ -70,9 +77,14 @@ class Tus:
             checksum = _parse_checksum(exchange)
             if length is not None and announced is not None and announced > length:
                 raise LengthExceeded("the body is longer than Upload-Length")
-        view = await self._uploads.create(exchange.principal, length=length, metadata=metadata, kind=kind)
+        view = await self._uploads.create(
+            exchange.principal, length=length, metadata=metadata, kind=kind, sha256=sha256
+        )
         headers = {"Location": self._links.upload(view.id)}
-        if with_upload:
+        if view.file_id and view.offset:
+            # Complete by a file its owner has already: the bytes that come along, or would, are not needed.
+            headers["Upload-Offset"] = str(view.offset)
+        elif with_upload:
             view = await self._append_first(exchange, view, checksum, headers)
             headers["Upload-Offset"] = str(view.offset)
         return _reply(201, headers, view)
@@ -137,7 +149,9 @@ class Tus:
         if "Upload-Length" in exchange.headers or "Upload-Defer-Length" in exchange.headers:
             raise Refusal(400, "invalid_request", "a final upload's length is the sum of its parts'")
         part_ids = [self._parse_part(part, exchange) for part in parts]
-        view = await self._uploads.join(exchange.principal, part_ids, metadata, names=parts)
+        view = await self._uploads.join(
+            exchange.principal, part_ids, metadata, names=parts, sha256=parse_sha256(metadata)
+        )
         return _reply(201, {"Location": self._links.upload(view.id)}, view)
 
     def _parse_part(self, url: str, exchange: Exchange) -> UploadId:

@@ -118,13 +118,34 @@ def test_an_empty_value_counts_as_unset() -> None:
     assert load_settings({"API_PORT": "", "DATABASE_URL": "", "QUOTA_BYTES": ""}, NO_FILE).api_port == 8888
 
 
+@pytest.mark.parametrize(
+    "secret",
+    ["x", "hunter2", "k3J9" * 7 + "abc", "a" * 64, "abcabcabc" * 8, "change-me-change-me-change-me-42",
+     "your-256-bit-secret-your-256-bit-secret", "a-string-secret-at-least-256-bits-long",
+     "Super_Secret-K3y!0a9b8c7d6e5f4g3h2i1j", "Passw0rd-password-PASSWORD-1234567"],
+)  # fmt: skip
+def test_a_short_or_well_known_secret_stops_the_start_and_is_not_told(secret: str) -> None:
+    [problem] = problems({"LINK_SECRET": secret})
+    assert problem.startswith("LINK_SECRET: (hidden) is not possible")
+    assert secret not in problem.replace("openssl rand -hex", "") or secret == "x"
+
+
+@pytest.mark.parametrize(
+    "secret", ["4f1d9be0c2a7" * 6, "correct horse battery staple rides again", "0123456789abcdef" * 2]
+)
+def test_a_secret_of_some_length_is_taken_as_it_is(secret: str) -> None:
+    settings = load_settings({"LINK_SECRET": secret}, NO_FILE)
+    assert settings.link_secret is not None and settings.link_secret.get_secret_value() == secret
+    assert secret not in repr(settings) and settings.shown()["LINK_SECRET"] == "***"
+
+
 def test_variables_of_others_and_of_later_parts_are_tolerated() -> None:
     load_settings(
         {"PATH": "/bin", "JOBS_URL": "nats://h:4222", "WORKERS_INLINE": "0", "MAX_FILE_SIZE": "10MiB",
          "IMAGE_MAX_SIZE": "5MiB", "IMAGE_MAX_COUNT": "10", "AUTH_JWT_SECRET": "s3cr3t",
          "AUTH_JWT_JWKS_FILE": "keys", "AUTH_JWT_ALGORITHMS": "RS256,ES256", "AUTH_JWT_AUDIENCE": "a",
          "AUTH_JWT_ISSUER": "i", "S3_USE_SSL": "false", "S3_ENDPOINT": "h:9000", "S3_REGION": "r",
-         "S3_BUCKET": "b", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s", "LINK_SECRET": "x"},
+         "S3_BUCKET": "b", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s"},
         NO_FILE,
     )  # fmt: skip
 
@@ -216,7 +237,7 @@ def test_a_problem_never_shows_a_password(name: str, value: str) -> None:
 def test_effective_settings_show_no_secret() -> None:
     settings = load_settings(
         {"DATABASE_URL": "postgres://root:hunter2@h/db", "JOBS_URL": "amqp://u:hunter2@h",
-         "S3_SECRET_KEY": "hunter2", "AUTH_JWT_SECRET": "hunter2", "LINK_SECRET": "hunter2",
+         "S3_SECRET_KEY": "hunter2", "AUTH_JWT_SECRET": "hunter2", "LINK_SECRET": "hunter2-correct-horse-battery-42",
          "S3_ACCESS_KEY": "hunter2"},
         NO_FILE,
     )  # fmt: skip

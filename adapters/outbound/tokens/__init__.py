@@ -1,0 +1,1 @@
+"""What vouches for who may do what: signatures."""
