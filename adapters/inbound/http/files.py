@@ -24,6 +24,7 @@ from domain.ids import FileId, file_id_of, parse_file_id, parse_upload_id
 
 # Shown in the browser; everything else is saved, so that nobody's page runs under our name.
 _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+_A_YEAR_SECONDS = 365 * 24 * 3600
 # Of a file up to this size the digest is read while the client waits, if it wants it.
 _DIGEST_AT_ONCE_BYTES = 256 * 1024 * 1024
 
@@ -51,8 +52,9 @@ class Files:
         """``POST /files/{id}/links?seconds=&disposition=``: a link that opens the file to whoever has it."""
         shown = parse_shown(exchange.request.query)
         file = await self._files.describe(exchange.principal, parse_file_id(text), shown)
-        life = timedelta(seconds=parse_digits(shown["seconds"], "seconds")) if "seconds" in shown else MAX_LINK_LIFE
-        link = self._files.sign(file, life=life, disposition=_parse_disposition(shown.get("disposition")))
+        link = self._files.sign(
+            file, life=_parse_life(shown.get("seconds")), disposition=_parse_disposition(shown.get("disposition"))
+        )
         expires = link.token.expires_at.isoformat().replace("+00:00", "Z")
         return _json({"url": self._links.signed(link), "expires_at": expires}, status=201)
 
@@ -166,6 +168,12 @@ def _content_headers(file: File, disposition: Disposition | None) -> dict[str, s
     if file.sha256 is not None:
         headers["Repr-Digest"] = repr_digest(file.sha256)
     return headers
+
+
+def _parse_life(seconds: str | None) -> timedelta:
+    if seconds is None:
+        return MAX_LINK_LIFE
+    return timedelta(seconds=min(parse_digits(seconds, "seconds"), _A_YEAR_SECONDS))  # how much too long is all one
 
 
 def _parse_disposition(text: str | None) -> Disposition | None:

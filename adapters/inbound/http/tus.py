@@ -4,6 +4,7 @@ Extensions: creation, creation-with-upload, creation-defer-length, checksum, exp
 Left out: checksum-trailer (Tornado does not read trailers), concatenation-unfinished.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -22,7 +23,7 @@ from application.download import DownloadUseCase
 from application.upload import UploadUseCase
 from application.views import UploadView
 from domain.checksum import ALGORITHMS, Checksum
-from domain.errors import InvalidParts, LengthExceeded, UploadNotOpen
+from domain.errors import InvalidParts, LengthExceeded, LongshoreError, UploadNotOpen
 from domain.ids import UploadId, file_id_of, parse_upload_id
 from domain.metadata import Metadata
 from domain.upload import UploadKind
@@ -141,7 +142,8 @@ class Tus:
             )
         except Exception:
             # The client gets no Location with a refusal: nobody would ever go on with this upload.
-            await self._uploads.abort(exchange.principal, view.id)
+            with suppress(LongshoreError):  # it is over already; or else it expires
+                await self._uploads.abort(exchange.principal, view.id)
             raise
 
     async def _join(self, exchange: Exchange, parts: list[str], metadata: Metadata) -> Reply:
