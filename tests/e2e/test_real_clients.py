@@ -91,6 +91,24 @@ def test_tus_js_client_uploads_a_whole_file(
 
 
 @pytest.mark.npm
+@pytest.mark.parametrize(
+    ("way", "requests"),
+    [("plain", [["POST", 201], ["PATCH", 409], ["HEAD", 200]]), ("during-creation", [["POST", 201]])],
+)
+def test_tus_js_client_need_not_send_what_is_there(
+    tus: Tus, endpoint: str, tmp_path: Path, way: str, requests: list[list[object]]
+) -> None:
+    known = tmp_path / "known.bin"
+    known.write_bytes(os.urandom(3_000_000))
+    first = id_of(tus.completed(known.read_bytes()))
+    tus.http.get(f"/files/{first}/content", ("Want-Repr-Digest", "sha-256=1"))
+    report = node("known.mjs", endpoint, known, hashlib.sha256(known.read_bytes()).hexdigest(), way)
+    assert report["requests"] == requests
+    assert id_of(report["url"]) != first
+    assert_stored(tus, report["url"], known)
+
+
+@pytest.mark.npm
 def test_tus_js_client_uploads_an_empty_file(tus: Tus, endpoint: str, tmp_path: Path) -> None:
     empty = tmp_path / "empty.bin"
     empty.touch()
