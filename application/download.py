@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from application.digest import DigestUseCase
 from domain.access import MAX_LINK_LIFE, Disposition, DownloadToken, Principal
 from domain.errors import FileGone
 from domain.file import File
@@ -13,6 +14,8 @@ from ports.clock import Clock
 from ports.download_signer import DownloadSigner
 from ports.unit_of_work import UnitOfWorkFactory
 
+# A second's work or less; who wants more than that comes back when the chore has been there.
+_DIGEST_AT_ONCE_BYTES = 256 * 1024 * 1024
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -40,10 +43,17 @@ class DownloadUseCase:
     """
 
     def __init__(
-        self, *, unit_of_work: UnitOfWorkFactory, blobs: BlobStorage, signer: DownloadSigner, clock: Clock
+        self,
+        *,
+        unit_of_work: UnitOfWorkFactory,
+        blobs: BlobStorage,
+        digests: DigestUseCase,
+        signer: DownloadSigner,
+        clock: Clock,
     ) -> None:
         self._unit_of_work = unit_of_work
         self._blobs = blobs
+        self._digests = digests
         self._signer = signer
         self._clock = clock
 
@@ -72,6 +82,10 @@ class DownloadUseCase:
         async with self._unit_of_work() as work:
             file = await work.files.find(link.token.file_id)
         return await self._open(file)
+
+    async def digested(self, file: File) -> File:
+        """The file with its SHA-256, read now if it has to be; as it is if that would take long."""
+        return await self._digests.know(file) if file.size <= _DIGEST_AT_ONCE_BYTES else file
 
     def sign(
         self, file: File, *, life: timedelta = MAX_LINK_LIFE, disposition: Disposition | None = None

@@ -80,7 +80,7 @@ def in_memory() -> Longshore:
     )
     return Longshore(
         uploads=uploads,
-        files=_downloads(unit_of_work, blobs, clock),
+        files=_downloads(unit_of_work, blobs, digests, clock),
         feed=feed,
         reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock),
         cleanup=CleanupUseCase(
@@ -117,7 +117,7 @@ async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
         try:
             yield Longshore(
                 uploads=uploads,
-                files=_downloads(unit_of_work, blobs, clock),
+                files=_downloads(unit_of_work, blobs, digests, clock),
                 feed=feed,
                 reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock),
                 cleanup=CleanupUseCase(
@@ -133,7 +133,9 @@ async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
                 await part.close()
 
 
-def _downloads(unit_of_work: UnitOfWorkFactory, blobs: BlobStorage, clock: Clock) -> DownloadUseCase:
+def _downloads(
+    unit_of_work: UnitOfWorkFactory, blobs: BlobStorage, digests: DigestUseCase, clock: Clock
+) -> DownloadUseCase:
     # Links are good until the program ends: keep the secret where they should last longer.
     signer = HmacDownloadSigner(token_bytes(32))
-    return DownloadUseCase(unit_of_work=unit_of_work, blobs=blobs, signer=signer, clock=clock)
+    return DownloadUseCase(unit_of_work=unit_of_work, blobs=blobs, digests=digests, signer=signer, clock=clock)

@@ -131,7 +131,7 @@ class Container(containers.DeclarativeContainer):
         policy=policy,
     )
     downloads = providers.Singleton(
-        DownloadUseCase, unit_of_work=unit_of_work, blobs=blob_storage, signer=signer, clock=clock
+        DownloadUseCase, unit_of_work=unit_of_work, blobs=blob_storage, digests=digests, signer=signer, clock=clock
     )
     progress = providers.Singleton(ProgressUseCase, unit_of_work, feed, clock)
     cleanup = providers.Singleton(
@@ -166,7 +166,7 @@ class Container(containers.DeclarativeContainer):
         executor=body_threads,
     )
     tus = providers.Singleton(Tus, uploads=uploads, files=downloads, links=links, max_length_bytes=of.max_upload_size)
-    files = providers.Singleton(Files, files=downloads, uploads=uploads, digests=digests, links=links)
+    files = providers.Singleton(Files, files=downloads, uploads=uploads, links=links)
     form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
     # Behind a proxy that calls us by another name, our own page comes from PUBLIC_URL.
     sockets = providers.Singleton(Sockets, origins=providers.Callable(_origins, of.cors_origins, of.public_url))

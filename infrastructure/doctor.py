@@ -4,6 +4,7 @@ It may run beside a server. A problem is what somebody should look at, not what 
 """
 
 import asyncio
+import hashlib
 import os
 import shutil
 import stat
@@ -235,7 +236,7 @@ async def _blobs(database: Database, volume: Volume, *, scrub: bool) -> AsyncIte
             bad += 1
             if bad <= _NAMED:
                 yield _problem(f"file {row['id']}: {wrong}")
-        unknown += row["crc64"] is None
+        unknown += row["crc64"] is None and row["sha256"] is None
     if bad > _NAMED:
         yield _problem(f"… and {bad - _NAMED} files more")
     if scrub and unknown:
@@ -249,7 +250,7 @@ async def _all_files(database: Database) -> AsyncIterator[RowMapping]:
     while True:
         async with database.transaction() as transaction:
             rows = await transaction.read(
-                select(files.c.id, files.c.blob_key, files.c.size, files.c.crc64)
+                select(files.c.id, files.c.blob_key, files.c.size, files.c.crc64, files.c.sha256)
                 .where(files.c.id > last)
                 .order_by(files.c.id)
                 .limit(_PAGE)
@@ -278,12 +279,18 @@ def _wrong_with(row: RowMapping, volume: Volume, scrub: bool) -> str:
         size = os.fstat(fd).st_size
         if size != row["size"]:
             return f"it has {size} bytes, {row['size']} were received"
-        if scrub and row["crc64"] is not None and _crc64(fd) != unsigned(row["crc64"]):
-            return "its bytes are not those that were received (CRC-64/NVME)"
+        return _changed(row, fd) if scrub else ""
     except OSError as error:
         return f"its bytes can't be read ({error.strerror})"
     finally:
         os.close(fd)
+
+
+def _changed(row: RowMapping, fd: int) -> str:
+    if row["crc64"] is not None and _crc64(fd) != unsigned(row["crc64"]):
+        return "its bytes are not those that were received (CRC-64/NVME)"
+    if row["crc64"] is None and row["sha256"] is not None and _sha256(fd) != row["sha256"]:
+        return "its bytes are not those that were read for its SHA-256"
     return ""
 
 
@@ -293,3 +300,11 @@ def _crc64(fd: int) -> int:
         value = crc64nvme(block, value)
         at += len(block)
     return value
+
+
+def _sha256(fd: int) -> bytes:
+    hasher, at = hashlib.sha256(), 0
+    while block := os.pread(fd, _BLOCK, at):
+        hasher.update(block)
+        at += len(block)
+    return hasher.digest()

@@ -65,6 +65,17 @@ def test_whoever_wants_the_digest_gets_it_at_once(start_server: StartServer) -> 
     assert tus.http.get(content(target), WANT).header("Repr-Digest") == digest_field(data)
 
 
+def test_whoever_wants_the_digest_gets_it_with_the_completion(start_server: StartServer) -> None:
+    tus = Tus(Http(start_server().port))
+    data = os.urandom(1_000_000)
+    target = tus.created(len(data))
+    assert tus.patch(target, 0, data[:10], WANT).header("Repr-Digest") is None
+    assert tus.patch(target, 10, data[10:], WANT).header("Repr-Digest") == digest_field(data)
+    assert tus.create(len(data), WANT, body=data).header("Repr-Digest") == digest_field(data)
+    put = tus.http.request("PUT", "/upload/a.bin", [WANT], data)
+    assert (put.status, put.header("Repr-Digest")) == (201, digest_field(data))
+
+
 @pytest.mark.parametrize(
     "field", ["sha-256=0", "sha-512=10", "sha-256", "sha-256=11", "xsha-256=5", "", "junk=:=,", "a" * 9000]
 )

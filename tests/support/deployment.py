@@ -67,6 +67,7 @@ class Process:
         self.files = DownloadUseCase(
             unit_of_work=self.units,
             blobs=deployment.blobs,
+            digests=self.digests,
             signer=HmacDownloadSigner(b"secret"),
             clock=deployment.clock,
         )

@@ -88,7 +88,11 @@ class WebServer:
             policy=UploadPolicy(max_length_bytes=_MAX_LENGTH, max_open_uploads=None),
         )
         self.files = DownloadUseCase(
-            unit_of_work=units, blobs=self.blobs, signer=HmacDownloadSigner(b"secret"), clock=self.clock
+            unit_of_work=units,
+            blobs=self.blobs,
+            digests=self.digests,
+            signer=HmacDownloadSigner(b"secret"),
+            clock=self.clock,
         )
         self.executor = ThreadPoolExecutor(4, thread_name_prefix="test-body")
         self.port = 0
@@ -137,7 +141,7 @@ class WebServer:
         links = Links()
         paths = exchange_paths(
             Tus(uploads=self.uploads, files=self.files, links=links, max_length_bytes=_MAX_LENGTH),
-            Files(files=self.files, uploads=self.uploads, digests=self.digests, links=links),
+            Files(files=self.files, uploads=self.uploads, links=links),
             Form(uploads=self.uploads, files=self.files, links=links, executor=self.executor),
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock)),
         )

@@ -9,8 +9,10 @@ from email.utils import format_datetime, parsedate_to_datetime
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.exchange import Exchange
 from adapters.inbound.http.ranges import parse_range
+from application.download import DownloadUseCase
 from domain.byte_range import ByteRange
 from domain.file import File
+from domain.ids import FileId
 
 # RFC 9530 §4: a preference of 1 to 10; 0 is a no. It may be ignored, and so is what does not read so.
 _WANTS_SHA256 = re.compile(r"(?:^|,)[ \t]*sha-256=0*(?:[1-9]|10)[ \t]*(?:$|,)", re.ASCII)
@@ -18,6 +20,14 @@ _WANTS_SHA256 = re.compile(r"(?:^|,)[ \t]*sha-256=0*(?:[1-9]|10)[ \t]*(?:$|,)", 
 
 def validators(file: File) -> dict[str, str]:
     return {"ETag": _etag(file), "Last-Modified": format_datetime(_modified(file), usegmt=True)}
+
+
+async def wanted_digest(exchange: Exchange, files: DownloadUseCase, file_id: FileId) -> dict[str, str]:
+    """The digest of a file that has just come in, as a header, if its client wants it."""
+    if not wants_sha256(exchange.headers):
+        return {}
+    file = await files.digested(await files.describe(exchange.principal, file_id))
+    return {} if file.sha256 is None else {"Repr-Digest": repr_digest(file.sha256)}
 
 
 def repr_digest(sha256: bytes) -> str:

@@ -13,7 +13,6 @@ from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
 from adapters.inbound.http.sending import FileSlice
 from adapters.inbound.http.showing import parse_link, parse_shown
-from application.digest import DigestUseCase
 from application.download import DownloadUseCase, OpenFile
 from application.upload import UploadUseCase
 from application.views import UploadView
@@ -25,15 +24,12 @@ from domain.ids import FileId, file_id_of, parse_file_id, parse_upload_id
 # Shown in the browser; everything else is saved, so that nobody's page runs under our name.
 _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 _A_YEAR_SECONDS = 365 * 24 * 3600
-# Of a file up to this size the digest is read while the client waits, if it wants it.
-_DIGEST_AT_ONCE_BYTES = 256 * 1024 * 1024
 
 
 class Files:
-    def __init__(self, *, files: DownloadUseCase, uploads: UploadUseCase, digests: DigestUseCase, links: Links) -> None:
+    def __init__(self, *, files: DownloadUseCase, uploads: UploadUseCase, links: Links) -> None:
         self._files = files
         self._uploads = uploads
-        self._digests = digests
         self._links = links
 
     async def get(self, exchange: Exchange, text: str) -> Reply:
@@ -85,7 +81,7 @@ class Files:
         else:
             opened = await self._files.open_signed(link)
         try:
-            file = await self._digested(exchange, opened.file)
+            file = await self._files.digested(opened.file) if wants_sha256(exchange.headers) else opened.file
             headers = _content_headers(file, link.token.disposition if link else None)
             if link or file.visibility is Visibility.PUBLIC:
                 # The link alone opens it: a page of another site that shows it has no more than it had before.
@@ -94,11 +90,6 @@ class Files:
         except BaseException:
             await opened.blob.close()
             raise
-
-    async def _digested(self, exchange: Exchange, file: File) -> File:
-        if wants_sha256(exchange.headers) and file.size <= _DIGEST_AT_ONCE_BYTES:
-            return await self._digests.know(file)
-        return file
 
     def _view(self, file: File) -> dict[str, object]:
         """``url`` is good for whoever may see this view."""

@@ -15,6 +15,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from adapters.inbound.common.block_source import BlockSource, BodyCut
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
 from adapters.inbound.http.body import Body
+from adapters.inbound.http.conditions import wanted_digest
 from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
 from application.download import DownloadUseCase
@@ -71,6 +72,7 @@ class Form:
         file_id = file_id_of(view.id)
         link = self._links.absolute(self._links.content(file_id), exchange.request)
         headers = {"Location": self._links.file(file_id), "Content-Type": "text/plain; charset=utf-8"}
+        headers |= await wanted_digest(exchange, self._files, file_id)
         return Reply(201, headers, f"{link}\n".encode())
 
     async def _store_parts(self, exchange: Exchange, stored: list[FileId]) -> None:

@@ -17,6 +17,7 @@ from adapters.inbound.common.encoding import (
     parse_sha256,
 )
 from adapters.inbound.common.errors import Refusal
+from adapters.inbound.http.conditions import wanted_digest
 from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
 from application.download import DownloadUseCase
@@ -88,6 +89,8 @@ class Tus:
         elif with_upload:
             view = await self._append_first(exchange, view, checksum, headers)
             headers["Upload-Offset"] = str(view.offset)
+        if view.file_id:
+            headers |= await wanted_digest(exchange, self._files, view.file_id)
         return _reply(201, headers, view)
 
     async def head(self, exchange: Exchange, text: str) -> Reply:
@@ -120,7 +123,10 @@ class Tus:
             length=None if length is None else parse_digits(length, "Upload-Length"),
             checksum=_parse_checksum(exchange),
         )
-        return _reply(204, {"Upload-Offset": str(view.offset)}, view)
+        answer = {"Upload-Offset": str(view.offset)}
+        if view.file_id:
+            answer |= await wanted_digest(exchange, self._files, view.file_id)
+        return _reply(204, answer, view)
 
     async def delete(self, exchange: Exchange, text: str) -> Reply:
         _check_version(exchange)
