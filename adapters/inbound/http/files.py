@@ -56,7 +56,8 @@ class Files:
 
     async def content(self, exchange: Exchange, text: str) -> Reply:
         with _strangers_asked(exchange):
-            return await self._content(exchange, parse_file_id(text))
+            file_id = parse_file_id(text)
+        return await self._content(exchange, file_id)
 
     async def upload(self, exchange: Exchange, text: str) -> Reply:
         """``GET /uploads/{id}``: how far it is; once completed, the content itself."""
@@ -76,10 +77,11 @@ class Files:
         query = exchange.request.query
         shown = parse_shown(query)
         link = parse_link(shown, query, file_id)
-        if link is None:
-            opened = await self._files.open(exchange.principal, file_id, shown)
-        else:
+        if link is not None:
             opened = await self._files.open_signed(link)
+        else:
+            with _strangers_asked(exchange):
+                opened = await self._files.open(exchange.principal, file_id, shown)
         try:
             file = await self._files.digested(opened.file) if wants_sha256(exchange.headers) else opened.file
             headers = _content_headers(file, link.token.disposition if link else None)
