@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.tus import target_of
-from tests.e2e.wire import Connection, Header, Http, Response
+from tests.e2e.wire import TIMEOUT, Connection, Header, Http, Response
 
 PARTIAL: Header = ("Content-Type", "application/partial-upload")
 COMPLETE: Header = ("Upload-Complete", "?1")
@@ -56,8 +56,8 @@ class Ietf:
     def spoken(self) -> list[Header]:
         return [] if self.version is None else [interop(self.version)]
 
-    def create(self, body: bytes | None, *headers: Header) -> Response:
-        return self.http.request("POST", "/uploads", [*self.spoken, *headers], body)
+    def create(self, body: bytes | None, *headers: Header, within: float = TIMEOUT) -> Response:
+        return self.http.request("POST", "/uploads", [*self.spoken, *headers], body, within=within)
 
     def created(self, *headers: Header, body: bytes = b"") -> str:
         """The target of a new upload that goes on after ``body``."""
@@ -94,8 +94,3 @@ class Ietf:
 
     def begin_patch(self, target: str, at: int, *headers: Header, sent: bytes = b"") -> Connection:
         return self.begin("PATCH", target, PARTIAL, ("Upload-Offset", str(at)), *headers, sent=sent)
-
-
-def interim(connection: Connection) -> Response:
-    """The next interim response, without waiting for the final one."""
-    return connection.receive_interim()

@@ -14,12 +14,12 @@ from decimal import Decimal
 from domain.errors import InvalidRequest
 
 Value = int | Decimal | bool | bytes | str
-"""Of an item. Tokens and strings are both text here: nothing that we read tells them apart."""
+"""Of an item. Strings, tokens and dates are text here: nothing that we read tells them apart."""
 
 _KEY = re.compile(r"[a-z*][a-z0-9_.*-]*", re.ASCII)
 _NUMBER = re.compile(r"(-?[0-9]{1,12}\.[0-9]{1,3}|-?[0-9]{1,15})(?![0-9.])", re.ASCII)
 _BOOLEAN = re.compile(r"\?([01])", re.ASCII)
-_BYTES = re.compile(r":([A-Za-z0-9+/]*={0,2}):", re.ASCII)
+_BYTES = re.compile(r":((?:[A-Za-z0-9+/]+={0,2})?):", re.ASCII)
 _STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"', re.ASCII)
 _DISPLAY_STRING = re.compile(r'%"((?:[ !#$&-~]|%[0-9a-f]{2})*)"', re.ASCII)
 _DATE = re.compile(r"@(-?[0-9]{1,15})(?![0-9.])", re.ASCII)
@@ -94,7 +94,7 @@ _KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], Value]]] = {
     ":": (_BYTES, _decode_bytes),
     '"': (_STRING, lambda text: re.sub(r"\\(.)", r"\1", text)),
     "%": (_DISPLAY_STRING, str),
-    "@": (_DATE, int),
+    "@": (_DATE, str),
     **dict.fromkeys("-0123456789", (_NUMBER, _decode_number)),
 }
 
