@@ -167,7 +167,7 @@ class Container(containers.DeclarativeContainer):
         max_length_bytes=of.max_upload_size,
         lifetime=of.upload_ttl,
     )
-    upload_routes = providers.Singleton(Uploads, tus=tus, resumable=resumable, files=files)
+    upload_routes = providers.Singleton(Uploads, tus=tus, resumable=resumable, files=files, uploads=uploads)
     form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
     # Behind a proxy that calls us by another name, our own page comes from PUBLIC_URL.
     sockets = providers.Singleton(Sockets, origins=providers.Callable(_origins, of.cors_origins, of.public_url))

@@ -513,10 +513,22 @@ def test_tus_names_itself_and_wins(ietf: Ietf, tus: Tus) -> None:
     assert answer.header("Tus-Resumable") == "1.0.0"
 
 
-def test_a_request_in_neither_dialect_is_still_refused(ietf: Ietf) -> None:
-    for method, target in (("POST", "/uploads"), ("HEAD", t := ietf.created()), ("PATCH", t), ("DELETE", t)):
+def test_a_request_in_neither_dialect_is_still_refused(ietf: Ietf, tus: Tus) -> None:
+    begun = tus.created(10)
+    for method, target in (("POST", "/uploads"), ("HEAD", begun), ("PATCH", begun), ("DELETE", begun)):
         answer = ietf.http.request(method, target)
         assert (answer.status, answer.header("Tus-Version")) == (412, "1.0.0")
+
+
+def test_without_a_field_that_tells_the_upload_does(http: Http) -> None:
+    """HEAD and DELETE of a client that speaks no draft any more."""
+    final = Ietf(http, None)
+    target = final.created(LENGTH_10, body=b"hello")
+    assert final.stands(target) == ("?0", 5)
+    assert final.patch(target, 5, b"world", COMPLETE).status == 201
+    assert final.stands(target) == ("?1", 10)
+    assert final.delete(other := final.created()).status == 204
+    assert Ietf(http).head(other).status == 410
 
 
 def test_the_method_may_be_overridden(ietf: Ietf) -> None:

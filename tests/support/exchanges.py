@@ -140,7 +140,7 @@ class WebServer:
             lifetime=UploadPolicy().ttl,
         )
         paths = exchange_paths(
-            Uploads(tus=tus, resumable=resumable, files=files),
+            Uploads(tus=tus, resumable=resumable, files=files, uploads=self.uploads),
             files,
             Form(uploads=self.uploads, files=self.files, links=links, executor=self.executor),
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock)),
