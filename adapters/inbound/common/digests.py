@@ -31,11 +31,6 @@ def parse_repr_digest(header: str | None) -> bytes | None:
     return None
 
 
-def name_of(checksum: Checksum) -> str:
-    """The algorithm, as RFC 9530 spells it."""
-    return next(key for key, algorithm in _ALGORITHMS.items() if algorithm == checksum.algorithm)
-
-
 def _checksums(header: str | None, what: str) -> list[Checksum]:
     if header is None:
         return []

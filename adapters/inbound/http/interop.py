@@ -44,14 +44,22 @@ class Interop:
         text = headers.get("Upload-Complete")
         return None if text is None else parse_boolean(text, "Upload-Complete")
 
-    def ends(self, headers: Mapping[str, str]) -> bool:
-        """Whether the end of an append's body is the end of the file."""
+    def is_whole(self, headers: Mapping[str, str]) -> bool:
+        """Whether a creation brings everything.
+
+        Raises:
+            InvalidRequest: it does not say.
+        """
         told = self.completeness(headers)
-        if told is None:
-            told = self.ends_unless_told
         if told is None:
             raise InvalidRequest("Upload-Complete is needed")
         return told
+
+    def ends(self, headers: Mapping[str, str]) -> bool:
+        """Whether an append brings the rest."""
+        if self.ends_unless_told is not None and self.completeness(headers) is None:
+            return self.ends_unless_told
+        return self.is_whole(headers)
 
     def completeness_fields(self, is_complete: bool) -> dict[str, str]:
         fields = {"Upload-Complete": _boolean(is_complete)}

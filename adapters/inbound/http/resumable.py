@@ -7,9 +7,10 @@ Offset equal to length is not the end: an upload is completed by its client's wo
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from adapters.inbound.common.digests import name_of, parse_content_digest, parse_repr_digest
+from adapters.inbound.common.digests import parse_content_digest, parse_repr_digest
 from adapters.inbound.common.encoding import parse_filename, parse_metadata
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.structured_fields import parse_size
@@ -25,6 +26,7 @@ from domain.errors import (
     InconsistentLength,
     InvalidRequest,
     LengthExceeded,
+    LongshoreError,
     TooLarge,
     UploadCompleted,
     UploadNotOpen,
@@ -60,19 +62,19 @@ class Resumable:
 
     async def create(self, exchange: Exchange) -> Reply:
         headers, interop = exchange.headers, interop_of(exchange.headers)
-        ends = interop.completeness(headers)
-        if ends is None:
-            raise InvalidRequest("Upload-Complete is needed")
-        if "Upload-Offset" in headers and parse_size(headers["Upload-Offset"], "Upload-Offset") != 0:
+        ends = interop.is_whole(headers)
+        if parse_size(headers.get("Upload-Offset", "0"), "Upload-Offset") != 0:
             raise InvalidRequest("an upload begins at byte 0")
         length = _length(exchange, at=0, ends=ends)
         if length is not None and (exchange.body.length or 0) > length:
             raise LengthExceeded("the body is longer than Upload-Length")
         checksum = parse_content_digest(headers.get("Content-Digest"))
-        parse_repr_digest(headers.get("Repr-Digest"))
+        parse_repr_digest(headers.get("Repr-Digest"))  # has to be well-formed; nothing compares it yet
         view = await self._uploads.create(
             exchange.principal, length=length, metadata=_metadata(headers), completes_on_request=True
         )
+        if view.file_id is not None:
+            return await self._reply(exchange, view, 201)
         self._announce(exchange, view, interop)
         if ends or exchange.body.length != 0:
             view = await self._append_first(exchange, view, checksum, ends)
@@ -105,7 +107,7 @@ class Resumable:
             # §Upload Append: once the length is exceeded, the upload is invalid. Of a body that announced so much
             # nothing was taken; the upload is as good as before.
             if exchange.body.length is None:
-                await self._uploads.abort(exchange.principal, upload_id)
+                await self._give_up(exchange, upload_id)
             raise
         return await self._reply(exchange, view, interop.appended_status)
 
@@ -130,7 +132,7 @@ class Resumable:
             return await self._append(exchange, view.id, at=0, checksum=checksum, ends=ends)
         except (Refusal, InconsistentLength, TooLarge):
             # A refusal as this one is final: nobody goes on with the upload.
-            await self._uploads.abort(exchange.principal, view.id)
+            await self._give_up(exchange, view.id)
             raise
 
     async def _append(
@@ -154,12 +156,16 @@ class Resumable:
                 ends=ends,
                 on_received=_progress(exchange),
             )
-        except ChecksumMismatch:
-            algorithm = name_of(checksum) if checksum else ""
-            raise Refusal(400, "digest_mismatch", f"the body's {algorithm} is another one") from None
+        except ChecksumMismatch as error:
+            # 460 is tus's; draft-ietf-httpapi-digest-fields-problem-types has 400.
+            raise Refusal(400, "digest_mismatch", error.detail) from None
         except UploadCompleted as error:
             location = {"Location": self._links.upload(upload_id)}
             raise Refusal(400, error.code, error.detail, location) from None
+
+    async def _give_up(self, exchange: Exchange, upload_id: UploadId) -> None:
+        with suppress(LongshoreError):  # it is over already, or it expires
+            await self._uploads.abort(exchange.principal, upload_id)
 
     def _announce(self, exchange: Exchange, view: UploadView, interop: Interop) -> None:
         """§Upload Creation: where the client can go on, should this exchange not get to its end."""
