@@ -11,6 +11,7 @@ from tests.e2e.ietf import (
     COMPLETE,
     EXPECT,
     MORE,
+    PARTIAL,
     Ietf,
     assert_inconsistent,
     digest,
@@ -326,3 +327,37 @@ def test_a_server_that_is_killed_keeps_what_came(start_server: StartServer, size
     assert reaches(ietf, target, size // 2)
     assert ietf.patch(target, size // 2, content[size // 2 :], COMPLETE).status == 201
     assert ietf.content(target) == content
+
+
+# --- one connection for all
+
+
+def test_a_connection_carries_one_append_after_the_other(ietf: Ietf) -> None:
+    """Also small ones, whose heads differ in nothing but the offset, and one that is told how far it has come."""
+    piece = os.urandom(1000)
+    target = ietf.created()
+    with ietf.http.connect() as connection:
+
+        def send(at: int, size: int, word: Header) -> None:
+            headers = [*ietf.spoken, PARTIAL, ("Upload-Offset", str(at)), word, length(size)]
+            connection.send(connection.head_bytes("PATCH", target, headers))
+
+        for at in range(0, 5000, 1000):
+            send(at, 1000, MORE)
+            connection.send(piece)
+            answer = connection.receive("PATCH")
+            assert (answer.status, answer.header("Upload-Offset")) == (204, str(at + 1000))
+        send(0, 1000, MORE)
+        connection.send(piece)
+        assert connection.receive("PATCH").status == 409
+        send(5000, 600 * KIB, MORE)
+        for _ in range(3):
+            connection.send(b"x" * 200 * KIB)
+            time.sleep(0.7)
+        slow = connection.receive("PATCH")
+        assert slow.status == 204
+        assert {interim.status for interim in slow.interim} == {104}
+        send(5000 + 600 * KIB, 1000, COMPLETE)
+        connection.send(piece)
+        assert connection.receive("PATCH").header("Upload-Complete") == "?1"
+    assert ietf.content(target) == piece * 5 + b"x" * 600 * KIB + piece
