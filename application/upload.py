@@ -104,15 +104,21 @@ class UploadUseCase:
         source: ByteSource,
         length: int | None = None,
         checksum: Checksum | None = None,
+        ends: bool | None = None,
+        on_received: Callable[[int], None] = lambda _: None,
     ) -> UploadView:
         """Store the source's bytes from byte ``at`` on; the view tells how far the upload now reaches.
 
         ``length`` sets a deferred length. With a ``checksum`` the body counts as a whole or not at all. A cut
-        body keeps its prefix. The last byte completes the upload.
+        body keeps its prefix. The last announced byte completes the upload, or, with ``ends``, the body's end
+        does unless it was cut; ``ends`` false says that the file goes on. ``on_received`` hears the offset after
+        each stretch that counts.
 
         Raises:
             OffsetMismatch, LengthExceeded, UploadTooLarge, ChecksumMismatch, InconsistentLength, UploadIsFinal,
-            UploadGone, UploadExpired: nothing more is counted than was before the call.
+            UploadGone, UploadExpired: nothing more is counted than was before the call; but InconsistentLength,
+                where the body ended before the announced length, keeps what came.
+            UploadCompleted: ``ends`` was said of a completed upload.
             UploadTakenOver: a newer request came; what was durable by then counts.
             StorageFull and other Unavailable: what was recorded before stays.
         """
@@ -125,12 +131,18 @@ class UploadUseCase:
 
         async with self._opened(principal, upload_id, let_go) as (upload, lease):
             upload.check_here(self._clock.now())
+            upload.check_append(at=at, announced=None, policy=self._policy)
+            if ends is not None:
+                upload.check_not_completed()
+            is_news = length is not None and upload.declare_length(length, self._policy)
             upload.check_append(at=at, announced=source.length, policy=self._policy)
-            if length is not None and upload.declare_length(length, self._policy):
-                upload.check_append(at=at, announced=source.length, policy=self._policy)
+            if is_news:
                 await self._save_length(upload)
-            await self._receive(upload, lease, source, checksum)
-            await self._complete_if_whole(upload)
+            await self._receive(upload, lease, source, checksum, on_received)
+            if ends and not source.is_cut:
+                await self._complete_as_told(upload, upload.offset)
+            else:
+                await self._complete_if_whole(upload)
             view = UploadView.of(upload)
         if taken_over and source.is_cut:
             raise UploadTakenOver("a newer request for this upload took over")
@@ -147,12 +159,9 @@ class UploadUseCase:
         """
         async with self._opened(principal, upload_id) as (upload, _):
             upload.check_here(self._clock.now())
-            if upload.state.is_open:
-                if length is None:
-                    length = upload.received.end if upload.length is None else upload.length
-                if upload.declare_length(length, self._policy):
-                    await self._save_length(upload)
-                await self._complete(upload)
+            if length is None:
+                length = upload.received.end if upload.length is None else upload.length
+            await self._complete_as_told(upload, length)
             return UploadView.of(upload)
 
     async def inspect(self, principal: Principal, upload_id: UploadId) -> UploadView:
@@ -348,7 +357,14 @@ class UploadUseCase:
             if len(self._warm) > _WARM_UPLOADS:
                 self._warm.popitem(last=False)
 
-    async def _receive(self, upload: Upload, lease: Lease, source: ByteSource, checksum: Checksum | None) -> None:
+    async def _receive(
+        self,
+        upload: Upload,
+        lease: Lease,
+        source: ByteSource,
+        checksum: Checksum | None,
+        on_received: Callable[[int], None],
+    ) -> None:
         end = upload.limit(self._policy)
         if source.length == 0:
             return
@@ -369,6 +385,7 @@ class UploadUseCase:
                     unverified.append(extent)
                 else:
                     await self._record(upload, lease, extent)
+                    on_received(upload.offset)
         if checksum and hasher and not source.is_cut:
             if not checksum.matches(hasher):
                 # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
@@ -389,6 +406,14 @@ class UploadUseCase:
     async def _complete_if_whole(self, upload: Upload) -> None:
         if upload.is_ready:
             await self._complete(upload)
+
+    async def _complete_as_told(self, upload: Upload, length: int) -> None:
+        """The client says that the file ends at byte ``length``."""
+        if not upload.state.is_open or not upload.becomes_file:
+            return
+        if upload.declare_length(length, self._policy):
+            await self._save_length(upload)
+        await self._complete(upload)
 
     async def _complete(self, upload: Upload) -> None:
         """Seal the bytes, then commit the file; done twice, after a crash in between, it gives the same file."""

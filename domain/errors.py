@@ -11,6 +11,7 @@ LongshoreError
 │   ├── UploadGone (aborted)  ├── UploadExpired           └── FileGone (bytes lost behind our back)
 ├── Conflict                  right request, wrong moment
 │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
+│   ├── UploadCompleted       a completed upload takes no more bytes
 │   ├── BytesMissing          not everything that was announced has been received
 │   └── UploadBusy            the holder did not let go in time
 ├── UploadIsFinal             a joined upload takes no bytes of its own
@@ -122,6 +123,10 @@ class BytesMissing(Conflict):
 
 class UploadNotOpen(Conflict):
     code = "upload_not_open"
+
+
+class UploadCompleted(Conflict):
+    code = "upload_completed"
 
 
 class UploadTakenOver(Conflict):

@@ -20,6 +20,7 @@ from domain.errors import (
     LengthExceeded,
     OffsetMismatch,
     TooLarge,
+    UploadCompleted,
     UploadExpired,
     UploadGone,
     UploadIsFinal,
@@ -143,6 +144,11 @@ class Upload:
             raise UploadGone("the upload was aborted")
         if self.state is UploadState.EXPIRED or (self.state.is_open and now >= self.expires_at):
             raise UploadExpired("the upload has expired")
+
+    def check_not_completed(self) -> None:
+        """For those who would say once more, or otherwise, where the file ends."""
+        if self.state is UploadState.COMPLETED:
+            raise UploadCompleted("the upload is completed already")
 
     def check_append(self, *, at: int, announced: int | None, policy: UploadPolicy) -> None:
         """Whether a body of ``announced`` bytes (None: unknown) may follow at byte ``at``."""

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tornado.iostream import IOStream
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut, IterableSource
 from adapters.inbound.http import detached, streaming
 from adapters.inbound.http.body import RequestBody
+from adapters.inbound.http.socket_body import SocketBody
 from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
@@ -49,6 +51,30 @@ def fd(tmp_path: Path) -> Iterator[int]:
 
 async def pour(source: ByteSource, fd: int, *, at: int = 0, limit: int = 8 * MIB, seconds: float = 1.0) -> int:
     return await asyncio.wait_for(source.pour(fd, at=at, limit=limit, seconds=seconds, observe=None), 5)
+
+
+class TestInterimResponses:
+    """What is told to the client while its large body is read."""
+
+    async def test_a_client_that_does_not_read_gets_them_whole_or_not_at_all(
+        self, executor: ThreadPoolExecutor
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            ours = socket.create_connection(listening.getsockname())
+            theirs, _ = listening.accept()
+        with theirs:
+            ours.setblocking(False)
+            body = SocketBody(ours, stream=IOStream(ours), length=10, expects_continue=False, executor=executor)
+            theirs.sendall(b"hello")
+            assert await body.gather(5) == b"hello"
+            while not body.untold:  # the kernel has taken a part of the last one
+                body.tell(b"<%9998d>" % 7)
+            rest = body.untold
+            body.tell(b"not now")
+            assert body.untold == rest
+            body.close()
+            told = b"".join(iter(lambda: theirs.recv(1 << 16), b"")) + rest
+        assert told == b"<%9998d>" % 7 * (len(told) // 10_000)
 
 
 class TestFedBodies:

@@ -86,9 +86,12 @@ class Process:
         announced: bool = True,
         length: int | None = None,
         checksum: Checksum | None = None,
+        ends: bool | None = None,
     ) -> UploadView:
         source = source_of(data, announced=announced)
-        return await self.uploads.append(who, upload_id, at=at, source=source, length=length, checksum=checksum)
+        return await self.uploads.append(
+            who, upload_id, at=at, source=source, length=length, checksum=checksum, ends=ends
+        )
 
     async def part(self, data: bytes, who: Principal = ALICE) -> UploadId:
         """A whole partial upload."""

@@ -57,6 +57,8 @@ class SocketBody(Body):
         self._is_stopped = False
         self._is_cut = False
         self.awaits_continue = expects_continue
+        self.untold = b""
+        """What the socket did not take of the last interim response; the reply follows it."""
         self.received = 0
         self.left = length
         """Bytes that are still to come from the client."""
@@ -140,6 +142,15 @@ class SocketBody(Body):
             self._is_cut = True
         self._is_stopped = True
         self._wake()
+
+    def tell(self, data: bytes) -> None:
+        """See ``RunningExchange.tell``. Threads only read from the socket."""
+        if self._stream is not None:
+            if not (self._stream.closed() or self._stream.writing()):
+                _ = self._stream.write(data)
+        elif not self.untold:
+            with suppress(OSError):  # no room: not now; the client is gone: the next read will tell
+                self.untold = data[self._socket.send(data) :]
 
     @property
     def stream(self) -> IOStream | None:

@@ -8,14 +8,20 @@ from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
-from adapters.inbound.common.encoding import format_metadata, parse_checksum, parse_digits, parse_metadata
+from adapters.inbound.common.encoding import (
+    TUS_ALGORITHMS,
+    format_metadata,
+    parse_checksum,
+    parse_digits,
+    parse_metadata,
+)
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
 from application.download import DownloadUseCase
 from application.upload import UploadUseCase
 from application.views import UploadView
-from domain.checksum import ALGORITHMS, Checksum
+from domain.checksum import Checksum
 from domain.errors import InvalidParts, LengthExceeded, UploadNotOpen
 from domain.ids import UploadId, file_id_of, parse_upload_id
 from domain.metadata import Metadata
@@ -50,7 +56,7 @@ class Tus:
                 "Tus-Version": VERSION,
                 "Tus-Extension": ",".join(EXTENSIONS),
                 "Tus-Max-Size": str(self._max_length_bytes),
-                "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
+                "Tus-Checksum-Algorithm": ",".join(TUS_ALGORITHMS),
                 "Cache-Control": "no-store",
             },
         )

@@ -28,6 +28,7 @@ from domain.errors import (
     StorageUnavailable,
     TooManyOpenUploads,
     UploadBusy,
+    UploadCompleted,
     UploadExpired,
     UploadGone,
     UploadIsFinal,
@@ -412,6 +413,72 @@ class TestCompletingOnRequest:
         upload = await process.uploads.create(ALICE, length=5, metadata=Metadata(), completes_on_request=True)
         with pytest.raises(InconsistentLength):
             await process.uploads.complete(ALICE, upload.id, length=4)
+
+
+class TestTheEndOfABody:
+    """``ends``: whether the body's end is the file's."""
+
+    @pytest.mark.parametrize("length", [6, None])
+    @pytest.mark.parametrize("announced", [True, False])
+    async def test_it_completes_the_upload(self, process: Process, length: int | None, announced: bool) -> None:
+        upload = await process.uploads.create(ALICE, length=length, metadata=Metadata(), completes_on_request=True)
+        view = await process.send(upload.id, b"abc", ends=False, announced=announced)
+        assert (view.state, view.offset, view.length) == (UploadState.RECEIVING, 3, length)
+        view = await process.send(upload.id, b"def", at=3, ends=True, announced=announced)
+        assert (view.state, view.length) == (UploadState.COMPLETED, 6)
+        assert await process.content(upload.id) == b"abcdef"
+
+    async def test_an_empty_body_has_an_end_too(self, process: Process) -> None:
+        upload = await process.uploads.create(ALICE, length=None, metadata=Metadata(), completes_on_request=True)
+        assert (await process.send(upload.id, b"", ends=True)).state is UploadState.COMPLETED
+        assert await process.content(upload.id) == b""
+
+    @pytest.mark.parametrize("announced", [True, False])
+    async def test_before_the_announced_length_it_completes_nothing(self, process: Process, announced: bool) -> None:
+        upload = await process.uploads.create(ALICE, length=6, metadata=Metadata(), completes_on_request=True)
+        with pytest.raises(InconsistentLength):
+            await process.send(upload.id, b"abc", ends=True, announced=announced)
+        view = await process.uploads.inspect(ALICE, upload.id)
+        assert (view.state, view.offset) == (UploadState.RECEIVING, 3)
+        assert (await process.send(upload.id, b"def", at=3, ends=True)).state is UploadState.COMPLETED
+
+    @pytest.mark.parametrize("length", [6, None])
+    async def test_that_never_comes_completes_nothing(self, process: Process, length: int | None) -> None:
+        upload = await process.uploads.create(ALICE, length=length, metadata=Metadata(), completes_on_request=True)
+        for announced in (9, None):
+            source = CutSource([b"abc"], length=announced if length is None else None)
+            at = (await process.uploads.look_at(ALICE, upload.id)).offset
+            view = await process.uploads.append(ALICE, upload.id, at=at, source=source, ends=True)
+            assert (view.state, view.offset) == (UploadState.RECEIVING, at + 3)
+        assert (await process.send(upload.id, b"", at=6, ends=True)).state is UploadState.COMPLETED
+
+    async def test_a_completed_upload_has_had_its_end(self, process: Process) -> None:
+        upload = await process.uploads.create(ALICE, length=3, metadata=Metadata(), completes_on_request=True)
+        await process.send(upload.id, b"abc", ends=True)
+        for data, ends in ((b"", True), (b"", False), (b"d", True)):
+            with pytest.raises(UploadCompleted):
+                await process.send(upload.id, data, at=3, ends=ends)
+        with pytest.raises(OffsetMismatch):
+            await process.send(upload.id, b"abc", ends=True)
+        assert await process.content(upload.id) == b"abc"
+
+    async def test_an_upload_that_completes_by_itself_does_so_whatever_is_said(self, process: Process) -> None:
+        upload = await process.begin(3)
+        assert (await process.send(upload.id, b"abc", ends=False)).state is UploadState.COMPLETED
+
+    async def test_a_part_of_a_joined_file_stays_a_part(self, process: Process) -> None:
+        part = await process.begin(3, kind=UploadKind.PARTIAL)
+        assert (await process.send(part.id, b"abc", ends=True)).file_id is None
+        final = await process.uploads.join(ALICE, [part.id], Metadata())
+        assert await process.content(final.id) == b"abc"
+
+    async def test_whoever_listens_hears_the_offset_of_what_counts(self, process: Process) -> None:
+        heard: list[int] = []
+        upload = await process.begin(3)
+        await process.uploads.append(
+            ALICE, upload.id, at=0, source=source_of(b"ab", announced=False), on_received=heard.append
+        )
+        assert heard == [2]
 
 
 class TestChecksums:
