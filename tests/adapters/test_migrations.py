@@ -17,7 +17,7 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.partial_indexes import metadata
 from domain.errors import RepositoryUnavailable
 from infrastructure.database import migrate
-from tests.support.builders import an_upload, extent, told
+from tests.support.builders import a_file, an_upload, extent, told
 from tests.support.stores import Store, added, kept
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +80,22 @@ async def test_migrating_again_changes_nothing(url: str, database: Database) -> 
     upload = await added(process, an_upload(received=(extent(0, 10, 7),)))
     await migrate(database)
     assert told(await kept(process, upload.id)) == told(upload)
+    await store.close()
+
+
+async def test_complete_uploads_of_an_older_version_keep_one_range(url: str, database: Database) -> None:
+    await migrate(database)
+    store = Store(url)
+    process = store.process()
+    ranges = (extent(0, 10, 7), extent(20, 30, 8), extent(40, 60, 9))
+    upload, unfinished = [await added(process, an_upload(received=ranges)) for _ in range(2)]
+    async with process.unit_of_work() as work:
+        await work.files.add(a_file(id=upload.id, size=60, crc64=(1 << 64) - 5))
+        await work.commit()
+    await _alembic(url, "downgrade", "0002")
+    await migrate(database)
+    assert list((await kept(process, upload.id)).received) == [extent(0, 60, (1 << 64) - 5)]
+    assert told(await kept(process, unfinished.id)) == told(unfinished)
     await store.close()
 
 
@@ -176,19 +192,23 @@ async def test_sqlite_writes_ahead_and_waits_for_the_disk(tmp_path: Path) -> Non
 
 async def test_alembics_own_commands_work(url: str) -> None:
     for words in (["upgrade", "head"], ["check"], ["downgrade", "base"]):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "alembic",
-            "-x",
-            f"url={url}",
-            *words,
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        assert process.returncode == 0, output.decode()
+        await _alembic(url, *words)
+
+
+async def _alembic(url: str, *words: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "alembic",
+        "-x",
+        f"url={url}",
+        *words,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
 
 
 def test_every_table_has_names_for_its_constraints() -> None:
