@@ -167,6 +167,7 @@ async def test_usage_counts_open_uploads_their_lengths_and_files(process: Proces
     await added(process, an_upload(owner=ALICE, length=100))
     await added(process, an_upload(owner=ALICE, length=None))
     await added(process, an_upload(owner=ALICE, length=1000, state=UploadState.COMPLETED))
+    await added(process, an_upload(owner=ALICE, length=None, state=UploadState.COMPLETED, received=(extent(0, 7),)))
     await added(process, an_upload(owner=ALICE, length=2000, state=UploadState.ABORTED))
     await added(process, an_upload(owner=BOB, length=4000))
     async with process.unit_of_work() as work:
@@ -178,6 +179,14 @@ async def test_usage_counts_open_uploads_their_lengths_and_files(process: Proces
     async with process.unit_of_work() as work:
         assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, bytes=130)
         assert await work.uploads.usage(OwnerId("user:new")) == Usage(open_uploads=0, bytes=0)
+
+
+async def test_usage_counts_what_has_come_of_an_upload_without_a_length(process: Process) -> None:
+    await added(process, an_upload(owner=ALICE, length=None, received=(extent(0, 70), extent(100, 130))))
+    await added(process, an_upload(owner=ALICE, length=500, received=(extent(0, 70),)))
+    await added(process, an_upload(owner=BOB, length=None, received=(extent(0, 4000),)))
+    async with process.unit_of_work() as work:
+        assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, bytes=600)
 
 
 async def test_expired_uploads_are_listed_oldest_first(process: Process) -> None:

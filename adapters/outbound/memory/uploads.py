@@ -116,8 +116,8 @@ class MemoryUploadRepository(UploadRepository):
         unfinished = self._where(lambda upload: upload.owner == owner and upload.state.is_open)
         ids = self._changes.database.files.keys() | self._changes.files.keys()
         files = [file for id_ in ids if (file := self._changes.file(id_)) is not None and file.owner == owner]
-        announced = sum(upload.length or 0 for upload in unfinished)
-        return Usage(open_uploads=len(unfinished), bytes=announced + sum(file.size for file in files))
+        held = sum(upload.received.size if upload.length is None else upload.length for upload in unfinished)
+        return Usage(open_uploads=len(unfinished), bytes=held + sum(file.size for file in files))
 
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
         found = self._where(lambda upload: upload.state.is_open and upload.expires_at <= now)

@@ -39,9 +39,13 @@ _c = uploads.c
 def _usage_of() -> Select[int, int, int]:
     owner = bindparam("owner", type_=Text)
     sizes = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner).scalar_subquery()
+    # Ranges may overlap where bytes came twice; for a budget that is near enough.
+    ranges = received_ranges.c
+    size = func.coalesce(func.sum(ranges.range_end - ranges.range_start), 0)
+    received = select(size).where(ranges.upload_id == _c.id).correlate(uploads).scalar_subquery()
     return select(
         func.count().label("count"),
-        func.coalesce(func.sum(_c.length), 0).label("length"),
+        func.coalesce(func.sum(func.coalesce(_c.length, received)), 0).label("length"),
         sizes.label("stored"),
     ).where(_c.owner == owner, _IS_OPEN)
 
