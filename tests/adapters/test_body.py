@@ -246,13 +246,13 @@ class TestBlockSources:
         assert (await later, await source.read(1), source.is_cut) == (3, b"", False)
         assert os.pread(fd, 100, 0) == b"abcdefghi"
 
-    async def test_what_comes_after_a_stall_can_be_read_in_any_way(self, fd: int) -> None:
-        for read in (lambda source: source.read(2), lambda source: source.gather(2)):
-            source = StalledSource([b"abc", None, b"ghi"])
-            assert await pour(source, fd, seconds=0.05) == 3
-            source.goes_on.set()
-            assert await read(source) == b"gh"
-            assert await source.gather(9) == b"i"
+    @pytest.mark.parametrize("way", ["read", "gather"])
+    async def test_what_comes_after_a_stall_can_be_read_in_any_way(self, fd: int, way: str) -> None:
+        source = StalledSource([b"abc", None, b"ghi"])
+        assert await pour(source, fd, seconds=0.05) == 3
+        source.goes_on.set()
+        assert await (source.read(2) if way == "read" else source.gather(2)) == b"gh"
+        assert await source.gather(9) == b"i"
 
     async def test_a_stall_that_ends_in_a_stop_is_a_cut(self, fd: int) -> None:
         source = StalledSource([b"abc", None, b"ghi"])

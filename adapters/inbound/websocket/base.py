@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import os
 import socket
 import time
 from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.errors import Refusal, headers_of, problem
 from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.websocket.outgoing import Outgoing
 from domain.access import Principal
 from domain.errors import LongshoreError, TooManyRequests, Unavailable
@@ -175,6 +176,14 @@ class BaseSocket(WebSocketHandler):
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
+        self.request_id = request_id_of(self.request.headers)
+        self.set_header("X-Request-Id", self.request_id)
+
+    def log_exception(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and not isinstance(error, HTTPError):  # those are refusals, told of by ``_refuse``
+            log.error("socket failed", request_id=self.request_id, exc_info=error)
 
     def on_finish(self) -> None:
         if self.get_status() != 101:
@@ -184,7 +193,7 @@ class BaseSocket(WebSocketHandler):
         self._refuse(kwargs.get("exc_info", (None, HTTPError(status_code), None))[1])
 
     def _refuse(self, error: BaseException) -> None:
-        about = problem(error, os.urandom(8).hex())
+        about = problem(error, self.request_id)
         log.info("socket refused", path=self.request.path, **about)
         self.set_status(int(about["status"]))
         for name, value in headers_of(error).items():
@@ -260,6 +269,8 @@ class BaseSocket(WebSocketHandler):
         return self._sockets.limits.ping_seconds
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
+        if code in (POLICY_VIOLATION, TRY_AGAIN_LATER):
+            log.info("socket closed", request_id=self.request_id, code=code, reason=reason)
         if self._outgoing is not None:
             self._outgoing.close()
         super().close(code, reason)
