@@ -162,13 +162,16 @@ class Hub:
 
     def hear(self, event: UploadEvent) -> None:
         is_created = event.type is EventType.CREATED
-        channel = self._find(event.watch_id, event.owner)
+        channel, joined = self._find(event.watch_id, event.owner), list[Watch]()
         if channel is None or is_created or event.watch_id in self._unmet:
-            channel = self._gather(event, is_created=is_created)
+            channel, joined = self._gather(event, is_created=is_created)
         if channel is not None:
-            channel.hear(Standing.of_event(event), event.type)
+            is_news = channel.hear(Standing.of_event(event), event.type)
             if channel.is_over:
                 self._release(channel)
+            elif not is_news:
+                for watch in joined:  # to them all is news
+                    channel.show(watch, None)
 
     def watched(self) -> list[tuple[str, Principal]]:
         """What has to be read to know all anew: ids, each with somebody who may see its upload."""
@@ -237,8 +240,8 @@ class Hub:
         channel.hear(standing, standing.type)
         return channel
 
-    def _gather(self, event: UploadEvent, *, is_created: bool) -> Channel | None:
-        """Bring whoever wants to see that upload to its channel; None if nobody does.
+    def _gather(self, event: UploadEvent, *, is_created: bool) -> tuple[Channel | None, list[Watch]]:
+        """Bring whoever wants to see that upload to its channel, None if nobody does; and who was brought there.
 
         Of an administrator's view of one id in the hands of two owners, the upload created last wins."""
         watch_id, owner = event.watch_id, event.owner
@@ -249,10 +252,14 @@ class Hub:
         channel = self._find(watch_id, owner)
         if channel is None and watches:
             channel = self._open(watch_id, owner)
+        joined = []
         for watch in watches:
-            if channel and not watch.is_reading and (watch.channel is None or is_created):
+            if channel is None or watch.is_reading or watch.channel is channel:
+                continue
+            if watch.channel is None or is_created:
                 self._meet(watch, channel)
-        return channel
+                joined.append(watch)
+        return channel, joined
 
     def _meet(self, watch: Watch, channel: Channel) -> None:
         if watch.channel is channel:
