@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.partial_indexes import metadata
 from domain.errors import RepositoryUnavailable
-from infrastructure.database import migrate
+from infrastructure.database import migrate, revisions
 from tests.support.builders import a_file, an_upload, extent, told
 from tests.support.stores import Store, added, kept
 
@@ -97,6 +97,34 @@ async def test_complete_uploads_of_an_older_version_keep_one_range(url: str, dat
     assert list((await kept(process, upload.id)).received) == [extent(0, 60, (1 << 64) - 5)]
     assert told(await kept(process, unfinished.id)) == told(unfinished)
     await store.close()
+
+
+@pytest.mark.parametrize("older", revisions()[:-1])
+async def test_what_an_older_version_reads_and_writes_is_still_there(url: str, database: Database, older: str) -> None:
+    """During a rolling deploy servers of the version before work on the newest schema: migrations only add."""
+    await _alembic(url, "upgrade", older)
+    async with database.engine.connect() as connection:
+        before = await connection.run_sync(_columns)
+    await database.engine.dispose()
+    await migrate(database)
+    async with database.engine.connect() as connection:
+        after = await connection.run_sync(_columns)
+    for table, columns in before.items():
+        assert columns.keys() <= after[table].keys(), table
+        for name in after[table].keys() - columns.keys():
+            assert not after[table][name], f"{table}.{name}: an older version's insert does not name it"
+
+
+def _columns(connection: Connection) -> dict[str, dict[str, bool]]:
+    """Of each table, each column, and whether an insert has to name it."""
+    inspector: Inspector = inspect(connection)
+    return {
+        table: {
+            column["name"]: not column["nullable"] and column["default"] is None
+            for column in inspector.get_columns(table)
+        }
+        for table in inspector.get_table_names()
+    }
 
 
 async def test_a_schema_newer_than_we_know_is_left_alone_with_a_warning(
