@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from functools import partial
 from types import TracebackType
 
+from application.allowance import Allowances
 from application.views import UploadView
 from domain.access import Principal
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
@@ -67,6 +68,7 @@ class UploadUseCase:
         self._clock = clock
         self._ids = ids
         self._policy = policy
+        self._allowances = Allowances(unit_of_work, policy)
         # Uploads as last committed, by the token of the lease they were committed under: while the token
         # stays the same nobody else has written, and a chunk costs no query.
         self._warm: OrderedDict[UploadId, tuple[str, Upload]] = OrderedDict()
@@ -118,6 +120,7 @@ class UploadUseCase:
             OffsetMismatch, LengthExceeded, UploadTooLarge, ChecksumMismatch, InconsistentLength, UploadIsFinal,
             UploadGone, UploadExpired: nothing more is counted than was before the call; but InconsistentLength,
                 where the body ended before the announced length, keeps what came.
+            QuotaExceeded: so it is; of a body of unknown size, what was recorded before stays.
             UploadCompleted: ``ends`` was said of a completed upload.
             UploadTakenOver: a newer request came; what was durable by then counts.
             StorageFull and other Unavailable: what was recorded before stays.
@@ -365,11 +368,11 @@ class UploadUseCase:
         checksum: Checksum | None,
         on_received: Callable[[int], None],
     ) -> None:
-        end = upload.limit(self._policy)
         if source.length == 0:
             return
+        end = await self._allowances.end(upload, announced=source.length)
         if upload.offset == end:
-            await self._check_ended(upload, source)
+            await self._check_ended(upload, source, end)
             return
         hasher = checksum.hasher() if checksum else None
         unverified: list[Extent] = []
@@ -380,12 +383,13 @@ class UploadUseCase:
         async with aclosing(writing) as stretches:
             async for extent in stretches:
                 if extent.range.end == end:
-                    await self._check_ended(upload, source)
+                    await self._check_ended(upload, source, end)
                 if checksum:
                     unverified.append(extent)
                 else:
                     await self._record(upload, lease, extent)
                     on_received(upload.offset)
+                await self._allowances.spend(upload, extent.range.size)
         if checksum and hasher and not source.is_cut:
             if not checksum.matches(hasher):
                 # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
@@ -393,10 +397,10 @@ class UploadUseCase:
             for extent in unverified:
                 await self._record(upload, lease, extent)
 
-    async def _check_ended(self, upload: Upload, source: ByteSource) -> None:
+    async def _check_ended(self, upload: Upload, source: ByteSource, end: int) -> None:
         # An announced body was measured before its first byte; only an unannounced one can run over.
         if source.length is None and await source.read(1):
-            raise upload.excess(self._policy)
+            raise self._allowances.excess(upload, end=end)
 
     async def _record(self, upload: Upload, lease: Lease, extent: Extent) -> None:
         now = self._clock.now()

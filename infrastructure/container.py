@@ -133,6 +133,7 @@ class Container(containers.DeclarativeContainer):
         storage=chunk_storage,
         clock=clock,
         orphans_after=of.cleanup_after,
+        ended_after=of.upload_ttl,
     )
     reconcile = providers.Singleton(
         ReconcileUseCase, uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock

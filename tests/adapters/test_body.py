@@ -30,7 +30,7 @@ from domain.upload import UploadState
 from ports.byte_source import ByteSource
 from tests.e2e.wire import Connection, Header, chunked
 from tests.support.exchanges import TUS, WebServer, offset_in, patch_head, serving
-from tests.support.sources import CutSource, HangingSource, source_of
+from tests.support.sources import CutSource, HangingSource, StalledSource, source_of
 
 KIB, MIB = 1024, 1024 * 1024
 LARGE = 2 * MIB + 7
@@ -259,6 +259,43 @@ class TestBlockSources:
         poured = await pour(Slow(), fd, seconds=0.3)
         assert 1 <= poured <= 8
         assert time.monotonic() - begun < 2
+
+    async def test_a_source_that_stalls_is_poured_as_far_as_it_has_come(self, fd: int) -> None:
+        source = StalledSource([b"abc", b"def", None, b"ghi"])
+        begun = time.monotonic()
+        assert await pour(source, fd, seconds=0.3) == 6
+        assert 0.2 < time.monotonic() - begun < 2
+        later = asyncio.create_task(pour(source, fd, at=6, seconds=0.1))
+        await asyncio.sleep(0.3)
+        assert not later.done()  # a stretch has one byte at least
+        source.goes_on.set()
+        assert (await later, await source.read(1), source.is_cut) == (3, b"", False)
+        assert os.pread(fd, 100, 0) == b"abcdefghi"
+
+    @pytest.mark.parametrize("way", ["read", "gather"])
+    async def test_what_comes_after_a_stall_can_be_read_in_any_way(self, fd: int, way: str) -> None:
+        source = StalledSource([b"abc", None, b"ghi"])
+        assert await pour(source, fd, seconds=0.05) == 3
+        source.goes_on.set()
+        assert await (source.read(2) if way == "read" else source.gather(2)) == b"gh"
+        assert await source.gather(9) == b"i"
+
+    async def test_a_stall_that_ends_in_a_stop_is_a_cut(self, fd: int) -> None:
+        source = StalledSource([b"abc", None, b"ghi"])
+        assert await pour(source, fd, seconds=0.05) == 3
+        source.stop()
+        source.goes_on.set()
+        assert (await pour(source, fd, at=3), source.is_cut) == (0, True)
+
+    async def test_whoever_stops_pouring_leaves_nothing_running(self, fd: int) -> None:
+        tasks = asyncio.all_tasks()
+        source = StalledSource([b"abc", None, b"ghi"])
+        pouring = asyncio.create_task(pour(source, fd, seconds=30))
+        await asyncio.sleep(0.1)
+        pouring.cancel()
+        await asyncio.wait([pouring])
+        await asyncio.sleep(0)
+        assert pouring.cancelled() and asyncio.all_tasks() == tasks
 
     async def test_errors_of_the_file_reach_the_one_who_pours(self, tmp_path: Path) -> None:
         (tmp_path / "read-only").touch()

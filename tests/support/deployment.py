@@ -66,6 +66,7 @@ class Process:
             storage=self.storage,
             clock=deployment.clock,
             orphans_after=timedelta(hours=1),
+            ended_after=deployment.policy.ttl,
         )
         self.reconcile = ReconcileUseCase(
             uploads=self.uploads, unit_of_work=self.units, outbox=self.outbox, clock=deployment.clock

@@ -41,7 +41,7 @@ class Form:
         self._executor = executor
 
     async def post(self, exchange: Exchange) -> Reply:
-        """All files of the form, or none of them; but a kill in the middle may leave those stored before it."""
+        """All files of the form, or none of them; a kill in the middle leaves those stored before it, each whole."""
         stored: list[FileId] = []
         try:
             await self._store_parts(exchange, stored)

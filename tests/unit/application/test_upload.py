@@ -3,12 +3,12 @@
 import asyncio
 import hashlib
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 
 import pytest
 
-from adapters.inbound.common.block_source import BlockSource
+from adapters.inbound.common.block_source import BlockSource, IterableSource
 from application.views import UploadView
 from domain.access import Principal
 from domain.checksum import Checksum
@@ -184,6 +184,93 @@ class TestCreating:
                 assert await storing is not None
         assert [file.size for file in process.deployment.database.files.values()] == [400]
         assert process.deployment.memory.staged == {}
+
+
+class TestQuotaOfUnannouncedBodies:
+    """Whose length nobody has told: what comes of them counts as it comes."""
+
+    async def test_a_body_is_stopped_where_the_quota_ends(self) -> None:
+        process = limited(bytes_=300_000)
+        await process.begin(100_000)
+        upload = await process.begin(None)
+        with pytest.raises(QuotaExceeded):
+            await process.send(upload.id, bytes(200_001), announced=False)
+        view = await process.uploads.look_at(ALICE, upload.id)
+        assert view.offset <= 200_000
+        assert len(process.deployment.memory.staged[upload.id]) == 200_000
+        await process.begin(300_000, BOB)
+
+    async def test_a_body_that_just_fits_is_taken(self) -> None:
+        process = limited(bytes_=200_000)
+        upload = await process.begin(None)
+        assert (await process.send(upload.id, bytes(200_000), announced=False)).offset == 200_000
+        assert (await process.send(upload.id, b"", at=200_000, announced=False)).offset == 200_000
+        with pytest.raises(QuotaExceeded):
+            await process.send(upload.id, b"x", at=200_000, announced=False)
+        with pytest.raises(QuotaExceeded):
+            await process.send(upload.id, b"x", at=200_000)
+
+    async def test_an_announced_body_that_is_too_long_is_refused_before_its_first_byte(self) -> None:
+        process = limited(bytes_=1000)
+        upload = await process.begin(None)
+        source = HangingSource([], length=1001)
+        with pytest.raises(QuotaExceeded):
+            await process.uploads.append(ALICE, upload.id, at=0, source=source)
+        assert not source.hangs.is_set()
+        assert (await process.send(upload.id, bytes(1000))).offset == 1000
+
+    async def test_bodies_side_by_side_share_what_is_left(self) -> None:
+        process = limited(bytes_=1_000_000)
+        uploads = [await process.begin(None) for _ in range(4)]
+        sending = (process.send(upload.id, bytes(900_000), announced=False) for upload in uploads)
+        results = await asyncio.gather(*sending, return_exceptions=True)
+        assert any(isinstance(result, QuotaExceeded) for result in results)
+        views = [await process.uploads.look_at(ALICE, upload.id) for upload in uploads]
+        assert sum(view.offset for view in views) <= 1_000_000 + 4 * STRETCH
+
+    async def test_so_do_processes(self) -> None:
+        deployment = Deployment(UploadPolicy(max_bytes=20_000_000))
+        ours, theirs = deployment.process(), deployment.process()
+        uploads = [await ours.begin(None) for _ in range(2)]
+        results = await asyncio.gather(
+            ours.send(uploads[0].id, bytes(19_000_000), announced=False),
+            theirs.send(uploads[1].id, bytes(19_000_000), announced=False),
+            return_exceptions=True,
+        )
+        assert any(isinstance(result, QuotaExceeded) for result in results)
+        views = [await ours.uploads.look_at(ALICE, upload.id) for upload in uploads]
+        assert sum(view.offset for view in views) <= 20_000_000 + 2 * (8 * KIB * KIB + STRETCH)
+
+    async def test_room_that_was_made_is_found_at_once(self) -> None:
+        process = limited(bytes_=1000)
+        other, upload = await process.begin(600), await process.begin(None)
+        with pytest.raises(QuotaExceeded):
+            await process.send(upload.id, bytes(401))
+        await process.uploads.abort(ALICE, other.id)
+        assert (await process.send(upload.id, bytes(1000))).offset == 1000
+
+    async def test_small_chunks_are_not_each_asked_about(self) -> None:
+        process = limited(bytes_=1_000_000)
+        upload = await process.begin(None)
+        await process.send(upload.id, b"x")
+        process.faults.put(Point.READ, RepositoryUnavailable())
+        for at in range(1, 100):
+            await process.send(upload.id, b"x", at=at)
+
+    async def test_a_form_of_unknown_size_is_stopped_where_the_quota_ends(self) -> None:
+        process = limited(bytes_=100_000)
+        taken = 0
+
+        def blocks() -> Iterator[bytes]:
+            nonlocal taken
+            for _ in range(1000):
+                taken += 10_000
+                yield bytes(10_000)
+
+        with pytest.raises(QuotaExceeded):
+            await process.uploads.store(ALICE, source=IterableSource(blocks()), metadata=NAME)
+        assert taken <= 120_000
+        assert process.deployment.memory.staged == {} and process.deployment.database.files == {}
 
 
 class TestAppending:
