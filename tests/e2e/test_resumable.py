@@ -406,7 +406,7 @@ def test_of_appends_at_the_same_offset_one_counts(ietf: Ietf) -> None:
         append.start()
     for append in appends:
         append.join()
-    assert answers.count(204) == 1
+    assert answers.count(204) == 1, answers
     assert ietf.patch(target, 1000, b"", COMPLETE).status == 201
     assert len(set(ietf.content(target))) == 1
 

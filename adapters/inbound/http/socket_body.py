@@ -166,7 +166,7 @@ class SocketBody(Body):
 
     async def _begin(self) -> None:
         """Before the first byte: say that it is wanted, and take over what Tornado has read of the body."""
-        if self._has_begun:
+        if self._has_begun or self._is_stopped:
             return
         self._has_begun = True
         if self._stream is None:
