@@ -1,4 +1,4 @@
-"""Ends what nobody will finish: expired uploads, and staged bytes that no upload owns."""
+"""Ends what nobody will finish: expired uploads, and staged bytes that no upload owns; forgets what has ended."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +12,9 @@ from ports.clock import Clock
 from ports.unit_of_work import UnitOfWorkFactory
 
 _BATCH = 200
+# Each may have a thousand received ranges, which go in the same transaction; acknowledgements wait for it on SQLite.
+_FORGOTTEN_AT_ONCE = 50
+_LEAST_MEMORY = timedelta(hours=24)
 _CLOCK_TOLERANCE = timedelta(minutes=1)
 HOUSEKEEPER = Principal(OwnerId("housekeeper"), is_admin=True)
 
@@ -20,6 +23,7 @@ HOUSEKEEPER = Principal(OwnerId("housekeeper"), is_admin=True)
 class Cleaned:
     expired_uploads: int
     orphans: int
+    forgotten_uploads: int = 0
 
 
 class CleanupUseCase:
@@ -33,12 +37,16 @@ class CleanupUseCase:
         storage: ChunkStorage,
         clock: Clock,
         orphans_after: timedelta,
+        ended_after: timedelta = _LEAST_MEMORY,
     ) -> None:
+        """``ended_after``: how long an upload that left no file can still be told from one that never was; a day
+        at least."""
         self._uploads = uploads
         self._unit_of_work = unit_of_work
         self._storage = storage
         self._clock = clock
         self._orphans_after = orphans_after
+        self._ended_after = max(ended_after, _LEAST_MEMORY)
         self._last = (clock.now(), clock.monotonic())
 
     async def run(self) -> Cleaned:
@@ -46,7 +54,11 @@ class CleanupUseCase:
         if self._clock_jumped(now):
             # A clock set forward would end every upload at once; the next run, by a steady clock, will tell.
             return Cleaned(0, 0)
-        return Cleaned(await self._expire(now), await self._discard_orphans(now))
+        return Cleaned(
+            expired_uploads=await self._expire(now),
+            orphans=await self._discard_orphans(now),
+            forgotten_uploads=await self._forget_ended(now),
+        )
 
     def _clock_jumped(self, now: datetime) -> bool:
         wall, monotonic = self._last
@@ -85,3 +97,13 @@ class CleanupUseCase:
                     continue  # this one stays for the next run; the rest need not wait for it
                 discarded += 1
         return discarded
+
+    async def _forget_ended(self, now: datetime) -> int:
+        forgotten = 0
+        while True:
+            async with self._unit_of_work() as work:
+                count = await work.uploads.forget_ended(before=now - self._ended_after, limit=_FORGOTTEN_AT_ONCE)
+                await work.commit()
+            forgotten += count
+            if count < _FORGOTTEN_AT_ONCE:
+                return forgotten

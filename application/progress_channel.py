@@ -98,12 +98,12 @@ class Channel:
         self._waiting: _Telling | None = None
         self._told = 0
 
-    def hear(self, heard: Standing, type_: EventType) -> None:
-        """Take a report in, whatever its age, and tell the watchers if it is news."""
+    def hear(self, heard: Standing, type_: EventType) -> bool:
+        """Take a report in, whatever its age, and tell the watchers if it is news; return whether it was."""
         known = self.standing
         shown = heard if known is None else advance(known, heard)
         if shown is None:
-            return
+            return False
         if known is None or shown.upload_id != known.upload_id:
             self._meter = RateMeter()
         self.standing = shown
@@ -115,6 +115,7 @@ class Channel:
             self._tell(told_as, shown)
         elif self._timer is None:
             self._tell_at_gate(shown)
+        return True
 
     def join(self, watch: Watch) -> None:
         if watch.channel is not None:

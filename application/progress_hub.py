@@ -26,13 +26,15 @@ _MAX_REMEMBERED = 1024
 class Reader:
     """One subscriber with all its wishes. ``wants_all``: of its owner's uploads, but the ``unwanted``."""
 
+    __slots__ = ("_ended", "is_reading", "principal", "subscriber", "unwanted", "wants_all", "watches")
+
     def __init__(self, subscriber: Subscriber, principal: Principal) -> None:
         self.subscriber = subscriber
         self.principal = principal
         self.watches: dict[str, Watch] = {}
         self.wants_all = False
         self.is_reading = False
-        self.unwanted: set[str] = set()
+        self.unwanted: dict[str, None] = {}  # empty, a set weighs four times as much
         self._ended: dict[UploadId, None] = {}  # the last ones it was shown unasked: a late report shows none again
 
     def wants(self, watch_id: str, upload_id: UploadId) -> bool:
@@ -82,7 +84,8 @@ class Hub:
         """
         if len(reader.watches.keys() | set(watch_ids)) > MAX_WATCHES:
             raise BudgetExceeded(f"at most {MAX_WATCHES} uploads can be watched at once")
-        reader.unwanted.difference_update(watch_ids)
+        for watch_id in watch_ids if reader.unwanted else ():
+            reader.unwanted.pop(watch_id, None)
         return [self._wish(reader, watch_id, of_scope=False) for watch_id in watch_ids]
 
     def wish_all(self, reader: Reader) -> None:
@@ -128,7 +131,7 @@ class Hub:
             return
         for watch_id in watch_ids:
             if reader.wants_all and len(reader.unwanted) < MAX_WATCHES:
-                reader.unwanted.add(watch_id)
+                reader.unwanted[watch_id] = None
             if watch := reader.watches.get(watch_id):
                 self._forget(watch)
 
@@ -162,13 +165,16 @@ class Hub:
 
     def hear(self, event: UploadEvent) -> None:
         is_created = event.type is EventType.CREATED
-        channel = self._find(event.watch_id, event.owner)
+        channel, joined = self._find(event.watch_id, event.owner), list[Watch]()
         if channel is None or is_created or event.watch_id in self._unmet:
-            channel = self._gather(event, is_created=is_created)
+            channel, joined = self._gather(event, is_created=is_created)
         if channel is not None:
-            channel.hear(Standing.of_event(event), event.type)
+            is_news = channel.hear(Standing.of_event(event), event.type)
             if channel.is_over:
                 self._release(channel)
+            elif not is_news:
+                for watch in joined:  # to them all is news
+                    channel.show(watch, None)
 
     def watched(self) -> list[tuple[str, Principal]]:
         """What has to be read to know all anew: ids, each with somebody who may see its upload."""
@@ -237,8 +243,8 @@ class Hub:
         channel.hear(standing, standing.type)
         return channel
 
-    def _gather(self, event: UploadEvent, *, is_created: bool) -> Channel | None:
-        """Bring whoever wants to see that upload to its channel; None if nobody does.
+    def _gather(self, event: UploadEvent, *, is_created: bool) -> tuple[Channel | None, list[Watch]]:
+        """Bring whoever wants to see that upload to its channel, None if nobody does; and who was brought there.
 
         Of an administrator's view of one id in the hands of two owners, the upload created last wins."""
         watch_id, owner = event.watch_id, event.owner
@@ -249,10 +255,14 @@ class Hub:
         channel = self._find(watch_id, owner)
         if channel is None and watches:
             channel = self._open(watch_id, owner)
+        joined = []
         for watch in watches:
-            if channel and not watch.is_reading and (watch.channel is None or is_created):
+            if channel is None or watch.is_reading or watch.channel is channel:
+                continue
+            if watch.channel is None or is_created:
                 self._meet(watch, channel)
-        return channel
+                joined.append(watch)
+        return channel, joined
 
     def _meet(self, watch: Watch, channel: Channel) -> None:
         if watch.channel is channel:

@@ -12,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import NoReturn
 
+from application.allowance import Allowances
 from application.digest import DigestUseCase
 from application.views import UploadView
 from domain.access import Credential, Principal, Visibility
@@ -77,6 +78,7 @@ class UploadUseCase:
         self._clock = clock
         self._ids = ids
         self._policy = policy
+        self._allowances = Allowances(unit_of_work, policy)
         # Uploads as last committed, by the token of the lease they were committed under: while the token
         # stays the same nobody else has written, and a chunk costs no query.
         self._warm: OrderedDict[UploadId, tuple[str, Upload]] = OrderedDict()
@@ -127,15 +129,22 @@ class UploadUseCase:
         source: ByteSource,
         length: int | None = None,
         checksum: Checksum | None = None,
+        ends: bool | None = None,
+        on_received: Callable[[int], None] = lambda _: None,
     ) -> UploadView:
         """Store the source's bytes from byte ``at`` on; the view tells how far the upload now reaches.
 
         ``length`` sets a deferred length. With a ``checksum`` the body counts as a whole or not at all. A cut
-        body keeps its prefix. The last byte completes the upload.
+        body keeps its prefix. The last announced byte completes the upload, or, with ``ends``, the body's end
+        does unless it was cut; ``ends`` false says that the file goes on. ``on_received`` hears the offset after
+        each stretch that counts.
 
         Raises:
             OffsetMismatch, LengthExceeded, UploadTooLarge, ChecksumMismatch, InconsistentLength, UploadIsFinal,
-            UploadGone, UploadExpired: nothing more is counted than was before the call.
+            UploadGone, UploadExpired: nothing more is counted than was before the call; but InconsistentLength,
+                where the body ended before the announced length, keeps what came.
+            QuotaExceeded: so it is; of a body of unknown size, what was recorded before stays.
+            UploadCompleted: ``ends`` was said of a completed upload.
             DigestMismatch: the bytes are not the announced whole; the upload has been aborted.
             UploadTakenOver: a newer request came; what was durable by then counts.
             StorageFull and other Unavailable: what was recorded before stays.
@@ -149,12 +158,18 @@ class UploadUseCase:
 
         async with self._opened(principal, upload_id, let_go) as (upload, lease):
             upload.check_here(self._clock.now())
+            upload.check_append(at=at, announced=None, policy=self._policy)
+            if ends is not None:
+                upload.check_not_completed()
+            is_news = length is not None and upload.declare_length(length, self._policy)
             upload.check_append(at=at, announced=source.length, policy=self._policy)
-            if length is not None and upload.declare_length(length, self._policy):
-                upload.check_append(at=at, announced=source.length, policy=self._policy)
+            if is_news:
                 await self._save_length(upload)
-            await self._receive(upload, lease, source, checksum)
-            await self._complete_if_whole(upload)
+            await self._receive(upload, lease, source, checksum, on_received)
+            if ends and not source.is_cut:
+                await self._complete_as_told(upload, upload.offset)
+            else:
+                await self._complete_if_whole(upload)
             view = UploadView.of(upload)
         if taken_over and source.is_cut:
             raise UploadTakenOver("a newer request for this upload took over")
@@ -185,15 +200,13 @@ class UploadUseCase:
         async with self._opened(principal, upload_id) as (upload, _):
             upload.check_here(self._clock.now())
             if upload.state.is_open:
-                if length is None:
-                    length = upload.received.end if upload.length is None else upload.length
                 upload.metadata = metadata or upload.metadata
                 upload.declare_access(
                     visibility or upload.visibility, credential or upload.credential, detail or upload.detail
                 )
-                if upload.declare_length(length, self._policy):
-                    await self._save_length(upload)
-                await self._complete(upload)
+            if length is None:
+                length = upload.received.end if upload.length is None else upload.length
+            await self._complete_as_told(upload, length)
             return UploadView.of(upload)
 
     async def inspect(self, principal: Principal, upload_id: UploadId) -> UploadView:
@@ -402,12 +415,19 @@ class UploadUseCase:
             if len(self._warm) > _WARM_UPLOADS:
                 self._warm.popitem(last=False)
 
-    async def _receive(self, upload: Upload, lease: Lease, source: ByteSource, checksum: Checksum | None) -> None:
-        end = upload.limit(self._policy)
+    async def _receive(
+        self,
+        upload: Upload,
+        lease: Lease,
+        source: ByteSource,
+        checksum: Checksum | None,
+        on_received: Callable[[int], None],
+    ) -> None:
         if source.length == 0:
             return
+        end = await self._allowances.end(upload, announced=source.length)
         if upload.offset == end:
-            await self._check_ended(upload, source)
+            await self._check_ended(upload, source, end)
             return
         hasher = checksum.hasher() if checksum else None
         unverified: list[Extent] = []
@@ -418,11 +438,13 @@ class UploadUseCase:
         async with aclosing(writing) as stretches:
             async for extent in stretches:
                 if extent.range.end == end:
-                    await self._check_ended(upload, source)
+                    await self._check_ended(upload, source, end)
                 if checksum:
                     unverified.append(extent)
                 else:
                     await self._record(upload, lease, extent)
+                    on_received(upload.offset)
+                await self._allowances.spend(upload, extent.range.size)
         if checksum and hasher and not source.is_cut:
             if not checksum.matches(hasher):
                 # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
@@ -430,10 +452,10 @@ class UploadUseCase:
             for extent in unverified:
                 await self._record(upload, lease, extent)
 
-    async def _check_ended(self, upload: Upload, source: ByteSource) -> None:
+    async def _check_ended(self, upload: Upload, source: ByteSource, end: int) -> None:
         # An announced body was measured before its first byte; only an unannounced one can run over.
         if source.length is None and await source.read(1):
-            raise upload.excess(self._policy)
+            raise self._allowances.excess(upload, end=end)
 
     async def _record(self, upload: Upload, lease: Lease, extent: Extent) -> None:
         now = self._clock.now()
@@ -443,6 +465,14 @@ class UploadUseCase:
     async def _complete_if_whole(self, upload: Upload) -> None:
         if upload.is_ready:
             await self._complete(upload)
+
+    async def _complete_as_told(self, upload: Upload, length: int) -> None:
+        """The client says that the file ends at byte ``length``."""
+        if not upload.state.is_open or not upload.becomes_file:
+            return
+        if upload.declare_length(length, self._policy):
+            await self._save_length(upload)
+        await self._complete(upload)
 
     async def _complete(self, upload: Upload) -> None:
         """Seal the bytes, then commit the file; done twice, after a crash in between, it gives the same file."""

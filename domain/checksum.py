@@ -33,7 +33,7 @@ class _Crc32:
         return self._value.to_bytes(4, "big")
 
 
-_DIGEST_SIZES = {"sha1": 20, "sha256": 32, "md5": 16, "crc32": 4}
+_DIGEST_SIZES = {"sha1": 20, "sha256": 32, "md5": 16, "crc32": 4, "sha512": 64}
 ALGORITHMS = tuple(_DIGEST_SIZES)
 
 

@@ -13,6 +13,7 @@ LongshoreError
 │   └── LinkExpired           a signed link's time is over
 ├── Conflict                  right request, wrong moment
 │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
+│   ├── UploadCompleted       a completed upload takes no more bytes
 │   ├── BytesMissing          not everything that was announced has been received
 │   └── UploadBusy            the holder did not let go in time
 ├── UploadIsFinal             a joined upload takes no bytes of its own
@@ -140,6 +141,10 @@ class UploadNotOpen(Conflict):
     code = "upload_not_open"
 
 
+class UploadCompleted(Conflict):
+    code = "upload_completed"
+
+
 class UploadTakenOver(Conflict):
     """A newer request for the same upload ended this one; what it had stored durably is kept."""
 
@@ -171,7 +176,7 @@ class ChecksumMismatch(LongshoreError):
 
 
 class DigestMismatch(ChecksumMismatch):
-    code = "digest_mismatch"
+    code = "sha256_mismatch"
 
 
 class AccessRefused(LongshoreError):

@@ -1,6 +1,7 @@
 """What a client says about its file: ordered pairs, kept to the letter, believed in nothing."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from domain.errors import InvalidMetadata
 
@@ -41,9 +42,7 @@ class Metadata:
     @property
     def filename(self) -> str:
         """The last segment of the name the client gave, for display only; never a key or a path of ours."""
-        name = self.text("filename", "name") or ""
-        name = name.replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")
-        return name[:1024] or FALLBACK_NAME
+        return _filename(self)
 
     @property
     def media_type(self) -> str:
@@ -54,6 +53,13 @@ class Metadata:
         if slash and _is_token(main) and _is_token(sub) and len(essence) <= 127:
             return essence
         return FALLBACK_MEDIA_TYPE
+
+
+@lru_cache(maxsize=1024)  # every event of an upload tells it
+def _filename(metadata: Metadata) -> str:
+    name = metadata.text("filename", "name") or ""
+    name = name.replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")
+    return name[:1024] or FALLBACK_NAME
 
 
 def _is_token(text: str) -> bool:

@@ -22,6 +22,7 @@ from domain.errors import (
     LengthExceeded,
     OffsetMismatch,
     TooLarge,
+    UploadCompleted,
     UploadExpired,
     UploadGone,
     UploadIsFinal,
@@ -113,6 +114,7 @@ class Upload:
     watch_id: str = ""
     received: ReceivedRanges = field(default_factory=ReceivedRanges)
     _unfolded: int = 0
+    """How many extents have been written down since the last fold, itself included."""
 
     def __post_init__(self) -> None:
         self.watch_id = self.watch_id or self.id
@@ -144,6 +146,16 @@ class Upload:
     def becomes_file(self) -> bool:
         return self.kind is not UploadKind.PARTIAL
 
+    @property
+    def left_no_file(self) -> bool:
+        """Whether it is over and nothing has come of it, or another upload holds what has: a joined part."""
+        return not self.state.is_open and not (self.becomes_file and self.state is UploadState.COMPLETED)
+
+    @property
+    def can_be_folded(self) -> bool:
+        """Whether it is complete, and more extents may be written down than it takes to tell of its bytes."""
+        return self.state is UploadState.COMPLETED and self._unfolded > len(self.received)
+
     def check_seen_by(self, principal: Principal) -> None:
         """Someone else's upload looks like none at all."""
         if not principal.may_see(self.owner):
@@ -155,6 +167,11 @@ class Upload:
             raise UploadGone("the upload was aborted")
         if self.state is UploadState.EXPIRED or (self.state.is_open and now >= self.expires_at):
             raise UploadExpired("the upload has expired")
+
+    def check_not_completed(self) -> None:
+        """For those who would say once more, or otherwise, where the file ends."""
+        if self.state is UploadState.COMPLETED:
+            raise UploadCompleted("the upload is completed already")
 
     def check_append(self, *, at: int, announced: int | None, policy: UploadPolicy) -> None:
         """Whether a body of ``announced`` bytes (None: unknown) may follow at byte ``at``."""
@@ -203,7 +220,7 @@ class Upload:
         self._unfolded += 1
         folds = self._unfolded >= _FOLD_EVERY
         if folds:
-            self._unfolded = 0
+            self._unfolded = 1
         before = self.state
         if self.state is UploadState.PENDING:
             self._become(UploadState.RECEIVING)

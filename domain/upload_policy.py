@@ -8,7 +8,8 @@ from domain.errors import QuotaExceeded, TooManyOpenUploads, UploadTooLarge
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an owner holds now: open uploads, and bytes of files and of open uploads' announced lengths."""
+    """What an owner holds now: open uploads, and bytes of files and of open uploads: the announced lengths, and
+    what has been received where none is."""
 
     open_uploads: int
     bytes: int
@@ -36,7 +37,10 @@ class UploadPolicy:
         if self.max_open_uploads is not None and usage.open_uploads > self.max_open_uploads:
             raise TooManyOpenUploads(f"at most {self.max_open_uploads} unfinished uploads; complete or abort one")
         if self.max_bytes is not None and usage.bytes > self.max_bytes:
-            raise QuotaExceeded(f"at most {self.max_bytes} bytes in all")
+            raise self.quota_exceeded()
+
+    def quota_exceeded(self) -> QuotaExceeded:
+        return QuotaExceeded(f"at most {self.max_bytes} bytes in all")
 
     def expiry(self, now: datetime) -> datetime:
         return now + self.ttl

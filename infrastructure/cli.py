@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(verb="serve")
     verbs.add_parser("serve", help="migrate, then serve until SIGTERM or Ctrl-C (the default)")
     verbs.add_parser("migrate", help="bring the database's tables up to date")
-    verbs.add_parser("cleanup", help="end expired uploads and remove bytes that belong to nobody, once")
+    verbs.add_parser("cleanup", help="end expired uploads, remove nobody's bytes, forget what ended long ago, once")
     doctor = verbs.add_parser("doctor", help="look whether everything is in order; changes nothing")
     doctor.add_argument("--scrub", action="store_true", help="also read every file and compare its checksum")
     verbs.add_parser("check-config", help="print the effective settings, secrets masked")
@@ -102,7 +102,10 @@ def _cleanup(settings: Settings) -> int:
     except CannotStart as error:
         print(error, file=sys.stderr)
         return _FAILED
-    print(f"{cleaned.expired_uploads} expired uploads ended, {cleaned.orphans} orphans removed")
+    print(
+        f"{cleaned.expired_uploads} expired uploads ended, {cleaned.orphans} orphans removed, "
+        f"{cleaned.forgotten_uploads} ended uploads forgotten"
+    )
     return 0
 
 

@@ -19,7 +19,9 @@ from adapters.inbound.http.files import Files
 from adapters.inbound.http.form import Form
 from adapters.inbound.http.health import Health
 from adapters.inbound.http.links import Links
+from adapters.inbound.http.resumable import Resumable
 from adapters.inbound.http.tus import Tus
+from adapters.inbound.http.uploads import Uploads
 from adapters.inbound.websocket.base import Sockets
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
@@ -141,6 +143,7 @@ class Container(containers.DeclarativeContainer):
         storage=chunk_storage,
         clock=clock,
         orphans_after=of.cleanup_after,
+        ended_after=of.upload_ttl,
     )
     reconcile = providers.Singleton(
         ReconcileUseCase, uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock
@@ -167,6 +170,15 @@ class Container(containers.DeclarativeContainer):
     )
     tus = providers.Singleton(Tus, uploads=uploads, files=downloads, links=links, max_length_bytes=of.max_upload_size)
     files = providers.Singleton(Files, files=downloads, uploads=uploads, links=links)
+    resumable = providers.Singleton(
+        Resumable,
+        uploads=uploads,
+        files=files,
+        links=links,
+        max_length_bytes=of.max_upload_size,
+        lifetime=of.upload_ttl,
+    )
+    upload_routes = providers.Singleton(Uploads, tus=tus, resumable=resumable, files=files, uploads=uploads)
     form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
     # Behind a proxy that calls us by another name, our own page comes from PUBLIC_URL.
     sockets = providers.Singleton(Sockets, origins=providers.Callable(_origins, of.cors_origins, of.public_url))

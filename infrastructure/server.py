@@ -68,7 +68,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def _listen(container: Container, settings: Settings) -> HTTPServer:
-    paths = exchange_paths(container.tus(), container.files(), container.form(), container.health_route())
+    paths = exchange_paths(container.upload_routes(), container.files(), container.form(), container.health_route())
     server = HTTPServer(
         ExchangeRouter(paths, container.services(), _application(container)),
         max_header_size=_HEADER_BYTES,

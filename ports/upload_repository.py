@@ -13,7 +13,7 @@ from domain.upload_policy import Usage
 
 class UploadRepository(Protocol):
     """Works within one unit of work. ``save`` writes everything but the received ranges of an upload that
-    exists already: those are the ledger's."""
+    exists already: those are the ledger's, until a complete one's are saved as the one range they have become."""
 
     @abstractmethod
     async def add(self, upload: Upload) -> None: ...
@@ -47,6 +47,10 @@ class UploadRepository(Protocol):
     @abstractmethod
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
         """Open uploads whose ``expires_at`` has passed, oldest first."""
+
+    @abstractmethod
+    async def forget_ended(self, *, before: datetime, limit: int) -> int:
+        """Delete uploads that were over ``before`` and left no file, at most ``limit``; return how many."""
 
     @abstractmethod
     async def list_assembling(self, *, limit: int) -> Sequence[Upload]:

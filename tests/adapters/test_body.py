@@ -13,10 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tornado.iostream import IOStream
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut, IterableSource
 from adapters.inbound.http import detached, streaming
 from adapters.inbound.http.body import RequestBody
+from adapters.inbound.http.socket_body import SocketBody
 from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
@@ -28,7 +30,7 @@ from domain.upload import UploadState
 from ports.byte_source import ByteSource
 from tests.e2e.wire import Connection, Header, chunked
 from tests.support.exchanges import TUS, WebServer, offset_in, patch_head, serving
-from tests.support.sources import CutSource, HangingSource, source_of
+from tests.support.sources import CutSource, HangingSource, StalledSource, source_of
 
 KIB, MIB = 1024, 1024 * 1024
 LARGE = 2 * MIB + 7
@@ -49,6 +51,30 @@ def fd(tmp_path: Path) -> Iterator[int]:
 
 async def pour(source: ByteSource, fd: int, *, at: int = 0, limit: int = 8 * MIB, seconds: float = 1.0) -> int:
     return await asyncio.wait_for(source.pour(fd, at=at, limit=limit, seconds=seconds, observe=None), 5)
+
+
+class TestInterimResponses:
+    """What is told to the client while its large body is read."""
+
+    async def test_a_client_that_does_not_read_gets_them_whole_or_not_at_all(
+        self, executor: ThreadPoolExecutor
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            ours = socket.create_connection(listening.getsockname())
+            theirs, _ = listening.accept()
+        with theirs:
+            ours.setblocking(False)
+            body = SocketBody(ours, stream=IOStream(ours), length=10, expects_continue=False, executor=executor)
+            theirs.sendall(b"hello")
+            assert await body.gather(5) == b"hello"
+            while not body.untold:  # the kernel has taken a part of the last one
+                body.tell(b"<%9998d>" % 7)
+            rest = body.untold
+            body.tell(b"not now")
+            assert body.untold == rest
+            body.close()
+            told = b"".join(iter(lambda: theirs.recv(1 << 16), b"")) + rest
+        assert told == b"<%9998d>" % 7 * (len(told) // 10_000)
 
 
 class TestFedBodies:
@@ -233,6 +259,43 @@ class TestBlockSources:
         poured = await pour(Slow(), fd, seconds=0.3)
         assert 1 <= poured <= 8
         assert time.monotonic() - begun < 2
+
+    async def test_a_source_that_stalls_is_poured_as_far_as_it_has_come(self, fd: int) -> None:
+        source = StalledSource([b"abc", b"def", None, b"ghi"])
+        begun = time.monotonic()
+        assert await pour(source, fd, seconds=0.3) == 6
+        assert 0.2 < time.monotonic() - begun < 2
+        later = asyncio.create_task(pour(source, fd, at=6, seconds=0.1))
+        await asyncio.sleep(0.3)
+        assert not later.done()  # a stretch has one byte at least
+        source.goes_on.set()
+        assert (await later, await source.read(1), source.is_cut) == (3, b"", False)
+        assert os.pread(fd, 100, 0) == b"abcdefghi"
+
+    @pytest.mark.parametrize("way", ["read", "gather"])
+    async def test_what_comes_after_a_stall_can_be_read_in_any_way(self, fd: int, way: str) -> None:
+        source = StalledSource([b"abc", None, b"ghi"])
+        assert await pour(source, fd, seconds=0.05) == 3
+        source.goes_on.set()
+        assert await (source.read(2) if way == "read" else source.gather(2)) == b"gh"
+        assert await source.gather(9) == b"i"
+
+    async def test_a_stall_that_ends_in_a_stop_is_a_cut(self, fd: int) -> None:
+        source = StalledSource([b"abc", None, b"ghi"])
+        assert await pour(source, fd, seconds=0.05) == 3
+        source.stop()
+        source.goes_on.set()
+        assert (await pour(source, fd, at=3), source.is_cut) == (0, True)
+
+    async def test_whoever_stops_pouring_leaves_nothing_running(self, fd: int) -> None:
+        tasks = asyncio.all_tasks()
+        source = StalledSource([b"abc", None, b"ghi"])
+        pouring = asyncio.create_task(pour(source, fd, seconds=30))
+        await asyncio.sleep(0.1)
+        pouring.cancel()
+        await asyncio.wait([pouring])
+        await asyncio.sleep(0)
+        assert pouring.cancelled() and asyncio.all_tasks() == tasks
 
     async def test_errors_of_the_file_reach_the_one_who_pours(self, tmp_path: Path) -> None:
         (tmp_path / "read-only").touch()

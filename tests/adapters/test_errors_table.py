@@ -14,6 +14,7 @@ from domain.errors import (
     StorageUnavailable,
     TooManyRequests,
     Unauthenticated,
+    UploadNotOpen,
 )
 
 
@@ -45,14 +46,28 @@ def test_the_statuses_that_the_contract_names(code: str, status: int) -> None:
 
 
 def test_a_problem_has_exactly_the_members_of_the_contract() -> None:
-    assert problem(OffsetMismatch(expected=5, actual=7), "r1") == {
+    assert problem(UploadNotOpen("the upload is aborted"), "r1") == {
         "type": "about:blank",
         "title": "Conflict",
+        "status": 409,
+        "detail": "the upload is aborted",
+        "code": "upload_not_open",
+        "request_id": "r1",
+    }
+
+
+def test_a_registered_problem_has_its_type_its_title_and_its_own_members() -> None:
+    assert problem(OffsetMismatch(expected=5, actual=7), "r1") == {
+        "type": "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
+        "title": "Mismatching Upload Offset",
         "status": 409,
         "detail": "the upload's offset is 5, the request began at 7",
         "code": "offset_mismatch",
         "request_id": "r1",
+        "expected-offset": 5,
+        "provided-offset": 7,
     }
+    assert headers_of(OffsetMismatch(expected=5, actual=7)) == {"Upload-Offset": "5"}
 
 
 def test_an_error_without_words_gets_its_statuss() -> None:

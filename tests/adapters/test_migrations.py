@@ -16,8 +16,8 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.partial_indexes import metadata
 from domain.errors import RepositoryUnavailable
-from infrastructure.database import migrate
-from tests.support.builders import an_upload, extent, told
+from infrastructure.database import migrate, revisions
+from tests.support.builders import a_file, an_upload, extent, told
 from tests.support.stores import Store, added, kept
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +81,50 @@ async def test_migrating_again_changes_nothing(url: str, database: Database) -> 
     await migrate(database)
     assert told(await kept(process, upload.id)) == told(upload)
     await store.close()
+
+
+async def test_complete_uploads_of_an_older_version_keep_one_range(url: str, database: Database) -> None:
+    await migrate(database)
+    store = Store(url)
+    process = store.process()
+    ranges = (extent(0, 10, 7), extent(20, 30, 8), extent(40, 60, 9))
+    upload, unfinished = [await added(process, an_upload(received=ranges)) for _ in range(2)]
+    async with process.unit_of_work() as work:
+        await work.files.add(a_file(id=upload.id, size=60, crc64=(1 << 64) - 5))
+        await work.commit()
+    await _alembic(url, "downgrade", "0002")
+    await migrate(database)
+    assert list((await kept(process, upload.id)).received) == [extent(0, 60, (1 << 64) - 5)]
+    assert told(await kept(process, unfinished.id)) == told(unfinished)
+    await store.close()
+
+
+@pytest.mark.parametrize("older", revisions()[:-1])
+async def test_what_an_older_version_reads_and_writes_is_still_there(url: str, database: Database, older: str) -> None:
+    """During a rolling deploy servers of the version before work on the newest schema: migrations only add."""
+    await _alembic(url, "upgrade", older)
+    async with database.engine.connect() as connection:
+        before = await connection.run_sync(_columns)
+    await database.engine.dispose()
+    await migrate(database)
+    async with database.engine.connect() as connection:
+        after = await connection.run_sync(_columns)
+    for table, columns in before.items():
+        assert columns.keys() <= after[table].keys(), table
+        for name in after[table].keys() - columns.keys():
+            assert not after[table][name], f"{table}.{name}: an older version's insert does not name it"
+
+
+def _columns(connection: Connection) -> dict[str, dict[str, bool]]:
+    """Of each table, each column, and whether an insert has to name it."""
+    inspector: Inspector = inspect(connection)
+    return {
+        table: {
+            column["name"]: not column["nullable"] and column["default"] is None
+            for column in inspector.get_columns(table)
+        }
+        for table in inspector.get_table_names()
+    }
 
 
 async def test_a_schema_newer_than_we_know_is_left_alone_with_a_warning(
@@ -176,19 +220,23 @@ async def test_sqlite_writes_ahead_and_waits_for_the_disk(tmp_path: Path) -> Non
 
 async def test_alembics_own_commands_work(url: str) -> None:
     for words in (["upgrade", "head"], ["check"], ["downgrade", "base"]):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "alembic",
-            "-x",
-            f"url={url}",
-            *words,
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        assert process.returncode == 0, output.decode()
+        await _alembic(url, *words)
+
+
+async def _alembic(url: str, *words: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "alembic",
+        "-x",
+        f"url={url}",
+        *words,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
 
 
 def test_every_table_has_names_for_its_constraints() -> None:

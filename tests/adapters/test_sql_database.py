@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from adapters.outbound.sql.batches import Batches
@@ -19,11 +20,13 @@ from adapters.outbound.sql.database import Database, normalised
 from adapters.outbound.sql.holder import Holder
 from adapters.outbound.sql.installation import SqlInstallation
 from adapters.outbound.sql.leases import SqlLeases
-from adapters.outbound.sql.tables import installation, metadata
+from adapters.outbound.sql.mapping import event_to_text
+from adapters.outbound.sql.outbox import SqlOutbox
+from adapters.outbound.sql.tables import installation, metadata, outbox
 from adapters.outbound.system.clock import SystemClock
 from domain.errors import RepositoryUnavailable, StorageFull
 from domain.ids import UploadId
-from tests.support.builders import an_id, an_upload
+from tests.support.builders import NOW, RememberingNotifier, an_event, an_id, an_upload
 from tests.support.stores import Store, added
 
 
@@ -34,6 +37,23 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
         await connection.run_sync(metadata.create_all)
     yield database
     await database.close()
+
+
+async def test_an_event_of_another_version_is_left_for_a_day_and_holds_nothing_up(database: Database) -> None:
+    notifier = RememberingNotifier()
+    box = SqlOutbox(database, notifier)
+    known = event_to_text(an_event(an_upload()))
+    strange = ['{"type": "upload.teleported"}', "not JSON", known.replace("upload.created", "upload.teleported")]
+    async with database.engine.begin() as connection:
+        for text_ in (*strange, known):
+            await connection.execute(insert(outbox).values(event=text_, created_at=NOW))
+    assert await box.publish_left(older_than=NOW + timedelta(hours=1)) == 1
+    assert len(notifier.events) == 1
+    async with database.reading() as connection:
+        assert (await connection.execute(select(func.count()).select_from(outbox))).scalar() == len(strange)
+    assert await box.publish_left(older_than=NOW + timedelta(hours=25)) == 0
+    async with database.reading() as connection:
+        assert (await connection.execute(select(func.count()).select_from(outbox))).scalar() == 0
 
 
 @pytest.mark.parametrize(

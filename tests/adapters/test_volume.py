@@ -31,7 +31,7 @@ from domain.errors import FileGone, LongshoreError, StorageFull, StorageUnavaila
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 from tests.support.services import require, require_program
-from tests.support.sources import CutSource, HangingSource, source_of
+from tests.support.sources import CutSource, HangingSource, StalledSource, source_of
 from tests.support.storages import Storages
 
 A, B, C = (UploadId(digit * 32) for digit in "abc")
@@ -84,21 +84,6 @@ def mode(path: Path) -> str:
 
 def reach(ranges: list[Extent]) -> int:
     return ranges[-1].range.end if ranges else 0
-
-
-class StalledSource(BlockSource):
-    """Sends blocks, and stalls where one is None until it ``goes_on``."""
-
-    def __init__(self, blocks: list[bytes | None], *, length: int | None = None) -> None:
-        super().__init__(length=length)
-        self._blocks = blocks
-        self.goes_on = asyncio.Event()
-
-    async def next_block(self) -> bytes:
-        if self._blocks and self._blocks[0] is None:
-            await self.goes_on.wait()
-            self._blocks.pop(0)
-        return (self._blocks.pop(0) or b"") if self._blocks else b""
 
 
 class Gate:

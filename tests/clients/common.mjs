@@ -1,5 +1,6 @@
 // What the scripts for tus-js-client share: their arguments, a promise around an upload, one line of JSON at the end.
 // Every script is called as `node <script> <endpoint> <file> [more]` and says what it saw; the judging is done in Python.
+// TUS_PROTOCOL names another protocol than tus 1.0.0.
 import { randomUUID } from 'node:crypto'
 import { Upload } from 'tus-js-client'
 
@@ -28,6 +29,7 @@ export function run(source, options, { previous, pause } = {}) {
       onAfterResponse: (request, response) => {
         requests.push([request.getMethod(), response.getStatus()])
       },
+      ...(process.env.TUS_PROTOCOL && { protocol: process.env.TUS_PROTOCOL }),
       onError: reject,
       onSuccess: () => resolve(upload),
       onProgress: async (bytesSent) => {

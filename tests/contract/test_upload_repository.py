@@ -1,7 +1,8 @@
 """Contract of ports/upload_repository.py, on every database."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,10 +15,10 @@ from domain.file import File
 from domain.ids import BlobKey, OwnerId, UploadId, file_id_of
 from domain.metadata import Metadata
 from domain.upload import OPEN_STATES, Upload, UploadKind, UploadState
-from domain.upload_policy import Usage
+from domain.upload_policy import UploadPolicy, Usage
 from ports.upload_repository import UploadRepository
 from tests.support.builders import ADMIN, ALICE, BOB, NOW, a_file, an_id, an_upload, extent, told
-from tests.support.stores import Process, added, kept
+from tests.support.stores import Process, Store, added, kept
 
 HOUR = timedelta(hours=1)
 
@@ -166,6 +167,7 @@ async def test_usage_counts_open_uploads_their_lengths_and_files(process: Proces
     await added(process, an_upload(owner=ALICE, length=100))
     await added(process, an_upload(owner=ALICE, length=None))
     await added(process, an_upload(owner=ALICE, length=1000, state=UploadState.COMPLETED))
+    await added(process, an_upload(owner=ALICE, length=None, state=UploadState.COMPLETED, received=(extent(0, 7),)))
     await added(process, an_upload(owner=ALICE, length=2000, state=UploadState.ABORTED))
     await added(process, an_upload(owner=BOB, length=4000))
     async with process.unit_of_work() as work:
@@ -179,6 +181,14 @@ async def test_usage_counts_open_uploads_their_lengths_and_files(process: Proces
         assert await work.uploads.usage(OwnerId("user:new")) == Usage(open_uploads=0, bytes=0)
 
 
+async def test_usage_counts_what_has_come_of_an_upload_without_a_length(process: Process) -> None:
+    await added(process, an_upload(owner=ALICE, length=None, received=(extent(0, 70), extent(100, 130))))
+    await added(process, an_upload(owner=ALICE, length=500, received=(extent(0, 70),)))
+    await added(process, an_upload(owner=BOB, length=None, received=(extent(0, 4000),)))
+    async with process.unit_of_work() as work:
+        assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, bytes=600)
+
+
 async def test_expired_uploads_are_listed_oldest_first(process: Process) -> None:
     offsets = (3, 1, 2, -1, 0)
     uploads = {
@@ -189,6 +199,91 @@ async def test_expired_uploads_are_listed_oldest_first(process: Process) -> None
         listed = [upload.id for upload in await work.uploads.list_expired(NOW, limit=10)]
         assert listed == [uploads[n].id for n in (3, 2, 1, 0)]
         assert [upload.id for upload in await work.uploads.list_expired(NOW, limit=1)] == listed[:1]
+
+
+async def received_out_of_order(process: Process) -> Upload:
+    """Three ranges, written down one by one."""
+    upload = await added(process, an_upload(length=30))
+    async with process.lock.hold(upload.id, on_wanted=lambda: None) as lease:
+        for number, start in enumerate((0, 20, 10)):
+            receipt = upload.receive(extent(start, start + 10, number), NOW, UploadPolicy())
+            await process.ledger.record(receipt, lease)
+    return upload
+
+
+@pytest.mark.parametrize("is_read_anew", [False, True])
+async def test_a_complete_upload_keeps_one_range_in_place_of_its_many(process: Process, is_read_anew: bool) -> None:
+    upload, other = await received_out_of_order(process), await received_out_of_order(process)
+    if is_read_anew:
+        upload = await kept(process, upload.id)
+    await save(process, upload)
+    assert (await kept(process, upload.id))._unfolded == 3
+    upload.complete(blob_key=BlobKey(upload.id), now=NOW)
+    await save(process, upload)
+    seen = await kept(process, upload.id)
+    assert list(seen.received) == [extent(0, 30, other.received.crc64())]
+    assert (seen.offset, seen._unfolded) == (30, 1)
+    assert (await kept(process, other.id))._unfolded == 3
+
+
+async def test_an_empty_upload_is_complete_without_a_range(process: Process) -> None:
+    upload = await added(process, an_upload(length=0))
+    upload.assemble()
+    upload.complete(blob_key=BlobKey(upload.id), now=NOW)
+    await save(process, upload)
+    assert list((await kept(process, upload.id)).received) == []
+
+
+async def forget(process: Process, *, before: datetime, limit: int = 100) -> int:
+    async with process.unit_of_work() as work:
+        count = await work.uploads.forget_ended(before=before, limit=limit)
+        await work.commit()
+    return count
+
+
+async def is_known(process: Process, upload: Upload) -> bool:
+    try:
+        await kept(process, upload.id)
+    except UploadNotFound:
+        return False
+    return True
+
+
+async def test_what_left_no_file_is_forgotten_and_nothing_else(process: Process) -> None:
+    uploads = [
+        await added(process, an_upload(state=state, kind=kind, received=(extent(0, 5),)))
+        for state in UploadState
+        for kind in UploadKind
+    ]
+    over = [upload for upload in uploads if upload.state in (UploadState.ABORTED, UploadState.EXPIRED)]
+    over += [upload for upload in uploads if (upload.state, upload.kind) == (UploadState.COMPLETED, UploadKind.PARTIAL)]
+    assert await forget(process, before=NOW + HOUR) == len(over) == 7
+    assert [upload for upload in uploads if not await is_known(process, upload)] == [
+        upload for upload in uploads if upload in over
+    ]
+    again = await added(process, an_upload(id=over[0].id))
+    assert (await kept(process, again.id)).offset == 0
+
+
+async def test_what_has_just_ended_is_remembered(process: Process) -> None:
+    hours = {n: await added(process, an_upload(state=UploadState.ABORTED, updated_at=NOW + n * HOUR)) for n in (1, 2)}
+    assert await forget(process, before=NOW + HOUR) == 0
+    assert await forget(process, before=NOW + 2 * HOUR) == 1
+    assert not await is_known(process, hours[1]) and await is_known(process, hours[2])
+
+
+async def test_no_more_is_forgotten_at_once_than_was_asked_for(process: Process) -> None:
+    for _ in range(5):
+        await added(process, an_upload(state=UploadState.EXPIRED))
+    assert [await forget(process, before=NOW + HOUR, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_two_processes_may_forget_the_same(store: Store) -> None:
+    processes = [store.process() for _ in range(3)]
+    for _ in range(40):
+        await added(processes[0], an_upload(state=UploadState.EXPIRED))
+    counts = await asyncio.gather(*(forget(process, before=NOW + HOUR) for process in processes))
+    assert sum(counts) == 40
 
 
 async def test_whole_uploads_that_a_crash_left_unfinished_are_listed(process: Process) -> None:

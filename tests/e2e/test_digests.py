@@ -113,7 +113,7 @@ def test_other_bytes_are_refused_at_the_last_one_and_the_client_begins_again(tus
     target = tus.created(len(data), announced(data))
     assert tus.patch(target, 0, data[:500_000]).status == 204
     answer = tus.patch(target, 500_000, bytes(500_000))
-    assert (answer.status, answer.json()["code"]) == (460, "digest_mismatch")
+    assert (answer.status, answer.json()["code"]) == (460, "sha256_mismatch")
     assert tus.head(target).status == 410, "an offset that looks complete would make a client believe it is"
     assert http.get(content(target)).status == 404
     assert tus.patch(target, 500_000, data[500_000:]).status == 410
@@ -160,6 +160,31 @@ def test_a_server_killed_over_the_check_takes_it_up_again(start_server: StartSer
     if tus.offset(target) < len(data):
         assert tus.patch(target, len(data) - 1, data[-1:]).status == 204
     assert tus.content(target) == data
+
+
+@pytest.mark.parametrize("version", ["8", "6", "3"])
+def test_an_announced_digest_counts_in_the_ietfs_dialect_too(http: Http, version: str) -> None:
+    data = os.urandom(50_000)
+    ends: Header = ("Upload-Incomplete", "?0") if version == "3" else ("Upload-Complete", "?1")
+    told: list[Header] = [("Upload-Draft-Interop-Version", version), ends, ("Repr-Digest", digest_field(data))]
+    refused = http.request("POST", "/uploads", told, bytes(50_000))
+    assert (refused.status, refused.json()["code"]) == (400, "digest_mismatch")
+    first = http.request("POST", "/uploads", told, data)
+    assert (first.status, first.json()["sha256"]) == (201, hexadecimal(data))
+    known = http.request("POST", "/uploads", told, data)
+    assert (known.status, known.json()["sha256"], known.json()["id"] != first.json()["id"]) == (
+        201,
+        hexadecimal(data),
+        True,
+    )
+    assert http.get(f"/files/{known.json()['id']}/content").body == data
+
+
+def test_an_announced_digest_counts_for_curl_t(http: Http) -> None:
+    told: Header = ("Repr-Digest", digest_field(b"hello"))
+    assert http.request("PUT", "/upload/a.txt", [told], b"jello").status == 460
+    assert http.request("PUT", "/upload/a.txt", [told], b"hello").status == 201
+    assert http.request("PUT", "/upload/a.txt", [("Repr-Digest", "sha-256=:AAAA:")], b"hello").status == 400
 
 
 # --- offered

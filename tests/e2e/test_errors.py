@@ -1,6 +1,8 @@
 """What goes wrong has one shape; floods are bounded; a stop drains. Contract §0, §1, §2.6."""
 
+import base64
 import contextlib
+import json
 import os
 import re
 import signal
@@ -135,6 +137,49 @@ def test_a_request_id_of_the_client_is_no_way_into_the_log(http: Http, module_se
     lines = [line for line in module_server.log().splitlines() if mark in line]
     assert all(line.startswith("{") and len(line) < 8000 for line in lines), lines
     assert "\x1b" not in module_server.log()
+
+
+ALL_SORTS = ["/", "/static/app.css", "/nowhere", "/events", "/ws/progress", f"/uploads/{UNKNOWN}", "/health"]
+
+
+@pytest.mark.parametrize("target", ALL_SORTS)
+def test_every_reply_bears_the_id_of_its_request(http: Http, target: str) -> None:
+    given = http.get(target, ("X-Request-Id", "my-own.id_1"))
+    assert given.all("X-Request-Id") == ["my-own.id_1"]
+    made_up = [http.get(target, ("X-Request-Id", harmful)) for harmful in ("", "a b", "x" * 65, "\u00e9")]
+    ids = [answer.header("X-Request-Id") for answer in made_up]
+    assert all(id_ and re.fullmatch(r"[A-Za-z0-9._-]{1,64}", id_) for id_ in ids) and len(set(ids)) == len(ids)
+    for answer in (given, *made_up):
+        if answer.status >= 400:
+            assert answer.json()["request_id"] == answer.header("X-Request-Id")
+
+
+@pytest.mark.parametrize("target", ALL_SORTS)
+def test_a_refusal_is_found_in_the_log_by_its_id(http: Http, module_server: ServerProcess, target: str) -> None:
+    mark = os.urandom(8).hex()
+    if http.get(target, ("X-Request-Id", mark)).status < 400:
+        return
+    deadline = time.monotonic() + 5
+    while not (lines := [json.loads(line) for line in module_server.log().splitlines() if mark in line]):
+        assert time.monotonic() < deadline, module_server.log_tail()
+        time.sleep(0.05)
+    assert {line["request_id"] for line in lines} == {mark} and {line["level"] for line in lines} == {"info"}
+
+
+def test_open_streams_of_progress_bear_the_id_too(http: Http) -> None:
+    with http.connect() as connection:
+        connection.send_head("GET", "/events?scope=mine", [("X-Request-Id", "of-a-stream")])
+        assert b"of-a-stream" in connection.drain(seconds=0.5).split(b"\r\n\r\n")[0]
+    upgrade: list[Header] = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", base64.b64encode(bytes(16)).decode()),
+    ]
+    with http.connect() as connection:
+        connection.send_head("GET", "/ws/progress", [*upgrade, ("X-Request-Id", "of-a-socket")])
+        answer = connection.receive()
+    assert (answer.status, answer.header("X-Request-Id")) == (101, "of-a-socket")
 
 
 # --- floods

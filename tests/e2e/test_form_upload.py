@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.e2e.conftest import StartServer
+from tests.e2e.tus import Tus
 from tests.e2e.wire import Header, Http, Response, WebSocket, chunked
 from tests.support.server import ServerProcess
 from tests.support.services import require_program
@@ -295,6 +296,39 @@ def test_a_form_cut_in_its_file_leaves_no_file(http: Http, module_server: Server
     assert _settled_blobs(module_server.data_dir, mark, 0) == 0
 
 
+@pytest.mark.parametrize("size", [5_000, 3_000_000])
+def test_what_has_come_of_a_file_is_stored_within_a_second_though_its_form_stalls(http: Http, size: int) -> None:
+    upload_id = str(uuid.uuid4())
+    raw = form(file_part(os.urandom(size)))
+    with http.connect() as connection:
+        connection.send_head("POST", f"/upload?upload_id={upload_id}", [MULTIPART, ("Content-Length", str(len(raw)))])
+        connection.send(raw[:-1000])
+        time.sleep(0.1)
+        watcher = WebSocket.open(http, f"/ws/progress?upload_id={upload_id}")
+        offsets = [message["offset"] for message in watcher.messages(within=1.9)]
+        watcher.close()
+        assert size - 2000 < max(offsets) < size, offsets
+        connection.send(raw[-1000:])
+        assert connection.receive().status == 200
+
+
+def test_a_kill_in_a_form_leaves_its_files_each_whole_or_not_at_all(start_server: StartServer) -> None:
+    server = start_server()
+    first, second = (os.urandom(64).hex().encode() for _ in range(2))
+    raw = form(file_part(first * 5_000, "first.txt"), file_part(second * 5_000, "second.txt"))
+    http = Http(server.port)
+    with http.connect() as connection:
+        connection.send_head("POST", "/upload", [MULTIPART, ("Content-Length", str(len(raw)))])
+        connection.send(raw[:-1000])
+        _until(lambda: _stored(server.data_dir) and _staged(server.data_dir, second))
+        server.kill()
+    server.restart()
+    [file_id] = _stored(server.data_dir)
+    assert fetched(http, f"/files/{file_id}/content") == first * 5_000
+    [unfinished] = Tus(http).open_uploads().values()
+    assert unfinished["filename"] == "second.txt" and unfinished["url"]
+
+
 def test_a_form_refused_after_a_good_file_leaves_no_file(http: Http, module_server: ServerProcess) -> None:
     mark = os.urandom(64).hex().encode()
     raw = file_part(mark * 5_000).encode() + b"--" + BOUNDARY.encode() + b"\r\nbroken head"
@@ -445,15 +479,30 @@ def _link(printed: bytes) -> str:
     return lines[0]
 
 
+def _until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _stored(data_dir: Path) -> list[str]:
+    return [path.name for path in (data_dir / "storage" / "blobs").rglob("*") if path.is_file()]
+
+
+def _staged(data_dir: Path, mark: bytes) -> bool:
+    return any(_contents_with(data_dir / "storage" / "staged", mark))
+
+
 def _settled_blobs(data_dir: Path, mark: bytes, expected: int) -> int:
     """How many files of the volume hold ``mark``, once it is ``expected`` or five seconds are over."""
     deadline = time.monotonic() + 5
-    while (count := sum(_contents_with(data_dir, mark))) != expected and time.monotonic() < deadline:
+    while (count := sum(_contents_with(data_dir / "storage", mark))) != expected and time.monotonic() < deadline:
         time.sleep(0.05)
     return count
 
 
-def _contents_with(data_dir: Path, mark: bytes) -> Iterable[bool]:
-    for path in (data_dir / "storage").rglob("*"):
+def _contents_with(folder: Path, mark: bytes) -> Iterable[bool]:
+    for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):  # the server tidies up meanwhile
             yield path.is_file() and mark in path.read_bytes()

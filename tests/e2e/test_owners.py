@@ -10,11 +10,13 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_form_upload import MULTIPART, file_part, form
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of, metadata, target_of
-from tests.e2e.wire import Header, Http, WebSocket
+from tests.e2e.wire import Header, Http, WebSocket, chunked
 
 ANNA = "0d4f8c1e-93d5-4a3c-9a52-2f0f7c1b6a11"
 BERT = "5f3a9c2b7e1d4f6a8b0c1d2e"  # 24 hex digits are an id, too
 UNKNOWN = "0123456789abcdef" * 2
+MIB = 1024 * 1024
+CHUNKED: Header = ("Transfer-Encoding", "chunked")
 PARTIAL: Header = ("Upload-Concat", "partial")
 _VARYING = re.compile(rb'"request_id": ?"[^"]*"|(?i:x-request-id|date): [^\r\n]*|[0-9a-f]{32}')
 GATEWAY = {"AUTH_MODE": "gateway", "TRUSTED_PROXIES": "127.0.0.1"}
@@ -205,6 +207,23 @@ def test_the_budget_of_open_uploads_is_each_owners_own(start_server: StartServer
     assert bert.create(10).status == 201
     assert anna.delete(first).status == 204
     assert anna.create(10).status == 201
+
+
+@pytest.mark.parametrize("size", [3 * MIB, 10 * MIB])
+def test_a_chunked_body_is_stopped_where_its_owners_quota_ends(start_server: StartServer, size: int) -> None:
+    server = start_server(**GATEWAY, QUOTA_BYTES="2MiB")
+    anna, bert = (Tus(as_user(Http(server.port), who)) for who in (ANNA, BERT))
+    target = anna.created(None, ("Upload-Defer-Length", "1"))
+    refused = anna.http.request("PUT", "/upload/a.bin", [CHUNKED], chunked(*[bytes(64 * 1024)] * (size // 65536)))
+    assert (refused.status, refused.json()["code"]) == (413, "quota_exceeded")
+    head = [VERSION, BYTES, CHUNKED, ("Upload-Offset", "0")]
+    refused = anna.http.request("PATCH", target, head, chunked(*[bytes(64 * 1024)] * (size // 65536)))
+    assert (refused.status, refused.json()["code"]) == (413, "quota_exceeded")
+    offset = anna.offset(target)
+    assert offset <= 2 * MIB
+    assert anna.patch(target, offset, bytes(2 * MIB - offset), ("Upload-Length", str(2 * MIB))).status == 204
+    assert anna.create(1).status == 413
+    assert bert.create(2 * MIB).status == 201
 
 
 def _make(tus: Tus, kind: str) -> str:

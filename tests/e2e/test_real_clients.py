@@ -43,8 +43,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- tus-js-client
 
 
-def node(script: str, endpoint: str, path: Path, *more: str) -> dict[str, Any]:
-    """Run one of tests/clients and return what it reports."""
+def node(script: str, endpoint: str, path: Path, *more: str, protocol: str = "") -> dict[str, Any]:
+    """Run one of tests/clients and return what it reports; ``protocol``: another than tus 1.0.0."""
     program = require_program("node")
     if not (CLIENTS / "node_modules" / "tus-js-client").is_dir():
         require("tus-js-client", "run `npm ci --prefix tests/clients`")
@@ -55,6 +55,7 @@ def node(script: str, endpoint: str, path: Path, *more: str) -> dict[str, Any]:
         text=True,
         timeout=60,
         check=False,
+        env={**os.environ, "TUS_PROTOCOL": protocol},
     )
     assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -95,6 +95,12 @@ class Connection:
         body = self._receive_body(method, answer, deadline)
         return Response(answer.status, answer.reason, answer.headers, body, tuple(interim))
 
+    def receive_interim(self, *, within: float = TIMEOUT) -> Response:
+        """The next 1xx answer, while the final one may be far off."""
+        answer = self._receive_head(time.monotonic() + within)
+        assert answer.status < 200, f"not interim: {answer}"
+        return answer
+
     def ends(self, *, within: float) -> bool:
         """Whether the server closes this connection, orderly or not, in time; what it sends is dropped."""
         deadline = time.monotonic() + within

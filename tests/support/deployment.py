@@ -77,6 +77,7 @@ class Process:
             storage=self.storage,
             clock=deployment.clock,
             orphans_after=timedelta(hours=1),
+            ended_after=deployment.policy.ttl,
         )
         self.reconcile = ReconcileUseCase(
             uploads=self.uploads, unit_of_work=self.units, outbox=self.outbox, clock=deployment.clock
@@ -97,9 +98,12 @@ class Process:
         announced: bool = True,
         length: int | None = None,
         checksum: Checksum | None = None,
+        ends: bool | None = None,
     ) -> UploadView:
         source = source_of(data, announced=announced)
-        return await self.uploads.append(who, upload_id, at=at, source=source, length=length, checksum=checksum)
+        return await self.uploads.append(
+            who, upload_id, at=at, source=source, length=length, checksum=checksum, ends=ends
+        )
 
     async def part(self, data: bytes, who: Principal = ALICE) -> UploadId:
         """A whole partial upload."""

@@ -27,8 +27,10 @@ from adapters.inbound.http.files import Files
 from adapters.inbound.http.form import Form
 from adapters.inbound.http.health import Health
 from adapters.inbound.http.links import Links
+from adapters.inbound.http.resumable import Resumable
 from adapters.inbound.http.routes import ExchangeRouter, exchange_paths
 from adapters.inbound.http.tus import Tus
+from adapters.inbound.http.uploads import Uploads
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.ledger import MemoryReceivedLedger
@@ -139,9 +141,18 @@ class WebServer:
         self._loop = asyncio.get_running_loop()
         services = self.services = Services(Authenticator(), RateLimiter(None), Cors([]), self.executor)
         links = Links()
+        files = Files(files=self.files, uploads=self.uploads, links=links)
+        tus = Tus(uploads=self.uploads, files=self.files, links=links, max_length_bytes=_MAX_LENGTH)
+        resumable = Resumable(
+            uploads=self.uploads,
+            files=files,
+            links=links,
+            max_length_bytes=_MAX_LENGTH,
+            lifetime=UploadPolicy().ttl,
+        )
         paths = exchange_paths(
-            Tus(uploads=self.uploads, files=self.files, links=links, max_length_bytes=_MAX_LENGTH),
-            Files(files=self.files, uploads=self.uploads, links=links),
+            Uploads(tus=tus, resumable=resumable, files=files, uploads=self.uploads),
+            files,
             Form(uploads=self.uploads, files=self.files, links=links, executor=self.executor),
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock)),
         )

@@ -19,8 +19,9 @@ from domain.errors import RepositoryUnavailable, Unauthenticated
 from domain.events import EventType, UploadEvent
 from domain.ids import OwnerId
 from domain.upload import Upload, UploadState
+from ports.clock import Clock
 from ports.unit_of_work import UnitOfWork
-from tests.support.builders import a_receipt, an_upload, extent
+from tests.support.builders import a_receipt, an_id, an_upload, extent
 
 
 class ByHeader(Authenticator):
@@ -68,10 +69,11 @@ class LateUnitOfWork(MemoryUnitOfWork):
 class House:
     """The use case over the memory adapters, and uploads that move in the ways of the upload use case."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.database = MemoryDatabase()
         self.feed = GapFeed()
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
+        self.new_id = an_id
         self.notifier = MemoryProgressNotifier(self.feed)
         self._outbox = MemoryOutbox(self.database, self.notifier)
         self._new_unit = MemoryUnitOfWorkFactory(self.database, self._outbox)
@@ -93,7 +95,7 @@ class House:
         return self._new_unit() if self.gate is None else LateUnitOfWork(self.database, self._outbox, self.gate)
 
     async def begin(self, owner: Principal = ANYBODY, *, length: int | None = 1000, watch_id: str = "") -> Upload:
-        upload = an_upload(owner=owner, length=length, watch_id=watch_id, created_at=self.clock.now())
+        upload = an_upload(id=self.new_id(), owner=owner, length=length, watch_id=watch_id, created_at=self.clock.now())
         async with self._new_unit() as work:
             await work.uploads.add(upload)
             work.announce(upload.event(EventType.CREATED, upload.created_at))

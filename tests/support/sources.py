@@ -44,3 +44,18 @@ class HangingSource(BlockSource):
     def stop(self) -> None:
         super().stop()
         self._stopped.set()
+
+
+class StalledSource(BlockSource):
+    """Sends blocks, and stalls where one is None until it ``goes_on``."""
+
+    def __init__(self, blocks: list[bytes | None], *, length: int | None = None) -> None:
+        super().__init__(length=length)
+        self._blocks = blocks
+        self.goes_on = asyncio.Event()
+
+    async def next_block(self) -> bytes:
+        if self._blocks and self._blocks[0] is None:
+            await self.goes_on.wait()
+            self._blocks.pop(0)
+        return (self._blocks.pop(0) or b"") if self._blocks else b""

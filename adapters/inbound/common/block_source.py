@@ -1,7 +1,6 @@
 """A byte source over blocks that come one after the other: parts of a form, files, anything a program can read."""
 
 import asyncio
-import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -22,6 +21,7 @@ class BlockSource(ByteSource, ABC):
         self._rest = b""
         self._ended = False
         self._cut = False
+        self._coming: asyncio.Task[bytes | None] | None = None
 
     @abstractmethod
     async def next_block(self) -> bytes:
@@ -40,28 +40,11 @@ class BlockSource(ByteSource, ABC):
         return self._cut
 
     async def read(self, limit: int) -> bytes:
-        if not self._rest and not self._ended:
-            try:
-                self._rest = await self.next_block()
-            except BodyCut:
-                self._cut = True
-            self._ended = not self._rest
-        block, self._rest = self._rest[:limit], self._rest[limit:]
-        return block
+        await self._arrival()
+        return self._take(limit)
 
     async def gather(self, limit: int) -> bytes:
-        return await self._gather(limit, until=math.inf)
-
-    async def _gather(self, limit: int, *, until: float) -> bytes:
-        """Less than ``limit`` also where the next block came after ``until``."""
-        loop = asyncio.get_running_loop()
-        blocks = []
-        while limit and (block := await self.read(limit)):
-            blocks.append(block)
-            limit -= len(block)
-            if loop.time() >= until:
-                break
-        return b"".join(blocks)
+        return await self._gather(limit)
 
     async def pour(
         self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
@@ -70,7 +53,7 @@ class BlockSource(ByteSource, ABC):
         deadline = loop.time() + seconds
         poured = 0
         while poured < limit and (not poured or loop.time() < deadline):
-            block = await self._gather(min(limit - poured, _HOP_BYTES), until=deadline)
+            block = await self._gather(min(limit - poured, _HOP_BYTES), until=deadline, at_least=0 if poured else 1)
             if not block:
                 break
             poured += await write_blocks(self._executor, fd, [block], at + poured, observe)
@@ -79,6 +62,60 @@ class BlockSource(ByteSource, ABC):
     def stop(self) -> None:
         self._cut = self._cut or not self._ended
         self._ended, self._rest = True, b""
+
+    async def _gather(self, limit: int, *, until: float | None = None, at_least: int = 1) -> bytes:
+        """Less than ``limit`` also where that is all that has come by ``until``; ``at_least`` so much is waited for."""
+        loop = asyncio.get_running_loop()
+        blocks: list[bytes] = []
+        gathered = 0
+        while gathered < limit:
+            if not await self._arrival(until=until if gathered >= at_least else None):
+                break
+            block = self._take(limit - gathered)
+            if not block:
+                break
+            blocks.append(block)
+            gathered += len(block)
+            if until is not None and loop.time() >= until:
+                break
+        return b"".join(blocks)
+
+    def _take(self, limit: int) -> bytes:
+        block, self._rest = self._rest[:limit], self._rest[limit:]
+        return block
+
+    async def _arrival(self, *, until: float | None = None) -> bool:
+        """Return once there are bytes, or their end; False if neither had come by ``until``."""
+        if self._rest or self._ended:
+            return True
+        if until is None and self._coming is None:
+            self._take_in(await self._next_or_cut())
+            return True
+        if self._coming is None:
+            # A block that comes late is the next call's: it must not be lost, so its reading is not broken off.
+            self._coming = asyncio.create_task(self._next_or_cut())
+        patience = None if until is None else max(until - asyncio.get_running_loop().time(), 0)
+        try:
+            done, _ = await asyncio.wait({self._coming}, timeout=patience)
+        except asyncio.CancelledError:
+            self._coming.cancel()
+            raise
+        if done:
+            coming, self._coming = self._coming, None
+            self._take_in(coming.result())
+        return bool(done)
+
+    async def _next_or_cut(self) -> bytes | None:
+        try:
+            return await self.next_block()
+        except BodyCut:
+            return None
+
+    def _take_in(self, block: bytes | None) -> None:
+        if not self._ended:  # else it was stopped meanwhile
+            self._cut = block is None
+            self._rest = block or b""
+            self._ended = not block
 
 
 class BodyCut(Exception):

@@ -4,12 +4,13 @@ import base64
 import binascii
 import re
 import unicodedata
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from domain.checksum import Checksum
-from domain.errors import InvalidChecksum, InvalidMetadata, InvalidRequest
+from domain.errors import InvalidChecksum, InvalidMetadata, InvalidRequest, UnknownChecksumAlgorithm
 from domain.metadata import FALLBACK_NAME, MAX_BYTES, MAX_PAIRS, Metadata
 
+TUS_ALGORITHMS = ("sha1", "sha256", "md5", "crc32")
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _METADATA_KEY = re.compile(r"[!-+\--~]+", re.ASCII)  # visible ASCII but the comma
 _SHA256_HEX = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
@@ -17,6 +18,8 @@ _MAX_METADATA_HEADER = MAX_BYTES * 4 // 3 + MAX_PAIRS * 8
 _MAX_NAME = 200
 # RFC 8187 §3.2.1 attr-char, without those that quote() never escapes anyway
 _ATTR_CHARS = "!#$&+^`|"
+# RFC 6266 §4.1, as read from a sender: a name and a token or quoted string
+_PARAMETER = re.compile(r"""\s*;\s*([!#$&+\-.^_`|~0-9A-Za-z]+\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))""", re.ASCII)
 # They turn the reading direction, so that gpj.exe shows as exe.jpg.
 _BIDI_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
@@ -62,6 +65,8 @@ def parse_checksum(header: str) -> Checksum:
         InvalidChecksum, UnknownChecksumAlgorithm.
     """
     algorithm, _, encoded = header.partition(" ")
+    if algorithm not in TUS_ALGORITHMS:
+        raise UnknownChecksumAlgorithm(f"known algorithms: {', '.join(TUS_ALGORITHMS)}")
     digest = _decode_base64(encoded)
     if digest is None:
         raise InvalidChecksum("the checksum is not base64")
@@ -94,6 +99,37 @@ def content_disposition(name: str, *, inline: bool = False) -> str:
     if plain == name:
         return f'{kind}; filename="{plain}"'
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHARS)}"
+
+
+def parse_filename(header: str) -> str | None:
+    """The name in a Content-Disposition; None without one. It is for display, so a malformed one is no error.
+
+    RFC 6266 §4.3: ``filename*`` is to be preferred.
+    """
+    found: dict[str, str] = {}
+    position = header.find(";")
+    while position >= 0 and (parameter := _PARAMETER.match(header, position)):
+        name, quoted, token = parameter.groups()
+        value = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        found.setdefault(name.lower(), value)
+        position = parameter.end()
+    return _decode_extended(found.get("filename*", "")) or _decode_raw(found.get("filename", "")) or None
+
+
+def _decode_extended(value: str) -> str | None:
+    """RFC 8187 §3.2: ``UTF-8'language'percent-encoded``."""
+    charset, *rest = value.split("'", 2)
+    if len(rest) != 2 or charset.lower() not in ("utf-8", "iso-8859-1"):
+        return None
+    return unquote_to_bytes(rest[1]).decode(charset, "replace")
+
+
+def _decode_raw(value: str) -> str:
+    """Headers are read byte by byte; what was sent is mostly UTF-8."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 def _parse_pair(pair: str) -> tuple[str, bytes | None]:

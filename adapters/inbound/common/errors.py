@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from tornado.web import HTTPError
 
-from domain.errors import LongshoreError, TooManyRequests
+from domain.errors import LongshoreError, OffsetMismatch, TooManyRequests
 
 STATUS: dict[str, int] = {
     "internal_error": 500,
@@ -36,13 +36,14 @@ STATUS: dict[str, int] = {
     "bytes_missing": 409,
     "upload_not_open": 409,
     "upload_taken_over": 409,
+    "upload_completed": 400,  # IETF resumable uploads, interop version 6: appending to a completed upload
     "upload_busy": 423,
     "upload_is_final": 403,  # tus 1.0 §Concatenation: PATCH against a final upload
     "too_large": 413,
     "upload_too_large": 413,
     "length_exceeded": 413,
     "checksum_mismatch": 460,  # tus 1.0 §Checksum
-    "digest_mismatch": 460,
+    "sha256_mismatch": 460,
     "access_refused": 403,
     "unauthenticated": 401,
     "forbidden": 403,
@@ -61,6 +62,15 @@ STATUS: dict[str, int] = {
     "repository_unavailable": 503,
 }
 
+# Registered problem types (RFC 9457 §4.2) and their titles, by code; all others are about:blank.
+# draft-ietf-httpbis-resumable-upload and draft-ietf-httpapi-digest-fields-problem-types
+_REGISTRY = "https://iana.org/assignments/http-problem-types"
+_TYPES = {
+    "offset_mismatch": (f"{_REGISTRY}#mismatching-upload-offset", "Mismatching Upload Offset"),
+    "upload_completed": (f"{_REGISTRY}#completed-upload", "Completed Upload"),
+    "inconsistent_length": (f"{_REGISTRY}#inconsistent-upload-length", "Inconsistent Upload Length Values"),
+    "digest_mismatch": (f"{_REGISTRY}#digest-mismatching-value", "Mismatching Digest Value"),
+}
 _RETRY_SECONDS = 5
 _OUR_FAULT = "Something went wrong on our side"
 # What we lean on tells its troubles to the log; these are for the caller.
@@ -117,7 +127,9 @@ def headers_of(error: BaseException) -> dict[str, str]:
     """The headers that belong to the error whatever the dialect."""
     headers = dict(error.headers) if isinstance(error, Refusal) else {}
     status = status_of(error)
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, OffsetMismatch):
+        headers["Upload-Offset"] = str(error.expected)
+    elif isinstance(error, TooManyRequests):
         headers["Retry-After"] = str(error.retry_after_seconds)
     elif status == 503:
         headers.setdefault("Retry-After", str(_RETRY_SECONDS))
@@ -128,15 +140,20 @@ def headers_of(error: BaseException) -> dict[str, str]:
 
 def problem(error: BaseException, request_id: str) -> dict[str, str | int]:
     """RFC 9457 problem details; unknown errors say nothing about themselves, so the caller logs them."""
-    status = status_of(error)
-    return {
-        "type": "about:blank",  # RFC 9457 §4.2.1: the title is the status's; ``code`` tells them apart
-        "title": _title(status),
+    status, code = status_of(error), code_of(error)
+    # RFC 9457 §4.2.1: the title of about:blank is the status's
+    type_, title = _TYPES.get(code, ("about:blank", _title(status)))
+    about: dict[str, str | int] = {
+        "type": type_,
+        "title": title,
         "status": status,
         "detail": detail_of(error),
-        "code": code_of(error),
+        "code": code,
         "request_id": request_id,
     }
+    if isinstance(error, OffsetMismatch):
+        about |= {"expected-offset": error.expected, "provided-offset": error.actual}
+    return about
 
 
 def _title(status: int) -> str:

@@ -34,15 +34,16 @@ from adapters.inbound.http.socket_body import SocketBody
 _WORTH_IT_BYTES = 1024 * 1024
 
 
-def is_worth_detaching(request: HTTPServerRequest, *, sends_files: bool) -> bool:
-    """``sends_files``: what the route answers a GET with."""
+def is_worth_detaching(request: HTTPServerRequest, *, sends_files: bool, posts_files: bool) -> bool:
+    """``sends_files``: what the route answers a GET with; ``posts_files``: what the body of a POST is."""
     connection = request.connection
     if not isinstance(connection, HTTP1Connection) or isinstance(connection.stream, SSLIOStream):
         return False
     length = announced_length(request.headers)
     if request.method == "GET":
         return sends_files and length == 0
-    if request.method not in ("PATCH", "PUT") or not length:
+    is_file = request.method in ("PATCH", "PUT") or (posts_files and request.method == "POST")
+    if not is_file or not length:
         return False
     return length >= _WORTH_IT_BYTES or (request.method == "PATCH" and request.version == "HTTP/1.1")
 
@@ -90,7 +91,7 @@ class DetachedExchange(RunningExchange):
     async def send(self, reply: Reply) -> None:
         head = f"HTTP/1.1 {reply.status} {reason_of(reply.status)}\r\n"
         head += "".join([f"{name}: {value}\r\n" for name, value in reply.complete_headers().items()])
-        await self._write((head + "\r\n").encode("latin-1") + reply.body)
+        await self._write(self.body.untold + (head + "\r\n").encode("latin-1") + reply.body)
         if reply.slice is not None and self.request.method != "HEAD":
             # A socket of our own: should the stream notice that the client is gone, it closes only its own.
             with self._socket.dup() as self._sending_to:
@@ -113,6 +114,9 @@ class DetachedExchange(RunningExchange):
         if self._sending_to is not None:
             with suppress(OSError):  # it is over already
                 self._sending_to.shutdown(socket.SHUT_RDWR)
+
+    def tell(self, data: bytes) -> None:
+        self.body.tell(data)
 
     def abandon(self) -> None:
         self.body.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import socket
 from collections import Counter
@@ -163,6 +162,8 @@ class EventsHandler(ProblemHandler):
 
     def cut(self) -> None:
         """Let the reader go that takes too little; it comes back with ``Last-Event-ID``."""
+        if not self._is_ended:
+            log.info("event stream cut: its reader is too slow", request_id=self.request_id)
         self.end()
         self._stream_connection().stream.close()
 
@@ -240,7 +241,7 @@ class EventsHandler(ProblemHandler):
             return
         if writing is not None:
             writing.cancel()
-        about = problem(error, os.urandom(8).hex())
+        about = problem(error, self.request_id)
         log.info("event stream refused", **about)
         self.set_status(int(about["status"]))
         for name, value in headers_of(error).items():

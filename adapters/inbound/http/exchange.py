@@ -49,7 +49,10 @@ _PROCESS = os.urandom(4).hex()
 _NUMBERS = itertools.count(1)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
-_REASONS = {460: "Checksum Mismatch"}  # tus 1.0 §Checksum
+_REASONS = {
+    104: "Upload Resumption Supported",  # draft-ietf-httpbis-resumable-upload
+    460: "Checksum Mismatch",  # tus 1.0 §Checksum
+}
 
 
 @dataclass(slots=True)
@@ -87,6 +90,8 @@ class Exchange:
     request_id: str
     method: str
     """The effective method: X-HTTP-Method-Override is applied (tus 1.0)."""
+    inform: Callable[[int, Mapping[str, str]], None]
+    """Send an interim response, before the reply: ``RunningExchange.inform``."""
 
     @property
     def headers(self) -> HTTPHeaders:
@@ -166,8 +171,20 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         """
 
     @abstractmethod
+    def tell(self, data: bytes) -> None:
+        """Send ``data`` ahead of the reply, all of it or none: nobody waits for a client that doesn't read."""
+
+    @abstractmethod
     def abandon(self) -> None:
         """The reply can't be completed: only closing tells the client so."""
+
+    def inform(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send an interim response (1xx), unless the client does not read what it was sent before.
+
+        RFC 9110 §15.2: HTTP/1.0 knows none.
+        """
+        if self.request.version != "HTTP/1.0":
+            self.tell(head_of(status, headers))
 
     def cut(self) -> None:
         """Take what has arrived of the body and no more."""
@@ -199,7 +216,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
             reply.ends_connection = isinstance(error, AmbiguousFraming)
-        reply.headers.update(self._standing_headers)
+        reply.headers = {**self._standing_headers, **reply.headers}
         reply.headers.update(cors.headers(self.request))
         reply.headers["X-Request-Id"] = self._request_id
         reply.headers["Date"] = _date_of(int(time.time()))
@@ -221,6 +238,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             principal=self._principal(method),
             request_id=self._request_id,
             method=method,
+            inform=self.inform,
         )
         if self.body.length != 0:
             services.watchdog.watch(self.body)
@@ -303,6 +321,12 @@ def _check_framing(headers: Mapping[str, str]) -> None:
 def _date_of(second: int) -> str:
     """RFC 9110 §6.6.1."""
     return formatdate(second, usegmt=True)
+
+
+def head_of(status: int, headers: Mapping[str, str]) -> bytes:
+    """A response up to the end of its headers, for those that don't go through Tornado."""
+    lines = [f"HTTP/1.1 {status} {reason_of(status)}", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def reason_of(status: int) -> str:

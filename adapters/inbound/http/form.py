@@ -13,6 +13,7 @@ import structlog
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut
+from adapters.inbound.common.digests import parse_repr_digest
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
 from adapters.inbound.http.body import Body
 from adapters.inbound.http.conditions import wanted_digest
@@ -42,7 +43,7 @@ class Form:
         self._executor = executor
 
     async def post(self, exchange: Exchange) -> Reply:
-        """All files of the form, or none of them; but a kill in the middle may leave those stored before it."""
+        """All files of the form, or none of them; a kill in the middle leaves those stored before it, each whole."""
         stored: list[FileId] = []
         try:
             await self._store_parts(exchange, stored)
@@ -66,7 +67,13 @@ class Form:
         """``curl -T file …/upload/``: the answer is the link, on a line of its own."""
         metadata = Metadata.of(filename=unquote(name), media_type=exchange.headers.get("Content-Type"))
         length = exchange.body.length
-        view = await self._uploads.store(exchange.principal, source=exchange.body, metadata=metadata, length=length)
+        view = await self._uploads.store(
+            exchange.principal,
+            source=exchange.body,
+            metadata=metadata,
+            length=length,
+            sha256=parse_repr_digest(exchange.headers.get("Repr-Digest")),
+        )
         if view is None:
             raise Refusal(400, "body_cut", "the body ended before its announced end")
         file_id = file_id_of(view.id)

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from tornado.http1connection import HTTP1Connection
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 from tornado.web import Application
 
@@ -19,10 +19,7 @@ from adapters.inbound.http.form import Form
 from adapters.inbound.http.health import Health
 from adapters.inbound.http.lanes import Lane, Lanes
 from adapters.inbound.http.streaming import StreamingExchange
-from adapters.inbound.http.tus import VERSION, Tus
-
-# tus 1.0 §Tus-Resumable: in every response
-_TUS = {"Tus-Resumable": VERSION}
+from adapters.inbound.http.uploads import Uploads
 
 Handler = Callable[..., Awaitable[Reply]]
 AnyExchange = TypeVar("AnyExchange", bound=RunningExchange)
@@ -38,10 +35,12 @@ class Path:
     """For anyone, at any time, as often as they like."""
     admits_strangers: bool = False
     """Whether the handler itself judges those of whom nothing is known."""
-    standing_headers: Mapping[str, str] = field(default_factory=dict)
-    """What goes with every reply, refusals too."""
+    standing_headers: Callable[[HTTPHeaders], Mapping[str, str]] = lambda _: {}
+    """What goes with every reply to a request with these headers, refusals too."""
     sends_files: bool = False
     """Whether a GET is answered with a file."""
+    posts_files: bool = False
+    """Whether the body of a POST is a file's bytes."""
 
     async def dispatch(self, exchange: Exchange, groups: tuple[str, ...]) -> Reply:
         handler = self.methods.get(exchange.method)
@@ -67,7 +66,7 @@ class ExchangeRouter(Router):
         path, groups = self._path_of(request)
         if path is None:
             return self._application.find_handler(request)
-        is_detached = is_worth_detaching(request, sends_files=path.sends_files)
+        is_detached = is_worth_detaching(request, sends_files=path.sends_files, posts_files=path.posts_files)
         return self._exchange(DetachedExchange if is_detached else StreamingExchange, request, path, groups)
 
     def follow(self, lane: Lane, request: HTTPServerRequest) -> bool:
@@ -93,28 +92,29 @@ class ExchangeRouter(Router):
             self._services,
             is_public=path.is_public,
             admits_strangers=path.admits_strangers,
-            standing_headers=path.standing_headers,
+            standing_headers=path.standing_headers(request.headers),
         )
 
 
-def exchange_paths(tus: Tus, files: Files, form: Form, health: Health) -> list[Path]:
+def exchange_paths(uploads: Uploads, files: Files, form: Form, health: Health) -> list[Path]:
     return [
         Path(
             re.compile(r"/uploads/([^/]+)/?"),
             {
-                "PATCH": tus.patch,
-                "HEAD": tus.head,
-                "DELETE": tus.delete,
-                "GET": files.upload,
-                "OPTIONS": lambda exchange, _: tus.options(exchange),
+                "PATCH": uploads.patch,
+                "HEAD": uploads.head,
+                "DELETE": uploads.delete,
+                "GET": uploads.get,
+                "OPTIONS": lambda exchange, _: uploads.options(exchange),
             },
-            standing_headers=_TUS,
+            standing_headers=uploads.standing_headers,
             sends_files=True,
         ),
         Path(
             re.compile(r"/uploads/?"),
-            {"POST": tus.create, "OPTIONS": tus.options, "GET": files.uploads},
-            standing_headers=_TUS,
+            {"POST": uploads.create, "OPTIONS": uploads.options, "GET": files.uploads},
+            standing_headers=uploads.standing_headers,
+            posts_files=True,
         ),
         Path(
             re.compile(r"/files/([^/]+)/content/?"),

@@ -57,6 +57,8 @@ class SocketBody(Body):
         self._is_stopped = False
         self._is_cut = False
         self.awaits_continue = expects_continue
+        self.untold = b""
+        """What the socket did not take of the last interim response; the reply follows it."""
         self.received = 0
         self.left = length
         """Bytes that are still to come from the client."""
@@ -141,6 +143,15 @@ class SocketBody(Body):
         self._is_stopped = True
         self._wake()
 
+    def tell(self, data: bytes) -> None:
+        """See ``RunningExchange.tell``. Threads only read from the socket."""
+        if self._stream is not None:
+            if not (self._stream.closed() or self._stream.writing()):
+                _ = self._stream.write(data)
+        elif not self.untold:
+            with suppress(OSError):  # no room: not now; the client is gone: the next read will tell
+                self.untold = data[self._socket.send(data) :]
+
     @property
     def stream(self) -> IOStream | None:
         """Tornado's, as long as it has the socket."""
@@ -155,7 +166,7 @@ class SocketBody(Body):
 
     async def _begin(self) -> None:
         """Before the first byte: say that it is wanted, and take over what Tornado has read of the body."""
-        if self._has_begun:
+        if self._has_begun or self._is_stopped:
             return
         self._has_begun = True
         if self._stream is None:

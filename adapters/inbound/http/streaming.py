@@ -91,6 +91,11 @@ class StreamingExchange(RunningExchange):
         else:
             self._lingering = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._finish)
 
+    def tell(self, data: bytes) -> None:
+        stream = self._connection.stream
+        if not (self._is_closed or stream.closed() or stream.writing()):
+            _ = stream.write(data)
+
     def abandon(self) -> None:
         if not self._is_closed:
             self._is_finished = True

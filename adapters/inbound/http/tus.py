@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from adapters.inbound.common.encoding import (
+    TUS_ALGORITHMS,
     format_metadata,
     parse_checksum,
     parse_digits,
@@ -23,7 +24,7 @@ from adapters.inbound.http.links import Links
 from application.download import DownloadUseCase
 from application.upload import UploadUseCase
 from application.views import UploadView
-from domain.checksum import ALGORITHMS, Checksum
+from domain.checksum import Checksum
 from domain.errors import InvalidParts, LengthExceeded, LongshoreError, UploadNotOpen
 from domain.ids import UploadId, file_id_of, parse_upload_id
 from domain.metadata import Metadata
@@ -58,7 +59,7 @@ class Tus:
                 "Tus-Version": VERSION,
                 "Tus-Extension": ",".join(EXTENSIONS),
                 "Tus-Max-Size": str(self._max_length_bytes),
-                "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
+                "Tus-Checksum-Algorithm": ",".join(TUS_ALGORITHMS),
                 "Cache-Control": "no-store",
             },
         )

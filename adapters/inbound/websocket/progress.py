@@ -28,6 +28,8 @@ def frame_of(message: ProgressMessage) -> bytes:
 class ProgressSocket(BaseSocket):
     """A subscriber of progress."""
 
+    __slots__ = ("_progress", "_wanted", "_wants_all")
+
     # Tornado hands the route's arguments to ``initialize`` by name, whatever its parents take.
     def initialize(  # type: ignore[override]
         self,

@@ -24,7 +24,7 @@ class Changes:
     def __init__(self, database: MemoryDatabase) -> None:
         self.database = database
         self.uploads: dict[UploadId, Upload | None] = {}
-        self.received: dict[UploadId, list[Extent]] = {}  # of uploads that are added
+        self.received: dict[UploadId, list[Extent]] = {}  # of uploads that are added, or folded
         self.files: dict[FileId, File | None] = {}
 
     def upload(self, upload_id: UploadId) -> Upload | None:
@@ -105,6 +105,8 @@ class MemoryUploadRepository(UploadRepository):
             raise UploadNotFound("no such upload")
         _check_not_ended(known, upload)
         self._changes.uploads[upload.id] = copy_of(upload, [])
+        if upload.can_be_folded:
+            self._changes.received[upload.id] = list(upload.received)
 
     async def delete(self, upload_id: UploadId) -> None:
         self._changes.uploads[upload_id] = None
@@ -117,12 +119,18 @@ class MemoryUploadRepository(UploadRepository):
     async def usage(self, owner: OwnerId) -> Usage:
         unfinished = self._where(lambda upload: upload.owner == owner and upload.state.is_open)
         files = [file for file in self._changes.all_files() if file.owner == owner]
-        announced = sum(upload.length or 0 for upload in unfinished)
-        return Usage(open_uploads=len(unfinished), bytes=announced + sum(file.size for file in files))
+        held = sum(upload.received.size if upload.length is None else upload.length for upload in unfinished)
+        return Usage(open_uploads=len(unfinished), bytes=held + sum(file.size for file in files))
 
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
         found = self._where(lambda upload: upload.state.is_open and upload.expires_at <= now)
         return sorted(found, key=lambda upload: (upload.expires_at, upload.id))[:limit]
+
+    async def forget_ended(self, *, before: datetime, limit: int) -> int:
+        ended = self._where(lambda upload: upload.left_no_file and upload.updated_at < before)
+        for upload in ended[:limit]:
+            await self.delete(upload.id)
+        return len(ended[:limit])
 
     async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
         found = self._where(lambda upload: upload.becomes_file and upload.state.is_open)

@@ -3,14 +3,21 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger_entry import Entry, before, range_row
 from domain.ids import UploadId
 from domain.upload import OPEN_STATES
+
+Result = TypeVar("Result")
+_Call = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 _LEASE_STANDS = """
 SELECT 1 FROM upload_leases JOIN uploads ON uploads.id = upload_leases.upload_id
@@ -45,16 +52,15 @@ class SqliteLedgerWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: sqlite3.Connection | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._thread = _OneThread("ledger")
 
     async def write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
         async with self._database.write_turn():
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, entries)
+            return await self._thread.run(partial(self._write, entries))
 
     async def close(self) -> None:
-        if self._connection is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown(wait=False)
+        await self._thread.run(self._disconnect)
+        self._thread.close()
 
     def _write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
         if self._connection is None:
@@ -74,6 +80,41 @@ class SqliteLedgerWriter:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class _OneThread:
+    """One call at a time in a thread that stays: half the way of an executor's, for there is nothing to choose."""
+
+    def __init__(self, name: str) -> None:
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Who stops waiting harms nobody: the work is done."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[Result] = loop.create_future()
+        self._calls.put((work, loop, over))
+        return await over
+
+    def close(self) -> None:
+        self._calls.put(None)
+
+    def _work(self) -> None:
+        while call := self._calls.get():
+            work, loop, over = call
+            try:
+                tell = partial(_tell, over.set_result, over, work())
+            except BaseException as error:  # noqa: BLE001 -- raised again where it is awaited
+                tell = partial(_tell, over.set_exception, over, error)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(tell)
+
+
+def _tell(tell: Callable[[Any], None], over: "asyncio.Future[Any]", what: object) -> None:
+    if not over.cancelled():
+        tell(what)
 
 
 def _write_plain(connection: sqlite3.Connection, entries: Sequence[Entry]) -> bool:

@@ -5,9 +5,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import RowMapping, delete, insert, select
 
 from adapters.outbound.sql.database import Database, Transaction
 from adapters.outbound.sql.mapping import event_from_text, event_to_text
@@ -19,6 +19,7 @@ from ports.progress_notifier import ProgressNotifier
 
 _BATCH = 500
 _FORGET_SECONDS = 1.0
+_UNREADABLE_FOR = timedelta(days=1)
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +50,30 @@ class SqlOutbox(Outbox):
 
     async def publish_left(self, *, older_than: datetime) -> int:
         left = select(outbox).where(outbox.c.created_at < older_than).order_by(outbox.c.id).limit(_BATCH)
-        count = 0
+        count, last = 0, 0
         await self._forget()  # what we have published ourselves is not left
         while True:
             async with self._database.transaction() as transaction:
-                rows = await transaction.read(left)
-                for row in rows:
-                    self._notifier.publish(event_from_text(row["event"]))
-                if rows:
-                    await transaction.write(delete(outbox).where(outbox.c.id.in_([row["id"] for row in rows])))
+                rows = await transaction.read(left.where(outbox.c.id > last))
+                done = [row["id"] for row in rows if self._publish_row(row)]
+                old = [row["id"] for row in rows if row["created_at"] < older_than - _UNREADABLE_FOR]
+                if done or old:
+                    await transaction.write(delete(outbox).where(outbox.c.id.in_({*done, *old})))
                     await transaction.commit()
-            count += len(rows)
+            count += len(done)
             if len(rows) < _BATCH:
                 return count
+            last = rows[-1]["id"]
+
+    def _publish_row(self, row: RowMapping) -> bool:
+        """Whether it could be read: another version's event is left to a process of that version."""
+        try:
+            event = event_from_text(row["event"])
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("an event in the outbox can't be read: %r", error)
+            return False
+        self._notifier.publish(event)
+        return True
 
     async def close(self) -> None:
         """Forget at once what has been published."""

@@ -66,6 +66,10 @@ def _listed(words: list[str]) -> str:
 
 # Written out, not bound: a partial index is used only where its condition can be read in the query.
 IS_OPEN = f"state IN ({_listed([*OPEN_STATES])})"
+LEFT_NO_FILE = (
+    f"(state IN ({_listed([UploadState.ABORTED, UploadState.EXPIRED])}) "
+    f"OR (state = '{UploadState.COMPLETED}' AND kind = '{UploadKind.PARTIAL}'))"
+)
 IS_DIGESTED = "sha256 IS NOT NULL"
 IS_UNDIGESTED = "sha256 IS NULL"
 

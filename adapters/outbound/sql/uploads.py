@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.mapping import extent_to_row, upload_from_row, upload_to_row
-from adapters.outbound.sql.tables import IS_OPEN, files, received_ranges, uploads
+from adapters.outbound.sql.tables import IS_OPEN, LEFT_NO_FILE, files, received_ranges, uploads
 from domain.access import Principal
 from domain.errors import UploadNotFound, UploadTakenOver
 from domain.ids import OwnerId, UploadId
@@ -31,6 +31,7 @@ from domain.upload_policy import Usage
 from ports.upload_repository import UploadRepository
 
 _IS_OPEN: ColumnElement[bool] = text(IS_OPEN).self_group()  # type: ignore[assignment]
+_LEFT_NO_FILE: ColumnElement[bool] = text(LEFT_NO_FILE)  # type: ignore[assignment]
 _OPEN = [state.value for state in OPEN_STATES]
 _c = uploads.c
 
@@ -38,9 +39,13 @@ _c = uploads.c
 def _usage_of() -> Select[int, int, int]:
     owner = bindparam("owner", type_=Text)
     sizes = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner).scalar_subquery()
+    # Ranges may overlap where bytes came twice; for a budget that is near enough.
+    ranges = received_ranges.c
+    size = func.coalesce(func.sum(ranges.range_end - ranges.range_start), 0)
+    received = select(size).where(ranges.upload_id == _c.id).correlate(uploads).scalar_subquery()
     return select(
         func.count().label("count"),
-        func.coalesce(func.sum(_c.length), 0).label("length"),
+        func.coalesce(func.sum(func.coalesce(_c.length, received)), 0).label("length"),
         sizes.label("stored"),
     ).where(_c.owner == owner, _IS_OPEN)
 
@@ -82,6 +87,8 @@ class SqlUploadRepository(UploadRepository):
             if await self.is_known(upload.id):
                 raise UploadTakenOver("a newer request has ended this upload")
             raise UploadNotFound("no such upload")
+        if upload.can_be_folded:
+            await self._fold(upload)
 
     async def delete(self, upload_id: UploadId) -> None:
         await self._transaction.write(delete(uploads).where(_c.id == upload_id))  # its ranges go by the foreign key
@@ -101,6 +108,14 @@ class SqlUploadRepository(UploadRepository):
         expired = select(uploads).where(_IS_OPEN, _c.expires_at <= now)
         return await self._load(expired.order_by(_c.expires_at, _c.id).limit(limit))
 
+    async def forget_ended(self, *, before: datetime, limit: int) -> int:
+        ended = select(_c.id).where(_LEFT_NO_FILE, _c.updated_at < before).order_by(_c.updated_at).limit(limit)
+        ids = [row["id"] for row in await self._transaction.read(ended)]
+        if not ids:
+            return 0
+        done = await self._transaction.write(delete(uploads).where(_c.id.in_(ids)))
+        return done.rowcount
+
     async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
         # The ranges may overlap, so their sum says only which uploads are worth loading.
         ranges = received_ranges.c
@@ -117,6 +132,11 @@ class SqlUploadRepository(UploadRepository):
 
     async def is_known(self, upload_id: UploadId) -> bool:
         return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id)))
+
+    async def _fold(self, upload: Upload) -> None:
+        await self._transaction.write(delete(received_ranges).where(received_ranges.c.upload_id == upload.id))
+        extents = [extent_to_row(upload.id, extent) for extent in upload.received]
+        await self._transaction.write(insert(received_ranges), extents)
 
     async def _load(self, statement: Select[*tuple[object, ...]]) -> list[Upload]:
         rows = await self._transaction.read(statement)

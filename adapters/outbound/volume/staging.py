@@ -37,11 +37,22 @@ class Staging:
 
     def write(self, upload_id: UploadId, at: int, data: Buffer, check: Callable[[], None]) -> None:
         """Return once ``data`` is durable. What ``check`` raises, right before it is written, keeps it from that."""
+        self.finish(upload_id, self.begin(upload_id, at, data, check))
+
+    def begin(self, upload_id: UploadId, at: int, data: Buffer, check: Callable[[], None]) -> int:
+        """As ``write``, up to where the bytes are on their way to the disk; ``finish`` wants the descriptor."""
         fd = self._reopen(upload_id, at=at)
         try:
             check()
             with translated():
                 write_all(fd, data, at)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def finish(self, upload_id: UploadId, fd: int) -> None:
+        try:
             self.sync(upload_id, fd)
         except BaseException:
             os.close(fd)  # never used again: the kernel tells of a lost write only once

@@ -152,11 +152,14 @@ class _Process:
             self._loop.call_soon(self._send)  # those of one turn of the loop go together
         deadline = time.monotonic() + _DEADLINE_SECONDS
         self._orders += ORDER.pack(slot, len(data), at, deadline, upload_id.encode())
-        ordered = self._under_way[slot] = self._loop.create_future()
+        ordered: asyncio.Future[Outcome] = self._loop.create_future()
+        self._under_way[slot] = ordered
         try:
-            return await asyncio.shield(ordered)
+            return await ordered
         except asyncio.CancelledError:
-            await asyncio.wait([ordered])
+            if slot in self._under_way:
+                over = self._under_way[slot] = self._loop.create_future()
+                await over
             raise
 
     def close(self) -> None:

@@ -6,13 +6,19 @@ from datetime import timedelta
 import pytest
 
 from application.cleanup import Cleaned
-from domain.errors import RepositoryUnavailable, StorageUnavailable, UploadExpired, UploadTakenOver
+from domain.errors import (
+    RepositoryUnavailable,
+    StorageUnavailable,
+    UploadExpired,
+    UploadNotFound,
+    UploadTakenOver,
+)
 from domain.events import EventType
 from domain.ids import UploadId
 from domain.upload import UploadState
 from domain.upload_policy import UploadPolicy
 from tests.support.builders import ALICE, BOB, an_id
-from tests.support.deployment import Deployment, Process
+from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point
 from tests.support.sources import HangingSource
 
@@ -189,6 +195,61 @@ async def test_without_a_database_nothing_is_taken_for_an_orphan(deployment: Dep
     with pytest.raises(RepositoryUnavailable):
         await process.cleanup.run()
     assert upload.id in deployment.memory.staged
+
+
+async def test_what_left_no_file_is_forgotten_a_day_after_it_ended(deployment: Deployment, process: Process) -> None:
+    aborted, expired = await process.begin(10), await process.begin(10)
+    part = await process.part(b"x" * 10)
+    final = await process.uploads.join(ALICE, [part], NAME)
+    await process.uploads.abort(ALICE, aborted.id)
+    deployment.clock.pass_by(DAY)
+    assert await process.cleanup.run() == Cleaned(1, 1)
+    assert aborted.id in deployment.database.uploads
+    deployment.clock.pass_by(timedelta(seconds=1))
+    assert await process.cleanup.run() == Cleaned(0, 0, forgotten_uploads=2)
+    for ended in (aborted.id, part):
+        with pytest.raises(UploadNotFound):
+            await process.uploads.inspect(ALICE, ended)
+    with pytest.raises(UploadExpired):
+        await process.uploads.inspect(ALICE, expired.id)
+    deployment.clock.pass_by(DAY)
+    assert await process.cleanup.run() == Cleaned(0, 0, forgotten_uploads=1)
+    assert set(deployment.database.uploads) == set(deployment.database.received) == {final.id}
+    assert await process.content(final.id) == b"x" * 10
+
+
+async def test_what_ended_is_remembered_as_long_as_an_upload_may_last() -> None:
+    deployment = Deployment(UploadPolicy(ttl=3 * DAY))
+    process = deployment.process()
+    upload = await process.begin(10)
+    await process.uploads.abort(ALICE, upload.id)
+    deployment.clock.pass_by(3 * DAY)
+    assert await process.cleanup.run() == NOTHING
+    deployment.clock.pass_by(timedelta(seconds=1))
+    assert await process.cleanup.run() == Cleaned(0, 0, forgotten_uploads=1)
+
+
+async def test_even_where_uploads_last_a_moment_they_are_remembered_for_a_day() -> None:
+    deployment = Deployment(UploadPolicy(ttl=timedelta(seconds=1)))
+    process = deployment.process()
+    upload = await process.begin(10)
+    deployment.clock.pass_by(timedelta(seconds=1))
+    assert await process.cleanup.run() == Cleaned(1, 0)
+    deployment.clock.pass_by(DAY)
+    with pytest.raises(UploadExpired):
+        await process.uploads.inspect(ALICE, upload.id)
+    assert await process.cleanup.run() == NOTHING
+
+
+async def test_however_many_have_ended_all_are_forgotten() -> None:
+    deployment = Deployment(UploadPolicy(max_open_uploads=None))
+    process = deployment.process()
+    for _ in range(120):
+        await process.begin(10)
+    deployment.clock.pass_by(DAY)
+    assert await process.cleanup.run() == Cleaned(120, 0)
+    deployment.clock.pass_by(2 * DAY)
+    assert await process.cleanup.run() == Cleaned(0, 0, forgotten_uploads=120)
 
 
 async def test_several_processes_may_clean_up_at_once(deployment: Deployment, process: Process) -> None:

@@ -3,12 +3,12 @@
 import asyncio
 import hashlib
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 
 import pytest
 
-from adapters.inbound.common.block_source import BlockSource
+from adapters.inbound.common.block_source import BlockSource, IterableSource
 from application.views import UploadView
 from domain.access import Principal
 from domain.checksum import Checksum
@@ -28,6 +28,7 @@ from domain.errors import (
     StorageUnavailable,
     TooManyOpenUploads,
     UploadBusy,
+    UploadCompleted,
     UploadExpired,
     UploadGone,
     UploadIsFinal,
@@ -183,6 +184,93 @@ class TestCreating:
                 assert await storing is not None
         assert [file.size for file in process.deployment.database.files.values()] == [400]
         assert process.deployment.memory.staged == {}
+
+
+class TestQuotaOfUnannouncedBodies:
+    """Whose length nobody has told: what comes of them counts as it comes."""
+
+    async def test_a_body_is_stopped_where_the_quota_ends(self) -> None:
+        process = limited(bytes_=300_000)
+        await process.begin(100_000)
+        upload = await process.begin(None)
+        with pytest.raises(QuotaExceeded):
+            await process.send(upload.id, bytes(200_001), announced=False)
+        view = await process.uploads.look_at(ALICE, upload.id)
+        assert view.offset <= 200_000
+        assert len(process.deployment.memory.staged[upload.id]) == 200_000
+        await process.begin(300_000, BOB)
+
+    async def test_a_body_that_just_fits_is_taken(self) -> None:
+        process = limited(bytes_=200_000)
+        upload = await process.begin(None)
+        assert (await process.send(upload.id, bytes(200_000), announced=False)).offset == 200_000
+        assert (await process.send(upload.id, b"", at=200_000, announced=False)).offset == 200_000
+        with pytest.raises(QuotaExceeded):
+            await process.send(upload.id, b"x", at=200_000, announced=False)
+        with pytest.raises(QuotaExceeded):
+            await process.send(upload.id, b"x", at=200_000)
+
+    async def test_an_announced_body_that_is_too_long_is_refused_before_its_first_byte(self) -> None:
+        process = limited(bytes_=1000)
+        upload = await process.begin(None)
+        source = HangingSource([], length=1001)
+        with pytest.raises(QuotaExceeded):
+            await process.uploads.append(ALICE, upload.id, at=0, source=source)
+        assert not source.hangs.is_set()
+        assert (await process.send(upload.id, bytes(1000))).offset == 1000
+
+    async def test_bodies_side_by_side_share_what_is_left(self) -> None:
+        process = limited(bytes_=1_000_000)
+        uploads = [await process.begin(None) for _ in range(4)]
+        sending = (process.send(upload.id, bytes(900_000), announced=False) for upload in uploads)
+        results = await asyncio.gather(*sending, return_exceptions=True)
+        assert any(isinstance(result, QuotaExceeded) for result in results)
+        views = [await process.uploads.look_at(ALICE, upload.id) for upload in uploads]
+        assert sum(view.offset for view in views) <= 1_000_000 + 4 * STRETCH
+
+    async def test_so_do_processes(self) -> None:
+        deployment = Deployment(UploadPolicy(max_bytes=20_000_000))
+        ours, theirs = deployment.process(), deployment.process()
+        uploads = [await ours.begin(None) for _ in range(2)]
+        results = await asyncio.gather(
+            ours.send(uploads[0].id, bytes(19_000_000), announced=False),
+            theirs.send(uploads[1].id, bytes(19_000_000), announced=False),
+            return_exceptions=True,
+        )
+        assert any(isinstance(result, QuotaExceeded) for result in results)
+        views = [await ours.uploads.look_at(ALICE, upload.id) for upload in uploads]
+        assert sum(view.offset for view in views) <= 20_000_000 + 2 * (8 * KIB * KIB + STRETCH)
+
+    async def test_room_that_was_made_is_found_at_once(self) -> None:
+        process = limited(bytes_=1000)
+        other, upload = await process.begin(600), await process.begin(None)
+        with pytest.raises(QuotaExceeded):
+            await process.send(upload.id, bytes(401))
+        await process.uploads.abort(ALICE, other.id)
+        assert (await process.send(upload.id, bytes(1000))).offset == 1000
+
+    async def test_small_chunks_are_not_each_asked_about(self) -> None:
+        process = limited(bytes_=1_000_000)
+        upload = await process.begin(None)
+        await process.send(upload.id, b"x")
+        process.faults.put(Point.READ, RepositoryUnavailable())
+        for at in range(1, 100):
+            await process.send(upload.id, b"x", at=at)
+
+    async def test_a_form_of_unknown_size_is_stopped_where_the_quota_ends(self) -> None:
+        process = limited(bytes_=100_000)
+        taken = 0
+
+        def blocks() -> Iterator[bytes]:
+            nonlocal taken
+            for _ in range(1000):
+                taken += 10_000
+                yield bytes(10_000)
+
+        with pytest.raises(QuotaExceeded):
+            await process.uploads.store(ALICE, source=IterableSource(blocks()), metadata=NAME)
+        assert taken <= 120_000
+        assert process.deployment.memory.staged == {} and process.deployment.database.files == {}
 
 
 class TestAppending:
@@ -412,6 +500,72 @@ class TestCompletingOnRequest:
         upload = await process.uploads.create(ALICE, length=5, metadata=Metadata(), completes_on_request=True)
         with pytest.raises(InconsistentLength):
             await process.uploads.complete(ALICE, upload.id, length=4)
+
+
+class TestTheEndOfABody:
+    """``ends``: whether the body's end is the file's."""
+
+    @pytest.mark.parametrize("length", [6, None])
+    @pytest.mark.parametrize("announced", [True, False])
+    async def test_it_completes_the_upload(self, process: Process, length: int | None, announced: bool) -> None:
+        upload = await process.uploads.create(ALICE, length=length, metadata=Metadata(), completes_on_request=True)
+        view = await process.send(upload.id, b"abc", ends=False, announced=announced)
+        assert (view.state, view.offset, view.length) == (UploadState.RECEIVING, 3, length)
+        view = await process.send(upload.id, b"def", at=3, ends=True, announced=announced)
+        assert (view.state, view.length) == (UploadState.COMPLETED, 6)
+        assert await process.content(upload.id) == b"abcdef"
+
+    async def test_an_empty_body_has_an_end_too(self, process: Process) -> None:
+        upload = await process.uploads.create(ALICE, length=None, metadata=Metadata(), completes_on_request=True)
+        assert (await process.send(upload.id, b"", ends=True)).state is UploadState.COMPLETED
+        assert await process.content(upload.id) == b""
+
+    @pytest.mark.parametrize("announced", [True, False])
+    async def test_before_the_announced_length_it_completes_nothing(self, process: Process, announced: bool) -> None:
+        upload = await process.uploads.create(ALICE, length=6, metadata=Metadata(), completes_on_request=True)
+        with pytest.raises(InconsistentLength):
+            await process.send(upload.id, b"abc", ends=True, announced=announced)
+        view = await process.uploads.inspect(ALICE, upload.id)
+        assert (view.state, view.offset) == (UploadState.RECEIVING, 3)
+        assert (await process.send(upload.id, b"def", at=3, ends=True)).state is UploadState.COMPLETED
+
+    @pytest.mark.parametrize("length", [6, None])
+    async def test_that_never_comes_completes_nothing(self, process: Process, length: int | None) -> None:
+        upload = await process.uploads.create(ALICE, length=length, metadata=Metadata(), completes_on_request=True)
+        for announced in (9, None):
+            source = CutSource([b"abc"], length=announced if length is None else None)
+            at = (await process.uploads.look_at(ALICE, upload.id)).offset
+            view = await process.uploads.append(ALICE, upload.id, at=at, source=source, ends=True)
+            assert (view.state, view.offset) == (UploadState.RECEIVING, at + 3)
+        assert (await process.send(upload.id, b"", at=6, ends=True)).state is UploadState.COMPLETED
+
+    async def test_a_completed_upload_has_had_its_end(self, process: Process) -> None:
+        upload = await process.uploads.create(ALICE, length=3, metadata=Metadata(), completes_on_request=True)
+        await process.send(upload.id, b"abc", ends=True)
+        for data, ends in ((b"", True), (b"", False), (b"d", True)):
+            with pytest.raises(UploadCompleted):
+                await process.send(upload.id, data, at=3, ends=ends)
+        with pytest.raises(OffsetMismatch):
+            await process.send(upload.id, b"abc", ends=True)
+        assert await process.content(upload.id) == b"abc"
+
+    async def test_an_upload_that_completes_by_itself_does_so_whatever_is_said(self, process: Process) -> None:
+        upload = await process.begin(3)
+        assert (await process.send(upload.id, b"abc", ends=False)).state is UploadState.COMPLETED
+
+    async def test_a_part_of_a_joined_file_stays_a_part(self, process: Process) -> None:
+        part = await process.begin(3, kind=UploadKind.PARTIAL)
+        assert (await process.send(part.id, b"abc", ends=True)).file_id is None
+        final = await process.uploads.join(ALICE, [part.id], Metadata())
+        assert await process.content(final.id) == b"abc"
+
+    async def test_whoever_listens_hears_the_offset_of_what_counts(self, process: Process) -> None:
+        heard: list[int] = []
+        upload = await process.begin(3)
+        await process.uploads.append(
+            ALICE, upload.id, at=0, source=source_of(b"ab", announced=False), on_received=heard.append
+        )
+        assert heard == [2]
 
 
 class TestChecksums:

@@ -1,0 +1,44 @@
+"""Digest fields, RFC 9530: ``sha-256=:base64:, …``. Algorithms we don't know, or don't trust, are passed over."""
+
+from adapters.inbound.common.structured_fields import parse_dictionary
+from domain.checksum import Checksum
+from domain.errors import InvalidChecksum
+
+# RFC 9530 §5: the active ones. Of both, the first is checked.
+_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256"}
+
+
+def parse_content_digest(header: str | None) -> Checksum | None:
+    """What one body should amount to; None if nothing is said that could be checked.
+
+    Raises:
+        InvalidRequest: not a dictionary.
+        InvalidChecksum: a digest that no such algorithm gives.
+    """
+    found = _checksums(header, "Content-Digest")
+    return found[0] if found else None
+
+
+def parse_repr_digest(header: str | None) -> bytes | None:
+    """The SHA-256 of the whole representation; None if it is not told.
+
+    Raises:
+        InvalidRequest, InvalidChecksum: as above.
+    """
+    for checksum in _checksums(header, "Repr-Digest"):
+        if checksum.algorithm == "sha256":
+            return checksum.digest
+    return None
+
+
+def _checksums(header: str | None, what: str) -> list[Checksum]:
+    if header is None:
+        return []
+    members = parse_dictionary(header, what)
+    return [_checksum(key, members[key], what) for key in _ALGORITHMS if key in members]
+
+
+def _checksum(key: str, digest: object, what: str) -> Checksum:
+    if not isinstance(digest, bytes):
+        raise InvalidChecksum(f"{what}: the digest of {key} is a byte sequence")
+    return Checksum(_ALGORITHMS[key], digest)

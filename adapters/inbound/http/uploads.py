@@ -1,0 +1,64 @@
+"""/uploads speaks two dialects, told apart by their headers: ``tus.py`` and ``resumable.py``."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from adapters.inbound.http.exchange import Exchange, Reply
+from adapters.inbound.http.files import Files
+from adapters.inbound.http.interop import is_spoken
+from adapters.inbound.http.resumable import Resumable
+from adapters.inbound.http.tus import VERSION, Tus
+from application.upload import UploadUseCase
+from domain.errors import LongshoreError
+from domain.ids import parse_upload_id
+
+
+class Uploads:
+    """One method a verb; ``(exchange[, id]) -> Reply``."""
+
+    def __init__(self, *, tus: Tus, resumable: Resumable, files: Files, uploads: UploadUseCase) -> None:
+        self._tus = tus
+        self._resumable = resumable
+        self._files = files
+        self._uploads = uploads
+
+    async def options(self, exchange: Exchange) -> Reply:
+        """Whoever asks does not know yet what is spoken here."""
+        reply = await self._tus.options(exchange)
+        reply.headers.update((await self._resumable.options(exchange)).headers)
+        return reply
+
+    async def create(self, exchange: Exchange) -> Reply:
+        return await self._dialect(exchange).create(exchange)
+
+    async def head(self, exchange: Exchange, text: str) -> Reply:
+        return await (await self._dialect_for(exchange, text)).head(exchange, text)
+
+    async def patch(self, exchange: Exchange, text: str) -> Reply:
+        return await self._dialect(exchange).patch(exchange, text)
+
+    async def delete(self, exchange: Exchange, text: str) -> Reply:
+        return await (await self._dialect_for(exchange, text)).delete(exchange, text)
+
+    async def get(self, exchange: Exchange, text: str) -> Reply:
+        if is_spoken(exchange.headers):
+            return await self._resumable.get(exchange, text)
+        return await self._files.upload(exchange, text)
+
+    def standing_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """What goes with every reply, refusals too."""
+        if is_spoken(headers):
+            return self._resumable.standing_headers(headers)
+        return {"Tus-Resumable": VERSION}  # tus 1.0 §Tus-Resumable: in every response
+
+    def _dialect(self, exchange: Exchange) -> Tus | Resumable:
+        return self._resumable if is_spoken(exchange.headers) else self._tus
+
+    async def _dialect_for(self, exchange: Exchange, text: str) -> Tus | Resumable:
+        """Once it is no draft any more, the IETF's HEAD and DELETE carry no field that tells: then it is the upload
+        that does, by being one that its client completes."""
+        if "Tus-Resumable" not in exchange.headers and not is_spoken(exchange.headers):
+            with suppress(LongshoreError):  # tus is the one to refuse it
+                view = await self._uploads.look_at(exchange.principal, parse_upload_id(text))
+                return self._resumable if view.completes_on_request else self._tus
+        return self._dialect(exchange)
