@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from application.cleanup import HOUSEKEEPER
 from application.upload import UploadUseCase
-from domain.errors import Conflict, DigestMismatch, Gone, NotFound, StorageFull, StorageUnavailable
+from domain.errors import Conflict, Gone, NotFound, Sha256Mismatch, StorageFull, StorageUnavailable
 from ports.clock import Clock
 from ports.outbox import Outbox
 from ports.unit_of_work import UnitOfWorkFactory
@@ -39,7 +39,7 @@ class ReconcileUseCase:
         for upload in left:
             try:
                 view = await self._uploads.inspect(HOUSEKEEPER, upload.id)
-            except (Conflict, Gone, NotFound, DigestMismatch, StorageUnavailable, StorageFull):
+            except (Conflict, Gone, NotFound, Sha256Mismatch, StorageUnavailable, StorageFull):
                 # Another process is at it, its bytes are gone or wrong, or can't be sealed yet: told to whoever asks.
                 continue
             completed += view.file_id is not None

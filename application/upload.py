@@ -20,10 +20,10 @@ from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.checksum import Checksum
 from domain.errors import (
     ChecksumMismatch,
-    DigestMismatch,
     FileGone,
     InvalidParts,
     LongshoreError,
+    Sha256Mismatch,
     StorageUnavailable,
     UploadBusy,
     UploadGone,
@@ -100,7 +100,7 @@ class UploadUseCase:
 
         ``completes_on_request``: not even the last byte completes it, only the client's word does.
         ``sha256``: of the whole file. If the caller owns a file of these bytes the upload is complete at once;
-        else other bytes never become a file (DigestMismatch at the completion).
+        else other bytes never become a file (Sha256Mismatch at the completion).
         """
         new = self._new(
             principal,
@@ -145,7 +145,7 @@ class UploadUseCase:
                 where the body ended before the announced length, keeps what came.
             QuotaExceeded: so it is; of a body of unknown size, what was recorded before stays.
             UploadCompleted: ``ends`` was said of a completed upload.
-            DigestMismatch: the bytes are not the announced whole; the upload has been aborted.
+            Sha256Mismatch: the bytes are not the announced whole; the upload has been aborted.
             UploadTakenOver: a newer request came; what was durable by then counts.
             StorageFull and other Unavailable: what was recorded before stays.
         """
@@ -195,7 +195,7 @@ class UploadUseCase:
         Raises:
             BytesMissing: there are gaps.
             InconsistentLength: another length was announced, or more bytes have been received.
-            DigestMismatch: the bytes are not the announced whole; the upload has been aborted.
+            Sha256Mismatch: the bytes are not the announced whole; the upload has been aborted.
         """
         async with self._opened(principal, upload_id) as (upload, _):
             upload.check_here(self._clock.now())
@@ -507,7 +507,7 @@ class UploadUseCase:
             await work.commit()
         with suppress(StorageUnavailable):
             await self._blobs.delete(blob_key)
-        raise DigestMismatch("the file's SHA-256 is another one than was announced; begin again")
+        raise Sha256Mismatch("the file's SHA-256 is another one than was announced; begin again")
 
     async def _complete_by_duplicate(self, new: Upload) -> Upload | None:
         """The new upload, complete: if its owner (nobody else) has a file of the announced bytes.

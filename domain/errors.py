@@ -20,7 +20,7 @@ LongshoreError
 ├── TooLarge
 │   ├── UploadTooLarge        └── LengthExceeded
 ├── ChecksumMismatch          nothing of the body counts
-│   └── DigestMismatch        the whole file is another one than was announced: its upload is over
+│   └── Sha256Mismatch        the whole file is another one than was announced: its upload is over
 ├── AccessRefused
 │   ├── Unauthenticated       ├── Forbidden
 │   ├── CredentialRefused     └── LinkAltered (a signed link that we did not sign so)
@@ -175,7 +175,7 @@ class ChecksumMismatch(LongshoreError):
     code = "checksum_mismatch"
 
 
-class DigestMismatch(ChecksumMismatch):
+class Sha256Mismatch(ChecksumMismatch):
     code = "sha256_mismatch"
 
 

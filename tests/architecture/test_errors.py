@@ -21,7 +21,7 @@ def test_every_error_has_a_code_of_its_own() -> None:
     inherited = [error.__name__ for error in _ERRORS if "code" not in vars(error)]
     assert inherited == []
     assert [code for code, times in Counter(error.code for error in _ERRORS).items() if times > 1] == []
-    assert [error.code for error in _ERRORS if not re.fullmatch(r"[a-z]+(_[a-z]+)*", error.code)] == []
+    assert [error.code for error in _ERRORS if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", error.code)] == []
 
 
 def test_every_code_has_a_row_in_the_status_table_and_no_row_is_left_over() -> None:

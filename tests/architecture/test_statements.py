@@ -10,7 +10,7 @@ _TEST = re.compile(r"^(?:async )?def (test_\w+)\(", re.MULTILINE)
 def test_every_test_that_the_table_names_is_there() -> None:
     page = (ROOT / "docs" / "resumable-uploads.md").read_text()
     named = set(re.findall(r"`(test_\w+)`", page))
-    files = (ROOT / "tests" / "e2e").glob("test_resumable*.py")
+    files = (ROOT / "tests" / "e2e").glob("*.py")
     there = {name for file in files for name in _TEST.findall(file.read_text())}
     assert len(named) > 30
     assert named - there == set()

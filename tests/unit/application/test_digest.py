@@ -11,9 +11,9 @@ from application.views import UploadView
 from domain.access import ANYBODY, Credential, Principal, Visibility
 from domain.errors import (
     ChecksumMismatch,
-    DigestMismatch,
     QuotaExceeded,
     RepositoryUnavailable,
+    Sha256Mismatch,
     StorageUnavailable,
     UploadGone,
 )
@@ -137,7 +137,7 @@ class TestAnAnnouncedDigest:
 
     async def test_other_bytes_never_become_a_file(self, deployment: Deployment, process: Process) -> None:
         upload = await offered(process, length=len(DATA))
-        with pytest.raises(DigestMismatch):
+        with pytest.raises(Sha256Mismatch):
             await process.send(upload.id, b"?" + DATA[1:])
         assert deployment.database.files == {}
         assert deployment.memory.blobs == {}
@@ -151,24 +151,24 @@ class TestAnAnnouncedDigest:
         assert (await process.send(again.id, DATA)).state is UploadState.COMPLETED
 
     async def test_it_is_a_checksum_mismatch_to_dialects_that_know_no_other(self) -> None:
-        assert issubclass(DigestMismatch, ChecksumMismatch)
+        assert issubclass(Sha256Mismatch, ChecksumMismatch)
 
     @pytest.mark.parametrize("data", [b"", DATA])
     async def test_by_one_request_it_counts_as_well(self, process: Process, data: bytes) -> None:
         right = await process.uploads.store(ALICE, source=source_of(data), metadata=NAME, sha256=sha256(data))
         assert right and (await file_of(process, right.id)).sha256 == sha256(data)
-        with pytest.raises(DigestMismatch):
+        with pytest.raises(Sha256Mismatch):
             await process.uploads.store(ALICE, source=source_of(data), metadata=NAME, sha256=sha256(b"other"))
         assert await process.uploads.list_open(ALICE) == []
 
     async def test_an_empty_file_is_checked_at_the_creation(self, process: Process) -> None:
-        with pytest.raises(DigestMismatch):
+        with pytest.raises(Sha256Mismatch):
             await offered(process, DATA, length=0)
         assert (await offered(process, b"", length=0)).state is UploadState.COMPLETED
 
     async def test_joined_parts_are_checked_as_one(self, process: Process) -> None:
         parts = [await process.part(DATA[:100]), await process.part(DATA[100:])]
-        with pytest.raises(DigestMismatch):
+        with pytest.raises(Sha256Mismatch):
             await process.uploads.join(ALICE, parts, NAME, sha256=sha256(b"other"))
         final = await process.uploads.join(ALICE, parts, NAME, sha256=sha256(DATA))
         assert await process.content(final.id) == DATA
@@ -178,7 +178,7 @@ class TestAnAnnouncedDigest:
             ALICE, length=None, metadata=NAME, completes_on_request=True, sha256=sha256(b"other")
         )
         await process.send(upload.id, DATA)
-        with pytest.raises(DigestMismatch):
+        with pytest.raises(Sha256Mismatch):
             await process.uploads.complete(ALICE, upload.id)
 
     @pytest.mark.parametrize("point", [Point.SEALED, Point.COMPLETE])
@@ -188,7 +188,7 @@ class TestAnAnnouncedDigest:
     ) -> None:
         upload = await offered(process, announced, length=len(DATA))
         process.faults.put(point, Died())
-        with pytest.raises((Died, DigestMismatch)):
+        with pytest.raises((Died, Sha256Mismatch)):
             await process.send(upload.id, DATA)
         other = deployment.process()
         await other.reconcile.run()
