@@ -14,7 +14,7 @@ from adapters.outbound.memory.lock import MemoryUploadLock
 from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork
-from domain.byte_range import Extent
+from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher
 from domain.events import EventType, UploadEvent
 from domain.ids import BlobKey, UploadId
@@ -95,8 +95,10 @@ class FaultyLock(MemoryUploadLock):
 
     is_safe = True
 
-    def hold(self, upload_id: UploadId, *, on_wanted: Callable[[], None]) -> AbstractAsyncContextManager[Lease]:
-        return self._hold_doubtfully(super().hold(upload_id, on_wanted=on_wanted))
+    def hold(
+        self, upload_id: UploadId, *, on_wanted: Callable[[], None], range_: ByteRange | None = None
+    ) -> AbstractAsyncContextManager[Lease]:
+        return self._hold_doubtfully(super().hold(upload_id, on_wanted=on_wanted, range_=range_))
 
     @asynccontextmanager
     async def _hold_doubtfully(self, holding: AbstractAsyncContextManager[Lease]) -> AsyncGenerator[Lease, None]:
