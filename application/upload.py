@@ -12,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import NoReturn
 
+from application.chunks import ChunkPlacer
 from application.digest import DigestUseCase
 from application.views import UploadView
 from domain.access import Credential, Principal, Visibility
@@ -81,6 +82,15 @@ class UploadUseCase:
         # stays the same nobody else has written, and a chunk costs no query.
         self._warm: OrderedDict[UploadId, tuple[str, Upload]] = OrderedDict()
         self._settling: dict[UploadId, asyncio.Task[UploadView]] = {}
+        self._chunks = ChunkPlacer(
+            unit_of_work=unit_of_work,
+            lock=lock,
+            ledger=ledger,
+            storage=storage,
+            notifier=notifier,
+            clock=clock,
+            policy=policy,
+        )
 
     async def create(
         self,
@@ -159,6 +169,23 @@ class UploadUseCase:
         if taken_over and source.is_cut:
             raise UploadTakenOver("a newer request for this upload took over")
         return view
+
+    async def place(
+        self, principal: Principal, upload_id: UploadId, *, index: int, chunk_size: int, source: ByteSource
+    ) -> UploadView | None:
+        """Store one chunk, in any order and beside others; None if its body was cut, and then nothing of it counts.
+
+        Chunk ``index`` lies at ``index * chunk_size``; all but the last have that size, which the first one to come
+        settles. Sent again, its bytes are compared with those received. Only ``complete`` completes the upload.
+
+        Raises:
+            InvalidChunk, LengthExceeded, UploadTooLarge, ChunkSizeChanged, UploadIsFinal, UploadNotOpen, UploadGone,
+            UploadExpired: nothing of the chunk counts.
+            ChunkDiffers: other bytes have been received there; they stay.
+            UploadTakenOver, UploadBusy: a newer request for the same bytes, or for the whole upload, came.
+            StorageFull and other Unavailable: what was recorded before stays.
+        """
+        return await self._chunks.place(principal, upload_id, index=index, chunk_size=chunk_size, source=source)
 
     async def complete(
         self,
@@ -448,7 +475,7 @@ class UploadUseCase:
         """Seal the bytes, then commit the file; done twice, after a crash in between, it gives the same file."""
         upload.assemble()
         try:
-            blob_key = await self._storage.seal(upload.id, size=upload.offset)
+            blob_key = await self._storage.seal(upload.id, size=upload.offset, fenced=upload.chunk_size is not None)
         except FileGone:
             now = self._clock.now()
             upload.fail(now)

@@ -123,9 +123,12 @@ class FaultyStorage(MemoryChunkStorage):
         limit: int | None,
         hasher: Hasher | None,
         permit: Callable[[], bool] = lambda: True,
+        expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         self._faults.reach(Point.WRITE, upload_id)
-        async for extent in super().write(upload_id, at=at, source=source, limit=limit, hasher=hasher, permit=permit):
+        async for extent in super().write(
+            upload_id, at=at, source=source, limit=limit, hasher=hasher, permit=permit, expects=expects
+        ):
             self._modified[upload_id] = self._clock.now()
             self._faults.reach(Point.WRITTEN, upload_id)
             yield extent
@@ -134,9 +137,9 @@ class FaultyStorage(MemoryChunkStorage):
         self._faults.reach(Point.JOIN, upload_id)
         await super().join(upload_id, parts)
 
-    async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
+    async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
         self._faults.reach(Point.SEAL, upload_id)
-        key = await super().seal(upload_id, size=size)
+        key = await super().seal(upload_id, size=size, fenced=fenced)
         self._faults.reach(Point.SEALED, upload_id)
         return key
 

@@ -47,6 +47,8 @@ _INSERT = """
 )
 SELECT upload_id, token FROM known
 """
+# Of two that fold one upload at the same time, each would delete rows that the other one waits for.
+_FOLD_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
 _FOLD = """
 DELETE FROM received_ranges WHERE upload_id = $1 AND range_start >= $2 AND range_end <= $3
 AND NOT (range_start = $2 AND range_end = $3)
@@ -68,6 +70,8 @@ class PostgresLedgerWriter:
             if all(entry.is_plain for entry in entries):
                 return await _insert(driver, entries)
             async with driver.transaction():
+                for upload_id in sorted({entry.receipt.upload_id for entry in entries if entry.receipt.folds}):
+                    await driver.execute(_FOLD_ALONE, upload_id)
                 standing = await _insert(driver, entries)
                 accepted = [entry for entry in entries if entry.lease in standing]
                 await _write_changes(driver, sorted(accepted, key=lambda entry: entry.receipt.upload_id))
