@@ -51,8 +51,10 @@ async def test_a_process_that_comes_back_writes_nothing_into_the_blob(
 ) -> None:
     await write(chunks, b"0123456789")
     path = str(volume.staged_path(A))
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    writer = await asyncio.create_subprocess_exec(sys.executable, "-c", _WRITER, path, **pipes)
+
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _WRITER, path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert writer.stdin and writer.stdout and await writer.stdout.readline() == b"open\n"
     key = await chunks.seal(A, size=10, fenced=True)
     writer.stdin.write(b"\n")
