@@ -16,7 +16,7 @@ from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.errors import (
     ChunkDiffers,
     ChunkSizeChanged,
-    InvalidChunk,
+    ChunkTooLong,
     LongshoreError,
     Unavailable,
     UploadNotFound,
@@ -215,5 +215,5 @@ def _one_chunk(received: Sequence[Extent], wanted: ByteRange) -> Extent:
     return Extent(ByteRange(wanted.start, min(fold.range.end, wanted.end)), None)
 
 
-def _too_long() -> InvalidChunk:
-    return InvalidChunk("the chunk is longer than chunk_size")
+def _too_long() -> ChunkTooLong:
+    return ChunkTooLong("the chunk is longer than chunk_size")

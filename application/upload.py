@@ -33,7 +33,7 @@ from domain.events import EventType
 from domain.file import File
 from domain.ids import BlobKey, UploadId
 from domain.metadata import Metadata
-from domain.upload import Upload, UploadKind
+from domain.upload import Upload, UploadKind, UploadState
 from domain.upload_policy import UploadPolicy
 from ports.blob_storage import BlobStorage
 from ports.byte_source import ByteSource
@@ -218,8 +218,24 @@ class UploadUseCase:
                 upload.declare_access(
                     visibility or upload.visibility, credential or upload.credential, detail or upload.detail
                 )
-                if upload.declare_length(length, self._policy):
+                is_news = upload.declare_length(length, self._policy)
+                upload.check_whole()  # before anything is noted: what was told may be wrong, and told right next time
+                if is_news:
                     await self._save_length(upload)
+                await self._complete(upload)
+            return UploadView.of(upload)
+
+    async def retry(self, principal: Principal, upload_id: UploadId, given: Mapping[str, str]) -> UploadView:
+        """Try a failed completion again; where none has failed, the upload as it stands.
+
+        Raises:
+            CredentialRefused: the file to come has a credential, and ``given`` is not it.
+            FileGone: it failed again.
+        """
+        async with self._opened(principal, upload_id) as (upload, _):
+            upload.check_here(self._clock.now())
+            upload.check_retried_by(principal, given)
+            if upload.state is UploadState.FAILED:
                 await self._complete(upload)
             return UploadView.of(upload)
 

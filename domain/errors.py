@@ -4,7 +4,8 @@ LongshoreError
 ├── InvalidRequest            the caller's values break a rule
 │   ├── InvalidByteRange      ├── InvalidMetadata         ├── InvalidChecksum
 │   ├── UnknownChecksumAlgorithm                          ├── InvalidParts
-│   ├── InvalidCredential     ├── InvalidDetail           ├── InvalidChunk
+│   ├── InvalidCredential     ├── InvalidDetail
+│   ├── InvalidChunk          │   └── ChunkTooLong
 │   └── InconsistentLength    two announcements of one length disagree
 ├── NotFound                  unknown, or someone else's: nobody can tell which
 │   ├── UploadNotFound        └── FileNotFound
@@ -80,6 +81,10 @@ class InvalidChunk(InvalidRequest):
     """A chunk that is longer than it may be, or shorter although others follow it."""
 
     code = "invalid_chunk"
+
+
+class ChunkTooLong(InvalidChunk):
+    code = "chunk_too_long"
 
 
 class InconsistentLength(InvalidRequest):

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.access import Credential, Principal, Visibility, is_small
+from domain.access import NOBODY, Credential, Principal, Visibility, is_small
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.errors import (
     BytesMissing,
     ChunkDiffers,
     ChunkSizeChanged,
+    CredentialRefused,
     InconsistentLength,
     InvalidChecksum,
     InvalidChunk,
@@ -154,6 +155,13 @@ class Upload:
         if not principal.may_see(self.owner):
             raise UploadNotFound("no such upload")
 
+    def check_retried_by(self, principal: Principal, given: Mapping[str, str]) -> None:
+        """As ``File.check_changed_by``, of the file to come."""
+        is_owner = principal.owner == self.owner != NOBODY
+        shown = self.credential is None or self.credential.is_shown_by(given)
+        if not (shown or is_owner or principal.is_admin):
+            raise CredentialRefused("the credential does not open this file")
+
     def check_here(self, now: datetime) -> None:
         """Raise for an upload that is over without a file, or whose time has run out."""
         if self.state is UploadState.ABORTED:
@@ -280,10 +288,13 @@ class Upload:
 
     def assemble(self) -> None:
         """All bytes are there (also none, of an empty file), or a failed assembly is tried again."""
+        self.check_whole()
+        self._become(UploadState.ASSEMBLING)
+
+    def check_whole(self) -> None:
         if not self.is_whole:
             gaps = self.received.gaps(self.received.end if self.length is None else self.length)
             raise BytesMissing([(gap.start, gap.end) for gap in gaps])
-        self._become(UploadState.ASSEMBLING)
 
     def complete(self, *, blob_key: BlobKey, now: datetime) -> File:
         """The blob is sealed: the upload is over and this is its file."""

@@ -20,6 +20,7 @@ STATUS: dict[str, int] = {
     "invalid_credential": 400,
     "invalid_detail": 400,
     "invalid_chunk": 400,
+    "chunk_too_long": 400,
     "inconsistent_length": 400,
     # Unknown, or someone else's.
     "not_found": 404,
