@@ -5,9 +5,10 @@ stand in the way of the next attempt; and of two requests for the same bytes the
 the older one has been recorded.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from application.views import UploadView
@@ -19,6 +20,7 @@ from domain.errors import (
     ChunkTooLong,
     LongshoreError,
     Unavailable,
+    UploadBusy,
     UploadNotFound,
     UploadTakenOver,
 )
@@ -36,6 +38,9 @@ from ports.upload_lock import Lease, UploadLock
 
 _MAX_KNOWN = 1024
 _FRESH_SECONDS = 1.0
+_PATIENCE_SECONDS = 4.0
+_PAUSE_SECONDS = 0.05
+_GRACE_SECONDS = 0.8  # with the lock's own look around well below the 2 s that a newer request waits
 
 
 @dataclass(slots=True)
@@ -49,6 +54,29 @@ class _Known:
     generation: str
     upload: Upload
     read_at: float
+
+
+class _Leaving:
+    """Has a chunk that somebody else waits for come to its end, one way or the other.
+
+    One that is being sent is there in a moment, and then its twin finds the same bytes: both are successes.
+    """
+
+    def __init__(self, source: ByteSource) -> None:
+        self.has_stopped = False
+        self._source = source
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        self._alarm = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._stop)
+
+    def end(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _stop(self) -> None:
+        self.has_stopped = True
+        self._source.stop()
 
 
 class ChunkPlacer:
@@ -77,15 +105,9 @@ class ChunkPlacer:
     ) -> UploadView | None:
         upload = await self._seen(principal, upload_id)
         wanted = upload.chunk_range(index, chunk_size, self._policy)
-        taken_over = False
-
-        def let_go() -> None:
-            nonlocal taken_over
-            taken_over = True
-            source.stop()
-
+        leaving = _Leaving(source)
         try:
-            async with self._lock.hold(upload_id, on_wanted=let_go, range_=wanted) as lease:
+            async with self._holding(upload_id, wanted, leaving.begin) as lease:
                 upload = await self._current(principal, upload_id, lease)
                 upload.check_here(self._clock.now())
                 upload.chunk_range(index, chunk_size, self._policy)  # it may have changed while we waited
@@ -94,11 +116,34 @@ class ChunkPlacer:
             if not isinstance(error, LongshoreError) or isinstance(error, Unavailable | UploadTakenOver):
                 self._known.pop(upload_id, None)  # memory may be ahead of the repository
             raise
+        finally:
+            leaving.end()
         if source.is_cut:
-            if taken_over:
+            if leaving.has_stopped:
                 raise UploadTakenOver("a newer request for this upload took over")
             return None
         return UploadView.of(upload)
+
+    @asynccontextmanager
+    async def _holding(
+        self, upload_id: UploadId, wanted: ByteRange, on_wanted: Callable[[], None]
+    ) -> AsyncGenerator[Lease, None]:
+        """The lease of these bytes. Of several requests for them the newest gets it; the others come again, for most
+        are the same chunk, and none has read any of its body yet."""
+        loop = asyncio.get_running_loop()
+        deadline, attempt = loop.time() + _PATIENCE_SECONDS, 1
+        async with AsyncExitStack() as stack:
+            while True:
+                hold = self._lock.hold(upload_id, on_wanted=on_wanted, range_=wanted)
+                try:
+                    lease = await stack.enter_async_context(hold)
+                    break
+                except UploadBusy:
+                    if loop.time() >= deadline:
+                        raise
+                await asyncio.sleep(_PAUSE_SECONDS * attempt)
+                attempt += 1
+            yield lease
 
     async def _receive(self, upload: Upload, lease: Lease, wanted: ByteRange, source: ByteSource) -> None:
         received = await self._received_within(upload.id, wanted)

@@ -294,6 +294,13 @@ async def test_for_one_chunk_the_newest_request_wins(deployment: Deployment, pro
     beside.cancel()
 
 
+async def test_one_chunk_many_times_at_once_is_fine_each_time(deployment: Deployment) -> None:
+    running = [deployment.process(), deployment.process()]
+    upload_id = await begin(running[0])
+    answers = await asyncio.gather(*(place(running[n % 2], upload_id, 0, b"x" * SIZE) for n in range(12)))
+    assert None not in answers
+
+
 async def test_completing_ends_chunks_that_hang(process: Process) -> None:
     upload_id = await begin(process)
     await place(process, upload_id, 0, b"x" * SIZE)
