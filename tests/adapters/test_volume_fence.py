@@ -67,7 +67,9 @@ async def test_a_process_that_comes_back_writes_nothing_into_the_blob(
 
 async def test_sealing_after_a_crash_looks_for_writers_too(volume: Volume, chunks: VolumeChunkStorage) -> None:
     await write(chunks, b"0123456789")
-    fd = os.open(volume.blob_path(await chunks.seal(A, size=10, fenced=True)), os.O_WRONLY)  # as if the crash had come in between
+    fd = os.open(
+        volume.blob_path(await chunks.seal(A, size=10, fenced=True)), os.O_WRONLY
+    )  # as if the crash had come in between
     key = await chunks.seal(A, size=10, fenced=True)
     os.pwrite(fd, b"LATE", 2)
     os.close(fd)

@@ -78,7 +78,7 @@ class MemoryChunkStorage(ChunkStorage):
             joined += held[:size]
         self._memory.staged[upload_id] = joined
 
-    async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:  # noqa: ARG002
+    async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
         key = BlobKey(upload_id)
         held = self._memory.staged.get(upload_id, bytearray() if size == 0 else None)
         if held is None and len(self._memory.blobs.get(key, b"")) == size:
