@@ -131,8 +131,7 @@ class FormPart(BlockSource):
             raise BodyCut from error
 
     def stop(self) -> None:
-        super().stop()
-        self._reader.stop()
+        self._reader.stop()  # what has arrived is still read; a form that has arrived whole stays whole
 
     async def skip(self, limit: int) -> None:
         """Read past a part that is not a file."""
