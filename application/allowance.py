@@ -62,6 +62,22 @@ class Allowances:
             if left.bytes < 0:
                 raise self._policy.quota_exceeded()
 
+    async def reserve(self, upload: Upload, size: int) -> None:
+        """So many bytes have come, all or none of which are to count.
+
+        Raises:
+            QuotaExceeded: there is no room for them.
+        """
+        if not self._bounds(upload):
+            return
+        left = self._known.get(upload.owner)
+        if left is None or size > left.bytes or left.spent >= _ASKED_EVERY_BYTES:
+            left = await self._ask(upload.owner)
+        if size > left.bytes:
+            raise self._policy.quota_exceeded()
+        left.bytes -= size
+        left.spent += size
+
     def excess(self, upload: Upload, *, end: int) -> Exception:
         """What to raise where a body goes past ``end``."""
         return upload.excess(self._policy) if end == upload.limit(self._policy) else self._policy.quota_exceeded()

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from application.allowance import Allowances
+from application.chunks import ChunkPlacer
 from application.digest import DigestUseCase
 from application.views import UploadView
 from domain.access import Credential, Principal, Visibility
@@ -33,7 +34,7 @@ from domain.events import EventType
 from domain.file import File
 from domain.ids import BlobKey, UploadId
 from domain.metadata import Metadata
-from domain.upload import Upload, UploadKind
+from domain.upload import Upload, UploadKind, UploadState
 from domain.upload_policy import UploadPolicy
 from ports.blob_storage import BlobStorage
 from ports.byte_source import ByteSource
@@ -83,6 +84,16 @@ class UploadUseCase:
         # stays the same nobody else has written, and a chunk costs no query.
         self._warm: OrderedDict[UploadId, tuple[str, Upload]] = OrderedDict()
         self._settling: dict[UploadId, asyncio.Task[UploadView]] = {}
+        self._chunks = ChunkPlacer(
+            unit_of_work=unit_of_work,
+            lock=lock,
+            ledger=ledger,
+            storage=storage,
+            notifier=notifier,
+            clock=clock,
+            policy=policy,
+            allowances=self._allowances,
+        )
 
     async def create(
         self,
@@ -175,6 +186,23 @@ class UploadUseCase:
             raise UploadTakenOver("a newer request for this upload took over")
         return view
 
+    async def place(
+        self, principal: Principal, upload_id: UploadId, *, index: int, chunk_size: int, source: ByteSource
+    ) -> UploadView | None:
+        """Store one chunk, in any order and beside others; None if its body was cut, and then nothing of it counts.
+
+        Chunk ``index`` lies at ``index * chunk_size``; all but the last have that size, which the first one to come
+        settles. Sent again, its bytes are compared with those received. Only ``complete`` completes the upload.
+
+        Raises:
+            InvalidChunk, LengthExceeded, UploadTooLarge, ChunkSizeChanged, UploadIsFinal, UploadNotOpen, UploadGone,
+            UploadExpired: nothing of the chunk counts.
+            ChunkDiffers: other bytes have been received there; they stay.
+            UploadTakenOver, UploadBusy: a newer request for the same bytes, or for the whole upload, came.
+            StorageFull and other Unavailable: what was recorded before stays.
+        """
+        return await self._chunks.place(principal, upload_id, index=index, chunk_size=chunk_size, source=source)
+
     async def complete(
         self,
         principal: Principal,
@@ -207,6 +235,20 @@ class UploadUseCase:
             if length is None:
                 length = upload.received.end if upload.length is None else upload.length
             await self._complete_as_told(upload, length)
+            return UploadView.of(upload)
+
+    async def retry(self, principal: Principal, upload_id: UploadId, given: Mapping[str, str]) -> UploadView:
+        """Try a failed completion again; where none has failed, the upload as it stands.
+
+        Raises:
+            CredentialRefused: the file to come has a credential, and ``given`` is not it.
+            FileGone: it failed again.
+        """
+        async with self._opened(principal, upload_id) as (upload, _):
+            upload.check_here(self._clock.now())
+            upload.check_retried_by(principal, given)
+            if upload.state is UploadState.FAILED:
+                await self._complete(upload)
             return UploadView.of(upload)
 
     async def inspect(self, principal: Principal, upload_id: UploadId) -> UploadView:
@@ -470,7 +512,9 @@ class UploadUseCase:
         """The client says that the file ends at byte ``length``."""
         if not upload.state.is_open or not upload.becomes_file:
             return
-        if upload.declare_length(length, self._policy):
+        is_news = upload.declare_length(length, self._policy)
+        upload.check_whole()  # before anything is noted: what was told may be wrong, and told right next time
+        if is_news:
             await self._save_length(upload)
         await self._complete(upload)
 
@@ -478,7 +522,7 @@ class UploadUseCase:
         """Seal the bytes, then commit the file; done twice, after a crash in between, it gives the same file."""
         upload.assemble()
         try:
-            blob_key = await self._storage.seal(upload.id, size=upload.offset)
+            blob_key = await self._storage.seal(upload.id, size=upload.offset, fenced=upload.chunk_size is not None)
         except FileGone:
             now = self._clock.now()
             upload.fail(now)

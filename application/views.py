@@ -21,6 +21,7 @@ class UploadView:
     kind: UploadKind
     parts: tuple[str, ...]
     completes_on_request: bool
+    chunk_size: int | None
     sha256: bytes | None
     """What its client says its bytes' SHA-256 is."""
     created_at: datetime
@@ -38,6 +39,7 @@ class UploadView:
             kind=upload.kind,
             parts=upload.parts,
             completes_on_request=upload.completes_on_request,
+            chunk_size=upload.chunk_size,
             sha256=upload.sha256,
             created_at=upload.created_at,
             expires_at=upload.expires_at,

@@ -23,6 +23,10 @@ class ByteRange:
     def size(self) -> int:
         return self.end - self.start
 
+    def overlaps(self, other: "ByteRange") -> bool:
+        """Whether any byte is in both."""
+        return self.start < other.end and other.start < self.end
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:

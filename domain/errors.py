@@ -5,6 +5,7 @@ LongshoreError
 │   ├── InvalidByteRange      ├── InvalidMetadata         ├── InvalidChecksum
 │   ├── UnknownChecksumAlgorithm                          ├── InvalidParts
 │   ├── InvalidCredential     ├── InvalidDetail
+│   ├── InvalidChunk          │   └── ChunkTooLong
 │   └── InconsistentLength    two announcements of one length disagree
 ├── NotFound                  unknown, or someone else's: nobody can tell which
 │   ├── UploadNotFound        └── FileNotFound
@@ -15,6 +16,7 @@ LongshoreError
 │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
 │   ├── UploadCompleted       a completed upload takes no more bytes
 │   ├── BytesMissing          not everything that was announced has been received
+│   ├── ChunkDiffers          ├── ChunkSizeChanged
 │   └── UploadBusy            the holder did not let go in time
 ├── UploadIsFinal             a joined upload takes no bytes of its own
 ├── TooLarge
@@ -76,6 +78,16 @@ class InvalidDetail(InvalidRequest):
     code = "invalid_detail"
 
 
+class InvalidChunk(InvalidRequest):
+    """A chunk that is longer than it may be, or shorter although others follow it."""
+
+    code = "invalid_chunk"
+
+
+class ChunkTooLong(InvalidChunk):
+    code = "chunk_too_long"
+
+
 class InconsistentLength(InvalidRequest):
     code = "inconsistent_length"
 
@@ -135,6 +147,23 @@ class BytesMissing(Conflict):
     def __init__(self, gaps: Sequence[tuple[int, int]]) -> None:
         super().__init__(f"{sum(end - start for start, end in gaps)} bytes are missing")
         self.gaps = tuple(gaps)
+
+
+class ChunkDiffers(Conflict):
+    """Where the chunk lies, other bytes have been received."""
+
+    code = "chunk_differs"
+
+
+class ChunkSizeChanged(Conflict):
+    """All chunks of an upload have one size, the first one's."""
+
+    code = "chunk_size_changed"
+
+    def __init__(self, *, expected: int, actual: int) -> None:
+        super().__init__(f"the upload's chunks have {expected} bytes, not {actual}")
+        self.expected = expected
+        self.actual = actual
 
 
 class UploadNotOpen(Conflict):

@@ -11,12 +11,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.access import Credential, Principal, Visibility, is_small
+from domain.access import NOBODY, Credential, Principal, Visibility, is_small
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.errors import (
     BytesMissing,
+    ChunkDiffers,
+    ChunkSizeChanged,
+    CredentialRefused,
     InconsistentLength,
     InvalidChecksum,
+    InvalidChunk,
     InvalidDetail,
     InvalidParts,
     LengthExceeded,
@@ -104,6 +108,8 @@ class Upload:
     """Of a FINAL upload: its parts, as the client named them."""
     completes_on_request: bool = False
     """Whether having all bytes is not enough: the client says when the upload is complete."""
+    chunk_size: int | None = None
+    """Of an upload whose chunks come in any order, once the first one has come: chunk i lies at i times this."""
     visibility: Visibility = Visibility.PRIVATE
     """This and the next two are its file's, once it is one."""
     credential: Credential | None = None
@@ -161,6 +167,13 @@ class Upload:
         if not principal.may_see(self.owner):
             raise UploadNotFound("no such upload")
 
+    def check_retried_by(self, principal: Principal, given: Mapping[str, str]) -> None:
+        """As ``File.check_changed_by``, of the file to come."""
+        is_owner = principal.owner == self.owner != NOBODY
+        shown = self.credential is None or self.credential.is_shown_by(given)
+        if not (shown or is_owner or principal.is_admin):
+            raise CredentialRefused("the credential does not open this file")
+
     def check_here(self, now: datetime) -> None:
         """Raise for an upload that is over without a file, or whose time has run out."""
         if self.state is UploadState.ABORTED:
@@ -179,8 +192,33 @@ class Upload:
             raise UploadIsFinal("a final upload takes no bytes of its own")
         if at != self.offset:
             raise OffsetMismatch(expected=self.offset, actual=at)
+        if self.received.end > at:
+            raise ChunkDiffers("chunks further on have been received already; only chunks can go on with this upload")
         if at + (announced or 0) > self.limit(policy):
             raise self.excess(policy)
+
+    def chunk_range(self, index: int, chunk_size: int, policy: UploadPolicy) -> ByteRange:
+        """Where chunk ``index`` lies if it is a full one."""
+        if self.kind is UploadKind.FINAL:
+            raise UploadIsFinal("a final upload takes no bytes of its own")
+        if self.state not in (UploadState.PENDING, UploadState.RECEIVING):
+            raise UploadNotOpen(f"the upload is {self.state.lower()}")
+        if self.chunk_size not in (None, chunk_size):
+            raise ChunkSizeChanged(expected=self.chunk_size or 0, actual=chunk_size)
+        start = index * chunk_size
+        if start >= max(1, self.limit(policy)):
+            raise self.excess(policy)
+        return ByteRange(start, start + chunk_size)
+
+    def check_chunk(self, wanted: ByteRange, size: int) -> None:
+        """Whether ``size`` bytes are a whole chunk there: all but the last are full."""
+        end = wanted.start + size
+        if size == wanted.size:
+            return
+        if self.received.end > end or self.length not in (None, end):
+            raise InvalidChunk("only the last chunk may be shorter than chunk_size")
+        if size == 0 and wanted.start > 0:
+            raise InvalidChunk("the chunk is empty")
 
     def limit(self, policy: UploadPolicy) -> int:
         """One past the last byte that can ever be received."""
@@ -235,12 +273,45 @@ class Upload:
             folds=folds,
         )
 
+    def place(self, extent: Extent, now: datetime, policy: UploadPolicy) -> Receipt:
+        """What has to be written down for a durable chunk; it counts once that is done (``placed``).
+
+        For others are on their way at the same time, and what one of them counts must be true.
+        """
+        before = self.state
+        if self.state is UploadState.PENDING:
+            self._become(UploadState.RECEIVING)
+        self.updated_at = now
+        return Receipt(
+            upload_id=self.id,
+            extent=extent,
+            state=self.state if self.state is not before else None,
+            expires_at=self._prolong(policy.expiry(now)),
+        )
+
+    def placed(self, extent: Extent) -> None:
+        self.received.add(extent)
+        self._unfolded += 1
+
+    def folds(self) -> list[Receipt]:
+        """What makes one row of many that touch, once it is worth it.
+
+        Only right after the upload was read: of what is known in several processes, each knows a part.
+        """
+        if self._unfolded - len(self.received) < _FOLD_EVERY:
+            return []
+        self._unfolded = len(self.received)
+        return [Receipt(self.id, extent, folds=True) for extent in self.received]
+
     def assemble(self) -> None:
         """All bytes are there (also none, of an empty file), or a failed assembly is tried again."""
+        self.check_whole()
+        self._become(UploadState.ASSEMBLING)
+
+    def check_whole(self) -> None:
         if not self.is_whole:
             gaps = self.received.gaps(self.received.end if self.length is None else self.length)
             raise BytesMissing([(gap.start, gap.end) for gap in gaps])
-        self._become(UploadState.ASSEMBLING)
 
     def complete(self, *, blob_key: BlobKey, now: datetime) -> File:
         """The blob is sealed: the upload is over and this is its file."""

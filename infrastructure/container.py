@@ -12,6 +12,7 @@ from dependency_injector import containers, providers
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.http.chunks import Chunks
 from adapters.inbound.http.cors import Cors
 from adapters.inbound.http.events import EventStreams
 from adapters.inbound.http.exchange import Services
@@ -180,6 +181,15 @@ class Container(containers.DeclarativeContainer):
     )
     upload_routes = providers.Singleton(Uploads, tus=tus, resumable=resumable, files=files, uploads=uploads)
     form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
+    chunks = providers.Singleton(
+        Chunks,
+        uploads=uploads,
+        files=downloads,
+        links=links,
+        executor=body_threads,
+        max_chunk_size=of.max_chunk_size,
+        spool=of.data_dir,
+    )
     # Behind a proxy that calls us by another name, our own page comes from PUBLIC_URL.
     sockets = providers.Singleton(Sockets, origins=providers.Callable(_origins, of.cors_origins, of.public_url))
     streams = providers.Singleton(EventStreams)

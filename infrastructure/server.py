@@ -14,7 +14,7 @@ from tornado.web import Application
 
 from adapters.inbound.http.events import EventsHandler
 from adapters.inbound.http.pages import STATIC_FOLDER, Nowhere, Page, StaticFiles
-from adapters.inbound.http.routes import ExchangeRouter, exchange_paths
+from adapters.inbound.http.routes import ExchangeRouter, chunk_paths, exchange_paths
 from adapters.inbound.websocket.progress import ProgressSocket
 from domain.errors import LongshoreError
 from infrastructure import version
@@ -69,6 +69,7 @@ async def _serve(settings: Settings) -> None:
 
 def _listen(container: Container, settings: Settings) -> HTTPServer:
     paths = exchange_paths(container.upload_routes(), container.files(), container.form(), container.health_route())
+    paths += chunk_paths(container.chunks())
     server = HTTPServer(
         ExchangeRouter(paths, container.services(), _application(container)),
         max_header_size=_HEADER_BYTES,

@@ -35,6 +35,7 @@ class ChunkStorage(Protocol):
         limit: int | None,
         hasher: Hasher | None,
         permit: Callable[[], bool] = lambda: True,
+        expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         """Store the source's bytes from byte ``at`` on; yield each stretch once it is durable.
 
@@ -42,13 +43,26 @@ class ChunkStorage(Protocol):
         (None: all); the rest stays unread. ``hasher`` sees every byte in order, off the event loop. A cut
         body yields what had arrived. The caller holds the upload's lease; ``permit`` is asked right before bytes
         are written, in any thread, and nothing is written once it says no. Writing a range twice is allowed;
-        the later bytes win.
+        the later bytes win. ``expects`` (None: ``at``): one past the last byte that has been received, for chunks
+        that come in any order; where it is less than ``at``, a gap is left.
 
         Raises:
             UploadTakenOver: ``permit`` said no.
-            FileGone: bytes before ``at`` are not there any more.
+            FileGone: bytes before ``expects`` are not there any more.
             StorageFull: no room; stretches yielded before stay durable.
             StorageUnavailable: the medium failed; the same holds.
+        """
+
+    @abstractmethod
+    async def holds(self, upload_id: UploadId, *, extent: Extent, source: ByteSource) -> bool:
+        """Whether the source's next bytes are those that were received as ``extent``, to its end.
+
+        Reads the source block by block, never past the extent, and stops where it differs. Nothing is written.
+        For storage that can't read its bytes back there is the extent's checksum, if that is known.
+
+        Raises:
+            FileGone: the bytes are not there any more.
+            StorageUnavailable: the medium failed.
         """
 
     @abstractmethod
@@ -63,10 +77,11 @@ class ChunkStorage(Protocol):
         """
 
     @abstractmethod
-    async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
+    async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
         """Turn the first ``size`` bytes into an immutable blob; return its key, durable under a crash.
 
-        No byte is copied. Done twice it gives the same key.
+        No byte is copied. Done twice it gives the same key. ``fenced``: there were many writers, and whoever still is
+        about to write, thought dead for long, can't reach the blob; for that, and only if there is one, it is copied.
 
         Raises:
             FileGone: the bytes are not there.

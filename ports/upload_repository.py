@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.access import Principal
+from domain.byte_range import ByteRange, Extent
 from domain.ids import OwnerId, UploadId
 from domain.upload import Upload
 from domain.upload_policy import Usage
@@ -27,6 +28,14 @@ class UploadRepository(Protocol):
     @abstractmethod
     async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
         """The newest upload shown under ``watch_id`` that ``principal`` may see."""
+
+    @abstractmethod
+    async def received_within(self, upload_id: UploadId, wanted: ByteRange) -> Sequence[Extent]:
+        """What has been recorded that has a byte in ``wanted``, as it was recorded, in order."""
+
+    @abstractmethod
+    async def settle_chunk_size(self, upload_id: UploadId, chunk_size: int) -> int | None:
+        """Note the size of the upload's chunks if none is noted; return the one that is. None: no such upload."""
 
     @abstractmethod
     async def save(self, upload: Upload) -> None: ...

@@ -332,10 +332,13 @@ class GatedStorage(VolumeChunkStorage):
         limit: int | None,
         hasher: Hasher | None,
         permit: Callable[[], bool] = lambda: True,
+        expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         if not self._after_first:
             await self._wait()
-        async for extent in super().write(upload_id, at=at, source=source, limit=limit, hasher=hasher, permit=permit):
+        async for extent in super().write(
+            upload_id, at=at, source=source, limit=limit, hasher=hasher, permit=permit, expects=expects
+        ):
             yield extent
             await self._wait()
 

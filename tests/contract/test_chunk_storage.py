@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.byte_range import ReceivedRanges
+from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.checksum import Checksum, crc64nvme
 from domain.errors import FileGone
 from domain.ids import UploadId
@@ -167,3 +167,64 @@ async def test_any_cutting_into_chunks_gives_the_same_file(
     assert received.prefix == len(whole)
     assert received.crc64() == crc64nvme(whole)
     assert await storages.sealed(B, len(whole)) == whole
+
+
+async def test_chunks_are_written_in_any_order(storages: Storages) -> None:
+    body = os.urandom(5 * 70_000)
+    end = 0
+    for index in (3, 0, 4, 1, 2):
+        chunk, at = body[index * 70_000 : (index + 1) * 70_000], index * 70_000
+        source = source_of(chunk, announced=index % 2 == 0)
+        writing = storages.chunks.write(A, at=at, source=source, limit=70_000, hasher=None, expects=end)
+        extents = [extent async for extent in writing]
+        assert (extents[0].range.start, extents[-1].range.end) == (at, at + 70_000)
+        end = max(end, at + 70_000)
+    assert await storages.sealed(A, len(body)) == body
+
+
+async def test_chunks_of_one_upload_are_written_side_by_side(storages: Storages) -> None:
+    body = os.urandom(20 * 50_000)
+
+    async def write(at: int) -> None:
+        source = source_of(body[at : at + 50_000], block=7000, announced=False)
+        async for _ in storages.chunks.write(A, at=at, source=source, limit=50_000, hasher=None, expects=0):
+            pass
+
+    await asyncio.gather(*(write(at) for at in range(0, len(body), 50_000)))
+    assert await storages.sealed(A, len(body)) == body
+
+
+@pytest.mark.parametrize("held", [None, b"12345"])
+async def test_a_chunk_is_not_written_where_received_bytes_are_gone(storages: Storages, held: bytes | None) -> None:
+    if held:
+        await storages.write(A, held)
+    with pytest.raises(FileGone):
+        async for _ in storages.chunks.write(A, at=20, source=source_of(b"x"), limit=1, hasher=None, expects=10):
+            pass
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+async def test_storage_tells_whether_it_holds_the_same_bytes(storages: Storages, size: int) -> None:
+    body = os.urandom(size)
+    await storages.write(A, b"before" + body + b"after")
+    extent = Extent(ByteRange(6, 6 + size), crc64nvme(body))
+
+    async def holds(data: bytes) -> bool:
+        return await storages.chunks.holds(A, extent=extent, source=source_of(data, announced=False))
+
+    assert await holds(body)
+    assert not await holds(body[:-1])
+    assert not await holds(b"")
+    assert not await holds(body[:-1] + bytes([body[-1] ^ 1]))
+    source = source_of(body + b"after", announced=False)
+    assert await storages.chunks.holds(A, extent=extent, source=source)
+    assert await source.gather(100) == b"after"
+    assert await storages.sealed(A, size + 11) == b"before" + body + b"after"
+
+
+async def test_bytes_that_are_not_there_are_not_compared(storages: Storages) -> None:
+    for held in (b"", b"ab"):
+        if held:
+            await storages.write(A, held)
+        with pytest.raises(FileGone):
+            await storages.chunks.holds(A, extent=Extent(ByteRange(0, 3), None), source=source_of(b"abc"))

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.access import Principal
+from domain.byte_range import ByteRange
 from domain.errors import FileNotFound, UploadNotFound, UploadTakenOver
 from domain.events import EventType
 from domain.file import File
@@ -357,3 +358,33 @@ async def test_an_administrator_sees_all_but_lists_their_own(process: Process, s
     upload = await added(process, an_upload(owner=ALICE))
     async with process.unit_of_work() as work:
         assert await seen(work.uploads, upload, ADMIN) is expected
+
+
+async def test_what_was_recorded_near_a_range_is_told(process: Process) -> None:
+    known = (extent(0, 10, 1), extent(20, 30, 2), extent(40, 50, 3))
+    upload = await added(process, an_upload(received=known))
+    await added(process, an_upload(received=(extent(0, 1000),)))
+
+    async def within(start: int, end: int) -> list[int | None]:
+        async with process.unit_of_work() as work:
+            return [one.crc64 for one in await work.uploads.received_within(upload.id, ByteRange(start, end))]
+
+    assert await within(10, 20) == []
+    assert await within(9, 21) == [1, 2]
+    assert await within(22, 23) == [2]
+    assert await within(0, 1000) == [1, 2, 3]
+    assert await within(50, 1000) == []
+
+
+async def test_the_first_size_of_chunks_stays(store: Store) -> None:
+    ours, theirs = store.process(), store.process()
+    upload = await added(ours)
+    settled = []
+    for process, size in ((ours, 10), (theirs, 20), (ours, 30)):
+        async with process.unit_of_work() as work:
+            settled.append(await work.uploads.settle_chunk_size(upload.id, size))
+            await work.commit()
+    assert settled == [10, 10, 10]
+    assert (await kept(theirs, upload.id)).chunk_size == 10
+    async with ours.unit_of_work() as work:
+        assert await work.uploads.settle_chunk_size(UploadId(an_id()), 10) is None

@@ -14,7 +14,7 @@ from adapters.outbound.memory.lock import MemoryUploadLock
 from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork
-from domain.byte_range import Extent
+from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher
 from domain.events import EventType, UploadEvent
 from domain.ids import BlobKey, UploadId
@@ -95,8 +95,10 @@ class FaultyLock(MemoryUploadLock):
 
     is_safe = True
 
-    def hold(self, upload_id: UploadId, *, on_wanted: Callable[[], None]) -> AbstractAsyncContextManager[Lease]:
-        return self._hold_doubtfully(super().hold(upload_id, on_wanted=on_wanted))
+    def hold(
+        self, upload_id: UploadId, *, on_wanted: Callable[[], None], range_: ByteRange | None = None
+    ) -> AbstractAsyncContextManager[Lease]:
+        return self._hold_doubtfully(super().hold(upload_id, on_wanted=on_wanted, range_=range_))
 
     @asynccontextmanager
     async def _hold_doubtfully(self, holding: AbstractAsyncContextManager[Lease]) -> AsyncGenerator[Lease, None]:
@@ -121,9 +123,12 @@ class FaultyStorage(MemoryChunkStorage):
         limit: int | None,
         hasher: Hasher | None,
         permit: Callable[[], bool] = lambda: True,
+        expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         self._faults.reach(Point.WRITE, upload_id)
-        async for extent in super().write(upload_id, at=at, source=source, limit=limit, hasher=hasher, permit=permit):
+        async for extent in super().write(
+            upload_id, at=at, source=source, limit=limit, hasher=hasher, permit=permit, expects=expects
+        ):
             self._modified[upload_id] = self._clock.now()
             self._faults.reach(Point.WRITTEN, upload_id)
             yield extent
@@ -132,9 +137,9 @@ class FaultyStorage(MemoryChunkStorage):
         self._faults.reach(Point.JOIN, upload_id)
         await super().join(upload_id, parts)
 
-    async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
+    async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
         self._faults.reach(Point.SEAL, upload_id)
-        key = await super().seal(upload_id, size=size)
+        key = await super().seal(upload_id, size=size, fenced=fenced)
         self._faults.reach(Point.SEALED, upload_id)
         return key
 

@@ -1,8 +1,8 @@
 """A process of its own that holds an upload's lease.
 
-``python -m tests.support.lease_process URL UPLOAD_ID [stubborn]`` prints the token when it holds the lease,
+``python -m tests.support.lease_process URL UPLOAD_ID [stubborn] [START-END]`` prints the token when it holds the lease,
 ``wanted`` when it is asked to let go, ``left`` when it has. A stubborn one does not let go before it reads a
-line; then it records bytes 0 to 10 and prints what came of it.
+line; then it records bytes 0 to 10 and prints what came of it. With START and END it holds these bytes only.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from ports.upload_lock import Lease
 ROOT = Path(__file__).resolve().parents[2]
 
 
-async def _hold(url: str, upload_id: UploadId, *, stubborn: bool) -> None:
+async def _hold(url: str, upload_id: UploadId, *, stubborn: bool, range_: ByteRange | None) -> None:
     database = Database(url)
     lock, ledger = SqlUploadLock(database, SystemClock()), SqlReceivedLedger(database)
     wanted = asyncio.Event()
@@ -33,7 +33,7 @@ async def _hold(url: str, upload_id: UploadId, *, stubborn: bool) -> None:
         print("wanted", flush=True)
         wanted.set()
 
-    async with lock.hold(upload_id, on_wanted=ask) as lease:
+    async with lock.hold(upload_id, on_wanted=ask, range_=range_) as lease:
         print(lease.token, flush=True)
         if stubborn:
             await asyncio.to_thread(sys.stdin.readline)
@@ -77,7 +77,9 @@ class LeaseProcess:
 
 
 @asynccontextmanager
-async def lease_process(url: str, upload_id: UploadId, *, stubborn: bool = False) -> AsyncIterator[LeaseProcess]:
+async def lease_process(
+    url: str, upload_id: UploadId, *, stubborn: bool = False, range_: ByteRange | None = None
+) -> AsyncIterator[LeaseProcess]:
     """It holds the lease once its first line, the token, has been read."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -86,6 +88,7 @@ async def lease_process(url: str, upload_id: UploadId, *, stubborn: bool = False
         url,
         upload_id,
         *(["stubborn"] if stubborn else []),
+        *([f"{range_.start}-{range_.end}"] if range_ else []),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -100,5 +103,14 @@ async def lease_process(url: str, upload_id: UploadId, *, stubborn: bool = False
         await asyncio.sleep(0)
 
 
+def _range(words: list[str]) -> ByteRange | None:
+    for word in words:
+        start, dash, end = word.partition("-")
+        if dash:
+            return ByteRange(int(start), int(end))
+    return None
+
+
 if __name__ == "__main__":
-    asyncio.run(_hold(sys.argv[1], UploadId(sys.argv[2]), stubborn="stubborn" in sys.argv[3:]))
+    options = sys.argv[3:]
+    asyncio.run(_hold(sys.argv[1], UploadId(sys.argv[2]), stubborn="stubborn" in options, range_=_range(options)))

@@ -19,6 +19,8 @@ STATUS: dict[str, int] = {
     "invalid_parts": 400,
     "invalid_credential": 400,
     "invalid_detail": 400,
+    "invalid_chunk": 400,
+    "chunk_too_long": 400,
     "inconsistent_length": 400,
     # Unknown, or someone else's.
     "not_found": 404,
@@ -34,6 +36,8 @@ STATUS: dict[str, int] = {
     "conflict": 409,
     "offset_mismatch": 409,
     "bytes_missing": 409,
+    "chunk_differs": 409,
+    "chunk_size_changed": 409,
     "upload_not_open": 409,
     "upload_taken_over": 409,
     "upload_completed": 400,  # IETF resumable uploads, interop version 6: appending to a completed upload

@@ -134,11 +134,15 @@ class Services:
 
 class Options(TypedDict):
     """``is_public``: for anyone, at any time, as often as they like. ``admits_strangers``: the route itself judges
-    those of whom nothing is known. ``standing_headers`` go with every reply, refusals too."""
+    those of whom nothing is known. ``carries_bytes``: its bodies are bytes of accepted uploads.
+    ``standing_headers`` go with every reply, refusals too. ``refusal``: how errors are worded, instead of problem
+    details."""
 
     is_public: bool
     admits_strangers: bool
+    carries_bytes: bool
     standing_headers: Mapping[str, str]
+    refusal: "Callable[[Exception], Reply] | None"
 
 
 class RunningExchange(HTTPMessageDelegate, ABC):
@@ -156,7 +160,9 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         self._route = route
         self._is_public = options["is_public"]
         self._admits_strangers = options["admits_strangers"]
+        self._carries_bytes = options["carries_bytes"]
         self._standing_headers = options["standing_headers"]
+        self._refusal = options["refusal"]
         given = request.headers.get("X-Request-Id", "")
         self._request_id = given if given and _REQUEST_ID.fullmatch(given) else services.next_request_id()
 
@@ -229,7 +235,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             raise Unavailable("the server is going down")
         method = request.headers.get("X-HTTP-Method-Override", "").strip().upper() or request.method or ""
         # Requests that carry bytes of an accepted upload are bounded by quotas; they count once they are refused.
-        carries_bytes = method == "PATCH" and self.body.length != 0
+        carries_bytes = (self._carries_bytes or method == "PATCH") and self.body.length != 0
         if not carries_bytes:
             self._count()
         exchange = Exchange(
@@ -287,6 +293,8 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             code=about["code"],
             detail=str(error),
         )
+        if self._refusal is not None:
+            return self._refusal(error)
         headers = {**headers_of(error), "Content-Type": "application/problem+json", "Cache-Control": "no-store"}
         return Reply(status, headers, json.dumps(about).encode())
 

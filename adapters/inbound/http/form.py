@@ -84,7 +84,7 @@ class Form:
 
     async def _store_parts(self, exchange: Exchange, stored: list[FileId]) -> None:
         watch_id = _parse_watch_id(exchange)
-        reader = FormReader(exchange.body, _parse_boundary(exchange), self._executor)
+        reader = FormReader(exchange.body, parse_boundary(exchange), self._executor)
         async with aclosing(reader.parts()) as parts:
             async for part in parts:
                 if part.name != "file" or not part.filename:
@@ -138,8 +138,7 @@ class FormPart(BlockSource):
             raise BodyCut from error
 
     def stop(self) -> None:
-        super().stop()
-        self._reader.stop()
+        self._reader.stop()  # what has arrived is still read; a form that has arrived whole stays whole
 
     async def skip(self, limit: int) -> None:
         """Read past a part that is not a file."""
@@ -197,7 +196,7 @@ def _broken() -> Refusal:
     return Refusal(400, "invalid_form", "the body is not a whole multipart form")
 
 
-def _parse_boundary(exchange: Exchange) -> str:
+def parse_boundary(exchange: Exchange) -> str:
     media_type, options = parse_options_header(exchange.headers.get("Content-Type", ""))
     boundary = options.get("boundary", "")
     # RFC 2046 §5.1.1: 1 to 70 characters

@@ -12,6 +12,8 @@ from tornado.routing import Router
 from tornado.web import Application
 
 from adapters.inbound.common.errors import Refusal
+from adapters.inbound.http.chunk_envelope import chunk_refusal
+from adapters.inbound.http.chunks import Chunks
 from adapters.inbound.http.detached import DetachedExchange, is_worth_detaching
 from adapters.inbound.http.exchange import Exchange, Reply, RunningExchange, Services
 from adapters.inbound.http.files import Files
@@ -37,6 +39,10 @@ class Path:
     """Whether the handler itself judges those of whom nothing is known."""
     standing_headers: Callable[[HTTPHeaders], Mapping[str, str]] = lambda _: {}
     """What goes with every reply to a request with these headers, refusals too."""
+    carries_bytes: bool = False
+    """Whether what is posted are bytes of an accepted upload, which the rate limit does not count."""
+    refusal: Callable[[Exception], Reply] | None = None
+    """How errors are worded; None: as problem details."""
     sends_files: bool = False
     """Whether a GET is answered with a file."""
     posts_files: bool = False
@@ -92,7 +98,9 @@ class ExchangeRouter(Router):
             self._services,
             is_public=path.is_public,
             admits_strangers=path.admits_strangers,
+            carries_bytes=path.carries_bytes,
             standing_headers=path.standing_headers(request.headers),
+            refusal=path.refusal,
         )
 
 
@@ -131,4 +139,27 @@ def exchange_paths(uploads: Uploads, files: Files, form: Form, health: Health) -
         Path(re.compile(r"/health/?"), {"GET": health.get, "HEAD": health.get}, is_public=True),
         Path(re.compile(r"/upload/?"), {"POST": form.post}),
         Path(re.compile(r"/upload/([^/]+)/?"), {"PUT": form.put}),
+    ]
+
+
+def chunk_paths(chunks: Chunks) -> list[Path]:
+    """All of the chunk API's, which words its errors in its own way."""
+    upload, file = "/api/v1/file/upload", "/api/v1/file"
+    return [
+        Path(re.compile(f"{upload}/init/?"), {"POST": chunks.init}, refusal=chunk_refusal),
+        Path(re.compile(f"{upload}/chunk/?"), {"POST": chunks.chunk}, carries_bytes=True, refusal=chunk_refusal),
+        Path(re.compile(f"{upload}/complete/?"), {"POST": chunks.complete}, refusal=chunk_refusal),
+        Path(re.compile(f"{upload}/retry/?"), {"POST": chunks.retry}, refusal=chunk_refusal),
+        Path(
+            re.compile(f"{file}/get/([^/]+)/?"),
+            {"GET": chunks.get, "HEAD": chunks.get},
+            admits_strangers=True,
+            refusal=chunk_refusal,
+        ),
+        Path(
+            re.compile(f"{file}/status/([^/]+)/?"),
+            {"GET": chunks.status, "HEAD": chunks.status},
+            admits_strangers=True,
+            refusal=chunk_refusal,
+        ),
     ]

@@ -15,7 +15,7 @@ class MemoryReceivedLedger(ReceivedLedger):
     async def record(self, receipt: Receipt, lease: Lease) -> None:
         upload = self._database.uploads.get(receipt.upload_id)
         known = self._database.leases.get(receipt.upload_id)
-        if upload is None or known is None or known.token != lease.token:
+        if upload is None or known is None or not known.stands(lease.token):
             raise UploadTakenOver("a newer request for this upload has taken over")
         extents = self._database.received.setdefault(receipt.upload_id, [])
         extents[:] = [extent for extent in extents if not _is_replaced(extent, receipt)]

@@ -37,22 +37,37 @@ class MemoryChunkStorage(ChunkStorage):
         limit: int | None,
         hasher: Hasher | None,
         permit: Callable[[], bool] = lambda: True,
+        expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         left = limit
+        least = at if expects is None else expects
         while left is None or left > 0:
             data = await source.read(_STRETCH_BYTES if left is None else min(left, _STRETCH_BYTES))
             if not data:
                 return
             check_permit(permit)
             held = self._memory.staged.setdefault(upload_id, bytearray())
-            if len(held) < at:
+            if len(held) < least:
                 raise FileGone("the bytes are not what was received")
+            held.extend(bytes(max(0, at - len(held))))
             held[at : at + len(data)] = data
             if hasher:
                 hasher.update(data)
             yield Extent(ByteRange(at, at + len(data)), crc64nvme(data))
-            at += len(data)
+            at = least = at + len(data)
             left = None if left is None else left - len(data)
+
+    async def holds(self, upload_id: UploadId, *, extent: Extent, source: ByteSource) -> bool:
+        held = self._memory.staged.get(upload_id, bytearray())
+        if len(held) < extent.range.end:
+            raise FileGone("the bytes are not what was received")
+        at = extent.range.start
+        while at < extent.range.end:
+            block = await source.read(min(_STRETCH_BYTES, extent.range.end - at))
+            if not block or held[at : at + len(block)] != block:
+                return False
+            at += len(block)
+        return True
 
     async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> None:
         joined = bytearray()
@@ -63,7 +78,7 @@ class MemoryChunkStorage(ChunkStorage):
             joined += held[:size]
         self._memory.staged[upload_id] = joined
 
-    async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
+    async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
         key = BlobKey(upload_id)
         held = self._memory.staged.get(upload_id, bytearray() if size == 0 else None)
         if held is None and len(self._memory.blobs.get(key, b"")) == size:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from adapters.outbound.memory.database import MemoryDatabase, copy_of
 from domain.access import Principal
-from domain.byte_range import Extent
+from domain.byte_range import ByteRange, Extent
 from domain.errors import UploadNotFound, UploadTakenOver
 from domain.file import File
 from domain.ids import FileId, OwnerId, UploadId
@@ -98,6 +98,20 @@ class MemoryUploadRepository(UploadRepository):
     async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
         found = self._where(lambda upload: upload.watch_id == watch_id and principal.may_see(upload.owner))
         return max(found, key=_age, default=None)
+
+    async def received_within(self, upload_id: UploadId, wanted: ByteRange) -> Sequence[Extent]:
+        found = [extent for extent in self._changes.extents(upload_id) if extent.range.overlaps(wanted)]
+        return sorted(found, key=lambda extent: extent.range)
+
+    async def settle_chunk_size(self, upload_id: UploadId, chunk_size: int) -> int | None:
+        known = self._changes.upload(upload_id)
+        if known is None:
+            return None
+        if known.chunk_size is None:
+            known = self._copy(known)
+            known.chunk_size = chunk_size
+            self._changes.uploads[upload_id] = known
+        return known.chunk_size
 
     async def save(self, upload: Upload) -> None:
         known = self._changes.upload(upload.id)

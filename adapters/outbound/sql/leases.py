@@ -1,7 +1,6 @@
 """The rows that leases are: claimed, wanted, taken over, renewed and released, each in one short statement.
 
-Whether a lease has run out is for the database's clock to say: PostgreSQL's own; with SQLite all processes
-are on one machine, whose clock it is.
+A lease whose holder is ``SHARED`` stands for all leases of ranges of that upload: range_leases.py.
 """
 
 import asyncio
@@ -10,22 +9,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, literal, or_, select, type_coerce, update
+from sqlalchemy import delete, not_, select, update
 
 from adapters.outbound.sql.batches import Batches
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.holder import Holder
 from adapters.outbound.sql.insert import insert_into
-from adapters.outbound.sql.tables import Instant, upload_leases
+from adapters.outbound.sql.lease_clock import TTL, LeaseClock
+from adapters.outbound.sql.tables import range_leases, upload_leases
 from domain.ids import UploadId
 from ports.clock import Clock
 
-TTL = timedelta(seconds=10)
+SHARED = "shared"
 _FORGOTTEN = timedelta(hours=1)
 _MAX_BATCH = 500
 _FREE = ""
 
 _c = upload_leases.c
+_r = range_leases.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A lease as it stands; ``is_over`` if it has run out or was released."""
+    """A lease as it stands; ``is_over`` if it has run out or was released. ``holders``: one, or those of its ranges."""
 
     token: str
-    holder: Holder | None
+    holders: tuple[Holder | None, ...]
+    is_shared: bool
     expires_at: datetime
     is_over: bool
     wanted_by: str | None
@@ -50,7 +52,7 @@ class Found:
 class SqlLeases:
     def __init__(self, database: Database, clock: Clock, holder: Holder) -> None:
         self._database = database
-        self._clock = clock
+        self._clock = LeaseClock(database, clock)
         self._holder = str(holder)
         self._claims = Batches[tuple[UploadId, str], bool](self._claim_all, limit=_MAX_BATCH)
         self._releases = Batches[str, None](self._release_all, limit=_MAX_BATCH)
@@ -69,15 +71,22 @@ class SqlLeases:
         return bool(done.rowcount)
 
     async def find(self, upload_id: UploadId) -> Found | None:
-        columns = (_c.token, _c.holder, _c.expires_at, self._is_over().label("is_over"), _c.wanted_by)
+        is_over = self._clock.is_over(_c.expires_at).label("is_over")
+        columns = (_c.token, _c.holder, _c.expires_at, is_over, _c.wanted_by)
         async with self._database.transaction() as transaction:
             rows = await transaction.read(select(*columns).where(_c.upload_id == upload_id))
-        if not rows:
-            return None
-        row = rows[0]
+            if not rows:
+                return None
+            row = rows[0]
+            holders = [row["holder"]]
+            if row["holder"] == SHARED:
+                standing = (_r.generation == row["token"], not_(self._clock.is_over(_r.expires_at)))
+                sharers = select(_r.holder).where(_r.upload_id == upload_id, *standing)
+                holders = [sharer["holder"] for sharer in await transaction.read(sharers)]
         return Found(
             row["token"],
-            Holder.parse(row["holder"]),
+            tuple(map(Holder.parse, holders)),
+            row["holder"] == SHARED,
             row["expires_at"],
             bool(row["is_over"]),
             row["wanted_by"],
@@ -87,7 +96,7 @@ class SqlLeases:
         """The lease in place of ``token``'s; None if that has changed, or another one wants it by now."""
         mine = Taken(secrets.token_hex(16), self._clock.monotonic())
         old = update(upload_leases).where(_c.upload_id == upload_id, _c.token == token, _c.wanted_by == wanted_by)
-        new = {"token": mine.token, "holder": self._holder, "expires_at": self._in(TTL), "wanted_by": None}
+        new = {"token": mine.token, "holder": self._holder, "expires_at": self._clock.after(TTL), "wanted_by": None}
         async with self._database.transaction() as transaction:
             done = await transaction.write(old.values(new))
             await transaction.commit()
@@ -96,9 +105,9 @@ class SqlLeases:
     async def renew(self, tokens: Sequence[str]) -> set[str]:
         """Put their ends off; return those that still stand."""
         standing: set[str] = set()
-        for some in _slices(tokens):
+        for some in slices(tokens):
             async with self._database.transaction() as transaction:
-                renewed = update(upload_leases).where(_c.token.in_(some)).values(expires_at=self._in(TTL))
+                renewed = update(upload_leases).where(_c.token.in_(some)).values(expires_at=self._clock.after(TTL))
                 standing.update((await transaction.write(renewed.returning(_c.token))).scalars())
                 await transaction.commit()
         return standing
@@ -123,7 +132,7 @@ class SqlLeases:
     async def sweep(self) -> None:
         """Forget what ran out long ago and nobody took over."""
         async with self._database.transaction() as transaction:
-            await transaction.write(delete(upload_leases).where(_c.expires_at < self._in(-_FORGOTTEN)))
+            await transaction.write(delete(upload_leases).where(_c.expires_at < self._clock.after(-_FORGOTTEN)))
             await transaction.commit()
 
     async def close(self) -> None:
@@ -131,14 +140,14 @@ class SqlLeases:
         await self._releases.close()
 
     async def _claim_all(self, claims: Sequence[tuple[UploadId, str]]) -> Sequence[bool]:
-        fresh = insert_into(upload_leases, is_sqlite=self._database.is_sqlite).values(expires_at=self._in(TTL))
+        fresh = insert_into(upload_leases, is_sqlite=self._database.is_sqlite).values(expires_at=self._clock.after(TTL))
         ours = {
             "token": fresh.excluded.token,
             "holder": fresh.excluded.holder,
             "expires_at": fresh.excluded.expires_at,
         }
         upsert = fresh.on_conflict_do_update(
-            index_elements=[_c.upload_id], set_={**ours, "wanted_by": None}, where=self._is_over()
+            index_elements=[_c.upload_id], set_={**ours, "wanted_by": None}, where=self._clock.is_over(_c.expires_at)
         )
         # One statement can't touch a row twice; an earlier claim of the same upload has been given up.
         rows = {id_: {"upload_id": id_, "token": token, "holder": self._holder} for id_, token in claims}
@@ -152,22 +161,13 @@ class SqlLeases:
     async def _release_all(self, tokens: Sequence[str]) -> Sequence[None]:
         ours = _c.token.in_(tokens)
         # Where somebody waits the row stays, for who that is stands in it.
-        over = {"token": _c.upload_id, "holder": _FREE, "expires_at": self._in(timedelta(0))}
+        over = {"token": _c.upload_id, "holder": _FREE, "expires_at": self._clock.after(timedelta(0))}
         async with self._database.transaction() as transaction:
             await transaction.write(delete(upload_leases).where(ours, _c.wanted_by.is_(None)))
             await transaction.write(update(upload_leases).where(ours).values(over))
             await transaction.commit()
         return [None for _ in tokens]
 
-    def _is_over(self) -> ColumnElement[bool]:
-        # An end far away was written before the clock was put back.
-        return or_(_c.expires_at <= self._in(timedelta(0)), _c.expires_at > self._in(2 * TTL))
 
-    def _in(self, delay: timedelta) -> ColumnElement[datetime]:
-        if self._database.is_sqlite:
-            return literal(self._clock.now() + delay, Instant())
-        return type_coerce(func.now() + delay, Instant())
-
-
-def _slices(tokens: Sequence[str], size: int = 5000) -> Iterable[Sequence[str]]:
+def slices(tokens: Sequence[str], size: int = 5000) -> Iterable[Sequence[str]]:
     return (tokens[at : at + size] for at in range(0, len(tokens), size))

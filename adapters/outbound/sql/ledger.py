@@ -39,7 +39,7 @@ class SqlReceivedLedger(ReceivedLedger):
         self._batches = Batches[Entry, bool](self._flush, limit=_MAX_BATCH)
 
     async def record(self, receipt: Receipt, lease: Lease) -> None:
-        if not await self._batches.submit(Entry(receipt, lease.token)):
+        if not await self._batches.submit(Entry(receipt, lease.token, lease.range is not None)):
             raise UploadTakenOver("a newer request for this upload has taken over")
 
     async def close(self) -> None:

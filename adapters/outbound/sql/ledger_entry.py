@@ -13,6 +13,8 @@ class Entry:
 
     receipt: Receipt
     token: str
+    is_of_range: bool = False
+    """Whether the lease is one of a byte range."""
 
     @property
     def lease(self) -> tuple[UploadId, str]:

@@ -14,12 +14,28 @@ if TYPE_CHECKING:
 
 # FOR KEY SHARE waits for a takeover, which changes the token, and makes it wait for us; a renewal passes by.
 # Locked in order of the ids, as everywhere, so that no two can wait for one another.
-_INSERT = """
+_STANDING = """
 WITH standing AS MATERIALIZED (
     SELECT upload_id, token FROM upload_leases
     WHERE upload_id = ANY($1::text[]) AND token = ANY($2::text[])
     ORDER BY upload_id FOR KEY SHARE
-), known AS MATERIALIZED (
+)
+"""
+# A range's lease stands with its upload's: who takes the whole changes that one's token, and waits for us.
+_STANDING_WITH_RANGES = """
+WITH shared AS MATERIALIZED (
+    SELECT upload_id, token FROM upload_leases WHERE upload_id = ANY($1::text[]) ORDER BY upload_id FOR KEY SHARE
+), ranges AS MATERIALIZED (
+    SELECT range_leases.upload_id, range_leases.token FROM range_leases
+    JOIN shared ON shared.upload_id = range_leases.upload_id AND shared.token = range_leases.generation
+    WHERE range_leases.token = ANY($2::text[])
+    ORDER BY range_leases.token FOR KEY SHARE OF range_leases
+), standing AS (
+    SELECT upload_id, token FROM shared WHERE token = ANY($2::text[]) UNION ALL SELECT upload_id, token FROM ranges
+)
+"""
+_INSERT = """
+, known AS MATERIALIZED (
     SELECT standing.upload_id, standing.token FROM standing JOIN uploads ON uploads.id = standing.upload_id
 ), written AS (
     INSERT INTO received_ranges (upload_id, range_start, range_end, crc64)
@@ -31,6 +47,8 @@ WITH standing AS MATERIALIZED (
 )
 SELECT upload_id, token FROM known
 """
+# Of two that fold one upload at the same time, each would delete rows that the other one waits for.
+_FOLD_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
 _FOLD = """
 DELETE FROM received_ranges WHERE upload_id = $1 AND range_start >= $2 AND range_end <= $3
 AND NOT (range_start = $2 AND range_end = $3)
@@ -52,6 +70,8 @@ class PostgresLedgerWriter:
             if all(entry.is_plain for entry in entries):
                 return await _insert(driver, entries)
             async with driver.transaction():
+                for upload_id in sorted({entry.receipt.upload_id for entry in entries if entry.receipt.folds}):
+                    await driver.execute(_FOLD_ALONE, upload_id)
                 standing = await _insert(driver, entries)
                 accepted = [entry for entry in entries if entry.lease in standing]
                 await _write_changes(driver, sorted(accepted, key=lambda entry: entry.receipt.upload_id))
@@ -82,7 +102,8 @@ async def _insert(driver: "asyncpg.Connection", entries: Sequence[Entry]) -> set
     # One statement can't touch a row twice: of two receipts for the same bytes the later one is written.
     rows = {(entry.token, *range_row(entry)[:3]): (entry.token, *range_row(entry)) for entry in entries}
     tokens, upload_ids, starts, ends, crcs = zip(*rows.values(), strict=True)
-    found = await driver.fetch(_INSERT, upload_ids, tokens, starts, ends, crcs)
+    standing = _STANDING_WITH_RANGES if any(entry.is_of_range for entry in entries) else _STANDING
+    found = await driver.fetch(standing + _INSERT, upload_ids, tokens, starts, ends, crcs)
     return {(row["upload_id"], row["token"]) for row in found}
 
 

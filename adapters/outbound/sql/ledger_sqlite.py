@@ -23,6 +23,11 @@ _LEASE_STANDS = """
 SELECT 1 FROM upload_leases JOIN uploads ON uploads.id = upload_leases.upload_id
 WHERE upload_leases.upload_id = ? AND upload_leases.token = ?
 """
+_RANGE_LEASE_STANDS = """
+SELECT 1 FROM range_leases JOIN uploads ON uploads.id = range_leases.upload_id
+JOIN upload_leases ON upload_leases.upload_id = uploads.id AND upload_leases.token = range_leases.generation
+WHERE range_leases.upload_id = ? AND range_leases.token = ?
+"""
 _INSERT = """
 INSERT INTO received_ranges (upload_id, range_start, range_end, crc64) VALUES (?, ?, ?, ?)
 ON CONFLICT (upload_id, range_start, range_end) DO UPDATE SET crc64 = excluded.crc64
@@ -127,8 +132,8 @@ def _write_plain(connection: sqlite3.Connection, entries: Sequence[Entry]) -> bo
 
 
 def _write_all(connection: sqlite3.Connection, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
-    leases = {entry.lease for entry in entries}
-    standing = {lease for lease in leases if connection.execute(_LEASE_STANDS, lease).fetchone()}
+    leases = {entry.lease: _RANGE_LEASE_STANDS if entry.is_of_range else _LEASE_STANDS for entry in entries}
+    standing = {lease for lease, query in leases.items() if connection.execute(query, lease).fetchone()}
     accepted = [entry for entry in entries if entry.lease in standing]
     connection.executemany(_INSERT, map(range_row, accepted))
     for entry in accepted:

@@ -2,31 +2,33 @@
 
 A lease that is left stays ours for a while (it is *warm*): the next request for the same upload in this
 process costs no database at all. So each upload we hold has a slot (lock_slot.py), and all we hold is renewed
-together. Another process asks for a lease in its row (lock_contest.py); we look there now and then.
+together. Another process asks for a lease in its row (lock_contest.py); we look there now and then. Leases of
+byte ranges are apart, in lock_ranges.py, and are given back at once.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any
 
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.holder import Holder
-from adapters.outbound.sql.leases import TTL, SqlLeases, Taken
+from adapters.outbound.sql.leases import SqlLeases, Taken
 from adapters.outbound.sql.lock_contest import WAIT_SECONDS, Contest
+from adapters.outbound.sql.lock_ranges import RENEW_SECONDS, SAFE_SECONDS, RangeHolders
 from adapters.outbound.sql.lock_slot import Occupant, Slot
+from adapters.outbound.sql.range_leases import RANGES, RangeLeases
+from domain.byte_range import ByteRange
 from domain.errors import LongshoreError, Unavailable, UploadBusy
 from domain.ids import UploadId
 from ports.clock import Clock
 from ports.upload_lock import Lease, UploadLock
 
 _ROUND_SECONDS = 0.25  # how often we look whether another process wants our leases
-_RENEW_SECONDS = 3.0
 _SWEEP_SECONDS = 600.0
-_SAFE_SECONDS = TTL.total_seconds() - 2.0  # after that without a renewal we don't believe in a lease ourselves
 _WARM_SECONDS = 15.0
 _MAX_WARM = 1024
 
@@ -40,6 +42,7 @@ class SqlUploadLock(UploadLock):
         self._clock = clock
         self._me = Holder.here()
         self._leases = SqlLeases(database, clock, self._me)
+        self._ranges = RangeHolders(RangeLeases(database, clock, self._me), self._me, clock)
         self._slots: dict[UploadId, Slot] = {}
         self._held: dict[str, Slot] = {}  # those that have a lease, by its token
         self._warm: dict[UploadId, Slot] = {}  # those of them without an occupant, the longest so first
@@ -48,7 +51,11 @@ class SqlUploadLock(UploadLock):
         self._round: asyncio.Task[None] | None = None
         self._renewed_at = self._swept_at = float("-inf")
 
-    def hold(self, upload_id: UploadId, *, on_wanted: Callable[[], None]) -> AbstractAsyncContextManager[Lease]:
+    def hold(
+        self, upload_id: UploadId, *, on_wanted: Callable[[], None], range_: ByteRange | None = None
+    ) -> AbstractAsyncContextManager[Lease]:
+        if range_ is not None:
+            return self._hold_range(upload_id, on_wanted, range_)
         return _Hold(partial(self._enter, upload_id, on_wanted), self._leave, self._clock.monotonic)
 
     async def close(self) -> None:
@@ -62,6 +69,7 @@ class SqlUploadLock(UploadLock):
             await self._leases.release(tokens)
         except Unavailable as error:
             log.warning("leases are left to run out: %s", error)
+        await self._ranges.close()
         while self._tasks:
             await asyncio.wait(self._tasks)
         if self._timer is not None:
@@ -87,6 +95,28 @@ class SqlUploadLock(UploadLock):
             raise
         occupant.is_inside = True
         return slot
+
+    @asynccontextmanager
+    async def _hold_range(
+        self, upload_id: UploadId, on_wanted: Callable[[], None], range_: ByteRange
+    ) -> AsyncGenerator[Lease, None]:
+        if (slot := self._slots.get(upload_id)) is not None:
+            await self._make_room(slot)
+        holder = await self._ranges.enter(upload_id, range_, on_wanted)
+        self._watch()
+        try:
+            yield holder.lease(self._clock.monotonic)
+        finally:
+            self._ranges.leave(holder)
+
+    async def _make_room(self, slot: Slot) -> None:
+        """Give back what was kept of the whole upload; or ask whoever is in there, here, to let go."""
+        if slot.occupant is None and slot.token is not None:
+            token = slot.token
+            self._lose(slot)
+            await self._leases.release([token])
+        elif slot.occupant is not None and slot.occupant.is_inside:
+            slot.occupant.ask()
 
     async def _queue(self, slot: Slot, occupant: Occupant) -> None:
         """Return when it is the occupant's turn: the older one has been asked to leave, and has left."""
@@ -142,8 +172,11 @@ class SqlUploadLock(UploadLock):
     def _take(self, slot: Slot, taken: Taken) -> None:
         if not self._held:
             self._renewed_at = taken.since
-        slot.token, slot.safe_until = taken.token, taken.since + _SAFE_SECONDS
+        slot.token, slot.safe_until = taken.token, taken.since + SAFE_SECONDS
         self._held[taken.token] = slot
+        self._watch()
+
+    def _watch(self) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_ROUND_SECONDS, self._tick)
 
@@ -160,8 +193,10 @@ class SqlUploadLock(UploadLock):
             raise
 
     async def _claim(self, upload_id: UploadId, occupant: Occupant) -> Taken:
+        await self._ranges.wait_for_leaving(upload_id)
         taken = await self._leases.claim(upload_id)
         if taken is None:
+            self._ranges.ask(upload_id)
             taken = await Contest(upload_id, self._leases, self._me, self._clock).win(occupant.wanted)
         return taken
 
@@ -178,7 +213,8 @@ class SqlUploadLock(UploadLock):
         for slot in list(self._held.values()):
             if now >= slot.safe_until:
                 self._lose(slot)
-        if not self._held:
+        self._ranges.lose_overdue()
+        if not self._held and not self._ranges:
             return
         if self._round is None or self._round.done():
             self._round = self._start(self._go_round())
@@ -188,12 +224,15 @@ class SqlUploadLock(UploadLock):
     async def _go_round(self) -> None:
         now = self._clock.monotonic()
         self._release(*(slot for slot in self._warm.values() if now - slot.idle_since >= _WARM_SECONDS))
-        if now - self._renewed_at >= _RENEW_SECONDS:
-            await self._renew()
-        await self._yield_to_others()
+        if self._held:
+            if now - self._renewed_at >= RENEW_SECONDS:
+                await self._renew()
+            await self._yield_to_others()
+        await self._ranges.go_round()
         if now - self._swept_at >= _SWEEP_SECONDS:
             self._swept_at = now
             await self._leases.sweep()
+            await self._ranges.sweep()
 
     async def _renew(self) -> None:
         now = self._clock.monotonic()
@@ -204,7 +243,7 @@ class SqlUploadLock(UploadLock):
             if slot.token != token:
                 continue
             if token in standing:
-                slot.safe_until = now + _SAFE_SECONDS
+                slot.safe_until = now + SAFE_SECONDS
             else:
                 self._lose(slot)
 
@@ -218,7 +257,8 @@ class SqlUploadLock(UploadLock):
                 self._release(slot)
                 continue
             slot.occupant.ask()
-            slot.dismiss_waiter()  # it was there before: the other one is newer
+            if wanted_by != RANGES:
+                slot.dismiss_waiter()  # it was there before: the other one is newer
 
     # Letting go
 

@@ -4,16 +4,17 @@ import asyncio
 import itertools
 
 from adapters.outbound.sql.holder import Holder
-from adapters.outbound.sql.leases import TTL, Found, SqlLeases, Taken
+from adapters.outbound.sql.lease_clock import TTL
+from adapters.outbound.sql.leases import Found, SqlLeases, Taken
 from domain.errors import UploadBusy
 from domain.ids import UploadId
 from ports.clock import Clock
 
 WAIT_SECONDS = 2.0  # for a living holder to let go
-_DEAD_WAIT_SECONDS = TTL.total_seconds() + 2.0  # for one that may be dead, until its lease has run out
-_POLL_SECONDS = 0.05
+DEAD_WAIT_SECONDS = TTL.total_seconds() + 2.0  # for one that may be dead, until its lease has run out
+POLL_SECONDS = 0.05
 
-_requests = itertools.count()
+requests = itertools.count()
 
 
 class Contest:
@@ -23,7 +24,7 @@ class Contest:
         self._upload_id = upload_id
         self._leases = leases
         self._me = me
-        self._name = f"{me.instance}:{next(_requests)}"
+        self._name = f"{me.instance}:{next(requests)}"
         self._clock = clock
         self._began = clock.monotonic()
         self._asked = False
@@ -39,7 +40,7 @@ class Contest:
             taken = await self._try()
             if taken is not None:
                 return taken
-            await _is_set(given_up, within=_POLL_SECONDS)
+            await is_set(given_up, within=POLL_SECONDS)
         raise UploadBusy("a newer request for this upload has come")
 
     async def _try(self) -> Taken | None:
@@ -57,8 +58,13 @@ class Contest:
         return None
 
     def _is_left(self, found: Found) -> bool:
+        if found.is_over:
+            return True
+        if found.is_shared:
+            return all(map(self._me.knows_dead, found.holders))
         # One of our own that nobody here knows of is what a cancelled request left.
-        return found.is_over or found.holder == self._me or self._me.knows_dead(found.holder)
+        [holder] = found.holders
+        return holder == self._me or self._me.knows_dead(holder)
 
     def _check_patience(self, found: Found | None) -> None:
         self._first = self._first or found
@@ -66,13 +72,13 @@ class Contest:
             found is None
             or self._first is None
             or found.expires_at != self._first.expires_at  # somebody renews it
-            or self._me.knows_alive(found.holder)
+            or any(map(self._me.knows_alive, found.holders))
         )
-        if self._clock.monotonic() - self._began >= (WAIT_SECONDS if lives else _DEAD_WAIT_SECONDS):
+        if self._clock.monotonic() - self._began >= (WAIT_SECONDS if lives else DEAD_WAIT_SECONDS):
             raise UploadBusy("another request for this upload has not let go")
 
 
-async def _is_set(event: asyncio.Event, *, within: float) -> bool:
+async def is_set(event: asyncio.Event, *, within: float) -> bool:
     try:
         async with asyncio.timeout(within):
             return await event.wait()

@@ -110,6 +110,7 @@ uploads = Table(
     Column("metadata", Text, nullable=False),
     Column("parts", Text, nullable=False),
     Column("completes_on_request", Boolean, nullable=False, server_default=false()),
+    Column("chunk_size", BigInteger),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
@@ -157,6 +158,24 @@ upload_leases = Table(
     Column("expires_at", Instant, nullable=False),
     Column("wanted_by", Text),
     Index("ix_upload_leases_holder", "holder"),
+    sqlite_with_rowid=False,
+)
+
+# The right to write some of an upload's bytes. It stands while the upload's own lease has ``generation`` for its token,
+# so that whoever takes the whole upload ends all of these at once.
+range_leases = Table(
+    "range_leases",
+    metadata,
+    Column("token", String(32), primary_key=True),
+    Column("upload_id", String(32), nullable=False),
+    Column("generation", String(32), nullable=False),
+    Column("range_start", BigInteger, nullable=False),
+    Column("range_end", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("wanted_by", Text),
+    Index("ix_range_leases_upload_id", "upload_id"),
+    Index("ix_range_leases_holder", "holder"),
     sqlite_with_rowid=False,
 )
 

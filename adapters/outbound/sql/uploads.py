@@ -21,9 +21,10 @@ from sqlalchemy import (
 )
 
 from adapters.outbound.sql.database import Transaction
-from adapters.outbound.sql.mapping import extent_to_row, upload_from_row, upload_to_row
+from adapters.outbound.sql.mapping import extent_from_row, extent_to_row, upload_from_row, upload_to_row
 from adapters.outbound.sql.tables import IS_OPEN, LEFT_NO_FILE, files, received_ranges, uploads
 from domain.access import Principal
+from domain.byte_range import ByteRange, Extent
 from domain.errors import UploadNotFound, UploadTakenOver
 from domain.ids import OwnerId, UploadId
 from domain.upload import OPEN_STATES, Upload, UploadKind, UploadState
@@ -73,6 +74,19 @@ class SqlUploadRepository(UploadRepository):
         watched = select(uploads).where(_c.watch_id == watch_id, *_seen_by(principal))
         found = await self._load(watched.order_by(_c.created_at.desc(), _c.id.desc()).limit(1))
         return found[0] if found else None
+
+    async def received_within(self, upload_id: UploadId, wanted: ByteRange) -> Sequence[Extent]:
+        ranges = received_ranges.c
+        overlapping = (ranges.range_start < wanted.end, ranges.range_end > wanted.start)
+        found = select(received_ranges).where(ranges.upload_id == upload_id, *overlapping)
+        rows = await self._transaction.read(found.order_by(ranges.range_start, ranges.range_end))
+        return [extent_from_row(row) for row in rows]
+
+    async def settle_chunk_size(self, upload_id: UploadId, chunk_size: int) -> int | None:
+        first = update(uploads).where(_c.id == upload_id, _c.chunk_size.is_(None)).values(chunk_size=chunk_size)
+        await self._transaction.write(first)
+        rows = await self._transaction.read(select(_c.chunk_size).where(_c.id == upload_id))
+        return rows[0]["chunk_size"] if rows else None
 
     async def save(self, upload: Upload) -> None:
         """Raises:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from adapters.outbound.volume.fence import fence
 from adapters.outbound.volume.staged_files import StagedFiles
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
 from domain.errors import FileGone, UploadNotFound
@@ -59,16 +60,24 @@ class Staging:
             raise
         self.files.give_back(upload_id, fd)
 
-    def open(self, upload_id: UploadId, *, at: int) -> int:
-        """To write from byte ``at`` on: what was received before must still be there, or zeros would take its place."""
+    def open(self, upload_id: UploadId, *, least: int) -> int:
+        """To write: what was received before ``least`` must still be there, or zeros would take its place."""
         with translated():
             staged = self._volume.staged_path(upload_id)
-            if at == 0:
+            if least == 0:
                 self._volume.make_shard(staged)
                 return os.open(staged, os.O_WRONLY | os.O_CREAT | OPEN_FLAGS, 0o600)
             with gone_if_missing(self._volume):
                 fd = os.open(staged, os.O_WRONLY | OPEN_FLAGS)
-            if os.fstat(fd).st_size < at:
+            if os.fstat(fd).st_size < least:
+                os.close(fd)
+                raise FileGone("the bytes are not what was received")
+            return fd
+
+    def open_to_read(self, upload_id: UploadId, *, least: int) -> int:
+        with translated(), gone_if_missing(self._volume):
+            fd = os.open(self._volume.staged_path(upload_id), os.O_RDONLY | OPEN_FLAGS)
+            if os.fstat(fd).st_size < least:
                 os.close(fd)
                 raise FileGone("the bytes are not what was received")
             return fd
@@ -93,7 +102,7 @@ class Staging:
             with gone_if_missing(self._volume):
                 source = os.open(self._volume.staged_path(part_id), os.O_RDONLY | OPEN_FLAGS)
             try:
-                target = self.open(upload_id, at=at)
+                target = self.open(upload_id, least=at)
                 try:
                     _copy_range(source, start, target, at, count)
                     self.sync(upload_id, target)
@@ -102,7 +111,7 @@ class Staging:
             finally:
                 os.close(source)
 
-    def seal(self, upload_id: UploadId, size: int) -> BlobKey:
+    def seal(self, upload_id: UploadId, size: int, *, fenced: bool = False) -> BlobKey:
         key = BlobKey(upload_id)
         self.files.forget(upload_id)
         staged, blob = self._volume.staged_path(upload_id), self._volume.blob_path(key)
@@ -115,6 +124,8 @@ class Staging:
                 # Sealed already, by a call that a crash kept from being recorded?
                 with gone_if_missing(self._volume):
                     if os.stat(blob, follow_symlinks=False).st_size == size:
+                        if fenced:
+                            fence(blob)
                         return key
                 raise FileGone("the bytes are not what was received") from None
             try:
@@ -129,6 +140,8 @@ class Staging:
                 os.close(fd)
             self._volume.make_shard(blob)
             os.rename(staged, blob)
+            if fenced:
+                fence(blob)
             if self._durability is not Durability.NONE:
                 sync_folder(blob.parent)
                 sync_folder(staged.parent)
@@ -165,7 +178,7 @@ class Staging:
             if found.st_nlink and found.st_size >= at:
                 return fd
             os.close(fd)
-        return self.open(upload_id, at=at)
+        return self.open(upload_id, least=at)
 
 
 # macOS has no fdatasync in its os module.
