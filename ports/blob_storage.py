@@ -29,6 +29,11 @@ class Blob(Protocol):
         """
 
     @abstractmethod
+    async def link(self, *, disposition: str, media_type: str) -> str | None:
+        """A URL where whoever has it may fetch the blob without us for an hour, with the Content-Disposition and
+        Content-Type given; None where there is no such way."""
+
+    @abstractmethod
     async def close(self) -> None: ...
 
 

@@ -1,4 +1,4 @@
-"""What every test may ask for: a real PostgreSQL, a real server, pytest-tornado's loop made fit for today."""
+"""What every test may ask for: a real PostgreSQL, a real S3, a real server, pytest-tornado's loop made fit for today."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 import tornado.ioloop
 
 from tests.support.postgres import PostgresCluster, PostgresMissing
+from tests.support.s3 import S3Missing, S3Server
 from tests.support.server import ServerProcess
 from tests.support.services import require
 
@@ -40,6 +41,17 @@ def postgres_url(postgres: PostgresCluster) -> Iterator[str]:
     yield url
     postgres.start()
     postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """One S3 server per test process; a bucket of it for each test that wants one."""
+    try:
+        server = S3Server()
+    except S3Missing as missing:
+        require("S3", str(missing))
+    with server:
+        yield server
 
 
 @pytest.fixture

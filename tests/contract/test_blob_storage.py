@@ -9,15 +9,15 @@ import pytest
 from domain.byte_range import ByteRange
 from domain.errors import FileGone
 from domain.ids import BlobKey, UploadId
-from tests.support.storages import Storages, storages_of
+from tests.support.storages import Storages, storages_for
 
 A = UploadId("a" * 32)
 DATA = os.urandom(600 * 1024)
 
 
-@pytest.fixture(params=["memory", "volume"])
+@pytest.fixture(params=["memory", "volume", "s3"])
 async def storages(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storages]:
-    async for pair in storages_of(request.param, tmp_path):
+    async for pair in storages_for(request, tmp_path):
         yield pair
 
 

@@ -16,15 +16,15 @@ from domain.checksum import Checksum, crc64nvme
 from domain.errors import FileGone
 from domain.ids import UploadId
 from tests.support.sources import CutSource, source_of
-from tests.support.storages import Storages, storages_of
+from tests.support.storages import Storages, storages_for, storages_of
 
 A, B, C = (UploadId(digit * 32) for digit in "abc")
 MIB = 1024 * 1024
 
 
-@pytest.fixture(params=["memory", "volume"])
+@pytest.fixture(params=["memory", "volume", "s3"])
 async def storages(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storages]:
-    async for pair in storages_of(request.param, tmp_path):
+    async for pair in storages_for(request, tmp_path):
         yield pair
 
 

@@ -9,12 +9,12 @@ import pytest
 from adapters.outbound.sql.database import Database
 from domain.errors import Unavailable
 from tests.support.postgres import PostgresCluster
-from tests.support.storages import Storages, storages_of
+from tests.support.storages import Storages, storages_for, storages_of
 
 
-@pytest.fixture(params=["memory", "volume"])
+@pytest.fixture(params=["memory", "volume", "s3"])
 async def storages(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storages]:
-    async for pair in storages_of(request.param, tmp_path):
+    async for pair in storages_for(request, tmp_path):
         yield pair
 
 

@@ -3,7 +3,12 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
 from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, MemoryChunkStorage
+from adapters.outbound.s3.blob_storage import S3BlobStorage
+from adapters.outbound.s3.bucket import BucketAddress
+from adapters.outbound.s3.chunk_storage import S3ChunkStorage
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
@@ -15,6 +20,7 @@ from ports.blob_storage import BlobStorage
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
 from ports.health import HealthCheck
+from tests.support.s3 import S3Server, opened
 from tests.support.sources import source_of
 
 
@@ -42,6 +48,26 @@ class Storages:
             return b"".join([block async for block in blob.blocks(ByteRange(0, size))]) if size else b""
         finally:
             await blob.close()
+
+
+async def storages_in(address: BucketAddress) -> AsyncIterator[Storages]:
+    """One pair in a bucket, as one process holds it; yields once, for use in a fixture."""
+    bucket = await opened(address)
+    await bucket.prepare()
+    blobs = S3BlobStorage(bucket)
+    yield Storages(S3ChunkStorage(bucket), blobs, blobs)
+    await bucket.close()
+
+
+async def storages_for(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Storages]:
+    """One pair of the technology that is the fixture's parameter: ``memory``, ``volume`` or ``s3``."""
+    if request.param == "s3":
+        server: S3Server = request.getfixturevalue("s3")
+        pairs = storages_in(server.create_bucket())
+    else:
+        pairs = storages_of(request.param, folder)
+    async for pair in pairs:
+        yield pair
 
 
 async def storages_of(technology: str, folder: Path, clock: Clock | None = None) -> AsyncIterator[Storages]:

@@ -115,6 +115,9 @@ class MemoryBlob(Blob):
         for start in range(wanted.start, wanted.end, _STRETCH_BYTES):
             yield self._data[start : min(start + _STRETCH_BYTES, wanted.end)]
 
+    async def link(self, *, disposition: str, media_type: str) -> str | None:
+        return None
+
     async def close(self) -> None:
         """Nothing is held."""
 

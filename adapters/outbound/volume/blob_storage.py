@@ -40,6 +40,9 @@ class VolumeBlob(Blob):
             yield block
             at += len(block)
 
+    async def link(self, *, disposition: str, media_type: str) -> str | None:
+        return None
+
     async def close(self) -> None:
         self.let_go()
 

@@ -1,0 +1,275 @@
+"""Staged uploads in a bucket: whole parts go to a multipart upload, what is left over into pieces beside it.
+
+A stretch is told of once the service has it, as a part or as a piece; nothing is gathered anywhere else, so any
+process on the bucket can go on. How the bytes lie is said in ``staging.py``, how they become a blob in
+``assembly.py``.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from datetime import datetime
+
+import structlog
+from awscrt.checksums import crc64nvme
+
+from adapters.outbound.s3.assembly import Assembly
+from adapters.outbound.s3.bucket import Bucket
+from adapters.outbound.s3.errors import NoSuchMultipart
+from adapters.outbound.s3.intake import intake_of
+from adapters.outbound.s3.pieces import Pieces
+from adapters.outbound.s3.staging import (
+    BLOBS,
+    STAGED,
+    Absorbed,
+    Piece,
+    Slice,
+    Staging,
+    Stagings,
+    blob_name,
+    part_bytes_for,
+)
+from domain.byte_range import ByteRange, Extent
+from domain.checksum import Hasher
+from domain.errors import FileGone, StorageUnavailable, UploadNotFound
+from domain.ids import BlobKey, UploadId, parse_upload_id
+from ports.byte_source import ByteSource
+from ports.chunk_storage import ChunkStorage, Staged, check_permit
+
+log = structlog.get_logger(__name__)
+
+# Small pieces that follow each other are put together as they come, so that a million small chunks don't become a
+# million objects: each byte is written a few times for it.
+_SMALL_PIECE_BYTES = 32 * 1024
+_JOINED_PIECE_BYTES = 1024 * 1024
+_GARBAGE_AT_ONCE = 32
+
+
+class S3ChunkStorage(ChunkStorage):
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._stagings = Stagings(bucket)
+        self._pieces = Pieces(bucket)
+        self._assembly = Assembly(bucket, self._stagings, self._pieces)
+
+    async def write(
+        self,
+        upload_id: UploadId,
+        *,
+        at: int,
+        source: ByteSource,
+        limit: int | None,
+        hasher: Hasher | None,
+        permit: Callable[[], bool] = lambda: True,
+    ) -> AsyncGenerator[Extent, None]:
+        """One stretch is on its way to the service, and told of, while the next one arrives."""
+        staging = await self._stagings.find(upload_id)
+        await self._tidy(staging, at)
+        part_bytes = _part_bytes(staging, at, source.length, limit)
+        taking: asyncio.Task[bytes] | None = None
+        sending: asyncio.Task[Extent] | None = None
+        left = limit
+        async with intake_of(source) as intake:
+            try:
+                while left is None or left > 0:
+                    room = part_bytes - at % part_bytes
+                    taking = asyncio.create_task(intake.take(room if left is None else min(room, left)))
+                    if sending:
+                        done, sending = await sending, None
+                        yield done
+                    data = await taking
+                    if not data:
+                        break
+                    sending = asyncio.create_task(self._send(staging, part_bytes, at, data, hasher, permit))
+                    at += len(data)
+                    left = None if left is None else left - len(data)
+                if sending:
+                    done, sending = await sending, None
+                    yield done
+            finally:
+                await _ended(taking, sending)
+
+    async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> None:
+        await self._assembly.join(upload_id, parts)
+
+    async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
+        return await self._assembly.seal(upload_id, size)
+
+    async def discard(self, upload_id: UploadId) -> None:
+        staging = await self._stagings.find(upload_id)
+        name = blob_name(upload_id)
+        async for multipart in self._bucket.multiparts(name):
+            if multipart.name == name:
+                await self._bucket.abort(name, multipart.id)
+        if staging.base:
+            await self._bucket.delete([name])
+        await self._bucket.delete(staging.names)
+        self._pieces.forget(staging.names)
+        self._stagings.forget(upload_id)
+
+    async def staged(self) -> AsyncIterator[Staged]:
+        latest: dict[UploadId, datetime] = {}
+        async for found in self._bucket.list(STAGED):
+            _note(latest, found.name.split("/")[1], found.modified)
+        # Also those that nothing else is left of: who began them died before saying so.
+        async for multipart in self._bucket.multiparts(BLOBS):
+            _note(latest, multipart.name.removeprefix(BLOBS), multipart.begun)
+        for upload_id, modified_at in latest.items():
+            yield Staged(upload_id, modified_at)
+
+    async def _send(
+        self,
+        staging: Staging,
+        part_bytes: int,
+        at: int,
+        data: bytes,
+        hasher: Hasher | None,
+        permit: Callable[[], bool],
+    ) -> Extent:
+        crc64 = await asyncio.to_thread(_examined, data, hasher)
+        if not await self._put_part(staging, part_bytes, at, data, permit):
+            await self._put_piece(staging, part_bytes, at, data, permit)
+            # Another writer may have brought the rest of the part meanwhile.
+            await self._compose(staging, part_bytes, at // part_bytes, permit)
+        return Extent(ByteRange(at, at + len(data)), crc64)
+
+    async def _put_part(
+        self, staging: Staging, part_bytes: int, at: int, data: bytes, permit: Callable[[], bool]
+    ) -> bool:
+        """Store ``data`` as a part, with what pieces hold of it before and after; False if that is not all."""
+        end, index = at + len(data), at // part_bytes
+        start, stop = index * part_bytes, (index + 1) * part_bytes
+        stale = staging.overlapping(at, end)
+        if any(piece.start < at or piece.end > end for piece in stale):
+            return False  # it holds bytes of its own beside ours: it can't go, and would win over the part
+        (before, gaps_before), (after, gaps_after) = staging.slices(start, at), staging.slices(end, stop)
+        if gaps_before or gaps_after:
+            return False
+        plan = await self._stagings.planned(staging, part_bytes)
+        if plan.part_bytes != part_bytes:
+            return False
+        try:
+            whole = await self._pieces.read(before) + data + await self._pieces.read(after) if before or after else data
+        except FileGone:
+            return False  # another writer has put them together meanwhile
+        check_permit(permit)
+        name = blob_name(staging.upload_id)
+        try:
+            version = await self._bucket.put_part(name, plan.multipart_id, index + 1, whole)
+        except NoSuchMultipart as error:
+            self._stagings.forget(staging.upload_id)
+            raise FileGone("the bytes are gone") from error
+        staging.absorbed[index] = Absorbed(version, frozenset(slice_.name for slice_ in [*before, *after]))
+        if stale:
+            await self._bucket.delete([piece.name for piece in stale])
+            staging.forget(piece.name for piece in stale)
+        return True
+
+    async def _put_piece(
+        self, staging: Staging, part_bytes: int, at: int, data: bytes, permit: Callable[[], bool]
+    ) -> None:
+        end = at + len(data)
+        joined = await self._joined_with_last(staging, part_bytes, at, data)
+        if joined:
+            last, data = joined
+            # It bears the older one's number: where somebody writes that one's bytes anew just now, those win.
+            piece = Piece.new(staging.upload_id, last.start, end, last.number)
+        else:
+            piece = Piece.new(staging.upload_id, at, end, staging.next_number())
+        check_permit(permit)
+        await self._bucket.put(piece.name, data)
+        staging.add(piece)
+        self._pieces.keep(piece.name, data)
+        if joined:
+            staging.garbage.add(joined[0].name)
+            await self._sweep(staging)
+
+    async def _joined_with_last(
+        self, staging: Staging, part_bytes: int, at: int, data: bytes
+    ) -> tuple[Piece, bytes] | None:
+        """The small piece of the same part that ends where ``data`` begins, and both's bytes; None if none is alone."""
+        end = at + len(data)
+        largest = max(len(data), _SMALL_PIECE_BYTES)
+        last = next((piece for piece in staging.overlapping(at - 1, at) if piece.end == at), None)
+        if last is None or last.start < at - at % part_bytes:
+            return None
+        if at - last.start > largest or end - last.start > _JOINED_PIECE_BYTES:
+            return None
+        rivals = {piece.name for piece in staging.overlapping(last.start, end)} - staging.garbage
+        if rivals != {last.name}:
+            return None
+        try:
+            return last, await self._pieces.read([Slice(last.start, at, last.name, 0)]) + data
+        except FileGone:
+            return None
+
+    async def _compose(self, staging: Staging, part_bytes: int, index: int, permit: Callable[[], bool]) -> None:
+        """Make the part if pieces hold all of it by now."""
+        slices, gaps = staging.slices(index * part_bytes, (index + 1) * part_bytes)
+        if gaps or index in staging.composing:
+            return
+        staging.composing.add(index)
+        try:
+            plan = await self._stagings.planned(staging, part_bytes)
+            if plan.part_bytes == part_bytes:
+                await self._assembly.put_part(staging, plan, index, slices, permit)
+        except (FileGone, StorageUnavailable) as error:
+            # The bytes are safe where they are; sealing will see to it.
+            log.info("part not made yet", upload_id=staging.upload_id, reason=error.detail)
+        finally:
+            staging.composing.discard(index)
+
+    async def _tidy(self, staging: Staging, at: int) -> None:
+        """Remove pieces that parts before ``at`` hold by now.
+
+        Not sooner: until the part's bytes are recorded, a client may come again with other bytes for some of them.
+        """
+        if staging.plan is None:
+            return
+        size = staging.plan.part_bytes
+        for piece in staging.pieces.values():
+            index = piece.start // size
+            absorbed = staging.absorbed.get(index)
+            if absorbed and piece.name in absorbed.names and piece.end <= (index + 1) * size <= at:
+                staging.garbage.add(piece.name)
+        await self._sweep(staging)
+
+    async def _sweep(self, staging: Staging) -> None:
+        if len(staging.garbage) < _GARBAGE_AT_ONCE:
+            return
+        garbage, staging.garbage = list(staging.garbage), set()
+        try:
+            await self._bucket.delete(garbage)
+        except StorageUnavailable as error:
+            log.info("pieces left for later", upload_id=staging.upload_id, reason=error.detail)
+            return
+        staging.forget(garbage)
+        self._pieces.forget(garbage)
+
+
+def _part_bytes(staging: Staging, at: int, body: int | None, limit: int | None) -> int:
+    if staging.plan:
+        return staging.plan.part_bytes
+    total = at + max(limit or 0, body or 0)
+    return part_bytes_for(total, chunk=body if body and at % body == 0 else None)
+
+
+def _examined(data: bytes, hasher: Hasher | None) -> int:
+    """In a thread: the checksum of the stretch."""
+    if hasher:
+        hasher.update(data)
+    return int(crc64nvme(data))
+
+
+def _note(latest: dict[UploadId, datetime], text: str, modified: datetime) -> None:
+    try:
+        upload_id = parse_upload_id(text)
+    except UploadNotFound:
+        return  # not one of ours
+    latest[upload_id] = max(modified, latest.get(upload_id, modified))
+
+
+async def _ended(taking: asyncio.Task[bytes] | None, sending: asyncio.Task[Extent] | None) -> None:
+    """Return once neither runs any more; what is on its way to the service is let arrive, so that it can't be late."""
+    if taking:
+        taking.cancel()
+    await asyncio.gather(*filter(None, (taking, sending)), return_exceptions=True)

@@ -1,0 +1,49 @@
+"""Takes a body up in stretches: as many bytes as wanted, or fewer when a second has gone by."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ports.byte_source import ByteSource
+
+_CHECKPOINT_SECONDS = 1.0
+
+
+class Intake:
+    """A read that has been begun is never cut off: what it brings belongs to the next stretch."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._reading: asyncio.Task[bytes] | None = None
+
+    async def take(self, limit: int) -> bytes:
+        """The next stretch, at most ``limit`` bytes; ``b""`` at the body's end."""
+        loop = asyncio.get_running_loop()
+        blocks: list[bytes] = []
+        deadline = loop.time() + _CHECKPOINT_SECONDS
+        while limit:
+            self._reading = self._reading or asyncio.create_task(self._source.read(limit))
+            patience = max(0.0, deadline - loop.time()) if blocks else None
+            done, _ = await asyncio.wait([self._reading], timeout=patience)
+            if not done:
+                break
+            block, self._reading = self._reading.result(), None
+            if not block:
+                break
+            blocks.append(block)
+            limit -= len(block)
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+    async def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+
+@asynccontextmanager
+async def intake_of(source: ByteSource) -> AsyncIterator[Intake]:
+    intake = Intake(source)
+    try:
+        yield intake
+    finally:
+        await intake.close()

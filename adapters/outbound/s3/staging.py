@@ -1,0 +1,312 @@
+"""How the bytes of an unfinished upload lie in the bucket, as one listing tells.
+
+    staged/<id>/<start>-<end>-<number>-<nonce>   a piece: any stretch of bytes, an object of its own
+    staged/<id>/plan                             which multipart upload takes the whole parts, and how large they are
+    staged/<id>/base-<nonce>                     marker: blobs/<id> holds bytes of this upload that is not sealed yet
+
+Part ``n`` of the multipart upload is the bytes ``(n - 1) * part_bytes`` to ``n * part_bytes`` and nothing else, so
+parts may come in any order and what a listing shows of them says where they belong. What does not fill a part lies
+in pieces. Where two pieces overlap, the higher number wins; where a piece and a part do, the piece; the base holds
+what neither has. See docs/decisions/0010-pieces-and-parts.md.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+
+from adapters.outbound.s3.bucket import Bucket, Found
+from adapters.outbound.s3.errors import AlreadyThere
+from domain.byte_range import ByteRange
+from domain.errors import StorageUnavailable
+from domain.ids import UploadId
+
+STAGED = "staged/"
+BLOBS = "blobs/"
+MADE_FROM = "made-from"
+"""Metadata of a blob: the nonce of the plan, or the name of the newest piece, that it was made from."""
+
+_MIB = 1024 * 1024
+MIN_PART_BYTES = 5 * _MIB  # S3's own bounds
+MAX_PARTS = 10_000
+_PART_BYTES = 8 * _MIB
+LARGE_BYTES = 16 * _MIB
+"""More than this is not held in memory at once, if it can be avoided."""
+_KNOWN_UPLOADS = 4096
+
+
+def blob_name(upload_id: str) -> str:
+    return f"{BLOBS}{upload_id}"
+
+
+def staged_prefix(upload_id: UploadId) -> str:
+    return f"{STAGED}{upload_id}/"
+
+
+def part_bytes_for(total: int, *, chunk: int | None = None) -> int:
+    """How large the parts of an upload of at most ``total`` bytes are, that comes in bodies of ``chunk`` bytes.
+
+    Between 5 and 16 MiB up to 78 GiB, and a whole number of chunks where that can be; larger only so that
+    10,000 are enough.
+    """
+    size = _PART_BYTES
+    if chunk and chunk < MIN_PART_BYTES:
+        size = chunk * -(-_PART_BYTES // chunk)
+    elif chunk and chunk <= LARGE_BYTES:
+        size = chunk
+    while size * MAX_PARTS < total:
+        size *= 2
+    return size
+
+
+class Piece(NamedTuple):
+    start: int
+    end: int
+    number: int
+    name: str
+
+    @classmethod
+    def new(cls, upload_id: UploadId, start: int, end: int, number: int) -> Self:
+        name = f"{staged_prefix(upload_id)}{start:016x}-{end:016x}-{number:016x}-{secrets.token_hex(4)}"
+        return cls(start, end, number, name)
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        fields = name.rpartition("/")[2].split("-")
+        if len(fields) != 4:
+            return None
+        try:
+            start, end, number = (int(digits, 16) for digits in fields[:3])
+        except ValueError:
+            return None
+        return cls(start, end, number, name)
+
+    def overlaps(self, start: int, end: int) -> bool:
+        return self.start < end and start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    part_bytes: int
+    multipart_id: str
+    nonce: str
+
+    def to_bytes(self) -> bytes:
+        fields = {"part_bytes": self.part_bytes, "multipart_id": self.multipart_id, "nonce": self.nonce}
+        return json.dumps(fields).encode()
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        try:
+            fields = json.loads(data)
+            return cls(int(fields["part_bytes"]), str(fields["multipart_id"]), str(fields["nonce"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise StorageUnavailable("storage failed: a plan can't be read") from error
+
+
+class Slice(NamedTuple):
+    """The bytes ``start`` to ``end`` of the upload are those from ``offset`` on of the object ``name``."""
+
+    start: int
+    end: int
+    name: str
+    offset: int
+
+    def within(self, start: int, end: int) -> "Slice":
+        cut = max(self.start, start)
+        return Slice(cut, min(self.end, end), self.name, self.offset + cut - self.start)
+
+    def moved(self, by: int) -> "Slice":
+        return Slice(self.start + by, self.end + by, self.name, self.offset)
+
+    @property
+    def source(self) -> ByteRange:
+        return ByteRange(self.offset, self.offset + self.end - self.start)
+
+
+@dataclass(slots=True)
+class Absorbed:
+    """What a part of this process's making holds: as long as the part is that one, these pieces add nothing."""
+
+    version: str
+    names: frozenset[str]
+
+
+@dataclass(slots=True, eq=False)
+class Staging:
+    """What is known of one upload. Writers of one process share it; nothing in it is needed to go on elsewhere."""
+
+    upload_id: UploadId
+    pieces: dict[str, Piece] = field(default_factory=dict)
+    plan: Plan | None = None
+    plan_version: str = ""
+    base_nonces: tuple[str, ...] = ()
+    base: int = 0
+    """How many bytes the base has."""
+    other_names: tuple[str, ...] = ()
+    absorbed: dict[int, Absorbed] = field(default_factory=dict)
+    composing: set[int] = field(default_factory=set)
+    planning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    garbage: set[str] = field(default_factory=set)
+    """Pieces whose bytes lie in larger ones now."""
+    _news: list[set[str]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.pieces or self.plan or self.base_nonces)
+
+    @property
+    def names(self) -> list[str]:
+        """Of everything that is staged; the last to be deleted is last: it tells what the blob was made from."""
+        last = self.anchor_name
+        return [name for name in [*self.pieces, *self.other_names] if name != last] + ([last] if last else [])
+
+    @property
+    def anchor(self) -> str:
+        """What a blob that is made of these bytes is marked with."""
+        return self.plan.nonce if self.plan else self.anchor_name.rpartition("/")[2] or "nothing"
+
+    @property
+    def anchor_name(self) -> str:
+        if self.plan:
+            return f"{staged_prefix(self.upload_id)}plan"
+        return max(self.pieces.values(), key=lambda piece: piece.number).name if self.pieces else ""
+
+    def next_number(self) -> int:
+        """Above that of every piece that was there when this write began; the time keeps numbers of one name apart."""
+        return max(time.time_ns(), *(piece.number + 1 for piece in self.pieces.values()), 0)
+
+    def add(self, piece: Piece) -> None:
+        self.pieces[piece.name] = piece
+        for news in self._news:
+            news.add(piece.name)
+
+    def forget(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.pieces.pop(name, None)
+
+    def overlapping(self, start: int, end: int) -> list[Piece]:
+        return [piece for piece in self.pieces.values() if piece.overlaps(start, end)]
+
+    def slices(
+        self, start: int, end: int, pieces: Sequence[Piece] | None = None
+    ) -> tuple[list[Slice], list[ByteRange]]:
+        """Where the bytes ``start`` to ``end`` can be read, in order, and which can't (they may lie in parts).
+
+        ``pieces``: those that may overlap, where the caller has looked for them already.
+        """
+        found: list[Slice] = []
+        gaps = [ByteRange(start, end)] if start < end else []
+        known = self.overlapping(start, end) if pieces is None else pieces
+        for piece in sorted(known, key=lambda piece: (-piece.number, piece.start - piece.end)):
+            gaps = _fill(gaps, Slice(piece.start, piece.end, piece.name, 0), found)
+        if self.base:
+            gaps = _fill(gaps, Slice(0, self.base, blob_name(self.upload_id), 0), found)
+        return sorted(found), gaps
+
+    def watch(self) -> set[str]:
+        news: set[str] = set()
+        self._news.append(news)
+        return news
+
+    def show(self, listed: Sequence[Found], news: set[str]) -> None:
+        """Take what a listing says; ``news`` are pieces that came while it was made."""
+        self._news = [other for other in self._news if other is not news]
+        kept = {name: self.pieces[name] for name in news if name in self.pieces}
+        others = []
+        self.pieces.clear()
+        for found in listed:
+            if piece := Piece.parse(found.name):
+                self.pieces[piece.name] = piece
+            else:
+                others.append(found.name)
+        self.pieces.update(kept)
+        self.other_names = tuple(others)
+        self.garbage &= self.pieces.keys()
+
+
+def _fill(gaps: list[ByteRange], slice_: Slice, found: list[Slice]) -> list[ByteRange]:
+    """Put what ``slice_`` has of the gaps into ``found``; return the gaps that are left."""
+    left = []
+    for gap in gaps:
+        start, end = max(gap.start, slice_.start), min(gap.end, slice_.end)
+        if start >= end:
+            left.append(gap)
+            continue
+        found.append(slice_.within(start, end))
+        left += [ByteRange(*edge) for edge in ((gap.start, start), (end, gap.end)) if edge[0] < edge[1]]
+    return left
+
+
+class Stagings:
+    """Looks at uploads in the bucket. ``find`` asks every time: another process may have gone on meanwhile."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._known: OrderedDict[UploadId, Staging] = OrderedDict()
+
+    async def find(self, upload_id: UploadId) -> Staging:
+        staging = self._known.setdefault(upload_id, Staging(upload_id))
+        self._known.move_to_end(upload_id)
+        if len(self._known) > _KNOWN_UPLOADS:
+            self._known.popitem(last=False)
+        news = staging.watch()
+        listed = [found async for found in self._bucket.list(staged_prefix(upload_id))]
+        staging.show(listed, news)
+        await self._read_plan(staging, listed)
+        await self._read_base(staging)
+        return staging
+
+    def forget(self, upload_id: UploadId) -> None:
+        self._known.pop(upload_id, None)
+
+    async def planned(self, staging: Staging, part_bytes: int) -> Plan:
+        """The upload's plan; a new one with parts of that size if it has none. The first one stands for all."""
+        async with staging.planning:
+            if staging.plan is None:
+                await self._make_plan(staging, part_bytes)
+            if staging.plan is None:
+                raise StorageUnavailable("storage failed: a plan is gone")
+            return staging.plan
+
+    async def drop_plan(self, staging: Staging) -> None:
+        """Its multipart upload is over."""
+        await self._bucket.delete([f"{staged_prefix(staging.upload_id)}plan"])
+        staging.plan, staging.plan_version = None, ""
+        staging.absorbed.clear()
+
+    async def _make_plan(self, staging: Staging, part_bytes: int) -> None:
+        nonce, name = secrets.token_hex(8), blob_name(staging.upload_id)
+        multipart_id = await self._bucket.begin(name, metadata={MADE_FROM: nonce})
+        plan_name = f"{staged_prefix(staging.upload_id)}plan"
+        try:
+            await self._bucket.put(plan_name, Plan(part_bytes, multipart_id, nonce).to_bytes(), only_new=True)
+        except AlreadyThere:
+            pass  # another process was faster
+        staging.plan = Plan.parse(await self._bucket.get(plan_name))
+        if staging.plan.nonce != nonce:
+            await self._bucket.abort(name, multipart_id)
+
+    async def _read_plan(self, staging: Staging, listed: Sequence[Found]) -> None:
+        name = f"{staged_prefix(staging.upload_id)}plan"
+        version = next((found.version or str(found.modified) for found in listed if found.name == name), "")
+        if version and (staging.plan is None or version != staging.plan_version):
+            staging.plan = Plan.parse(await self._bucket.get(name))
+            staging.plan_version = version
+        elif not version and not staging.planning.locked() and staging.plan_version:
+            staging.plan, staging.plan_version = None, ""
+
+    async def _read_base(self, staging: Staging) -> None:
+        prefix = f"{staged_prefix(staging.upload_id)}base-"
+        staging.base_nonces = tuple(
+            name.removeprefix(prefix) for name in staging.other_names if name.startswith(prefix)
+        )
+        staging.base = 0
+        if staging.base_nonces:
+            blob = await self._bucket.describe(blob_name(staging.upload_id))
+            if blob and blob.metadata.get(MADE_FROM) in staging.base_nonces:
+                staging.base = blob.size

