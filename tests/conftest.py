@@ -1,4 +1,4 @@
-"""What every test may ask for: a real PostgreSQL, a real S3, a real server, pytest-tornado's loop made fit for today."""
+"""What every test may ask for: real PostgreSQL, S3 and server, pytest-tornado's loop made fit for today."""
 
 from collections.abc import Iterator
 from pathlib import Path

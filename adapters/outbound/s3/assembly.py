@@ -9,7 +9,8 @@ completed as it is, as the upload's *base*, and that is read.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -17,17 +18,15 @@ from adapters.outbound.s3.bucket import Bucket, Part
 from adapters.outbound.s3.errors import NoSuchMultipart, NotSupported
 from adapters.outbound.s3.pieces import Pieces
 from adapters.outbound.s3.staging import (
-    LARGE_BYTES,
     MADE_FROM,
-    MIN_PART_BYTES,
     Absorbed,
+    PartSizes,
     Piece,
     Plan,
     Slice,
     Staging,
     Stagings,
     blob_name,
-    part_bytes_for,
     staged_prefix,
 )
 from domain.errors import FileGone, StorageUnavailable
@@ -39,14 +38,16 @@ log = structlog.get_logger(__name__)
 _SIDE_BY_SIDE = 4
 
 
-class _Missing(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Missing:
     """A part that is to be put together of these slices."""
 
     index: int
     slices: Sequence[Slice]
 
 
-class _Inventory(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Inventory:
     """``mixed``: some parts hold bytes that count beside bytes that don't."""
 
     missing: Sequence[_Missing]
@@ -54,10 +55,11 @@ class _Inventory(NamedTuple):
 
 
 class Assembly:
-    def __init__(self, bucket: Bucket, stagings: Stagings, pieces: Pieces) -> None:
+    def __init__(self, bucket: Bucket, stagings: Stagings, pieces: Pieces, sizes: PartSizes) -> None:
         self._bucket = bucket
         self._stagings = stagings
         self._pieces = pieces
+        self._sizes = sizes
         self._copies = True  # until the service says that it can't
 
     async def seal(self, upload_id: UploadId, size: int) -> BlobKey:
@@ -74,10 +76,10 @@ class Assembly:
             slices += [slice_.moved(total) for slice_ in await self._readable(part_id, size)]
             total += size
         staging = await self._stagings.find(upload_id)
-        if total <= LARGE_BYTES:
+        if total <= self._sizes.largest:
             await self._put_piece(staging, slices, total)
             return
-        plan = await self._stagings.planned(staging, part_bytes_for(total, chunk=LARGE_BYTES))
+        plan = await self._stagings.planned(staging, self._sizes.of(total, chunk=self._sizes.largest))
         await self._put_parts(staging, plan, _cut(slices, plan.part_bytes))
 
     async def put_part(
@@ -86,6 +88,7 @@ class Assembly:
         plan: Plan,
         index: int,
         slices: Sequence[Slice],
+        *,
         permit: Callable[[], bool] = lambda: True,
     ) -> None:
         """Make the part of these slices, which are all of it; within the service where that can be."""
@@ -101,7 +104,7 @@ class Assembly:
         self, name: str, plan: Plan, index: int, slices: Sequence[Slice], permit: Callable[[], bool]
     ) -> str | None:
         only = slices[0]
-        if not self._copies or len(slices) > 1 or only.end - only.start < MIN_PART_BYTES:
+        if not self._copies or len(slices) > 1 or only.end - only.start < self._sizes.smallest:
             return None
         check_permit(permit)
         try:
@@ -118,13 +121,13 @@ class Assembly:
     async def _put_parts(self, staging: Staging, plan: Plan, missing: Sequence[_Missing]) -> None:
         for start in range(0, len(missing), _SIDE_BY_SIDE):
             some = missing[start : start + _SIDE_BY_SIDE]
-            await _all(self.put_part(staging, plan, index, slices) for index, slices in some)
+            await _all([self.put_part(staging, plan, missed.index, missed.slices) for missed in some])
 
     async def _make(self, staging: Staging, size: int) -> None:
-        if staging.plan is None and size <= LARGE_BYTES:
+        if staging.plan is None and size <= self._sizes.largest:
             await self._make_small(staging, size)
             return
-        plan = await self._stagings.planned(staging, part_bytes_for(size))
+        plan = await self._stagings.planned(staging, self._sizes.of(size))
         try:
             parts = await self._bucket.parts(blob_name(staging.upload_id), plan.multipart_id)
         except NoSuchMultipart:
@@ -173,8 +176,11 @@ class Assembly:
 
     async def _complete(self, staging: Staging, plan: Plan, size: int) -> None:
         name = blob_name(staging.upload_id)
+        parts = await self._wanted_parts(staging, plan, size)
+        if sum(part.size for part in parts.values()) != size:
+            raise StorageUnavailable("storage failed: a part is not what was put together")
         try:
-            await self._bucket.complete(name, plan.multipart_id, await self._wanted_parts(staging, plan, size))
+            await self._bucket.complete(name, plan.multipart_id, parts)
         except StorageUnavailable:
             # It may have been done all the same, with an answer that got lost.
             if not await self._is_made(staging, size):
@@ -267,9 +273,8 @@ def _cut(slices: Sequence[Slice], part_bytes: int) -> list[_Missing]:
     return [_Missing(index, by_part[index]) for index in sorted(by_part)]
 
 
-async def _all(works: Any) -> None:
+async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Return once all are done; raise the first error, if any, only then: nothing is left running."""
-    coroutines: list[Coroutine[Any, Any, None]] = list(works)
-    for outcome in await asyncio.gather(*coroutines, return_exceptions=True):
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome

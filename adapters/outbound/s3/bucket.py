@@ -14,7 +14,7 @@ import hashlib
 import io
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -91,6 +91,7 @@ class Bucket:
         self._context: Any = None
         self._takes_crc = True  # until it refuses one
         self._checks_crc = False  # until it repeats one
+        self._refuses: bool | None = None
 
     async def open(self) -> None:
         address = self.address
@@ -136,10 +137,8 @@ class Bucket:
             async for object_ in found:
                 if not object_.name.startswith(("staged/", "blobs/", _MARKER)):
                     raise WrongBucket(f"holds other things ({object_.name}, …) and no {_MARKER} marker")
-        try:
+        with suppress(AlreadyThere):  # another server's, which starts at the same time: it stands
             await self.put(_MARKER, secrets.token_hex(16).encode() + b"\n", only_new=True)
-        except AlreadyThere:
-            pass  # another server's, which starts at the same time: it stands
         return await self.identify() or ""
 
     async def identify(self) -> str | None:
@@ -153,6 +152,19 @@ class Bucket:
         """Raise StorageUnavailable unless the marker can be read: where it is, a missing object is missing."""
         if await self.identify() is None:
             raise StorageUnavailable("the bucket is not there, or not ours")
+
+    async def refuses_overwriting(self) -> bool:
+        """Whether ``put`` with ``only_new`` is of any use: Amazon and radosgw refuse, rclone overwrites."""
+        if self._refuses is None:
+            bucket_id = await self.identify()
+            if bucket_id is None:
+                raise StorageUnavailable("the bucket is not there, or not ours")
+            try:
+                await self.put(_MARKER, bucket_id.encode() + b"\n", only_new=True)
+                self._refuses = False
+            except AlreadyThere:
+                self._refuses = True
+        return self._refuses
 
     # --- objects ---
 
@@ -302,7 +314,10 @@ class Bucket:
                 CopySource={"Bucket": self.address.name, "Key": source},
                 CopySourceRange=f"bytes={wanted.start}-{wanted.end - 1}",
             )
-        return str(answer["CopyPartResult"]["ETag"])
+        version = answer.get("CopyPartResult", {}).get("ETag")
+        if not version:  # rclone takes it for an empty part and says yes
+            raise NotSupported("upload_part_copy")
+        return str(version)
 
     async def parts(self, name: str, multipart_id: str) -> dict[int, Part]:
         """By number, as the service has them.
@@ -335,11 +350,8 @@ class Bucket:
             )
 
     async def abort(self, name: str, multipart_id: str) -> None:
-        try:
-            with multipart_translated():
-                await self._call("abort_multipart_upload", Key=name, UploadId=multipart_id)
-        except NoSuchMultipart:
-            pass
+        with suppress(NoSuchMultipart), multipart_translated():
+            await self._call("abort_multipart_upload", Key=name, UploadId=multipart_id)
 
     async def multiparts(self, prefix: str) -> AsyncIterator[Multipart]:
         """Those under way for objects whose name begins so."""
@@ -356,7 +368,8 @@ class Bucket:
                 return
             more = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
 
-    async def _send(self, operation: str, data: bytes, **parameters: Any) -> Any:
+    # The client library has no types: what it takes and gives is looked at here and in the methods above, nowhere else.
+    async def _send(self, operation: str, data: bytes, **parameters: Any) -> Any:  # noqa: ANN401
         proofs = await asyncio.to_thread(_proofs, data, crc=self._takes_crc, md5=not self._checks_crc)
         try:
             with translated():
@@ -371,7 +384,7 @@ class Bucket:
         self._checks_crc = self._takes_crc and "ChecksumCRC64NVME" in answer
         return answer
 
-    async def _call(self, operation: str, **parameters: Any) -> Any:
+    async def _call(self, operation: str, **parameters: Any) -> Any:  # noqa: ANN401
         if self._client is None:
             raise StorageUnavailable("the bucket is closed")
         return await getattr(self._client, operation)(Bucket=self.address.name, **parameters)

@@ -7,6 +7,7 @@ process on the bucket can go on. How the bytes lie is said in ``staging.py``, ho
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -21,12 +22,12 @@ from adapters.outbound.s3.staging import (
     BLOBS,
     STAGED,
     Absorbed,
+    PartSizes,
     Piece,
     Slice,
     Staging,
     Stagings,
     blob_name,
-    part_bytes_for,
 )
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher
@@ -42,14 +43,42 @@ log = structlog.get_logger(__name__)
 _SMALL_PIECE_BYTES = 32 * 1024
 _JOINED_PIECE_BYTES = 1024 * 1024
 _GARBAGE_AT_ONCE = 32
+_COMPARED_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Bytes of one part, or all of them, that are to be stored if ``permit`` says so."""
+
+    start: int
+    data: bytes
+    part_bytes: int
+    permit: Callable[[], bool]
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.data)
+
+    @property
+    def index(self) -> int:
+        return self.start // self.part_bytes
+
+    @property
+    def part_start(self) -> int:
+        return self.index * self.part_bytes
+
+    @property
+    def part_end(self) -> int:
+        return self.part_start + self.part_bytes
 
 
 class S3ChunkStorage(ChunkStorage):
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, sizes: PartSizes | None = None) -> None:
         self._bucket = bucket
+        self._sizes = sizes or PartSizes()
         self._stagings = Stagings(bucket)
         self._pieces = Pieces(bucket)
-        self._assembly = Assembly(bucket, self._stagings, self._pieces)
+        self._assembly = Assembly(bucket, self._stagings, self._pieces, self._sizes)
 
     async def write(
         self,
@@ -60,17 +89,21 @@ class S3ChunkStorage(ChunkStorage):
         limit: int | None,
         hasher: Hasher | None,
         permit: Callable[[], bool] = lambda: True,
+        expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         """One stretch is on its way to the service, and told of, while the next one arrives."""
         staging = await self._stagings.find(upload_id)
+        await self._check_there(staging, at if expects is None else expects)
         await self._tidy(staging, at)
-        part_bytes = _part_bytes(staging, at, source.length, limit)
+        total = at + max(limit or 0, source.length or 0)
+        part_bytes = self._sizes.of(total, chunk=source.length if source.length and at % source.length == 0 else None)
         taking: asyncio.Task[bytes] | None = None
         sending: asyncio.Task[Extent] | None = None
         left = limit
         async with intake_of(source) as intake:
             try:
                 while left is None or left > 0:
+                    part_bytes = staging.plan.part_bytes if staging.plan else part_bytes
                     room = part_bytes - at % part_bytes
                     taking = asyncio.create_task(intake.take(room if left is None else min(room, left)))
                     if sending:
@@ -79,7 +112,8 @@ class S3ChunkStorage(ChunkStorage):
                     data = await taking
                     if not data:
                         break
-                    sending = asyncio.create_task(self._send(staging, part_bytes, at, data, hasher, permit))
+                    stretch = _Stretch(at, data, part_bytes, permit)
+                    sending = asyncio.create_task(self._send(staging, stretch, hasher))
                     at += len(data)
                     left = None if left is None else left - len(data)
                 if sending:
@@ -87,6 +121,16 @@ class S3ChunkStorage(ChunkStorage):
                     yield done
             finally:
                 await _ended(taking, sending)
+
+    async def holds(self, upload_id: UploadId, *, extent: Extent, source: ByteSource) -> bool:
+        """Compares checksums: bytes in parts can't be read back before the upload is sealed."""
+        staging = await self._stagings.find(upload_id)
+        await self._check_there(staging, extent.range.end)
+        crc64, left = 0, extent.range.size
+        while left and (data := await source.read(min(left, _COMPARED_BYTES))):
+            crc64 = await asyncio.to_thread(crc64nvme, data, crc64)
+            left -= len(data)
+        return not left and crc64 == extent.crc64
 
     async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> None:
         await self._assembly.join(upload_id, parts)
@@ -116,107 +160,99 @@ class S3ChunkStorage(ChunkStorage):
         for upload_id, modified_at in latest.items():
             yield Staged(upload_id, modified_at)
 
-    async def _send(
-        self,
-        staging: Staging,
-        part_bytes: int,
-        at: int,
-        data: bytes,
-        hasher: Hasher | None,
-        permit: Callable[[], bool],
-    ) -> Extent:
-        crc64 = await asyncio.to_thread(_examined, data, hasher)
-        if not await self._put_part(staging, part_bytes, at, data, permit):
-            await self._put_piece(staging, part_bytes, at, data, permit)
+    async def _send(self, staging: Staging, stretch: "_Stretch", hasher: Hasher | None) -> Extent:
+        crc64 = await asyncio.to_thread(_examined, stretch.data, hasher)
+        if not await self._put_part(staging, stretch):
+            await self._put_piece(staging, stretch)
             # Another writer may have brought the rest of the part meanwhile.
-            await self._compose(staging, part_bytes, at // part_bytes, permit)
-        return Extent(ByteRange(at, at + len(data)), crc64)
+            await self._compose(staging, stretch)
+        return Extent(ByteRange(stretch.start, stretch.end), crc64)
 
-    async def _put_part(
-        self, staging: Staging, part_bytes: int, at: int, data: bytes, permit: Callable[[], bool]
-    ) -> bool:
-        """Store ``data`` as a part, with what pieces hold of it before and after; False if that is not all."""
-        end, index = at + len(data), at // part_bytes
-        start, stop = index * part_bytes, (index + 1) * part_bytes
-        stale = staging.overlapping(at, end)
-        if any(piece.start < at or piece.end > end for piece in stale):
+    async def _put_part(self, staging: Staging, stretch: "_Stretch") -> bool:
+        """Store the stretch as a part, with what pieces hold of it before and after; False if that is not all."""
+        start, end = stretch.start, stretch.end
+        stale = staging.overlapping(start, end)
+        if any(piece.start < start or piece.end > end for piece in stale):
             return False  # it holds bytes of its own beside ours: it can't go, and would win over the part
-        (before, gaps_before), (after, gaps_after) = staging.slices(start, at), staging.slices(end, stop)
+        before, gaps_before = staging.slices(stretch.part_start, start)
+        after, gaps_after = staging.slices(end, stretch.part_end)
         if gaps_before or gaps_after:
             return False
-        plan = await self._stagings.planned(staging, part_bytes)
-        if plan.part_bytes != part_bytes:
+        plan = await self._stagings.planned(staging, stretch.part_bytes)
+        if plan.part_bytes != stretch.part_bytes:
             return False
         try:
-            whole = await self._pieces.read(before) + data + await self._pieces.read(after) if before or after else data
+            whole = b"".join([await self._pieces.read(before), stretch.data, await self._pieces.read(after)])
         except FileGone:
             return False  # another writer has put them together meanwhile
-        check_permit(permit)
-        name = blob_name(staging.upload_id)
+        check_permit(stretch.permit)
         try:
-            version = await self._bucket.put_part(name, plan.multipart_id, index + 1, whole)
+            version = await self._bucket.put_part(
+                blob_name(staging.upload_id), plan.multipart_id, stretch.index + 1, whole
+            )
         except NoSuchMultipart as error:
             self._stagings.forget(staging.upload_id)
             raise FileGone("the bytes are gone") from error
-        staging.absorbed[index] = Absorbed(version, frozenset(slice_.name for slice_ in [*before, *after]))
+        staging.absorbed[stretch.index] = Absorbed(version, frozenset(slice_.name for slice_ in [*before, *after]))
         if stale:
             await self._bucket.delete([piece.name for piece in stale])
             staging.forget(piece.name for piece in stale)
         return True
 
-    async def _put_piece(
-        self, staging: Staging, part_bytes: int, at: int, data: bytes, permit: Callable[[], bool]
-    ) -> None:
-        end = at + len(data)
-        joined = await self._joined_with_last(staging, part_bytes, at, data)
-        if joined:
-            last, data = joined
+    async def _put_piece(self, staging: Staging, stretch: "_Stretch") -> None:
+        last, data = await self._joined_with_last(staging, stretch)
+        if last:
             # It bears the older one's number: where somebody writes that one's bytes anew just now, those win.
-            piece = Piece.new(staging.upload_id, last.start, end, last.number)
+            piece = Piece.new(staging.upload_id, last.start, stretch.end, last.number)
         else:
-            piece = Piece.new(staging.upload_id, at, end, staging.next_number())
-        check_permit(permit)
+            piece = Piece.new(staging.upload_id, stretch.start, stretch.end, staging.next_number())
+        check_permit(stretch.permit)
         await self._bucket.put(piece.name, data)
         staging.add(piece)
         self._pieces.keep(piece.name, data)
-        if joined:
-            staging.garbage.add(joined[0].name)
+        if last:
+            staging.garbage.add(last.name)
             await self._sweep(staging)
 
-    async def _joined_with_last(
-        self, staging: Staging, part_bytes: int, at: int, data: bytes
-    ) -> tuple[Piece, bytes] | None:
-        """The small piece of the same part that ends where ``data`` begins, and both's bytes; None if none is alone."""
-        end = at + len(data)
-        largest = max(len(data), _SMALL_PIECE_BYTES)
-        last = next((piece for piece in staging.overlapping(at - 1, at) if piece.end == at), None)
-        if last is None or last.start < at - at % part_bytes:
-            return None
-        if at - last.start > largest or end - last.start > _JOINED_PIECE_BYTES:
-            return None
+    async def _joined_with_last(self, staging: Staging, stretch: "_Stretch") -> tuple[Piece | None, bytes]:
+        """The small piece of the same part that the stretch follows, and both's bytes; None if there is none such."""
+        start, end, data = stretch.start, stretch.end, stretch.data
+        last = next((piece for piece in staging.overlapping(start - 1, start) if piece.end == start), None)
+        if last is None or last.start < stretch.part_start:
+            return None, data
+        if start - last.start > max(len(data), _SMALL_PIECE_BYTES) or end - last.start > _JOINED_PIECE_BYTES:
+            return None, data
         rivals = {piece.name for piece in staging.overlapping(last.start, end)} - staging.garbage
         if rivals != {last.name}:
-            return None
+            return None, data
         try:
-            return last, await self._pieces.read([Slice(last.start, at, last.name, 0)]) + data
+            return last, await self._pieces.read([Slice(last.start, start, last.name, 0)]) + data
         except FileGone:
-            return None
+            return None, data
 
-    async def _compose(self, staging: Staging, part_bytes: int, index: int, permit: Callable[[], bool]) -> None:
-        """Make the part if pieces hold all of it by now."""
-        slices, gaps = staging.slices(index * part_bytes, (index + 1) * part_bytes)
+    async def _compose(self, staging: Staging, stretch: "_Stretch") -> None:
+        """Make the stretch's part if pieces hold all of it by now."""
+        index = stretch.index
+        slices, gaps = staging.slices(stretch.part_start, stretch.part_end)
         if gaps or index in staging.composing:
             return
         staging.composing.add(index)
         try:
-            plan = await self._stagings.planned(staging, part_bytes)
-            if plan.part_bytes == part_bytes:
-                await self._assembly.put_part(staging, plan, index, slices, permit)
+            plan = await self._stagings.planned(staging, stretch.part_bytes)
+            if plan.part_bytes == stretch.part_bytes:
+                await self._assembly.put_part(staging, plan, index, slices, permit=stretch.permit)
         except (FileGone, StorageUnavailable) as error:
             # The bytes are safe where they are; sealing will see to it.
             log.info("part not made yet", upload_id=staging.upload_id, reason=error.detail)
         finally:
             staging.composing.discard(index)
+
+    async def _check_there(self, staging: Staging, end: int) -> None:
+        """As far as a listing tells: what is in parts goes with their multipart upload as a whole."""
+        if end <= staging.base or staging.plan or any(piece.end >= end for piece in staging.pieces.values()):
+            return
+        await self._bucket.check()
+        raise FileGone("the bytes are not what was received")
 
     async def _tidy(self, staging: Staging, at: int) -> None:
         """Remove pieces that parts before ``at`` hold by now.
@@ -244,13 +280,6 @@ class S3ChunkStorage(ChunkStorage):
             return
         staging.forget(garbage)
         self._pieces.forget(garbage)
-
-
-def _part_bytes(staging: Staging, at: int, body: int | None, limit: int | None) -> int:
-    if staging.plan:
-        return staging.plan.part_bytes
-    total = at + max(limit or 0, body or 0)
-    return part_bytes_for(total, chunk=body if body and at % body == 0 else None)
 
 
 def _examined(data: bytes, hasher: Hasher | None) -> int:

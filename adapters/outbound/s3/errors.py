@@ -42,7 +42,7 @@ def translated() -> Iterator[None]:
     """Turn what the service, the network and the client library say into what the core understands.
 
     Raises:
-        NoSuchMultipart, AlreadyThere, NotSupported: kinds of StorageUnavailable that this package can do something about.
+        NoSuchMultipart, AlreadyThere, NotSupported: kinds of StorageUnavailable that this package can deal with.
         FileGone, StorageFull, StorageUnavailable.
     """
     try:

@@ -16,6 +16,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
@@ -31,12 +32,11 @@ MADE_FROM = "made-from"
 """Metadata of a blob: the nonce of the plan, or the name of the newest piece, that it was made from."""
 
 _MIB = 1024 * 1024
-MIN_PART_BYTES = 5 * _MIB  # S3's own bounds
-MAX_PARTS = 10_000
-_PART_BYTES = 8 * _MIB
-LARGE_BYTES = 16 * _MIB
-"""More than this is not held in memory at once, if it can be avoided."""
+_MAX_PARTS = 10_000  # S3's own bound
 _KNOWN_UPLOADS = 4096
+# Where the service overwrites a plan instead of refusing the second one: so long after it was made, whoever had not
+# seen it yet has made theirs, and the one that stands by then stays.
+_SETTLING_SECONDS = 0.3
 
 
 def blob_name(upload_id: str) -> str:
@@ -47,20 +47,28 @@ def staged_prefix(upload_id: UploadId) -> str:
     return f"{STAGED}{upload_id}/"
 
 
-def part_bytes_for(total: int, *, chunk: int | None = None) -> int:
-    """How large the parts of an upload of at most ``total`` bytes are, that comes in bodies of ``chunk`` bytes.
+@dataclass(frozen=True, slots=True)
+class PartSizes:
+    """``smallest`` is S3's own bound. More than ``largest`` is not held in memory at once, if it can be avoided."""
 
-    Between 5 and 16 MiB up to 78 GiB, and a whole number of chunks where that can be; larger only so that
-    10,000 are enough.
-    """
-    size = _PART_BYTES
-    if chunk and chunk < MIN_PART_BYTES:
-        size = chunk * -(-_PART_BYTES // chunk)
-    elif chunk and chunk <= LARGE_BYTES:
-        size = chunk
-    while size * MAX_PARTS < total:
-        size *= 2
-    return size
+    smallest: int = 5 * _MIB
+    usual: int = 8 * _MIB
+    largest: int = 16 * _MIB
+
+    def of(self, total: int, *, chunk: int | None = None) -> int:
+        """How large the parts of an upload of at most ``total`` bytes are, that comes in bodies of ``chunk`` bytes.
+
+        Between 5 and 16 MiB up to 78 GiB, and a whole number of chunks where that can be; larger only so that
+        10,000 are enough.
+        """
+        size = self.usual
+        if chunk and chunk < self.smallest:
+            size = chunk * -(-self.usual // chunk)
+        elif chunk and chunk <= self.largest:
+            size = chunk
+        while size * _MAX_PARTS < total:
+            size *= 2
+        return size
 
 
 class Piece(NamedTuple):
@@ -280,16 +288,19 @@ class Stagings:
         staging.absorbed.clear()
 
     async def _make_plan(self, staging: Staging, part_bytes: int) -> None:
-        nonce, name = secrets.token_hex(8), blob_name(staging.upload_id)
-        multipart_id = await self._bucket.begin(name, metadata={MADE_FROM: nonce})
-        plan_name = f"{staged_prefix(staging.upload_id)}plan"
-        try:
-            await self._bucket.put(plan_name, Plan(part_bytes, multipart_id, nonce).to_bytes(), only_new=True)
-        except AlreadyThere:
-            pass  # another process was faster
+        blob, plan_name = blob_name(staging.upload_id), f"{staged_prefix(staging.upload_id)}plan"
+        ours = ""
+        if await self._bucket.describe(plan_name) is None:
+            nonce = secrets.token_hex(8)
+            ours = await self._bucket.begin(blob, metadata={MADE_FROM: nonce})
+            plan = Plan(part_bytes, ours, nonce)
+            with suppress(AlreadyThere):  # another process was faster
+                await self._bucket.put(plan_name, plan.to_bytes(), only_new=True)
+            if not await self._bucket.refuses_overwriting():
+                await asyncio.sleep(_SETTLING_SECONDS)
         staging.plan = Plan.parse(await self._bucket.get(plan_name))
-        if staging.plan.nonce != nonce:
-            await self._bucket.abort(name, multipart_id)
+        if ours and staging.plan.multipart_id != ours:
+            await self._bucket.abort(blob, ours)
 
     async def _read_plan(self, staging: Staging, listed: Sequence[Found]) -> None:
         name = f"{staged_prefix(staging.upload_id)}plan"
