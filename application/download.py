@@ -34,6 +34,10 @@ class OpenFile:
     file: File
     blob: Blob
 
+    async def link(self, *, disposition: str) -> str | None:
+        """Where the client may fetch the bytes itself, named by ``disposition``; None: only here."""
+        return await self.blob.link(disposition=disposition, media_type=self.file.media_type)
+
 
 class DownloadUseCase:
     """Who may open a file is its own rule (``File.check_opened_by``); a signed link opens it to anyone.

@@ -55,6 +55,10 @@ from infrastructure.settings import Settings
 if TYPE_CHECKING:
     from adapters.outbound.postgres.feed import PostgresFeed
     from adapters.outbound.postgres.notifier import PostgresProgressNotifier
+    from adapters.outbound.s3.address import BucketAddress
+    from adapters.outbound.s3.blob_storage import S3BlobStorage
+    from adapters.outbound.s3.bucket import Bucket
+    from adapters.outbound.s3.chunk_storage import S3ChunkStorage
 
 _BODY_THREADS = 4
 
@@ -69,6 +73,24 @@ def _postgres_notifier(url: str, feed: "PostgresFeed") -> "PostgresProgressNotif
     from adapters.outbound.postgres.notifier import PostgresProgressNotifier  # noqa: PLC0415 -- as above
 
     return PostgresProgressNotifier(url, feed)
+
+
+def _bucket(address: "BucketAddress") -> "Bucket":
+    from adapters.outbound.s3.bucket import Bucket  # noqa: PLC0415 -- aiobotocore is large, and a volume needs none
+
+    return Bucket(address)
+
+
+def _s3_chunk_storage(bucket: "Bucket") -> "S3ChunkStorage":
+    from adapters.outbound.s3.chunk_storage import S3ChunkStorage  # noqa: PLC0415 -- as above
+
+    return S3ChunkStorage(bucket)
+
+
+def _s3_blob_storage(bucket: "Bucket", proxy: bool) -> "S3BlobStorage":
+    from adapters.outbound.s3.blob_storage import S3BlobStorage  # noqa: PLC0415 -- as above
+
+    return S3BlobStorage(bucket, gives_links=not proxy)
 
 
 def _origins(foreign: tuple[str, ...], public_url: str) -> tuple[str, ...]:
@@ -106,8 +128,18 @@ class Container(containers.DeclarativeContainer):
     rounds = providers.Singleton(Rounds, "volume")
     durability = providers.Callable(Durability, of.durability)
     chunk_writer = providers.Singleton(ChunkWriter, volume, durability)
-    chunk_storage = providers.Singleton(VolumeChunkStorage, volume, rounds, durability=durability, writer=chunk_writer)
-    blob_storage = providers.Singleton(VolumeBlobStorage, volume, rounds)
+    bucket = providers.Singleton(_bucket, of.bucket)
+    storage = providers.Callable(lambda uses_bucket: "s3" if uses_bucket else "volume", of.uses_bucket)
+    chunk_storage = providers.Selector(
+        storage,
+        volume=providers.Singleton(VolumeChunkStorage, volume, rounds, durability=durability, writer=chunk_writer),
+        s3=providers.Singleton(_s3_chunk_storage, bucket),
+    )
+    blob_storage = providers.Selector(
+        storage,
+        volume=providers.Singleton(VolumeBlobStorage, volume, rounds),
+        s3=providers.Singleton(_s3_blob_storage, bucket, of.s3_proxy),
+    )
 
     signer = providers.Singleton(HmacDownloadSigner, providers.Callable(link_secret, of.data_dir, of.link_secret))
 

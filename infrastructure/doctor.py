@@ -9,11 +9,13 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -55,26 +57,76 @@ def _problem(text: str) -> Finding:
 
 async def examine(settings: Settings, *, scrub: bool = False) -> AsyncIterator[Finding]:
     """Everything there is to say, one finding at a time; ``scrub`` also reads every byte of every file."""
-    for finding in [*_settings(settings), *_data_folder(settings), *_space(settings.storage_path)]:
+    for finding in [*_settings(settings), *_data_folder(settings)]:
         yield finding
-    volume = Volume(settings.storage_path)
-    volume_id = None
-    for finding in _volume(volume):
-        yield finding
-        volume_id = volume.identify() if finding.good else None
-    if not settings.is_postgres and not _sqlite_file(settings).exists():
-        yield _problem("the database does not exist yet: migrate or serve makes it")
-        return
-    database = Database(settings.database_url)
-    try:
-        async for finding in _examine_database(database, volume, volume_id, settings, scrub=scrub):
+    async with _medium_of(settings) as medium:
+        async for finding in medium.findings():
             yield finding
-    finally:
-        await database.close()
+        if not settings.is_postgres and not _sqlite_file(settings).exists():
+            yield _problem("the database does not exist yet: migrate or serve makes it")
+            return
+        database = Database(settings.database_url)
+        try:
+            async for finding in _examine_database(database, medium, settings, scrub=scrub):
+                yield finding
+        finally:
+            await database.close()
+
+
+def _medium_of(settings: Settings) -> AbstractAsyncContextManager["Medium"]:
+    if settings.bucket:
+        from infrastructure.doctor_bucket import examined_bucket  # noqa: PLC0415 -- a volume needs none of it
+
+        return examined_bucket(settings.bucket)
+    return nullcontext(ExaminedVolume(settings.storage_path))
+
+
+class Medium(Protocol):
+    """What holds the bytes, for looking at."""
+
+    id: str | None
+    """In its marker, once ``findings`` has found nothing wrong."""
+
+    @abstractmethod
+    def findings(self) -> AsyncIterator[Finding]: ...
+
+    @abstractmethod
+    def staged(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
+        """Uploads that hold bytes and have not changed since, with how many; some at a time."""
+
+    @abstractmethod
+    def blobs(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
+        """As ``staged``: the keys of blobs."""
+
+    @abstractmethod
+    async def wrong_with(self, row: RowMapping, *, scrub: bool) -> str:
+        """What is wrong with the file's bytes; empty if nothing is."""
+
+
+class ExaminedVolume(Medium):
+    def __init__(self, root: Path) -> None:
+        self._volume = Volume(root)
+        self.id: str | None = None
+
+    async def findings(self) -> AsyncIterator[Finding]:
+        for finding in [*_space(self._volume.root), *_volume(self._volume)]:
+            yield finding
+            self.id = self._volume.identify() if finding.good else None
+
+    async def staged(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
+        async for some in _old_entries_below(self._volume.staged, before):
+            yield some
+
+    async def blobs(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
+        async for some in _old_entries_below(self._volume.blobs, before):
+            yield some
+
+    async def wrong_with(self, row: RowMapping, *, scrub: bool) -> str:
+        return await asyncio.to_thread(_wrong_with, row, self._volume, scrub)
 
 
 async def _examine_database(
-    database: Database, volume: Volume, volume_id: str | None, settings: Settings, *, scrub: bool
+    database: Database, medium: Medium, settings: Settings, *, scrub: bool
 ) -> AsyncIterator[Finding]:
     began = time.monotonic()
     try:
@@ -85,12 +137,13 @@ async def _examine_database(
     yield _ok(f"the database answers within {(time.monotonic() - began) * 1000:.0f} ms")
     revision = await _revision(database)
     yield revision
-    if not revision.good or volume_id is None:
+    if not revision.good or medium.id is None:
         return
-    yield await _belongs(database, volume_id)
-    yield await _leftovers(database, volume, settings)
-    yield await _strays(database, volume, settings)
-    async for finding in _blobs(database, volume, scrub=scrub):
+    yield await _belongs(database, medium.id)
+    before = datetime.now(UTC) - settings.cleanup_after
+    yield await _leftovers(database, medium.staged(before))
+    yield await _strays(database, medium.blobs(before))
+    async for finding in _blobs(database, medium, scrub=scrub):
         yield finding
 
 
@@ -165,13 +218,13 @@ async def _belongs(database: Database, volume_id: str) -> Finding:
     async with database.transaction() as transaction:
         rows = await transaction.read(select(installation.c.value).where(installation.c.key == "volume"))
     if not rows:
-        return _ok("the database has not met its volume yet")
+        return _ok("the database has not met its storage yet")
     if rows[0]["value"] != volume_id:
         return _problem("the database belongs to another volume: a wrong folder is mounted, or a wrong database named")
-    return _ok("volume and database belong together")
+    return _ok("storage and database belong together")
 
 
-async def _leftovers(database: Database, volume: Volume, settings: Settings) -> Finding:
+async def _leftovers(database: Database, staged: AsyncIterator[Mapping[str, int]]) -> Finding:
     """Staged bytes whose upload is over or was never known. Young ones may be in somebody's hands."""
 
     async def owned(ids: Sequence[str]) -> set[str]:
@@ -179,13 +232,13 @@ async def _leftovers(database: Database, volume: Volume, settings: Settings) -> 
             rows = await transaction.read(select(uploads.c.id).where(uploads.c.id.in_(ids), text(IS_OPEN)))
         return {row["id"] for row in rows}
 
-    count, size = await _count_unowned(volume.staged, owned, settings)
+    count, size = await _count_unowned(staged, owned)
     if count:
         return _problem(f"{count} staged uploads ({format_size(size)} bytes) belong to nobody: cleanup removes them")
     return _ok("every staged upload is somebody's")
 
 
-async def _strays(database: Database, volume: Volume, settings: Settings) -> Finding:
+async def _strays(database: Database, blobs: AsyncIterator[Mapping[str, int]]) -> Finding:
     """Sealed bytes that no file and no unfinished upload speaks of."""
 
     async def owned(keys: Sequence[str]) -> set[str]:
@@ -194,24 +247,29 @@ async def _strays(database: Database, volume: Volume, settings: Settings) -> Fin
             coming = await transaction.read(select(uploads.c.id).where(uploads.c.id.in_(keys), text(IS_OPEN)))
         return {row["blob_key"] for row in kept} | {row["id"] for row in coming}
 
-    count, size = await _count_unowned(volume.blobs, owned, settings)
+    count, size = await _count_unowned(blobs, owned)
     if count:
         return _problem(f"{count} sealed blobs ({format_size(size)} bytes) belong to no file")
     return _ok("every sealed blob is a file's")
 
 
-async def _count_unowned(folder: Path, owned: Callable[[Sequence[str]], Any], settings: Settings) -> tuple[int, int]:
+async def _count_unowned(
+    held: AsyncIterator[Mapping[str, int]], owned: Callable[[Sequence[str]], Awaitable[set[str]]]
+) -> tuple[int, int]:
     count = size = 0
-    before = datetime.now(UTC) - settings.cleanup_after
-    for shard in await asyncio.to_thread(lambda: sorted(folder.iterdir())):
-        held = await asyncio.to_thread(_old_entries, shard, before.timestamp())
-        names = sorted(held)
+    async for some in held:
+        names = sorted(some)
         for start in range(0, len(names), _PAGE):
             page = names[start : start + _PAGE]
             known = await owned(page)
             count += sum(name not in known for name in page)
-            size += sum(held[name] for name in page if name not in known)
+            size += sum(some[name] for name in page if name not in known)
     return count, size
+
+
+async def _old_entries_below(folder: Path, before: datetime) -> AsyncIterator[Mapping[str, int]]:
+    for shard in await asyncio.to_thread(lambda: sorted(folder.iterdir())):
+        yield await asyncio.to_thread(_old_entries, shard, before.timestamp())
 
 
 def _old_entries(shard: Path, before: float) -> dict[str, int]:
@@ -227,11 +285,11 @@ def _old_entries(shard: Path, before: float) -> dict[str, int]:
     return held
 
 
-async def _blobs(database: Database, volume: Volume, *, scrub: bool) -> AsyncIterator[Finding]:
+async def _blobs(database: Database, medium: Medium, *, scrub: bool) -> AsyncIterator[Finding]:
     count = bad = unknown = 0
     async for row in _all_files(database):
         count += 1
-        wrong = await asyncio.to_thread(_wrong_with, row, volume, scrub)
+        wrong = await medium.wrong_with(row, scrub=scrub)
         if wrong and await _still_kept(database, row["id"]):
             bad += 1
             if bad <= _NAMED:

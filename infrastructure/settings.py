@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from dotenv.parser import parse_stream
 from pydantic import (
@@ -30,6 +30,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapters.inbound.common.rate_limit import parse_rates
+from adapters.outbound.s3.address import BucketAddress
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -238,16 +239,51 @@ def _storage_url(text: object) -> object:
     if not isinstance(text, str):
         return text
     if text.startswith("s3:"):
-        raise ValueError("s3:// is not available yet; allowed: volume://<folder>")
+        _parse_bucket_url(text)
+        return text
     folder = text.removeprefix("volume://")
     if folder == text or not folder.strip("/"):
-        raise ValueError("allowed: volume://<folder>")
+        raise ValueError("allowed: volume://<folder>, s3://<bucket>?endpoint=<url>&region=<name>")
+    return text
+
+
+def _parse_bucket_url(text: str) -> tuple[str, dict[str, str]]:
+    """The bucket's name, and what the query says of ``endpoint`` and ``region``."""
+    if "@" in text:
+        raise ValueError("the keys go into S3_ACCESS_KEY and S3_SECRET_KEY; allowed: s3://<bucket>?endpoint=…&region=…")
+    parts = urlsplit(text)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme != "s3" or parts.path.strip("/") or parts.fragment or query.keys() - {"endpoint", "region"}:
+        raise ValueError("allowed: s3://<bucket>?endpoint=<url>&region=<name>")
+    _bucket_name(parts.netloc)
+    _region(query.get("region"))
+    _endpoint(query.get("endpoint"))
+    return parts.netloc, query
+
+
+def _bucket_name(text: str | None) -> str | None:
+    if text and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", text, re.ASCII):
+        raise ValueError("allowed: a bucket's name: 3 to 63 small letters, digits, dots and hyphens")
+    return text
+
+
+def _region(text: str | None) -> str | None:
+    if text and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text, re.ASCII):
+        raise ValueError("allowed: a region's name such as eu-central-1")
+    return text
+
+
+def _endpoint(text: str | None) -> str | None:
+    """A URL, or a host and port: then S3_USE_SSL says which."""
+    if text and not _is_web_address(text if "://" in text else f"https://{text}"):
+        raise ValueError("allowed: the service's address such as https://s3.example.org or host:9000")
     return text
 
 
 def _storage_path(path: Path, info: ValidationInfo) -> Path:
     if path == Path():
-        path = Path(info.data.get("storage_url", "").removeprefix("volume://"))
+        url: str = info.data.get("storage_url", "")
+        path = info.data.get("data_dir", Path()) / "storage" if url.startswith("s3:") else Path(url[len("volume://") :])
     return path.expanduser().absolute()
 
 
@@ -325,6 +361,13 @@ class Settings(BaseSettings):
     )
     storage_path: Annotated[Path, AfterValidator(_storage_path)] = Field(Path(), validate_default=True)
     """Where the volume is, whichever of the two variables said so."""
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    s3_endpoint: Annotated[str | None, AfterValidator(_endpoint)] = None
+    s3_region: Annotated[str | None, AfterValidator(_region)] = None
+    s3_bucket: Annotated[str | None, AfterValidator(_bucket_name)] = None
+    s3_use_ssl: bool = True
+    s3_proxy: bool = False
     events_url: Annotated[Literal["memory://", "postgres://"], BeforeValidator(_events_url)] = "memory://"
     durability: Annotated[Literal["ack", "complete", "none"], BeforeValidator(_lower)] = "ack"
 
@@ -356,13 +399,6 @@ class Settings(BaseSettings):
     auth_jwt_algorithms: Words = ()
     auth_jwt_audience: str | None = None
     auth_jwt_issuer: str | None = None
-    s3_access_key: SecretStr | None = None
-    s3_secret_key: SecretStr | None = None
-    s3_endpoint: str | None = None
-    s3_region: str | None = None
-    s3_bucket: str | None = None
-    s3_use_ssl: bool = True
-    s3_proxy: bool = False
 
     @classmethod  # the signature is the library's
     def settings_customise_sources(
@@ -382,9 +418,38 @@ class Settings(BaseSettings):
             problems.append("EVENTS_URL: 'postgres://' needs a DATABASE_URL of PostgreSQL")
         if self.auth_mode == "gateway" and not self.trusted_proxies:
             problems.append("AUTH_MODE: 'gateway' needs TRUSTED_PROXIES, the addresses of the gateway")
+        if self.uses_bucket and not (self.s3_access_key and self.s3_secret_key):
+            name = "STORAGE_URL" if self.storage_url.startswith("s3:") else "S3_BUCKET"
+            problems.append(f"{name}: a bucket needs S3_ACCESS_KEY and S3_SECRET_KEY")
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    @property
+    def uses_bucket(self) -> bool:
+        """Whether the bytes are in an S3 bucket; S3_BUCKET alone says so, too, where STORAGE_URL says nothing."""
+        silent = "storage_url" not in self.model_fields_set
+        return self.storage_url.startswith("s3:") or (silent and bool(self.s3_bucket))
+
+    @property
+    def bucket(self) -> BucketAddress | None:
+        """None where the bytes are on a volume. What STORAGE_URL says wins over the other names."""
+        if not self.uses_bucket or not self.s3_access_key or not self.s3_secret_key:
+            return None
+        query: dict[str, str] = {}
+        name = self.s3_bucket or ""
+        if self.storage_url.startswith("s3:"):
+            name, query = _parse_bucket_url(self.storage_url)
+        endpoint = query.get("endpoint") or self.s3_endpoint
+        if endpoint and "://" not in endpoint:
+            endpoint = f"{'https' if self.s3_use_ssl else 'http'}://{endpoint}"
+        return BucketAddress(
+            name=name,
+            region=query.get("region") or self.s3_region or "us-east-1",
+            endpoint=endpoint,
+            access_key=self.s3_access_key.get_secret_value(),
+            secret_key=self.s3_secret_key.get_secret_value(),
+        )
 
     @property
     def is_postgres(self) -> bool:
@@ -406,6 +471,10 @@ class Settings(BaseSettings):
         """Every variable and its effective value as it could be written in ``.env``, secrets masked."""
         effective = {name: _shown(value) for name, value in self if value is not None}
         effective["storage_url"] = f"volume://{self.storage_path}"
+        if bucket := self.bucket:
+            endpoint = f"endpoint={bucket.endpoint}&" if bucket.endpoint else ""
+            effective["storage_url"] = f"s3://{bucket.name}?{endpoint}region={bucket.region}"
+            effective["storage_path"] = ""
         for name in ("max_upload_size", "max_chunk_size", "max_file_size", "image_max_size", "quota_bytes"):
             if (size := getattr(self, name)) is not None:
                 effective[name] = format_size(size)

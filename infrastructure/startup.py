@@ -1,4 +1,5 @@
-"""What has to be in place before the first request: folders, the schema, a volume that belongs to the database."""
+"""What has to be in place before the first request: folders, the schema, a volume or a bucket that belongs to the
+database."""
 
 import asyncio
 import os
@@ -43,7 +44,10 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
         stack.callback(container.chunk_writer().close)
         try:
             await _bring_up_to_date(database, settings)
-            await _prepare_volume(container)
+            if settings.uses_bucket:
+                await _prepare_bucket(container, stack)
+            else:
+                await _prepare_volume(container)
             _prepare_links(container)
         except WrongVolume as error:
             raise CannotStart(f"STORAGE_PATH: {settings.storage_path} {error}") from error
@@ -113,3 +117,24 @@ async def _prepare_volume(container: Container) -> None:
         found = volume.identify()
     if found != known:
         raise WrongVolume("is not this database's volume: a wrong folder is mounted, or a wrong database named")
+
+
+async def _prepare_bucket(container: Container, stack: AsyncExitStack) -> None:
+    """As ``_prepare_volume``, for a bucket; it is open from now on."""
+    try:
+        from adapters.outbound.s3.bucket import WrongBucket  # noqa: PLC0415 -- a volume needs none of it
+    except ModuleNotFoundError as error:
+        raise CannotStart(f"STORAGE_URL: a bucket needs the package {error.name}: install longshore[s3]") from error
+    installation, bucket = container.installation(), container.bucket()
+    stack.push_async_callback(bucket.close)
+    await bucket.open()
+    known = await installation.get("volume")
+    try:
+        known = known or await installation.remember("volume", await bucket.prepare())
+    except WrongBucket as error:
+        raise CannotStart(f"STORAGE_URL: the bucket {bucket.address.name} {error}") from error
+    if await bucket.identify() != known:
+        raise CannotStart(
+            f"STORAGE_URL: the bucket {bucket.address.name} is not this database's:"
+            " a wrong bucket, or a wrong database named"
+        )

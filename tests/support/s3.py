@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from adapters.outbound.s3.bucket import Bucket, BucketAddress
+from adapters.outbound.s3.address import BucketAddress
+from adapters.outbound.s3.bucket import Bucket
 from tests.support.ports import free_port
 
 REGION = "us-east-1"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, MemoryChunkStorage
+from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.blob_storage import S3BlobStorage
-from adapters.outbound.s3.bucket import BucketAddress
 from adapters.outbound.s3.chunk_storage import S3ChunkStorage
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage

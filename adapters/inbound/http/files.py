@@ -88,7 +88,8 @@ class Files:
             if link or file.visibility is Visibility.PUBLIC:
                 # The link alone opens it: a page of another site that shows it has no more than it had before.
                 headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-            return _reply(exchange, opened, headers)
+            reply = _reply(exchange, opened, headers)
+            return await _elsewhere(exchange, opened, reply) or reply
         except BaseException:
             await opened.blob.close()
             raise
@@ -161,6 +162,21 @@ def _content_headers(file: File, disposition: Disposition | None) -> dict[str, s
     if file.sha256 is not None:
         headers["Repr-Digest"] = repr_digest(file.sha256)
     return headers
+
+
+async def _elsewhere(exchange: Exchange, opened: OpenFile, reply: Reply) -> Reply | None:
+    """To where storage gives the bytes out itself, if it does; a Range goes along, the client sends it again.
+
+    Not with If-Range: storage has validators of its own, and ours would never match them.
+    """
+    if exchange.method != "GET" or reply.content is None or "If-Range" in exchange.headers:
+        return None
+    link = await opened.link(disposition=reply.headers["Content-Disposition"])
+    if link is None:
+        return None
+    # The link opens the file to whoever has it, for a while: nobody is to keep it.
+    moved = {"Location": link, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return Reply(307, moved, closing=opened.blob.close)
 
 
 def _parse_life(seconds: str | None) -> timedelta:

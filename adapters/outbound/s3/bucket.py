@@ -15,7 +15,7 @@ import io
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from awscrt.checksums import crc64nvme
 
+from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.errors import AlreadyThere, NoSuchMultipart, NotSupported, multipart_translated, translated
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, StorageUnavailable
@@ -38,17 +39,6 @@ _BLOCK_BYTES = 256 * 1024
 
 class WrongBucket(Exception):
     """The bucket is not the one that was expected; nothing has been changed in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class BucketAddress:
-    """``endpoint``: a URL, or None for Amazon's own."""
-
-    name: str
-    region: str
-    endpoint: str | None
-    access_key: str
-    secret_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,38 @@ def test_storage_path_overrides_the_folder_of_the_volume(env: dict[str, str], fo
     assert load_settings({"DATA_DIR": "/srv/data", **env}, NO_FILE).storage_path == Path(folder)
 
 
+@pytest.mark.parametrize(
+    ("env", "name", "endpoint", "region"),
+    [
+        ({"STORAGE_URL": "s3://files?endpoint=http://h:9000&region=eu-1"}, "files", "http://h:9000", "eu-1"),
+        ({"STORAGE_URL": "s3://files?endpoint=h:9000", "S3_USE_SSL": "0"}, "files", "http://h:9000", "us-east-1"),
+        (
+            {"STORAGE_URL": "s3://files", "S3_ENDPOINT": "s3.example.org"},
+            "files",
+            "https://s3.example.org",
+            "us-east-1",
+        ),
+        ({"STORAGE_URL": "s3://files", "S3_BUCKET": "other"}, "files", None, "us-east-1"),
+        ({"S3_BUCKET": "files", "S3_REGION": "eu-1"}, "files", None, "eu-1"),
+    ],
+)
+def test_a_bucket_is_named_by_one_url_or_by_several_names(
+    env: dict[str, str], name: str, endpoint: str | None, region: str
+) -> None:
+    settings = load_settings({"S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "hunter2", **env}, NO_FILE)
+    bucket = settings.bucket
+    assert bucket is not None
+    assert (bucket.name, bucket.endpoint, bucket.region) == (name, endpoint, region)
+    assert (bucket.access_key, bucket.secret_key) == ("k", "hunter2")
+    assert "hunter2" not in repr(bucket) + str(settings.shown())
+    assert settings.shown()["STORAGE_URL"].startswith(f"s3://{name}?")
+
+
+def test_a_volume_that_is_named_wins_over_the_name_of_a_bucket() -> None:
+    env = {"STORAGE_URL": "volume:///srv/files", "S3_BUCKET": "files"}
+    assert load_settings(env, NO_FILE).bucket is None
+
+
 def test_lists_are_separated_by_commas() -> None:
     settings = load_settings(
         {"TRUSTED_PROXIES": "10.0.0.0/8, ::1", "CORS_ORIGINS": "https://A.example,http://b.example:8080/"},
@@ -144,8 +176,7 @@ def test_variables_of_others_and_of_later_parts_are_tolerated() -> None:
         {"PATH": "/bin", "JOBS_URL": "nats://h:4222", "WORKERS_INLINE": "0", "MAX_FILE_SIZE": "10MiB",
          "IMAGE_MAX_SIZE": "5MiB", "IMAGE_MAX_COUNT": "10", "AUTH_JWT_SECRET": "s3cr3t",
          "AUTH_JWT_JWKS_FILE": "keys", "AUTH_JWT_ALGORITHMS": "RS256,ES256", "AUTH_JWT_AUDIENCE": "a",
-         "AUTH_JWT_ISSUER": "i", "S3_USE_SSL": "false", "S3_ENDPOINT": "h:9000", "S3_REGION": "r",
-         "S3_BUCKET": "b", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s"},
+         "AUTH_JWT_ISSUER": "i"},
         NO_FILE,
     )  # fmt: skip
 
@@ -163,7 +194,16 @@ def test_variables_of_others_and_of_later_parts_are_tolerated() -> None:
         ("DATABASE_URL", "sqlite://", "in-memory"),
         ("DATABASE_URL", "sqlite:///:memory:", "in-memory"),
         ("DATABASE_URL", "postgresql://h:port/db", "postgresql://"),
-        ("STORAGE_URL", "s3://bucket", "not available yet"),
+        ("STORAGE_URL", "s3://bucket", "S3_ACCESS_KEY and S3_SECRET_KEY"),
+        ("S3_BUCKET", "bucket", "S3_ACCESS_KEY and S3_SECRET_KEY"),
+        ("STORAGE_URL", "s3://Bucket", "small letters"),
+        ("STORAGE_URL", "s3://bucket/folder", "s3://<bucket>?"),
+        ("STORAGE_URL", "s3://bucket?endpoint=ftp://h", "https://s3.example.org"),
+        ("STORAGE_URL", "s3://bucket?region=here or there", "eu-central-1"),
+        ("STORAGE_URL", "s3://bucket?endpiont=http://h", "s3://<bucket>?"),
+        ("S3_BUCKET", "a", "3 to 63"),
+        ("S3_ENDPOINT", "http://h/?x=1", "https://s3.example.org"),
+        ("S3_REGION", "a/b", "eu-central-1"),
         ("STORAGE_URL", "/srv/files", "volume://"),
         ("STORAGE_URL", "volume://", "volume://"),
         ("EVENTS_URL", "nats://h:4222", "not available yet"),

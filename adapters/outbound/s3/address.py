@@ -1,0 +1,14 @@
+"""Where a bucket is and how to get in; needs no client library."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class BucketAddress:
+    """``endpoint``: a URL, or None for Amazon's own."""
+
+    name: str
+    region: str
+    endpoint: str | None
+    access_key: str
+    secret_key: str = field(repr=False)

@@ -1,0 +1,91 @@
+"""What the doctor looks at where the bytes are in an S3 bucket."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from awscrt.checksums import crc64nvme
+from sqlalchemy import RowMapping
+
+from adapters.outbound.s3.address import BucketAddress
+from adapters.outbound.s3.bucket import Bucket
+from adapters.outbound.s3.staging import BLOBS, STAGED
+from adapters.outbound.sql.mapping import unsigned
+from domain.byte_range import ByteRange
+from domain.errors import FileGone, LongshoreError
+from infrastructure.doctor import Finding, Medium
+
+_BLOCK = 8 * 1024**2
+
+
+class ExaminedBucket(Medium):
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self.id: str | None = None
+
+    async def findings(self) -> AsyncIterator[Finding]:
+        name = self._bucket.address.name
+        try:
+            self.id = await self._bucket.identify()
+        except LongshoreError as error:
+            yield Finding(False, f"the bucket {name}: {error.detail}")
+            return
+        if self.id is None:
+            yield Finding(False, f"the bucket {name} has no marker yet: serve makes it")
+        else:
+            yield Finding(True, f"the bucket {name} answers and has its marker")
+
+    async def staged(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
+        sizes: dict[str, int] = defaultdict(int)
+        young = set()
+        async for found in self._bucket.list(STAGED):
+            upload_id = found.name.split("/")[1]
+            sizes[upload_id] += found.size
+            if found.modified >= before:
+                young.add(upload_id)
+        async for multipart in self._bucket.multiparts(BLOBS):
+            upload_id = multipart.name.removeprefix(BLOBS)
+            sizes[upload_id] += 0
+            if multipart.begun >= before:
+                young.add(upload_id)
+        yield {upload_id: size for upload_id, size in sizes.items() if upload_id not in young}
+
+    async def blobs(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
+        async for found in self._bucket.list(BLOBS):
+            if found.modified < before:
+                yield {found.name.removeprefix(BLOBS): found.size}
+
+    async def wrong_with(self, row: RowMapping, *, scrub: bool) -> str:
+        name, size = f"{BLOBS}{row['blob_key']}", row["size"]
+        try:
+            blob = await self._bucket.describe(name)
+            if blob is None:
+                return "its bytes are missing"
+            if blob.size != size:
+                return f"it has {blob.size} bytes, {size} were received"
+            if scrub and row["crc64"] is not None and await self._crc64(name, size) != unsigned(row["crc64"]):
+                return "its bytes are not those that were received (CRC-64/NVME)"
+        except FileGone:
+            return "its bytes are missing"
+        except LongshoreError as error:
+            return f"its bytes can't be read ({error.detail})"
+        return ""
+
+    async def _crc64(self, name: str, size: int) -> int:
+        value = 0
+        for start in range(0, size, _BLOCK):
+            data = await self._bucket.get(name, ByteRange(start, min(start + _BLOCK, size)))
+            value = await asyncio.to_thread(crc64nvme, data, value)
+        return value
+
+
+@asynccontextmanager
+async def examined_bucket(address: BucketAddress) -> AsyncIterator[ExaminedBucket]:
+    bucket = Bucket(address)
+    await bucket.open()
+    try:
+        yield ExaminedBucket(bucket)
+    finally:
+        await bucket.close()
