@@ -39,7 +39,8 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
     async with AsyncExitStack() as stack:
         database = container.database()
         stack.push_async_callback(database.close)
-        stack.callback(container.chunk_storage().close)
+        if not settings.uses_bucket:
+            stack.callback(container.chunk_storage().close)
         stack.callback(container.rounds().close)
         stack.callback(container.chunk_writer().close)
         try:

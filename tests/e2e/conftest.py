@@ -11,6 +11,7 @@ from tests.e2e.dawdler import Dawdler
 from tests.e2e.tus import Tus
 from tests.e2e.wire import Header, Http
 from tests.support.postgres import PostgresCluster
+from tests.support.s3 import S3Server
 from tests.support.server import ServerProcess
 
 # A module's tests share one client address and leave uploads open; the budgets have tests of their own.
@@ -35,10 +36,34 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
         yield start
 
 
+# What the core of it all promises holds wherever the bytes and their records are kept.
+_EVERYWHERE = {"test_tus_core", "test_tus_checksum", "test_tus_concatenation", "test_form_upload", "test_files"}
+_PLACES = ["sqlite-volume", "postgres-volume", "sqlite-s3", "postgres-s3"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "module_server" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in _EVERYWHERE:
+        metafunc.parametrize("module_server", _PLACES, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def module_server(start_module_server: StartServer) -> ServerProcess:
+def module_server(request: pytest.FixtureRequest, start_module_server: StartServer) -> ServerProcess:
     """A server with default settings (and room for many uploads), shared by the module's tests."""
-    return start_module_server()
+    return start_module_server(**settings_of(getattr(request, "param", "sqlite-volume"), request))
+
+
+def settings_of(place: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """What makes a server keep its records and bytes there; downloads come through it."""
+    database, _, storage = place.partition("-")
+    env = {}
+    if database == "postgres":
+        cluster: PostgresCluster = request.getfixturevalue("postgres")
+        cluster.start()  # an earlier test may have left it stopped
+        env["DATABASE_URL"] = cluster.create_database()
+    if storage == "s3":
+        s3: S3Server = request.getfixturevalue("s3")
+        env |= s3.settings(s3.create_bucket()) | {"S3_PROXY": "1"}
+    return env
 
 
 @pytest.fixture(scope="module")

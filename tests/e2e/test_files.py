@@ -9,12 +9,12 @@ import io
 import os
 import re
 from email.utils import formatdate, parsedate_to_datetime
-from pathlib import Path
 from urllib.parse import unquote
 
 import PIL.Image
 import pytest
 
+from tests.e2e.beneath import beneath
 from tests.e2e.tus import Tus, id_of, metadata
 from tests.e2e.wire import Header, Http, Response
 from tests.support.server import ServerProcess
@@ -79,13 +79,13 @@ def test_a_deleted_file_is_gone_with_its_bytes(tus: Tus, http: Http, module_serv
     mark = os.urandom(64).hex().encode()
     content = stored(tus, mark * 100)
     target = content.removesuffix("/content")
-    assert len(_stored_at(module_server.data_dir, mark)) == 1
+    assert len(beneath(module_server).holding(mark)) == 1
     assert http.request("DELETE", target).status == 204
     for method in ("GET", "HEAD", "DELETE"):
         assert http.request(method, target).status in (404, 410)
     for method in ("GET", "HEAD"):
         assert http.request(method, content).status in (404, 410)
-    assert _stored_at(module_server.data_dir, mark) == []
+    assert beneath(module_server).holding(mark) == []
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_a_file_taken_away_behind_our_back_is_gone_and_no_error(
 ) -> None:
     mark = os.urandom(64).hex().encode()
     content = stored(tus, mark)
-    for path in _stored_at(module_server.data_dir, mark):
-        path.unlink()
+    for name in beneath(module_server).holding(mark):
+        beneath(module_server).take_away(name)
     for answer in (
         http.get(content),
         http.request("HEAD", content),
@@ -125,9 +125,8 @@ def test_a_file_taken_away_behind_our_back_is_gone_and_no_error(
 def test_a_file_cut_short_behind_our_back_is_not_given_out(tus: Tus, http: Http, module_server: ServerProcess) -> None:
     mark = os.urandom(64).hex().encode()
     content = stored(tus, mark)
-    for path in _stored_at(module_server.data_dir, mark):
-        path.chmod(0o600)
-        os.truncate(path, 10)
+    for name in beneath(module_server).holding(mark):
+        beneath(module_server).cut_short(name)
     assert http.get(content).status == 410
 
 
@@ -412,7 +411,3 @@ def _assert_harmless(answer: Response) -> None:
     policy = [directive.strip() for directive in (answer.header("Content-Security-Policy") or "").split(";")]
     assert "default-src 'none'" in policy
     assert "sandbox" in policy
-
-
-def _stored_at(data_dir: Path, mark: bytes) -> list[Path]:
-    return [path for path in (data_dir / "storage").rglob("*") if path.is_file() and mark in path.read_bytes()]

@@ -1,6 +1,5 @@
 """``POST /upload`` (multipart, streamed) and ``PUT /upload/{name}`` (``curl -T``). Contract §2, §2.3."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import psutil
 import pytest
 
+from tests.e2e.beneath import beneath
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import Tus
 from tests.e2e.wire import Header, Http, Response, WebSocket, chunked
@@ -283,7 +283,7 @@ def test_a_file_over_the_maximum_is_refused(start_server: StartServer, framing: 
     else:
         answer = http.request("POST", "/upload", [MULTIPART], raw)
     assert_refused(answer, 413)
-    assert _settled_blobs(server.data_dir, b"x" * 1000, 1) == 1
+    assert beneath(server).settled(b"x" * 1000, 1) == 1
 
 
 def test_a_form_cut_in_its_file_leaves_no_file(http: Http, module_server: ServerProcess) -> None:
@@ -293,7 +293,7 @@ def test_a_form_cut_in_its_file_leaves_no_file(http: Http, module_server: Server
         connection.send_head("POST", "/upload", [MULTIPART, ("Content-Length", str(len(raw)))])
         connection.send(raw[: len(raw) // 2])
         time.sleep(0.2)
-    assert _settled_blobs(module_server.data_dir, mark, 0) == 0
+    assert beneath(module_server).settled(mark, 0) == 0
 
 
 @pytest.mark.parametrize("size", [5_000, 3_000_000])
@@ -333,7 +333,7 @@ def test_a_form_refused_after_a_good_file_leaves_no_file(http: Http, module_serv
     mark = os.urandom(64).hex().encode()
     raw = file_part(mark * 5_000).encode() + b"--" + BOUNDARY.encode() + b"\r\nbroken head"
     assert_refused(http.request("POST", "/upload", [MULTIPART], raw), 400)
-    assert _settled_blobs(module_server.data_dir, mark, 0) == 0
+    assert beneath(module_server).settled(mark, 0) == 0
 
 
 def test_a_refused_form_gets_its_answer_and_no_100(http: Http) -> None:
@@ -468,7 +468,7 @@ def test_a_put_cut_in_its_body_leaves_no_file(http: Http, module_server: ServerP
         connection.send_head("PUT", "/upload/cut.bin", [("Content-Length", str(len(body)))])
         connection.send(body[: len(body) // 2])
         time.sleep(0.2)
-    assert _settled_blobs(module_server.data_dir, mark, 0) == 0
+    assert beneath(module_server).settled(mark, 0) == 0
 
 
 def _link(printed: bytes) -> str:
@@ -492,14 +492,6 @@ def _stored(data_dir: Path) -> list[str]:
 
 def _staged(data_dir: Path, mark: bytes) -> bool:
     return any(_contents_with(data_dir / "storage" / "staged", mark))
-
-
-def _settled_blobs(data_dir: Path, mark: bytes, expected: int) -> int:
-    """How many files of the volume hold ``mark``, once it is ``expected`` or five seconds are over."""
-    deadline = time.monotonic() + 5
-    while (count := sum(_contents_with(data_dir / "storage", mark))) != expected and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return count
 
 
 def _contents_with(folder: Path, mark: bytes) -> Iterable[bool]:

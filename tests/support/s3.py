@@ -5,6 +5,7 @@ Ceph radosgw); that one is neither started nor ended here.
 """
 
 import asyncio
+import functools
 import os
 import secrets
 import shutil
@@ -31,6 +32,34 @@ REGION = "us-east-1"
 _START_SECONDS = 20.0
 
 
+# It keeps the service's description, which takes long to load.
+_session = functools.cache(get_session)
+
+
+def ask(address: BucketAddress, work: Callable[[Any], Awaitable[Any]]) -> Any:
+    """What ``work`` brings back from the service; waits for it in a thread of its own."""
+
+    async def run() -> Any:
+        config = AioConfig(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        async with _session().create_client(
+            "s3",
+            endpoint_url=address.endpoint,
+            region_name=address.region,
+            aws_access_key_id=address.access_key,
+            aws_secret_access_key=address.secret_key,
+            config=config,
+        ) as client:
+            return await work(client)
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, run()).result()
+
+
 class S3Missing(Exception):
     """No S3 server on this machine that could be run."""
 
@@ -46,7 +75,6 @@ class S3Server:
         """
         self._process: subprocess.Popen[bytes] | None = None
         self._home: Path | None = None
-        self._session = get_session()  # it keeps the service's description, which takes long to load
         if named := os.environ.get("TEST_S3_SERVER"):
             parts = urlsplit(named)
             self.endpoint = f"{parts.scheme}://{parts.hostname}:{parts.port}"
@@ -83,26 +111,7 @@ class S3Server:
 
     def run(self, work: Callable[[Any], Awaitable[Any]]) -> Any:
         """Ask the service something as its owner, past our own code; an event loop may be running or not."""
-
-        async def ask() -> Any:
-            config = AioConfig(
-                signature_version="s3v4",
-                s3={"addressing_style": "path"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            )
-            async with self._session.create_client(
-                "s3",
-                endpoint_url=self.endpoint,
-                region_name=REGION,
-                aws_access_key_id=self.access_key,
-                aws_secret_access_key=self.secret_key,
-                config=config,
-            ) as client:
-                return await work(client)
-
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(asyncio.run, ask()).result()
+        return ask(BucketAddress("", REGION, self.endpoint, self.access_key, self.secret_key), work)
 
     def names(self, address: BucketAddress, prefix: str = "") -> list[str]:
         """Of the objects that the bucket holds."""

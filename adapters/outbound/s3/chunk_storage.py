@@ -182,7 +182,9 @@ class S3ChunkStorage(ChunkStorage):
         if plan.part_bytes != stretch.part_bytes:
             return False
         try:
-            whole = b"".join([await self._pieces.read(before), stretch.data, await self._pieces.read(after)])
+            whole = stretch.data
+            if before or after:
+                whole = b"".join([await self._pieces.read(before), stretch.data, await self._pieces.read(after)])
         except FileGone:
             return False  # another writer has put them together meanwhile
         check_permit(stretch.permit)
