@@ -287,7 +287,7 @@ class Bucket:
         """Return the part's version once it is durable; the same number again replaces the part."""
         with multipart_translated():
             answer = await self._send("upload_part", data, Key=name, UploadId=multipart_id, PartNumber=number)
-        return str(answer["ETag"])
+        return _plain(answer["ETag"])
 
     async def copy_part(self, name: str, multipart_id: str, number: int, source: str, wanted: ByteRange) -> str:
         """As ``put_part``, with bytes of another object that never leave the service.
@@ -307,7 +307,7 @@ class Bucket:
         version = answer.get("CopyPartResult", {}).get("ETag")
         if not version:  # rclone takes it for an empty part and says yes
             raise NotSupported("upload_part_copy")
-        return str(version)
+        return _plain(version)
 
     async def parts(self, name: str, multipart_id: str) -> dict[int, Part]:
         """By number, as the service has them.
@@ -321,7 +321,7 @@ class Bucket:
             with multipart_translated():
                 answer = await self._call("list_parts", Key=name, UploadId=multipart_id, **more)
             for part in answer.get("Parts", []):
-                found[part["PartNumber"]] = Part(part["Size"], part["ETag"])
+                found[part["PartNumber"]] = Part(part["Size"], _plain(part["ETag"]))
             if not answer.get("IsTruncated"):
                 return found
             more = {"PartNumberMarker": answer["NextPartNumberMarker"]}
@@ -392,3 +392,8 @@ def _proofs(data: bytes, *, crc: bool, md5: bool) -> dict[str, str]:
 
 def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode("ascii")
+
+
+def _plain(etag: str) -> str:
+    """Without its quotes: radosgw leaves them out at times."""
+    return etag.strip('"')
