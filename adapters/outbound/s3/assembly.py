@@ -48,7 +48,7 @@ class _Missing:
 
 @dataclass(frozen=True, slots=True)
 class _Inventory:
-    """``mixed``: some parts hold bytes that count beside bytes that don't."""
+    """``mixed``: some parts hold bytes that don't count, beside or behind those that do."""
 
     missing: Sequence[_Missing]
     mixed: bool
@@ -159,7 +159,8 @@ class Assembly:
         for piece in staging.pieces.values():
             for index in range(piece.start // plan.part_bytes, -(-piece.end // plan.part_bytes)):
                 by_part[index].append(piece)
-        missing, mixed = [], False
+        # Parts past the end: Amazon lets them be left out, radosgw does not.
+        missing, mixed = [], any(number > _count(plan, size) for number in parts)
         for index in range(_count(plan, size)):
             start, stop = index * plan.part_bytes, min((index + 1) * plan.part_bytes, size)
             part, pieces = parts.get(index + 1), by_part[index]
@@ -176,7 +177,7 @@ class Assembly:
 
     async def _complete(self, staging: Staging, plan: Plan, size: int) -> None:
         name = blob_name(staging.upload_id)
-        parts = await self._wanted_parts(staging, plan, size)
+        parts = await self._all_parts(staging, plan, size)
         if sum(part.size for part in parts.values()) != size:
             raise StorageUnavailable("storage failed: a part is not what was put together")
         try:
@@ -192,7 +193,7 @@ class Assembly:
     async def _close(self, staging: Staging, plan: Plan, size: int) -> Staging:
         """Complete the multipart upload as it is, so that its bytes can be read; the upload stays unsealed."""
         name, prefix = blob_name(staging.upload_id), staged_prefix(staging.upload_id)
-        parts = await self._wanted_parts(staging, plan, size)
+        parts = await self._all_parts(staging, plan, size)
         # First the marker: never is there a blob that could be taken for a sealed one.
         await self._bucket.put(f"{prefix}base-{plan.nonce}", b"")
         try:
@@ -204,12 +205,11 @@ class Assembly:
         await self._stagings.drop_plan(staging)
         return await self._stagings.find(staging.upload_id)
 
-    async def _wanted_parts(self, staging: Staging, plan: Plan, size: int) -> dict[int, Part]:
+    async def _all_parts(self, staging: Staging, plan: Plan, size: int) -> dict[int, Part]:
         held = await self._bucket.parts(blob_name(staging.upload_id), plan.multipart_id)
-        wanted = {number: held[number] for number in range(1, _count(plan, size) + 1) if number in held}
-        if len(wanted) < _count(plan, size):
+        if not held.keys() >= set(range(1, _count(plan, size) + 1)):
             raise StorageUnavailable("storage failed: a part is not there any more")
-        return wanted
+        return held
 
     async def _readable(self, part_id: UploadId, size: int) -> list[Slice]:
         """Where the upload's first ``size`` bytes can be read."""
