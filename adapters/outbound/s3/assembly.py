@@ -134,10 +134,10 @@ class Assembly:
             await self._make_without(staging, size)
             return
         inventory = await self._take_inventory(staging, plan, parts, size)
-        await self._put_parts(staging, plan, inventory.missing)
         if inventory.mixed:
-            await self._make(await self._close(staging, plan, size), size)
+            await self._make(await self._close(staging, plan, inventory, size), size)
             return
+        await self._put_parts(staging, plan, inventory.missing)
         await self._complete(staging, plan, size)
 
     async def _make_small(self, staging: Staging, size: int) -> None:
@@ -177,7 +177,7 @@ class Assembly:
 
     async def _complete(self, staging: Staging, plan: Plan, size: int) -> None:
         name = blob_name(staging.upload_id)
-        parts = await self._all_parts(staging, plan, size)
+        parts = await self._all_parts(staging, plan, _count(plan, size))
         if sum(part.size for part in parts.values()) != size:
             raise StorageUnavailable("storage failed: a part is not what was put together")
         try:
@@ -190,10 +190,13 @@ class Assembly:
         if blob is None or blob.size != size:
             raise StorageUnavailable("storage failed: the blob is not what it was made of")
 
-    async def _close(self, staging: Staging, plan: Plan, size: int) -> Staging:
+    async def _close(self, staging: Staging, plan: Plan, inventory: _Inventory, size: int) -> Staging:
         """Complete the multipart upload as it is, so that its bytes can be read; the upload stays unsealed."""
+        whole = size // plan.part_bytes
+        # A short one stays in pieces: S3 takes it as the last part only, and there may be others behind it.
+        await self._put_parts(staging, plan, [missed for missed in inventory.missing if missed.index < whole])
         name, prefix = blob_name(staging.upload_id), staged_prefix(staging.upload_id)
-        parts = await self._all_parts(staging, plan, size)
+        parts = await self._all_parts(staging, plan, whole)
         # First the marker: never is there a blob that could be taken for a sealed one.
         await self._bucket.put(f"{prefix}base-{plan.nonce}", b"")
         try:
@@ -205,9 +208,10 @@ class Assembly:
         await self._stagings.drop_plan(staging)
         return await self._stagings.find(staging.upload_id)
 
-    async def _all_parts(self, staging: Staging, plan: Plan, size: int) -> dict[int, Part]:
+    async def _all_parts(self, staging: Staging, plan: Plan, count: int) -> dict[int, Part]:
+        """The first ``count`` parts, which have to be there, and what there is behind them."""
         held = await self._bucket.parts(blob_name(staging.upload_id), plan.multipart_id)
-        if not held.keys() >= set(range(1, _count(plan, size) + 1)):
+        if not held.keys() >= set(range(1, count + 1)):
             raise StorageUnavailable("storage failed: a part is not there any more")
         return held
 
@@ -221,8 +225,7 @@ class Assembly:
             except NoSuchMultipart:
                 raise await self._gone() from None
             inventory = await self._take_inventory(staging, staging.plan, parts, size)
-            await self._put_parts(staging, staging.plan, inventory.missing)
-            staging = await self._close(staging, staging.plan, size)
+            staging = await self._close(staging, staging.plan, inventory, size)
             slices, gaps = staging.slices(0, size)
         if gaps:
             raise await self._gone()
