@@ -9,13 +9,10 @@ import os
 import shutil
 import stat
 import time
-from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -28,6 +25,7 @@ from adapters.outbound.sql.tables import IS_OPEN, files, installation, uploads
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume
 from domain.errors import LongshoreError
 from domain.ids import BlobKey
+from infrastructure.findings import Finding, Medium
 from infrastructure.settings import Settings, format_size, mask_secrets
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -36,15 +34,6 @@ _FEW_FILES = 1000
 _PAGE = 500
 _NAMED = 10  # of problems of one kind so many are named, the rest are counted
 _BLOCK = 8 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    good: bool
-    text: str
-
-    def __str__(self) -> str:
-        return f"{'ok     ' if self.good else 'PROBLEM'}  {self.text}"
 
 
 def _ok(text: str) -> Finding:
@@ -73,34 +62,12 @@ async def examine(settings: Settings, *, scrub: bool = False) -> AsyncIterator[F
             await database.close()
 
 
-def _medium_of(settings: Settings) -> AbstractAsyncContextManager["Medium"]:
+def _medium_of(settings: Settings) -> AbstractAsyncContextManager[Medium]:
     if settings.bucket:
         from infrastructure.doctor_bucket import examined_bucket  # noqa: PLC0415 -- a volume needs none of it
 
         return examined_bucket(settings.bucket)
     return nullcontext(ExaminedVolume(settings.storage_path))
-
-
-class Medium(Protocol):
-    """What holds the bytes, for looking at."""
-
-    id: str | None
-    """In its marker, once ``findings`` has found nothing wrong."""
-
-    @abstractmethod
-    def findings(self) -> AsyncIterator[Finding]: ...
-
-    @abstractmethod
-    def staged(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
-        """Uploads that hold bytes and have not changed since, with how many; some at a time."""
-
-    @abstractmethod
-    def blobs(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
-        """As ``staged``: the keys of blobs."""
-
-    @abstractmethod
-    async def wrong_with(self, row: RowMapping, *, scrub: bool) -> str:
-        """What is wrong with the file's bytes; empty if nothing is."""
 
 
 class ExaminedVolume(Medium):

@@ -15,7 +15,7 @@ from adapters.outbound.s3.staging import BLOBS, STAGED
 from adapters.outbound.sql.mapping import unsigned
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, LongshoreError
-from infrastructure.doctor import Finding, Medium
+from infrastructure.findings import Finding, Medium
 
 _BLOCK = 8 * 1024**2
 

@@ -1,5 +1,6 @@
 """``POST /upload`` (multipart, streamed) and ``PUT /upload/{name}`` (``curl -T``). Contract §2, §2.3."""
 
+import contextlib
 import json
 import os
 import subprocess
