@@ -85,7 +85,7 @@ def test_a_restart_loads_nothing_it_does_not_use(server: ServerProcess) -> None:
     server.start()
     assert server.terminate() == 0
     modules = loaded(server)
-    assert packages(modules) & (_LOADS_NO_MODULE | {"asyncpg"}) == set()
+    assert packages(modules) & (_LOADS_NO_MODULE | {"asyncpg", "aiobotocore", "botocore", "aiohttp"}) == set()
     assert {module for module in modules if module.startswith("adapters.outbound.postgres")} == set()
 
 
