@@ -151,7 +151,9 @@ def test_a_long_form_is_never_held_in_memory(http: Http, module_server: ServerPr
         connection.send(tail)
         answer = connection.receive()
     assert answer.json()["file"]["size"] == count * len(block)
-    assert highest - before < 40 * 1024 * 1024
+    # For a bucket a part is gathered while another one is on its way.
+    mebibytes = 60 if "STORAGE_URL" in module_server.env else 40
+    assert highest - before < mebibytes * 1024 * 1024
 
 
 # --- names
