@@ -135,7 +135,8 @@ class S3ChunkStorage(ChunkStorage):
     async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> None:
         await self._assembly.join(upload_id, parts)
 
-    async def seal(self, upload_id: UploadId, *, size: int) -> BlobKey:
+    async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
+        # Nothing can be written into a blob of a bucket: there is nobody to fence off.
         return await self._assembly.seal(upload_id, size)
 
     async def discard(self, upload_id: UploadId) -> None:
