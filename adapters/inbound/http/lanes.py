@@ -37,7 +37,8 @@ class Lane:
 
 
 class Lanes:
-    """``follow`` takes the request that came on a lane, or says no; ``give_back`` serves the connection otherwise."""
+    """``follow`` begins with the request that came on a lane, or says no; ``give_back`` serves the connection otherwise:
+    then nothing has been taken from its socket."""
 
     def __init__(
         self, follow: Callable[[Lane, HTTPServerRequest], bool], give_back: Callable[[IOStream, object], None]
@@ -83,7 +84,9 @@ class Lanes:
             return
         head = seen[: seen.find(b"\r\n\r\n") + 4]
         request = _like_the_last(head, lane) or _plain_chunk(head, lane)
-        if request is None or not self._follow(lane, request):
+        if request is not None and self._follow(lane, request):
+            lane.socket.recv(len(head))  # the exchange reads from the loop's next turn on
+        else:
             self._return(lane)
 
     def _return(self, lane: Lane) -> None:
@@ -111,13 +114,12 @@ def _like_the_last(head: bytes, lane: Lane) -> HTTPServerRequest | None:
     digits = head[len(lane.before) : -len(lane.after)]
     if not digits.isdigit() or len(digits) > _MAX_DIGITS:
         return None
-    lane.socket.recv(len(head))
     lane.request.headers["Upload-Offset"] = digits.decode()
     return lane.request
 
 
 def _plain_chunk(head: bytes, lane: Lane) -> HTTPServerRequest | None:
-    """The request, its head taken from the socket; None for anything that is not plain, which stays where it is."""
+    """None for anything that is not plain."""
     if not head.startswith(b"PATCH /"):
         return None
     line, _, rest = head.decode("latin-1").partition("\r\n")
@@ -132,7 +134,6 @@ def _plain_chunk(head: bytes, lane: Lane) -> HTTPServerRequest | None:
         return None
     if any(name in headers for name in _SECOND_THOUGHTS):
         return None
-    lane.socket.recv(len(head))
     lane.request = request if (found := _OFFSET.search(head)) else None
     if found:
         lane.before, lane.after = head[: found.start(1)], head[found.end(1) :]
