@@ -134,7 +134,8 @@ def _plain_chunk(head: bytes, lane: Lane) -> HTTPServerRequest | None:
         return None
     if any(name in headers for name in _SECOND_THOUGHTS):
         return None
-    lane.request = request if (found := _OFFSET.search(head)) else None
-    if found:
+    lane.request = None
+    if (found := _OFFSET.search(head)) and headers["Upload-Offset"] == found[1].decode():  # there is no other one
+        lane.request = request
         lane.before, lane.after = head[: found.start(1)], head[found.end(1) :]
     return request
