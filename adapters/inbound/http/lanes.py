@@ -120,8 +120,8 @@ def _like_the_last(head: bytes, lane: Lane) -> HTTPServerRequest | None:
 
 def _plain_chunk(head: bytes, lane: Lane) -> HTTPServerRequest | None:
     """None for anything that is not plain."""
-    if not head.startswith(b"PATCH /"):
-        return None
+    if not head.startswith(b"PATCH /") or head.count(b"\n") != head.count(b"\r\n"):
+        return None  # a line feed alone ends a line, and the head, for Tornado: what follows may be the body
     line, _, rest = head.decode("latin-1").partition("\r\n")
     try:
         start_line = parse_request_start_line(line)
