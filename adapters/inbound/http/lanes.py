@@ -37,7 +37,8 @@ class Lane:
 
 
 class Lanes:
-    """``follow`` takes the request that came on a lane, or says no; ``give_back`` serves the connection otherwise."""
+    """``follow`` begins with the request that came on a lane, or says no; ``give_back`` serves the connection otherwise:
+    then nothing has been taken from its socket."""
 
     def __init__(
         self, follow: Callable[[Lane, HTTPServerRequest], bool], give_back: Callable[[IOStream, object], None]
@@ -83,7 +84,9 @@ class Lanes:
             return
         head = seen[: seen.find(b"\r\n\r\n") + 4]
         request = _like_the_last(head, lane) or _plain_chunk(head, lane)
-        if request is None or not self._follow(lane, request):
+        if request is not None and self._follow(lane, request):
+            lane.socket.recv(len(head))  # the exchange reads from the loop's next turn on
+        else:
             self._return(lane)
 
     def _return(self, lane: Lane) -> None:
@@ -111,15 +114,14 @@ def _like_the_last(head: bytes, lane: Lane) -> HTTPServerRequest | None:
     digits = head[len(lane.before) : -len(lane.after)]
     if not digits.isdigit() or len(digits) > _MAX_DIGITS:
         return None
-    lane.socket.recv(len(head))
     lane.request.headers["Upload-Offset"] = digits.decode()
     return lane.request
 
 
 def _plain_chunk(head: bytes, lane: Lane) -> HTTPServerRequest | None:
-    """The request, its head taken from the socket; None for anything that is not plain, which stays where it is."""
-    if not head.startswith(b"PATCH /"):
-        return None
+    """None for anything that is not plain."""
+    if not head.startswith(b"PATCH /") or head.count(b"\n") != head.count(b"\r\n"):
+        return None  # a line feed alone ends a line, and the head, for Tornado: what follows may be the body
     line, _, rest = head.decode("latin-1").partition("\r\n")
     try:
         start_line = parse_request_start_line(line)
@@ -132,8 +134,8 @@ def _plain_chunk(head: bytes, lane: Lane) -> HTTPServerRequest | None:
         return None
     if any(name in headers for name in _SECOND_THOUGHTS):
         return None
-    lane.socket.recv(len(head))
-    lane.request = request if (found := _OFFSET.search(head)) else None
-    if found:
+    lane.request = None
+    if (found := _OFFSET.search(head)) and headers["Upload-Offset"] == found[1].decode():  # there is no other one
+        lane.request = request
         lane.before, lane.after = head[: found.start(1)], head[found.end(1) :]
     return request
