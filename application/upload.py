@@ -5,17 +5,15 @@ returns once its receipt is committed, and only then does anybody hear of it.
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
-from functools import partial
-from types import TracebackType
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import NoReturn
 
 from application.allowance import Allowances
 from application.chunks import ChunkPlacer
 from application.digest import DigestUseCase
 from application.views import UploadView
+from application.warm_uploads import WarmUploads
 from domain.access import Credential, Principal, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.checksum import Checksum
@@ -46,7 +44,6 @@ from ports.received_ledger import ReceivedLedger
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from ports.upload_lock import Lease, UploadLock
 
-_WARM_UPLOADS = 4096
 _ABORT_ATTEMPTS = 3
 _ABORT_PAUSE_SECONDS = 0.1
 
@@ -70,7 +67,6 @@ class UploadUseCase:
         policy: UploadPolicy,
     ) -> None:
         self._unit_of_work = unit_of_work
-        self._lock = lock
         self._ledger = ledger
         self._storage = storage
         self._blobs = blobs
@@ -80,9 +76,7 @@ class UploadUseCase:
         self._ids = ids
         self._policy = policy
         self._allowances = Allowances(unit_of_work, policy)
-        # Uploads as last committed, by the token of the lease they were committed under: while the token
-        # stays the same nobody else has written, and a chunk costs no query.
-        self._warm: OrderedDict[UploadId, tuple[str, Upload]] = OrderedDict()
+        self._uploads = WarmUploads(unit_of_work, lock)
         self._settling: dict[UploadId, asyncio.Task[UploadView]] = {}
         self._chunks = ChunkPlacer(
             unit_of_work=unit_of_work,
@@ -167,7 +161,7 @@ class UploadUseCase:
             taken_over = True
             source.stop()
 
-        async with self._opened(principal, upload_id, let_go) as (upload, lease):
+        async with self._uploads.opened(principal, upload_id, let_go) as (upload, lease):
             upload.check_here(self._clock.now())
             upload.check_append(at=at, announced=None, policy=self._policy)
             if ends is not None:
@@ -225,7 +219,7 @@ class UploadUseCase:
             InconsistentLength: another length was announced, or more bytes have been received.
             Sha256Mismatch: the bytes are not the announced whole; the upload has been aborted.
         """
-        async with self._opened(principal, upload_id) as (upload, _):
+        async with self._uploads.opened(principal, upload_id) as (upload, _):
             upload.check_here(self._clock.now())
             if upload.state.is_open:
                 upload.metadata = metadata or upload.metadata
@@ -244,7 +238,7 @@ class UploadUseCase:
             CredentialRefused: the file to come has a credential, and ``given`` is not it.
             FileGone: it failed again.
         """
-        async with self._opened(principal, upload_id) as (upload, _):
+        async with self._uploads.opened(principal, upload_id) as (upload, _):
             upload.check_here(self._clock.now())
             upload.check_retried_by(principal, given)
             if upload.state is UploadState.FAILED:
@@ -269,7 +263,7 @@ class UploadUseCase:
 
     async def look_at(self, principal: Principal, upload_id: UploadId) -> UploadView:
         """The upload as it stands, disturbing nobody."""
-        upload = await self._read(principal, upload_id)
+        upload = await self._uploads.read(principal, upload_id)
         upload.check_here(self._clock.now())
         return UploadView.of(upload)
 
@@ -288,7 +282,7 @@ class UploadUseCase:
         """
         for attempt in range(_ABORT_ATTEMPTS):
             try:
-                async with self._opened(principal, upload_id) as (upload, _):
+                async with self._uploads.opened(principal, upload_id) as (upload, _):
                     upload.check_here(self._clock.now())
                     await self._end(upload, EventType.ABORTED)
                 return
@@ -303,7 +297,7 @@ class UploadUseCase:
 
     async def expire(self, principal: Principal, upload_id: UploadId) -> bool:
         """End the upload if its time has run out; return whether it was so."""
-        async with self._opened(principal, upload_id) as (upload, _):
+        async with self._uploads.opened(principal, upload_id) as (upload, _):
             if not upload.state.is_open or self._clock.now() < upload.expires_at:
                 return False
             await self._end(upload, EventType.EXPIRED)
@@ -335,7 +329,7 @@ class UploadUseCase:
             principal, length, metadata, kind=UploadKind.FINAL, parts=tuple(names or part_ids), sha256=sha256
         )
         await self._begin(principal, final)
-        async with self._or_nothing(principal, final.id), self._opened(principal, final.id) as (upload, lease):
+        async with self._or_nothing(principal, final.id), self._uploads.opened(principal, final.id) as (upload, lease):
             await self._storage.join(upload.id, [(part.id, part.offset) for part in parts])
             for extent in _laid_end_to_end(parts):
                 await self._record(upload, lease, extent)
@@ -360,7 +354,7 @@ class UploadUseCase:
         upload = await self._begin(principal, self._new(principal, length, metadata, watch_id=watch_id, sha256=sha256))
         async with self._or_nothing(principal, upload.id):
             await self.append(principal, upload.id, at=0, source=source)
-            async with self._opened(principal, upload.id) as (upload, _):
+            async with self._uploads.opened(principal, upload.id) as (upload, _):
                 if not upload.state.is_open:
                     return UploadView.of(upload)
                 if source.is_cut:
@@ -418,44 +412,10 @@ class UploadUseCase:
             self._policy.check_usage(await work.uploads.usage(upload.owner))
 
     async def _settle(self, principal: Principal, upload_id: UploadId) -> UploadView:
-        async with self._opened(principal, upload_id) as (upload, _):
+        async with self._uploads.opened(principal, upload_id) as (upload, _):
             upload.check_here(self._clock.now())
             await self._complete_if_whole(upload)
             return UploadView.of(upload)
-
-    async def _read(self, principal: Principal, upload_id: UploadId) -> Upload:
-        async with self._unit_of_work() as work:
-            return await work.uploads.get(upload_id, principal)
-
-    async def _check_seen(self, principal: Principal, upload_id: UploadId) -> None:
-        """Whether the principal may ask for this upload at all, before anybody's request is ended for it."""
-        if known := self._warm.get(upload_id):
-            known[1].check_seen_by(principal)
-        else:
-            await self._read(principal, upload_id)
-
-    def _opened(
-        self, principal: Principal, upload_id: UploadId, let_go: Callable[[], None] = lambda: None
-    ) -> "_Opened":
-        """The upload under its lease."""
-        return _Opened(
-            self._check_seen(principal, upload_id),
-            self._lock.hold(upload_id, on_wanted=let_go),
-            partial(self._warm_or_read, principal),
-            self._keep_warm,
-        )
-
-    async def _warm_or_read(self, principal: Principal, lease: Lease) -> Upload:
-        token, upload = self._warm.pop(lease.upload_id, (None, None))
-        if upload is None or token != lease.token:
-            upload = await self._read(principal, lease.upload_id)
-        return upload
-
-    def _keep_warm(self, lease: Lease, upload: Upload) -> None:
-        if upload.state.is_open:
-            self._warm[upload.id] = (lease.token, upload)
-            if len(self._warm) > _WARM_UPLOADS:
-                self._warm.popitem(last=False)
 
     async def _receive(
         self,
@@ -616,7 +576,7 @@ class UploadUseCase:
             await work.commit()
 
     async def _part(self, principal: Principal, part_id: UploadId) -> Upload:
-        part = await self._read(principal, part_id)
+        part = await self._uploads.read(principal, part_id)
         part.check_here(self._clock.now())
         part.check_part()
         return part
@@ -628,48 +588,9 @@ class UploadUseCase:
             async with self._unit_of_work() as work:
                 for part in parts:
                     part.join(now)
-                    self._warm.pop(part.id, None)
+                    self._uploads.forget(part.id)
                     await work.uploads.save(part)
                 await work.commit()
-
-
-class _Opened(AbstractAsyncContextManager[tuple[Upload, Lease]]):
-    """After a failure in the block the upload is read anew: memory may be ahead of the repository.
-
-    A class, for this is the way of every chunk: contextlib's generators would cost it a twentieth of its time.
-    """
-
-    __slots__ = ("_check", "_hold", "_keep", "_opened", "_read")
-
-    def __init__(
-        self,
-        check: Coroutine[None, None, None],
-        hold: AbstractAsyncContextManager[Lease],
-        read: Callable[[Lease], Awaitable[Upload]],
-        keep: Callable[[Lease, Upload], None],
-    ) -> None:
-        self._check = check
-        self._hold = hold
-        self._read = read
-        self._keep = keep
-
-    async def __aenter__(self) -> tuple[Upload, Lease]:
-        await self._check
-        lease = await self._hold.__aenter__()
-        try:
-            self._opened = await self._read(lease), lease
-        except BaseException as error:
-            await self._hold.__aexit__(type(error), error, error.__traceback__)
-            raise
-        return self._opened
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            upload, lease = self._opened
-            self._keep(lease, upload)
-        await self._hold.__aexit__(kind, error, trace)
 
 
 def _laid_end_to_end(parts: Sequence[Upload]) -> ReceivedRanges:
