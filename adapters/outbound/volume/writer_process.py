@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import time
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # the parent drains, and needs us for it
         signal.signal(number, signal.SIG_IGN)
     memory = memoryview(mmap.mmap(given.memory, SLOTS * SLOT_BYTES))
-    _serve(socket.socket(fileno=given.orders), given.parent, memory, Staging(Volume(given.root), given.durability))
+    staging = Staging(Volume(given.root), given.durability)
+    with suppress(ConnectionError):  # the parent is gone
+        _serve(socket.socket(fileno=given.orders), given.parent, memory, staging)
 
 
 def _serve(orders: socket.socket, parent: int, memory: memoryview, staging: Staging) -> None:
