@@ -4,6 +4,7 @@ import errno
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -150,9 +151,10 @@ class Staging:
         """As ``open``; the descriptor is that of the chunk before, if its file is still in place."""
         fd = self.files.take(upload_id)
         if fd is not None:
-            found = os.fstat(fd)
-            if found.st_nlink and found.st_size >= at:
-                return fd
+            with suppress(OSError):  # opening it anew will tell
+                found = os.fstat(fd)
+                if found.st_nlink and found.st_size >= at:
+                    return fd
             os.close(fd)
         return self.open(upload_id, at=at)
 
