@@ -38,6 +38,7 @@ class Staging:
 
     def write(self, upload_id: UploadId, at: int, data: Buffer, check: Callable[[], None]) -> None:
         """Return once ``data`` is durable. What ``check`` raises, right before it is written, keeps it from that."""
+        check()  # before the file is made, too: by now the upload may be another process's, or ended
         fd = self._reopen(upload_id, at=at)
         try:
             check()
