@@ -156,7 +156,9 @@ class _Process:
         try:
             return await asyncio.shield(ordered)
         except asyncio.CancelledError:
-            await asyncio.wait([ordered])
+            while not ordered.done():
+                with suppress(asyncio.CancelledError):  # once is enough
+                    await asyncio.wait([ordered])
             raise
 
     def close(self) -> None:
