@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -44,9 +45,10 @@ class _Job(Generic[Result]):
 
     async def wait(self) -> None:
         """Return once the work is done, though its caller was cancelled."""
-        if not self.is_over:
-            self.over = asyncio.get_running_loop().create_future()
-            await self.over
+        self.over = asyncio.get_running_loop().create_future()
+        while not self.is_over:
+            with suppress(asyncio.CancelledError):  # once is enough
+                await asyncio.wait([self.over])
 
 
 class Rounds:

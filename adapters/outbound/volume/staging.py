@@ -4,6 +4,7 @@ import errno
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -42,6 +43,7 @@ class Staging:
 
     def begin(self, upload_id: UploadId, at: int, data: Buffer, check: Callable[[], None]) -> int:
         """As ``write``, up to where the bytes are on their way to the disk; ``finish`` wants the descriptor."""
+        check()  # before the file is made, too: by now the upload may be another process's, or ended
         fd = self._reopen(upload_id, at=at)
         try:
             check()
@@ -174,9 +176,10 @@ class Staging:
         """As ``open``; the descriptor is that of the chunk before, if its file is still in place."""
         fd = self.files.take(upload_id)
         if fd is not None:
-            found = os.fstat(fd)
-            if found.st_nlink and found.st_size >= at:
-                return fd
+            with suppress(OSError):  # opening it anew will tell
+                found = os.fstat(fd)
+                if found.st_nlink and found.st_size >= at:
+                    return fd
             os.close(fd)
         return self.open(upload_id, least=at)
 

@@ -116,9 +116,9 @@ class _Process:
             os.ftruncate(memory_fd, SLOTS * SLOT_BYTES)
             self._memory = memoryview(mmap.mmap(memory_fd, SLOTS * SLOT_BYTES))
             module = "adapters.outbound.volume.writer_process"
-            fds = ["--memory", str(memory_fd), "--orders", str(its.fileno())]
+            ours_to_it = ["--memory", str(memory_fd), "--orders", str(its.fileno()), "--parent", str(os.getpid())]
             self._process = subprocess.Popen(
-                [sys.executable, "-S", "-m", module, *fds, *arguments],
+                [sys.executable, "-S", "-m", module, *ours_to_it, *arguments],
                 pass_fds=(memory_fd, its.fileno()),
                 env={"PYTHONPATH": str(_ROOT)},
                 stdin=subprocess.DEVNULL,
@@ -159,7 +159,9 @@ class _Process:
         except asyncio.CancelledError:
             if slot in self._under_way:
                 over = self._under_way[slot] = self._loop.create_future()
-                await over
+                while not over.done():
+                    with suppress(asyncio.CancelledError):  # once is enough
+                        await asyncio.wait([over])
             raise
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -58,17 +59,19 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--memory", type=int)
     arguments.add_argument("--orders", type=int)
+    arguments.add_argument("--parent", type=int)
     arguments.add_argument("--root", type=Path)
     arguments.add_argument("--durability", type=Durability)
     given = arguments.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # the parent drains, and needs us for it
         signal.signal(number, signal.SIG_IGN)
     memory = memoryview(mmap.mmap(given.memory, SLOTS * SLOT_BYTES))
-    _serve(socket.socket(fileno=given.orders), memory, Staging(Volume(given.root), given.durability))
+    staging = Staging(Volume(given.root), given.durability)
+    with suppress(ConnectionError):  # the parent is gone
+        _serve(socket.socket(fileno=given.orders), given.parent, memory, staging)
 
 
-def _serve(orders: socket.socket, memory: memoryview, staging: Staging) -> None:
-    parent = os.getppid()
+def _serve(orders: socket.socket, parent: int, memory: memoryview, staging: Staging) -> None:
     waiting = select.poll()
     waiting.register(orders, select.POLLIN)
     rest, tidied = b"", time.monotonic()

@@ -1,0 +1,847 @@
+"""Chunk after chunk on one connection, past Tornado: whatever comes there is answered as on a fresh connection."""
+
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from adapters.inbound.http import detached, lanes, streaming
+from adapters.inbound.http.cors import Cors
+from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
+from adapters.outbound.volume.staging import Durability
+from adapters.outbound.volume.writer import ChunkWriter
+from tests.e2e.wire import Closed, Connection, Header, Response, chunked
+from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head, serving
+
+KIB, MIB = 1024, 1024 * 1024
+HIDDEN = b"POST /uploads HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 7\r\n\r\n"
+_NAMES = re.compile(r'"(request_id|timestamp|id|name|created_at|updated_at|expires_at)": *"[^"]*"|[0-9a-f]{32}')
+PROBE = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+
+on_both_loops = pytest.mark.parametrize("loop", LOOPS)
+
+
+@pytest.fixture
+def loop() -> str:
+    return "uvloop"
+
+
+@pytest.fixture
+def server(loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    for module in (streaming, detached):
+        monkeypatch.setattr(module, "LINGER_SECONDS", 0.3)
+    with serving(WebServer(tmp_path / "volume"), loop) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    """For tests that look at their own upload alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (streaming, detached):
+            patch.setattr(module, "LINGER_SECONDS", 0.3)
+        with serving(WebServer(tmp_path_factory.mktemp("volume"))) as server:
+            yield server
+
+
+@pytest.fixture
+def wire(server: WebServer) -> Iterator[Connection]:
+    with Connection(server.port) as connection:
+        yield connection
+
+
+def on_lanes(server: WebServer) -> list[str]:
+    """Grows by the path of each request that is begun on a lane; if it does not, a test of lanes tests nothing."""
+    followed: list[str] = []
+    follow = server.services.lanes._follow
+
+    def note(lane: lanes.Lane, request: lanes.HTTPServerRequest) -> bool:
+        begun = follow(lane, request)
+        if begun:
+            followed.append(request.path)
+        return begun
+
+    server.services.lanes._follow = note
+    return followed
+
+
+def becomes(is_so: Callable[[], bool], *, within: float = 3.0) -> bool:
+    until = time.monotonic() + within
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.005)
+    return is_so()
+
+
+def send_chunk(wire: Connection, server: WebServer, url: str, data: bytes, *headers: Header, at: int) -> Response:
+    wire.send(patch_head(server, url, len(data), *headers, at=at) + data)
+    return wire.receive("PATCH")
+
+
+def is_on_lane(wire: Connection, server: WebServer) -> bool:
+    ours = wire._socket.getsockname()
+    return server.call(lambda: any(lane.socket.getpeername() == ours for lane in server.services.lanes._waiting))
+
+
+def to_lane(wire: Connection, server: WebServer, *, chunks: int = 1) -> None:
+    """Bring the connection to a lane; the second of ``chunks`` comes there, the third may look just like it.
+
+    The first one's body comes behind its head: what Tornado has read whole, it keeps.
+    """
+    url, at = server.begin(1000), 0
+    while not becomes(lambda: is_on_lane(wire, server), within=0.05 if at else 0):
+        wire.send(patch_head(server, url, 5, at=at))
+        time.sleep(0.005 + at / 500)
+        wire.send(b"first")
+        at += 5
+        assert offset_in(wire.receive("PATCH")) == at
+    for _ in range(chunks - 1):
+        assert offset_in(send_chunk(wire, server, url, b"other", at=at)) == at + 5
+        at += 5
+
+
+def sockets() -> set[str]:
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(descriptor.readlink())
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:"):
+            found.add(target)
+    return found
+
+
+@on_both_loops
+class TestManyChunks:
+    def test_they_come_on_the_lane(self, server: WebServer, wire: Connection) -> None:
+        to_lane(wire, server)
+        followed, data = on_lanes(server), os.urandom(400 * 700)
+        url = server.begin(len(data))
+        for at in range(0, len(data), 700):
+            assert offset_in(send_chunk(wire, server, url, data[at : at + 700], at=at)) == at + 700
+        assert followed == [url] * 400
+        assert server.content(url) == data
+
+    def test_they_may_follow_without_waiting(self, server: WebServer, wire: Connection) -> None:
+        to_lane(wire, server)
+        followed, data = on_lanes(server), os.urandom(60 * KIB)
+        url = server.begin(len(data))
+        wire.send(
+            b"".join(patch_head(server, url, KIB, at=at) + data[at : at + KIB] for at in range(0, len(data), KIB))
+        )
+        told = [offset_in(wire.receive("PATCH")) for _ in range(60)]
+        assert told == [KIB * (number + 1) for number in range(60)]
+        assert len(followed) == 60
+        assert server.content(url) == data
+
+    @pytest.mark.parametrize("size", [256 * KIB, 256 * KIB + 1, 3 * MIB])
+    def test_large_ones_come_between(self, server: WebServer, wire: Connection, size: int) -> None:
+        sizes = [10, size, 1, size, 10]
+        data = os.urandom(sum(sizes))
+        url, at = server.begin(len(data)), 0
+        to_lane(wire, server)
+        followed = on_lanes(server)
+        for one in sizes:
+            assert offset_in(send_chunk(wire, server, url, data[at : at + one], at=at)) == at + one
+            at += one
+        assert len(followed) == 5
+        assert server.content(url) == data
+
+    def test_other_requests_come_between_and_the_lane_is_found_again(self, server: WebServer, wire: Connection) -> None:
+        followed, url = on_lanes(server), server.begin(100)
+        for at in range(0, 100, 10):
+            to_lane(wire, server)
+            followed.clear()
+            assert offset_in(send_chunk(wire, server, url, b"0123456789", at=at)) == at + 10
+            assert followed == [url]
+            wire.send_head("HEAD", url, TUS)
+            assert offset_in(wire.receive("HEAD")) == at + 10
+        assert server.content(url) == b"0123456789" * 10
+
+    def test_one_upload_after_the_other(self, server: WebServer, wire: Connection) -> None:
+        to_lane(wire, server)
+        followed = on_lanes(server)
+        for number in range(20):
+            url = server.begin(10)
+            assert offset_in(send_chunk(wire, server, url, b"%05d" % number, at=0)) == 5
+            assert offset_in(send_chunk(wire, server, url, b"-done", at=5)) == 10
+            assert server.content(url) == b"%05d-done" % number
+        assert len(followed) == 40
+
+    def test_a_body_that_comes_later_than_its_head(self, server: WebServer, wire: Connection) -> None:
+        url = server.begin(1000)
+        to_lane(wire, server)
+        followed = on_lanes(server)
+        for at in (0, 10):
+            wire.send(patch_head(server, url, 10, at=at))
+            time.sleep(0.05)
+            wire.send(b"01234")
+            time.sleep(0.05)
+            wire.send(b"56789")
+            assert offset_in(wire.receive("PATCH")) == at + 10
+        assert len(followed) == 2
+
+
+class TestHeadsThatDiffer:
+    def test_each_is_read_as_it_is(self, server: WebServer, wire: Connection) -> None:
+        """In the upload, in a header more or less, in case and spacing, and in the offset's digits."""
+        to_lane(wire, server)
+        followed = on_lanes(server)
+        urls = [server.begin(200_000) for _ in range(3)]
+        told, sent = dict.fromkeys(urls, 0), dict.fromkeys(urls, b"")
+        spelt = [b"Upload-Offset: ", b"upload-offset: ", b"UPLOAD-OFFSET:", b"Upload-Offset:  ", b"uPLOAD-oFFSET:\t"]
+        headers: list[list[Header]] = [[], [("X-More", "1")], [("X-More", "2")], [("X-Request-Id", "mine")]]
+        for number in range(400):
+            url = urls[number % 3]
+            size = (1, 9, 90, 900)[number // 7 % 4]
+            data = os.urandom(size)
+            head = patch_head(server, url, size, *headers[number // 5 % 4], at=told[url])
+            wire.send(head.replace(b"Upload-Offset: ", spelt[number // 4 % 5]) + data)
+            answer = wire.receive("PATCH")
+            told[url] += size
+            sent[url] += data
+            assert (answer.status, offset_in(answer)) == (204, told[url])
+            assert (answer.header("X-Request-Id") == "mine") is (headers[number // 5 % 4] == headers[3])
+        assert len(followed) == 400
+        for url in urls:
+            staged = server.volume.staged_path(url.rpartition("/")[2])  # type: ignore[arg-type]
+            assert staged.read_bytes() == sent[url]
+
+    def test_the_offset_may_grow_and_shrink_by_digits(self, server: WebServer, wire: Connection) -> None:
+        to_lane(wire, server)
+        followed = on_lanes(server)
+        for url in (server.begin(5000), server.begin(5000)):
+            at = 0
+            for size in (9, 1, 89, 1, 899, 1):
+                assert offset_in(send_chunk(wire, server, url, bytes(size), at=at)) == at + size
+                at += size
+        assert len(followed) == 12
+
+    def test_it_may_be_the_first_or_the_last_line(self, server: WebServer, wire: Connection) -> None:
+        to_lane(wire, server)
+        followed, url = on_lanes(server), server.begin(1000)
+        for number in range(12):
+            at = number * 5
+            lines = patch_head(server, url, 5, at=at).split(b"\r\n")
+            offset = next(line for line in lines if line.startswith(b"Upload-Offset"))
+            lines.remove(offset)
+            lines.insert((1, len(lines) - 2)[number // 4 % 2], offset)
+            wire.send(b"\r\n".join(lines) + b"hello")
+            assert offset_in(wire.receive("PATCH")) == at + 5
+        assert len(followed) == 12
+
+    def test_every_reply_has_a_request_id_of_its_own(self, server: WebServer, wire: Connection) -> None:
+        url = server.begin(1000)
+        to_lane(wire, server)
+        ids = [send_chunk(wire, server, url, b"x", at=at).header("X-Request-Id") for at in range(50)]
+        assert len(set(ids)) == 50
+        refused = [send_chunk(wire, server, url, b"x", at=at).json()["request_id"] for at in range(100, 120)]
+        assert len(set(refused) - set(ids)) == 20
+
+    def test_every_page_is_told_what_it_may_see(self, server: WebServer, wire: Connection) -> None:
+        server.services.cors = Cors(["https://good.example"])
+        to_lane(wire, server)
+        followed, url = on_lanes(server), server.begin(1000)
+        origins = ["https://good.example", "https://evil.example", None, "https://good.example", "null"] * 2
+        for at, origin in enumerate(origins):
+            headers: list[Header] = [("Origin", origin)] if origin else []
+            answer = send_chunk(wire, server, url, b"x", *headers, at=at)
+            assert answer.status == 204
+            allowed = origin == "https://good.example"
+            assert answer.header("Access-Control-Allow-Origin") == (origin if allowed else None)
+            assert answer.header("Vary") == "Origin"
+        assert len(followed) == 10
+
+
+@on_both_loops
+class TestHeadsInPieces:
+    def test_a_head_may_be_cut_anywhere(self, server: WebServer, wire: Connection) -> None:
+        url, at = server.begin(1000), 0
+        length = len(patch_head(server, url, 5))
+        for cut in (*range(1, length, 11), length - 3, length - 2, length - 1, length):
+            to_lane(wire, server)
+            request = patch_head(server, url, 5, at=at) + b"hello"
+            wire.send(request[:cut])
+            time.sleep(0.005)
+            wire.send(request[cut:])
+            answer = wire.receive("PATCH")
+            assert (answer.status, offset_in(answer)) == (204, at + 5), cut
+            at += 5
+
+    def test_a_head_may_come_byte_by_byte(self, server: WebServer, wire: Connection) -> None:
+        to_lane(wire, server)
+        followed, url = on_lanes(server), server.begin(20)
+        for byte in patch_head(server, url, 10) + b"0123456789":
+            wire.send(bytes([byte]))
+            time.sleep(0.001)
+        assert offset_in(wire.receive("PATCH")) == 10
+        assert followed == []
+        assert offset_in(send_chunk(wire, server, url, b"9876543210", at=10)) == 20
+
+    @pytest.mark.parametrize("size", [3500, 4096, 5000, 20_000])
+    def test_a_head_may_be_larger_than_what_the_lane_looks_at(
+        self, server: WebServer, wire: Connection, size: int
+    ) -> None:
+        url = server.begin(2000)
+        for number in range(3):
+            to_lane(wire, server)
+            more = ("X-More", "m" * size)
+            assert offset_in(send_chunk(wire, server, url, b"hello", more, at=10 * number)) == 10 * number + 5
+            assert offset_in(send_chunk(wire, server, url, b"again", at=10 * number + 5)) == 10 * number + 10
+
+    @pytest.mark.parametrize("missing", range(-6, 7))
+    def test_a_head_may_end_where_the_lane_looks_no_further(
+        self, server: WebServer, wire: Connection, missing: int
+    ) -> None:
+        url = server.begin(20)
+        room = lanes._HEAD_BYTES - len(patch_head(server, url, 10, ("X-More", "")))
+        for at in (0, 10):
+            to_lane(wire, server)
+            answer = send_chunk(wire, server, url, b"0123456789", ("X-More", "m" * (room + missing)), at=at)
+            assert offset_in(answer) == at + 10
+
+    def test_a_head_too_large_for_anybody_ends_the_connection(self, server: WebServer, wire: Connection) -> None:
+        to_lane(wire, server)
+        wire.send(patch_head(server, server.begin(5), 5, ("X-More", "m" * 40_000)) + b"hello")
+        assert wire.ends(within=2)
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer, without what is never the same twice."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: str
+    interim: tuple[int, ...]
+
+    @classmethod
+    def by(cls, answer: Response) -> "Told":
+        once = ("date", "x-request-id", "upload-expires", "location")
+        headers = tuple((name, value) for name, value in answer.headers if name.lower() not in once)
+        body = _NAMES.sub("", answer.body.decode())
+        return cls(answer.status, headers, body, tuple(one.status for one in answer.interim))
+
+
+@dataclass
+class Talk:
+    """What was told on one connection, request by request."""
+
+    answers: list[list[Told]]
+    goes_on: bool
+
+
+def alone(server: WebServer, request: bytes) -> Talk:
+    """A connection of its own; its answers come before that to a probe, or before the end."""
+    told: list[Told] = []
+    with Connection(server.port) as wire, suppress(Closed, OSError):
+        wire.send(request)
+        told.append(Told.by(wire.receive(method_of(request), within=4)))
+        wire.send(PROBE)
+        while (answer := wire.receive(within=4)).status != 200 or b"healthy" not in answer.body:
+            told.append(Told.by(answer))
+        return Talk([told], goes_on=True)
+    return Talk([told], goes_on=False)
+
+
+def one_after_the_other(wire: Connection, requests: list[bytes], like: Talk) -> Talk:
+    """Each is sent when the one before has had as many answers as it had there."""
+    told: list[list[Told]] = []
+    with suppress(Closed, OSError):
+        for request, answers in zip(requests, like.answers, strict=True):
+            told.append([])
+            wire.send(request)
+            for number in range(max(1, len(answers))):
+                told[-1].append(Told.by(wire.receive(method_of(request) if not number else "GET", within=4)))
+        wire.send(PROBE)
+        assert b"healthy" in wire.receive(within=4).body
+        return Talk(told, goes_on=True)
+    return Talk(told, goes_on=False)
+
+
+def method_of(request: bytes) -> str:
+    return request.lstrip().partition(b" ")[0].decode("latin-1")
+
+
+Request = Callable[[WebServer, str], bytes]
+
+
+def patch(*swaps: tuple[bytes, bytes], body: bytes = b"hello", at: int = 0) -> Request:
+    """A plain chunk of five bytes in which texts are swapped for others."""
+
+    def build(server: WebServer, url: str) -> bytes:
+        head = patch_head(server, url, 5, at=at)
+        for old, new in swaps:
+            assert old in head
+            head = head.replace(old, new.replace(b"{url}", url.encode()), 1)
+        return head + body
+
+    return build
+
+
+def whole(text: bytes) -> Request:
+    """``{url}`` stands for the upload's."""
+    return lambda _, url: text.replace(b"{url}", url.encode())
+
+
+def offset(line: bytes) -> Request:
+    return patch((b"Upload-Offset: 0", line))
+
+
+def framed(lines: bytes, body: bytes = b"hello") -> Request:
+    return patch((b"Content-Length: 5", lines), body=body)
+
+
+def more(line: bytes, body: bytes = b"hello") -> Request:
+    return patch((b"\r\nHost", b"\r\n" + line + b"\r\nHost"), body=body)
+
+
+def target(text: bytes, body: bytes = b"hello") -> Request:
+    return patch((b"PATCH", b"PATCH " + text + b"\r\nX-Was:"), body=body)
+
+
+def bare_line_feeds(end: bytes, body: bytes) -> Request:
+    """The head's last line ends so; RFC 9112 §2.2 lets a server take that for the end of the head."""
+
+    def build(server: WebServer, url: str) -> bytes:
+        return patch_head(server, url, 5)[:-4] + end + body
+
+    return build
+
+
+REQUESTS: dict[str, Request] = {
+    "plain": patch(),
+    "with another behind it": patch(body=b"hello" + b"OPTIONS /uploads HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "with a creation behind it": patch(body=b"hello" + HIDDEN),
+    "with junk behind it": patch(body=b"hello" + b"\x16\x03\x01\r\n\r\n"),
+    "with a wrong offset": patch(at=7),
+    "with a wrong offset and a creation behind it": patch(body=b"hello" + HIDDEN, at=7),
+    # Upload-Offset
+    "offset of fifteen digits": offset(b"Upload-Offset: 000000000000000"),
+    "offset of sixteen digits": offset(b"Upload-Offset: 0000000000000000"),
+    "offset of thirty digits": offset(b"Upload-Offset: " + b"0" * 30),
+    "offset 007": offset(b"Upload-Offset: 007"),
+    "offset +0": offset(b"Upload-Offset: +0"),
+    "offset -0": offset(b"Upload-Offset: -0"),
+    "offset 0x0": offset(b"Upload-Offset: 0x0"),
+    "offset 0.0": offset(b"Upload-Offset: 0.0"),
+    "offset 0, 0": offset(b"Upload-Offset: 0, 0"),
+    "offset empty": offset(b"Upload-Offset:"),
+    "offset of Arabic digits": offset(b"Upload-Offset: \xd9\xa0"),
+    "offset with a tab": offset(b"Upload-Offset:\t0"),
+    "offset with blanks around": offset(b"Upload-Offset:   0  "),
+    "offset with a blank before the colon": offset(b"Upload-Offset : 0"),
+    "offset folded": offset(b"Upload-Offset: 0\r\n 0"),
+    "offset missing": offset(b"X-Nothing: 0"),
+    "offset twice": offset(b"Upload-Offset: 0\r\nUpload-Offset: 0"),
+    "offset twice, different": offset(b"Upload-Offset: 0\r\nUpload-Offset: 5"),
+    "offset twice, in other letters": offset(b"Upload-Offset: 0\r\nupload-offset: 0"),
+    "offset twice, far apart": more(b"Upload-Offset: 0"),
+    # Framing
+    "length twice": framed(b"Content-Length: 5\r\nContent-Length: 5"),
+    "length twice, different": framed(b"Content-Length: 5\r\nContent-Length: 6"),
+    "length +5": framed(b"Content-Length: +5"),
+    "length -5": framed(b"Content-Length: -5"),
+    "length 5, 5": framed(b"Content-Length: 5, 5"),
+    "length 0x5": framed(b"Content-Length: 0x5"),
+    "length 5.0": framed(b"Content-Length: 5.0"),
+    "length 05": framed(b"Content-Length: 05"),
+    "length with blanks around": framed(b"Content-Length:   5  "),
+    "length with a blank before the colon": framed(b"Content-Length : 5"),
+    "length empty": framed(b"Content-Length:"),
+    "length of 20 digits": framed(b"Content-Length: " + b"9" * 20),
+    "length 5 in 20 digits": framed(b"Content-Length: " + b"0" * 19 + b"5"),
+    "length of Arabic digits": framed(b"Content-Length: \xd9\xa5"),
+    "length 0": framed(b"Content-Length: 0", b""),
+    "length missing": framed(b"X-Nothing: 0", b""),
+    "length beyond the upload's": framed(b"Content-Length: 500", bytes(500)),
+    "chunked": framed(b"Transfer-Encoding: chunked", chunked(b"hello")),
+    "chunked, empty": framed(b"Transfer-Encoding: chunked", chunked()),
+    "chunked, with a creation behind it": framed(b"Transfer-Encoding: chunked", chunked(b"hello") + HIDDEN),
+    "chunked, and a length": more(b"Transfer-Encoding: chunked", b"0\r\n\r\n" + HIDDEN),
+    "chunked, in bad letters": framed(b"Transfer-Encoding: \x0bchunked", chunked(b"hello")),
+    "chunked, after a blank": framed(b"Transfer-Encoding : chunked", chunked(b"hello")),
+    "coding identity": more(b"Transfer-Encoding: identity"),
+    "gzip": more(b"Content-Encoding: gzip"),
+    "not gzip": more(b"Content-Encoding: identity"),
+    "expecting 100": more(b"Expect: 100-continue"),
+    "expecting 100 for a wrong offset": patch((b"Host", b"Expect: 100-continue\r\nHost"), at=7),
+    "expecting something": more(b"Expect: 200-ok"),
+    "upgrading": more(b"Connection: Upgrade\r\nUpgrade: websocket"),
+    "closing": more(b"Connection: close"),
+    "closing, in other letters": more(b"connection: Close", b"hello" + HIDDEN),
+    "keeping alive": more(b"Connection: keep-alive"),
+    # What the head is made of
+    "HTTP/1.0": patch((b"HTTP/1.1", b"HTTP/1.0")),
+    "HTTP/1.0, keeping alive": patch((b"HTTP/1.1", b"HTTP/1.0"), (b"Host", b"Connection: keep-alive\r\nHost")),
+    "HTTP/1.2": patch((b"HTTP/1.1", b"HTTP/1.2")),
+    "HTTP/2.0": patch((b"HTTP/1.1", b"HTTP/2.0")),
+    "HTTP/1.1 in small letters": patch((b"HTTP/1.1", b"http/1.1")),
+    "patch in small letters": patch((b"PATCH", b"patch")),
+    "two blanks": patch((b" HTTP/1.1", b"  HTTP/1.1")),
+    "no version": patch((b" HTTP/1.1", b"")),
+    "empty line before": patch((b"PATCH", b"\r\nPATCH")),
+    "blank before": patch((b"PATCH", b" PATCH")),
+    "no host": patch((b"Host", b"X-Host")),
+    "two hosts": more(b"Host: b"),
+    "bad host": more(b"Host: a b"),
+    "folded header": more(b"X-Folded: a\r\n b"),
+    "header without a colon": more(b"nothing"),
+    "header with a NUL": more(b"X-Nul: a\x00b"),
+    "header with a carriage return": more(b"X-Cr: a\rb"),
+    "header that is not ASCII": more(b"X-More: \xe4\xff"),
+    "line feeds alone": lambda server, url: patch()(server, url).replace(b"\r\n", b"\n"),
+    "line feeds alone after the start": patch((b"HTTP/1.1\r\n", b"HTTP/1.1\n")),
+    "line feeds end the head": bare_line_feeds(b"\n\n", b"hello"),
+    "line feeds end the head, headers in the body": bare_line_feeds(b"\n\n", b"X: y\n" + HIDDEN),
+    "line feeds end the head, one line in the body": bare_line_feeds(b"\n\n", b"X:yz\r\n\r\n" + HIDDEN[4:]),
+    "a mixture ends the head": bare_line_feeds(b"\r\n\n", b"X: y\r\n\r\n"),
+    "another mixture ends the head": bare_line_feeds(b"\n\r\n", b"X: y\r\n\r\n"),
+    # Where to
+    "trailing slash": patch((b" HTTP/1.1", b"/ HTTP/1.1")),
+    "query": patch((b" HTTP/1.1", b"?a=b&c HTTP/1.1")),
+    "query of too many": patch((b" HTTP/1.1", b"?" + b"a=b&" * 900 + b" HTTP/1.1")),
+    "fragment": patch((b" HTTP/1.1", b"#a HTTP/1.1")),
+    "whole address": patch((b"PATCH ", b"PATCH http://a")),
+    "two slashes": patch((b"PATCH ", b"PATCH /")),
+    "escaped": patch((b"/uploads", b"/%75ploads")),
+    "asterisk": target(b"* HTTP/1.1"),
+    "unknown upload": target(b"/uploads/" + b"0" * 32 + b" HTTP/1.1"),
+    "no id": target(b"/uploads/x HTTP/1.1"),
+    "all uploads": target(b"/uploads HTTP/1.1"),
+    "health": target(b"/health HTTP/1.1"),
+    "form": target(b"/upload HTTP/1.1"),
+    "nowhere": target(b"/nowhere HTTP/1.1"),
+    "nowhere, with a creation for a body": patch(
+        (b"PATCH", b"PATCH /nowhere HTTP/1.1\r\nX-Was:"), (b"Length: 5", b"Length: %d" % len(HIDDEN)), body=HIDDEN
+    ),
+    "no upload, with a creation for a body": patch(
+        (b"PATCH", b"PATCH /uploads/x HTTP/1.1\r\nX-Was:"), (b"Length: 5", b"Length: %d" % len(HIDDEN)), body=HIDDEN
+    ),
+    # Other methods
+    "GET": whole(b"GET {url} HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "HEAD": whole(b"HEAD {url} HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\n\r\n"),
+    "OPTIONS": whole(b"OPTIONS {url} HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "DELETE": whole(b"DELETE {url} HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\n\r\n"),
+    "DELETE with a body": whole(
+        b"DELETE {url} HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nContent-Length: 5\r\n\r\nhello"
+    ),
+    "DELETE in a header": more(b"X-HTTP-Method-Override: DELETE"),
+    "HEAD in a header": more(b"X-HTTP-Method-Override: HEAD"),
+    "PUT": whole(b"PUT /upload/a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"),
+    "creation": whole(HIDDEN),
+    "PATCHES": patch((b"PATCH", b"PATCHES")),
+    # No request at all
+    "TLS": whole(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+    "an old preface": whole(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "noise": whole(bytes(range(256)) + b"\r\n\r\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("chunks", [1, 2], ids=["behind the first chunk", "behind one like it"])
+def test_what_comes_behind_a_chunk_is_answered_as_on_a_fresh_connection(
+    shared_server: WebServer, name: str, chunks: int
+) -> None:
+    """Twice: the second time it looks just like the request before it."""
+    server, build = shared_server, REQUESTS[name]
+    fresh, lane = server.begin(400), server.begin(400)
+    expected = alone(server, build(server, fresh))
+    if expected.goes_on:
+        again = alone(server, build(server, fresh))
+        expected = Talk(expected.answers + again.answers, goes_on=again.goes_on)
+    created = len(server.database.uploads)
+    with Connection(server.port) as wire:
+        to_lane(wire, server, chunks=chunks)
+        told = one_after_the_other(wire, [build(server, lane)] * len(expected.answers), expected)
+    assert told == expected
+    assert server.offset(lane) == server.offset(fresh)
+    succeeded = sum(one.status == 201 for answers in expected.answers for one in answers)
+    assert len(server.database.uploads) - created - 1 == succeeded
+
+
+@pytest.mark.parametrize("line", [b"Upload-Offset: %d\r\nUpload-Offset: 0", b"upload-offset: 0\r\nUpload-Offset: %d"])
+def test_two_offsets_are_refused_however_often_they_come(server: WebServer, wire: Connection, line: bytes) -> None:
+    """The next request may differ from the last in the one and not in the other."""
+    url = server.begin(1000)
+    to_lane(wire, server)
+    for at in (0, 0, 5, 0, 10, 0):
+        wire.send(patch_head(server, url, 5).replace(b"Upload-Offset: 0", line % at) + b"hello")
+        assert wire.receive("PATCH").status == 400
+    assert server.offset(url) == 0
+
+
+@on_both_loops
+class TestRefusals:
+    def test_a_lane_goes_on_behind_a_refusal(self, server: WebServer, wire: Connection) -> None:
+        to_lane(wire, server)
+        followed, url, at = on_lanes(server), server.begin(1000), 0
+        offset_line = b"Upload-Offset: "
+        refusals: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
+            "a wrong offset": (409, lambda head: head.replace(offset_line, offset_line + b"9")),
+            "an unknown upload": (404, lambda head: head.replace(url.encode(), b"/uploads/" + b"0" * 32)),
+            "another type": (415, lambda head: head.replace(b"application/offset", b"application/other")),
+            "a bad checksum": (460, lambda head: head.replace(b"Host", b"Upload-Checksum: crc32 AAAAAA==\r\nHost")),
+            "an unknown checksum": (400, lambda head: head.replace(b"Host", b"Upload-Checksum: x AAAA\r\nHost")),
+            "another version": (412, lambda head: head.replace(b"1.0.0", b"0.2.2")),
+        }
+        assert send_chunk(wire, server, url, b"hello", at=at).status == 204
+        for number, (status, spoil) in enumerate([*refusals.values()] * 2):
+            at += 5
+            request = patch_head(server, url, 5, at=at)
+            wire.send(spoil(request) + b"wrong")
+            assert wire.receive("PATCH").status == status
+            assert server.offset(url) == at
+            wire.send(request + b"right")
+            assert offset_in(wire.receive("PATCH")) == at + 5
+            assert len(followed) == 2 * (number + 1) + 1
+        staged = server.volume.staged_path(url.rpartition("/")[2])  # type: ignore[arg-type]
+        assert staged.read_bytes() == b"hello" + b"right" * 2 * len(refusals)
+
+    @pytest.mark.parametrize("size", [1001, 300 * KIB, 2 * MIB])
+    def test_more_than_there_is_room_for_is_refused_and_read_past(
+        self, server: WebServer, wire: Connection, size: int
+    ) -> None:
+        url = server.begin(1000)
+        to_lane(wire, server)
+        followed = on_lanes(server)
+        body = (HIDDEN * (size // len(HIDDEN) + 1))[:size]
+        assert send_chunk(wire, server, url, body, at=0).status == 413
+        assert server.offset(url) == 0
+        assert offset_in(send_chunk(wire, server, url, bytes(1000), at=0)) == 1000
+        assert len(followed) == 2
+        assert len(server.database.uploads) == 2
+
+    def test_a_finished_and_an_ended_upload_take_no_more(self, server: WebServer, wire: Connection) -> None:
+        finished, gone = server.begin(5), server.begin(5)
+        assert server.http.request("DELETE", gone).status == 204
+        to_lane(wire, server)
+        assert send_chunk(wire, server, finished, b"hello", at=0).status == 204
+        for _ in range(3):
+            assert send_chunk(wire, server, finished, b"hello", at=5).status in (403, 409, 413)
+            assert send_chunk(wire, server, gone, b"hello", at=0).status == 410
+        assert server.content(finished) == b"hello"
+
+    def test_a_refused_body_that_never_comes_ends_the_connection(self, server: WebServer, wire: Connection) -> None:
+        to_lane(wire, server)
+        wire.send(patch_head(server, "/uploads/" + "0" * 32, 100) + b"x")
+        assert wire.receive("PATCH").status == 404
+        assert wire.ends(within=2)
+
+
+@on_both_loops
+class TestClientsThatGoAway:
+    @pytest.mark.parametrize("leave", [Connection.close, Connection.reset, Connection.finish_sending])
+    @pytest.mark.parametrize("sent", ["nothing", "half a head", "a head", "half a body"])
+    def test_nothing_is_left_of_them_but_their_prefix(
+        self, server: WebServer, leave: Callable[[Connection], None], sent: str
+    ) -> None:
+        url = server.begin(1000)
+        before = sockets()
+        wire = Connection(server.port)
+        to_lane(wire, server)
+        for at in range(0, 30, 10):
+            assert offset_in(send_chunk(wire, server, url, b"0123456789", at=at)) == at + 10
+        head = patch_head(server, url, 100, at=30)
+        wire.send({"nothing": b"", "half a head": head[:50], "a head": head}.get(sent, head + bytes(40)))
+        time.sleep(0.05)
+        leave(wire)
+        kept = 70 if sent == "half a body" else 30
+        assert becomes(lambda: server.offset(url) == kept)
+        if leave is Connection.finish_sending:
+            assert wire.ends(within=2)
+            wire.close()
+        assert becomes(lambda: not server.services.running)
+        assert becomes(lambda: sockets() <= before), "the server still holds the connection"
+        assert server.call(lambda: len(server.services.lanes._waiting)) == 0
+        assert server.call(lambda: server.services.watchdog._watched) == {}
+        headers: list[Header] = [("Content-Type", "application/offset+octet-stream"), ("Upload-Offset", str(kept))]
+        assert server.http.request("PATCH", url, headers, bytes(1000 - kept)).status == 204
+
+    def test_a_hanging_chunk_on_a_lane_gives_way_to_whoever_asks(self, server: WebServer, wire: Connection) -> None:
+        url = server.begin(1000)
+        to_lane(wire, server)
+        assert offset_in(send_chunk(wire, server, url, b"0123456789", at=0)) == 10
+        assert offset_in(send_chunk(wire, server, url, b"0123456789", at=10)) == 20
+        wire.send(patch_head(server, url, 100, at=20) + bytes(30))
+        time.sleep(0.05)
+        begun = time.monotonic()
+        answer = server.http.request("HEAD", url)
+        assert (answer.status, offset_in(answer)) == (200, 50)
+        assert time.monotonic() - begun < 2
+        assert wire.receive("PATCH").status == 409
+        assert wire.ends(within=2)
+
+
+@on_both_loops
+class TestIdleLanes:
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lanes, "_IDLE_SECONDS", 0.2)
+
+    def test_one_goes_back_to_tornado_and_still_serves(self, server: WebServer, wire: Connection) -> None:
+        followed, url = on_lanes(server), server.begin(1000)
+        for at in range(0, 30, 10):
+            to_lane(wire, server)
+            followed.clear()
+            assert send_chunk(wire, server, url, b"hello", at=at).status == 204
+            assert followed == [url]
+            assert becomes(lambda: is_on_lane(wire, server))
+            assert becomes(lambda: not is_on_lane(wire, server), within=1)
+            assert send_chunk(wire, server, url, b"hello", at=at + 5).status == 204
+            assert followed == [url], "it was still on its lane"
+        wire.send_head("HEAD", url, TUS)
+        assert offset_in(wire.receive("HEAD")) == 30
+
+    def test_a_busy_one_beside_it_stays(self, server: WebServer, wire: Connection) -> None:
+        url, other = server.begin(1000), server.begin(1000)
+        with Connection(server.port) as busy:
+            to_lane(busy, server)
+            to_lane(wire, server)
+            followed = on_lanes(server)
+            for at in range(60):
+                assert send_chunk(busy, server, other, b"x", at=at).status == 204
+                time.sleep(0.01)
+        assert followed == [other] * 60
+        assert send_chunk(wire, server, url, b"hello", at=0).status == 204
+        assert followed == [other] * 60, "the silent one is still on its lane"
+
+    def test_chunks_that_come_as_it_goes_back_are_not_lost(
+        self, server: WebServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Around the moment in which the lane is swept; each connection for itself."""
+        monkeypatch.setattr(lanes, "_IDLE_SECONDS", 0.1)
+        answers = []
+
+        def client(pause: float) -> None:
+            url = server.begin(1000)
+            with Connection(server.port) as wire:
+                for at in range(12):
+                    to_lane(wire, server)
+                    time.sleep(pause)
+                    answer = send_chunk(wire, server, url, b"x", at=at)
+                    answers.append((answer.status, offset_in(answer)) == (204, at + 1))
+
+        clients = [threading.Thread(target=client, args=(0.095 + number * 0.001,)) for number in range(10)]
+        for thread in clients:
+            thread.start()
+        for thread in clients:
+            thread.join()
+        assert answers == [True] * 120
+
+
+@on_both_loops
+class TestTheEnd:
+    def test_a_stopped_server_leaves_no_socket(self, tmp_path: Path, loop: str) -> None:
+        before = sockets()
+        wires = []
+        with serving(WebServer(tmp_path / "volume"), loop) as server:
+            for number in range(10):
+                wire = Connection(server.port)
+                wires.append(wire)
+                to_lane(wire, server, chunks=number % 3 + 1)
+            wires[0].send(patch_head(server, server.begin(10), 10)[:60])
+            wires[1].send(patch_head(server, server.begin(10), 10))
+            wires[2].send(patch_head(server, server.begin(10), 10) + b"01234")
+            time.sleep(0.05)
+        for wire in wires:
+            assert wire.ends(within=1)
+            wire.close()
+        assert sockets() <= before
+
+    def test_a_chunk_that_comes_while_draining_is_told_so(self, server: WebServer, wire: Connection) -> None:
+        url = server.begin(1000)
+        to_lane(wire, server)
+        assert send_chunk(wire, server, url, b"hello", at=0).status == 204
+        assert send_chunk(wire, server, url, b"hello", at=5).status == 204
+        server.call(server.services.drain)
+        for _ in range(2):
+            answer = send_chunk(wire, server, url, b"hello", at=10)
+            assert (answer.status, answer.header("Retry-After") is not None) == (503, True)
+        assert server.offset(url) == 10
+
+    def test_one_that_ends_after_the_lanes_are_closed_is_answered_and_let_go(
+        self, server: WebServer, wire: Connection
+    ) -> None:
+        url = server.begin(10)
+        to_lane(wire, server)
+        wire.send(patch_head(server, url, 10) + b"01234")
+        assert becomes(lambda: len(server.services.running) == 1)
+        server.call(server.services.lanes.close)
+        wire.send(b"56789")
+        assert offset_in(wire.receive("PATCH")) == 10
+        assert wire.ends(within=1)
+
+
+class Client:
+    """Sends chunks of three uploads in turn, one or two at once, wrong ones among them, and looks who is meant."""
+
+    def __init__(self, server: WebServer, number: int) -> None:
+        self.faults: list[str] = []
+        self.urls = [server.begin(60_000) for _ in range(3)]
+        self.digests = {url: hashlib.sha256() for url in self.urls}
+        self.offsets = dict.fromkeys(self.urls, 0)
+        self._server = server
+        self._number = number
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _work(self) -> None:
+        with Connection(self._server.port) as wire:
+            to_lane(wire, self._server)
+            for turn in range(70):
+                urls = (self.urls[turn // 9 % 3], self.urls[turn % 3])[: 1 + turn % 2]
+                asked = [self._chunk(turn, url, is_wrong=turn % 5 == 4) for url in urls]
+                wire.send(b"".join(request for request, _ in asked))
+                for _, expected in asked:
+                    answer = wire.receive("PATCH")
+                    told = (answer.status, offset_in(answer), answer.header("X-Request-Id"))
+                    if told != (*expected[:2], expected[2] or told[2]):
+                        self.faults.append(f"{self._number}, {turn}: {told} for {expected}")
+
+    def _chunk(self, turn: int, url: str, *, is_wrong: bool) -> tuple[bytes, tuple[int, int, str]]:
+        """The request and what its answer has to say; many heads differ from the last in the offset alone."""
+        data = os.urandom(1 + (turn // 10 * 97 + self._number) % 600)
+        mark = f"{self._number}.{turn}" if turn % 10 < 4 else ""
+        headers: list[Header] = [("X-Request-Id", mark)] if mark else []
+        request = patch_head(self._server, url, len(data), *headers, at=self.offsets[url] + 7 * is_wrong) + data
+        if is_wrong:
+            return request, (409, -1, mark)
+        self.offsets[url] += len(data)
+        self.digests[url].update(data)
+        return request, (204, self.offsets[url], mark)
+
+
+@on_both_loops
+@pytest.mark.parametrize("storage", ["threads", "beside"])
+def test_under_crossfire_every_client_is_told_of_its_own_chunk(tmp_path: Path, loop: str, storage: str) -> None:
+    """The last request of a lane is used again for the next one: nothing of it may be seen by another."""
+
+    def beside(web: WebServer) -> VolumeChunkStorage:
+        return VolumeChunkStorage(web.volume, web.rounds, writer=ChunkWriter(web.volume, Durability.ACK))
+
+    with serving(WebServer(tmp_path / "volume", storage=beside if storage == "beside" else None), loop) as server:
+        followed = on_lanes(server)
+        clients = [Client(server, number) for number in range(12)]
+        for client in clients:
+            client.join()
+        assert [client.faults for client in clients] == [[]] * 12
+        assert len(followed) > 1000
+        for client in clients:
+            for url in client.urls:
+                assert server.offset(url) == client.offsets[url]
+                staged = server.volume.staged_path(url.rpartition("/")[2])  # type: ignore[arg-type]
+                assert hashlib.sha256(staged.read_bytes()).digest() == client.digests[url].digest()
+        if (writer := server.chunks._writer) is not None:  # type: ignore[attr-defined]
+            assert writer.is_ready, "it was never there"
+            server.call(writer.close)

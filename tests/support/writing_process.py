@@ -1,0 +1,84 @@
+"""A process of its own that has small chunks written beside it: the parent of a writer, to be killed.
+
+``python -m tests.support.writing_process VOLUME`` prints the writer's process id once there is one. For each line it
+reads it orders a chunk of 1000 bytes for each of the ids in the line, and prints ``ordered``; then how many were done.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from adapters.outbound.volume.staging import Durability
+from adapters.outbound.volume.volume import Volume
+from adapters.outbound.volume.writer import ChunkWriter
+from domain.ids import UploadId
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = b"written" * 142 + b"......"
+
+
+async def _write(root: Path) -> None:
+    writer = ChunkWriter(Volume(root), Durability.ACK)
+    writer.consider(100)
+    while not writer.is_ready:  # noqa: ASYNC110 -- nobody tells
+        await asyncio.sleep(0.01)
+    assert writer._process is not None
+    print(writer._process._process.pid, flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        writes = [asyncio.create_task(writer.write(UploadId(word), 0, DATA)) for word in line.split()]
+        await asyncio.sleep(0.05)
+        print("ordered", flush=True)
+        print(sum(await asyncio.gather(*writes)), flush=True)
+    writer.close()
+
+
+class WritingProcess:
+    """That process, seen from the test; killed at the latest when the block is left."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.writer_pid = 0
+
+    async def __aenter__(self) -> Self:
+        pipe = asyncio.subprocess.PIPE
+        words = [sys.executable, "-m", "tests.support.writing_process", str(self._root)]
+        self._process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe)
+        self.writer_pid = int(await self.told())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.returncode is None:
+            await self.kill()
+
+    async def told(self) -> str:
+        assert self._process.stdout is not None
+        return (await asyncio.wait_for(self._process.stdout.readline(), 20)).decode().strip()
+
+    async def order(self, upload_ids: Iterable[UploadId]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(upload_ids).encode() + b"\n")
+        assert await self.told() == "ordered"
+
+    async def kill(self) -> None:
+        self._process.kill()
+        await self._process.wait()
+
+    async def leave(self) -> None:
+        """Let it end by itself."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        assert await asyncio.wait_for(self._process.wait(), 10) == 0
+
+    async def complaints(self) -> str:
+        """What it and the writer have written to stderr; once both are gone."""
+        assert self._process.stderr is not None
+        return (await asyncio.wait_for(self._process.stderr.read(), 10)).decode()
+
+
+if __name__ == "__main__":
+    asyncio.run(_write(Path(sys.argv[1])))
