@@ -209,7 +209,8 @@ def test_the_reply_to_a_whole_upload_describes_the_file(ietf: Ietf) -> None:
     upload_id = id_of(target_of(answer))
     assert answer.header("Content-Location") == f"/files/{upload_id}"
     about = answer.json()
-    assert about == ietf.http.get(f"/files/{upload_id}").json()
+    stored = ietf.http.get(f"/files/{upload_id}").json()
+    assert about == {**stored, "sha256": None}  # which a chore may have found out by now
     assert (about["id"], about["name"], about["size"]) == (upload_id, "słońce.jpg", 5)
     assert (about["media_type"], about["url"]) == ("image/jpeg", f"/files/{upload_id}/content")
 

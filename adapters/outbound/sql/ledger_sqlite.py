@@ -64,7 +64,8 @@ class SqliteLedgerWriter:
             return await self._thread.run(partial(self._write, entries))
 
     async def close(self) -> None:
-        await self._thread.run(self._disconnect)
+        if self._connection is not None:
+            await self._thread.run(self._disconnect)
         self._thread.close()
 
     def _write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
@@ -92,11 +93,13 @@ class _OneThread:
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._name = name
+        self._thread: threading.Thread | None = None
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Who stops waiting harms nobody: the work is done."""
-        if not self._thread.is_alive():
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         loop = asyncio.get_running_loop()
         over: asyncio.Future[Result] = loop.create_future()
@@ -104,7 +107,9 @@ class _OneThread:
         return await over
 
     def close(self) -> None:
-        self._calls.put(None)
+        if self._thread is not None:
+            self._thread = None
+            self._calls.put(None)
 
     def _work(self) -> None:
         while call := self._calls.get():
