@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tornado.httputil import HTTPServerRequest
 
 from adapters.inbound.http import detached, lanes, streaming
 from adapters.inbound.http.cors import Cors
@@ -62,7 +63,7 @@ def on_lanes(server: WebServer) -> list[str]:
     followed: list[str] = []
     follow = server.services.lanes._follow
 
-    def note(lane: lanes.Lane, request: lanes.HTTPServerRequest) -> bool:
+    def note(lane: lanes.Lane, request: HTTPServerRequest) -> bool:
         begun = follow(lane, request)
         if begun:
             followed.append(request.path)

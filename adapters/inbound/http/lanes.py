@@ -37,8 +37,8 @@ class Lane:
 
 
 class Lanes:
-    """``follow`` begins with the request that came on a lane, or says no. Then ``give_back`` serves the connection, and
-    nothing has been taken from its socket."""
+    """``follow`` begins with the request that came on a lane, or says no; then ``give_back`` serves the connection,
+    of which nothing has been read."""
 
     def __init__(
         self, follow: Callable[[Lane, HTTPServerRequest], bool], give_back: Callable[[IOStream, object], None]

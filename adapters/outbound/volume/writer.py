@@ -29,6 +29,7 @@ from domain.ids import UploadId
 _MANY = 4
 # A lease that was safe when it was asked is so for 2 s more (ports/upload_lock.py).
 _DEADLINE_SECONDS = 1.0
+_PATIENCE_SECONDS = 5.0
 _REST_SECONDS = 60.0
 _END_SECONDS = 5.0
 _READ_BYTES = 64 * 1024
@@ -120,7 +121,7 @@ class _Process:
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-m", module, *ours_to_it, *arguments],
                 pass_fds=(memory_fd, its.fileno()),
-                env={"PYTHONPATH": str(_ROOT)},
+                env={**os.environ, "PYTHONPATH": str(_ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
@@ -136,6 +137,8 @@ class _Process:
         self._under_way: dict[int, asyncio.Future[Outcome]] = {}
         self._orders = bytearray()
         self._rest = b""
+        self._heard_at = 0.0
+        self._watching: asyncio.TimerHandle | None = None
 
     def listen(self, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> None:
         self._loop = loop
@@ -150,8 +153,11 @@ class _Process:
         self._memory[start : start + len(data)] = data
         if not self._orders:
             self._loop.call_soon(self._send)  # those of one turn of the loop go together
-        deadline = time.monotonic() + _DEADLINE_SECONDS
-        self._orders += ORDER.pack(slot, len(data), at, deadline, upload_id.encode())
+        now = time.monotonic()
+        if self._watching is None:
+            self._heard_at = now
+            self._watching = self._loop.call_later(_PATIENCE_SECONDS, self._watch)
+        self._orders += ORDER.pack(slot, len(data), at, now + _DEADLINE_SECONDS, upload_id.encode())
         ordered: asyncio.Future[Outcome] = self._loop.create_future()
         self._under_way[slot] = ordered
         try:
@@ -168,6 +174,8 @@ class _Process:
         """Let it end what is under way, and end; orders that it has not answered are refused."""
         with suppress(AttributeError, OSError):
             self._loop.remove_reader(self._socket.fileno())
+        if self._watching is not None:
+            self._watching.cancel()
         self._socket.close()
         for ordered in self._under_way.values():
             if not ordered.done():
@@ -188,6 +196,17 @@ class _Process:
         if sent < len(orders):  # what fits in the memory fits in the socket: the process is gone
             self._on_death()
 
+    def _watch(self) -> None:
+        """End a process that is asked and never answers: whoever waits goes on once it is gone."""
+        self._watching = None
+        if not self._under_way:
+            return
+        left = self._heard_at + _PATIENCE_SECONDS - time.monotonic()
+        if left > 0:
+            self._watching = self._loop.call_later(left, self._watch)
+        else:
+            self._process.kill()
+
     def _on_outcomes(self) -> None:
         try:
             told = self._socket.recv(_READ_BYTES)
@@ -198,6 +217,7 @@ class _Process:
         if not told:
             self._on_death()
             return
+        self._heard_at = time.monotonic()
         told = self._rest + told
         whole = len(told) - len(told) % OUTCOME.size
         self._rest = told[whole:]
