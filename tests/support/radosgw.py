@@ -22,7 +22,8 @@ from pathlib import Path
 from tests.support.ports import free_port
 
 _PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool", "monmaptool")
-_START_SECONDS = 120.0
+_START_SECONDS = 25.0
+_ATTEMPTS = 4
 _COMMAND_SECONDS = 60.0
 
 _CONFIGURATION = """\
@@ -77,15 +78,19 @@ class Radosgw:
         if missing := [name for name, program in found.items() if program is None]:
             raise RadosgwMissing(f"not installed: {', '.join(missing)}")
         self._programs = {name: program or "" for name, program in found.items()}
-        self.port, self._mon_port = free_port(), free_port()
         self.access_key, self.secret_key = secrets.token_hex(10), secrets.token_hex(20)
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._home = Path(tempfile.mkdtemp(prefix="longshore-ceph-"))
-        try:
-            self._start()
-        except BaseException:
-            self.close()
-            raise
+        for attempt in range(_ATTEMPTS):
+            self.port, self._mon_port = free_port(), free_port()
+            self._home = Path(tempfile.mkdtemp(prefix="longshore-ceph-"))
+            try:
+                self._start()
+                return
+            except BaseException as error:
+                self.close()
+                # Now and then a new monitor refuses its own administrator for good (EPERM); the next one doesn't.
+                if attempt == _ATTEMPTS - 1 or not isinstance(error, RuntimeError):
+                    raise
 
     @property
     def url(self) -> str:
@@ -95,6 +100,7 @@ class Radosgw:
         for process in reversed(self._processes):
             process.kill()  # nobody will read its bytes again
             process.wait()
+        self._processes.clear()
         shutil.rmtree(self._home, ignore_errors=True)
 
     def _start(self) -> None:
