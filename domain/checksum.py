@@ -121,7 +121,7 @@ def _shift(size: int) -> int:
     return factor
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # each takes some 90 KiB
 def _shift_tables(size: int) -> list[list[int]]:
     """What ``_shift(size)`` makes of each byte of a CRC, the highest first. Chunk sizes recur, so they are kept."""
     row, tables = _shift(size), []

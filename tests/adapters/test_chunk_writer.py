@@ -22,7 +22,7 @@ from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writer import ChunkWriter
-from adapters.outbound.volume.writer_process import ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
+from adapters.outbound.volume.writer_orders import ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
 from domain.errors import FileGone, StorageFull, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
 from tests.chaos.trace import Strace

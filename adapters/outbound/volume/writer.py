@@ -22,7 +22,7 @@ from pathlib import Path
 
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writer_process import ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
+from adapters.outbound.volume.writer_orders import ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
 from domain.errors import StorageUnavailable
 from domain.ids import UploadId
 

@@ -11,22 +11,16 @@ import os
 import select
 import signal
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from enum import IntEnum
 from pathlib import Path
 
 from adapters.outbound.volume.staging import Durability, Staging
 from adapters.outbound.volume.volume import Volume
+from adapters.outbound.volume.writer_orders import ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
 from domain.errors import LongshoreError, StorageUnavailable
 from domain.ids import UploadId
-
-SLOT_BYTES = 256 * 1024
-SLOTS = 64
-ORDER = struct.Struct("=IIQd32s")  # slot, size, position, deadline on the monotonic clock, upload id
-OUTCOME = struct.Struct("=II")  # slot, Outcome
 
 _READ_BYTES = 64 * 1024
 _ANSWER_SECONDS = 0.002  # what is done by then is told, though more is to do
@@ -42,13 +36,6 @@ def start_writing(fd: int, at: int, size: int) -> None:
     """Have the kernel begin to write the bytes: syncs that follow one another then share the filesystem's commit."""
     if _sync_file_range is not None:
         _sync_file_range(fd, ctypes.c_int64(at), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
-
-
-class Outcome(IntEnum):
-    DONE = 0
-    REFUSED = 1
-    """Nothing of it counts; whoever wants it does it, or learns why it can't be done."""
-    FAILED = 2
 
 
 class _TooLate(LongshoreError):
