@@ -163,7 +163,7 @@ class _Process:
         try:
             return await ordered
         except asyncio.CancelledError:
-            if slot in self._under_way:
+            if self._under_way.get(slot) is ordered:  # else it is over, and the slot may be somebody else's
                 over = self._under_way[slot] = self._loop.create_future()
                 while not over.done():
                     with suppress(asyncio.CancelledError):  # once is enough
