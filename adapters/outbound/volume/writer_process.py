@@ -75,9 +75,7 @@ def _serve(orders: socket.socket, parent: int, memory: memoryview, staging: Stag
         told = rest + told
         whole = len(told) - len(told) % ORDER.size
         rest = told[whole:]
-        if os.getppid() != parent:
-            return  # nobody can say any more whether the bytes may be written
-        round_ = _Round(staging)
+        round_ = _Round(staging, parent)
         for slot, size, at, deadline, upload_id in ORDER.iter_unpack(told[:whole]):
             data = memory[slot * SLOT_BYTES : slot * SLOT_BYTES + size]
             round_.begin(slot, UploadId(upload_id.decode()), at, data, deadline)
@@ -88,14 +86,16 @@ def _serve(orders: socket.socket, parent: int, memory: memoryview, staging: Stag
 class _Round:
     """Orders that came together: all are on their way to the disk before the first is waited for."""
 
-    def __init__(self, staging: Staging) -> None:
+    def __init__(self, staging: Staging, parent: int) -> None:
         self._staging = staging
+        self._parent = parent
         self._begun: list[tuple[int, UploadId, int]] = []
         self._over = bytearray()
 
     def begin(self, slot: int, upload_id: UploadId, at: int, data: memoryview, deadline: float) -> None:
         def check() -> None:
-            if time.monotonic() > deadline:
+            # Once the parent is gone its leases are others' at once.
+            if time.monotonic() > deadline or os.getppid() != self._parent:
                 raise _TooLate
 
         try:
