@@ -177,6 +177,7 @@ class _Process:
         if self._watching is not None:
             self._watching.cancel()
         self._socket.close()
+        self._orders.clear()
         for ordered in self._under_way.values():
             if not ordered.done():
                 ordered.set_result(Outcome.REFUSED)
