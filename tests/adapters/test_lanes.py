@@ -297,16 +297,14 @@ class TestHeadsInPieces:
             assert offset_in(send_chunk(wire, server, url, b"hello", more, at=10 * number)) == 10 * number + 5
             assert offset_in(send_chunk(wire, server, url, b"again", at=10 * number + 5)) == 10 * number + 10
 
-    @pytest.mark.parametrize("missing", range(-6, 7))
-    def test_a_head_may_end_where_the_lane_looks_no_further(
-        self, server: WebServer, wire: Connection, missing: int
-    ) -> None:
-        url = server.begin(20)
-        room = lanes._HEAD_BYTES - len(patch_head(server, url, 10, ("X-More", "")))
-        for at in (0, 10):
+    def test_a_head_may_end_where_the_lane_looks_no_further(self, server: WebServer, wire: Connection) -> None:
+        url, at = server.begin(200), 0
+        room = lanes._HEAD_BYTES - len(patch_head(server, url, 10, ("X-More", ""), at=10))
+        for missing in range(-6, 7):
             to_lane(wire, server)
             answer = send_chunk(wire, server, url, b"0123456789", ("X-More", "m" * (room + missing)), at=at)
-            assert offset_in(answer) == at + 10
+            at += 10
+            assert offset_in(answer) == at
 
     def test_a_head_too_large_for_anybody_ends_the_connection(self, server: WebServer, wire: Connection) -> None:
         to_lane(wire, server)
@@ -325,8 +323,10 @@ class Told:
 
     @classmethod
     def by(cls, answer: Response) -> "Told":
-        once = ("date", "x-request-id", "upload-expires", "location")
-        headers = tuple((name, value) for name, value in answer.headers if name.lower() not in once)
+        once = ["date", "x-request-id", "upload-expires", "location"]
+        if b"request_id" in answer.body:
+            once.append("content-length")  # ids grow
+        headers = tuple((name, "" if name.lower() in once else value) for name, value in answer.headers)
         body = _NAMES.sub("", answer.body.decode())
         return cls(answer.status, headers, body, tuple(one.status for one in answer.interim))
 
@@ -562,7 +562,9 @@ def test_what_comes_behind_a_chunk_is_answered_as_on_a_fresh_connection(
     with Connection(server.port) as wire:
         to_lane(wire, server, chunks=chunks)
         told = one_after_the_other(wire, [build(server, lane)] * len(expected.answers), expected)
-    assert told == expected
+    for answers, same in zip(told.answers, expected.answers, strict=True):
+        assert answers == same
+    assert told.goes_on is expected.goes_on
     assert server.offset(lane) == server.offset(fresh)
     succeeded = sum(one.status == 201 for answers in expected.answers for one in answers)
     assert len(server.database.uploads) - created - 1 == succeeded
@@ -800,7 +802,7 @@ class Client:
     def _work(self) -> None:
         with Connection(self._server.port) as wire:
             to_lane(wire, self._server)
-            for turn in range(70):
+            for turn in range(40):
                 urls = (self.urls[turn // 9 % 3], self.urls[turn % 3])[: 1 + turn % 2]
                 asked = [self._chunk(turn, url, is_wrong=turn % 5 == 4) for url in urls]
                 wire.send(b"".join(request for request, _ in asked))
@@ -817,7 +819,7 @@ class Client:
         headers: list[Header] = [("X-Request-Id", mark)] if mark else []
         request = patch_head(self._server, url, len(data), *headers, at=self.offsets[url] + 7 * is_wrong) + data
         if is_wrong:
-            return request, (409, -1, mark)
+            return request, (409, self.offsets[url], mark)
         self.offsets[url] += len(data)
         self.digests[url].update(data)
         return request, (204, self.offsets[url], mark)
@@ -837,7 +839,7 @@ def test_under_crossfire_every_client_is_told_of_its_own_chunk(tmp_path: Path, l
         for client in clients:
             client.join()
         assert [client.faults for client in clients] == [[]] * 12
-        assert len(followed) > 1000
+        assert len(followed) > 500
         for client in clients:
             for url in client.urls:
                 assert server.offset(url) == client.offsets[url]

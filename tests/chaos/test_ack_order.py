@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.chaos.client import ResumingUpload
@@ -15,6 +16,7 @@ from tests.chaos.content import Content
 from tests.chaos.settings import CHAOS
 from tests.chaos.trace import FILE_WRITES, RENAMES, SYNCS, Call, Strace, Trace, is_log
 from tests.chaos.verify import staged_file, wrong_content
+from tests.chaos.writer import writer_of, written_by
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
@@ -68,6 +70,35 @@ def test_acknowledgements_that_share_a_commit_still_wait_for_it(tmp_path: Path, 
         for upload, file in zip(uploads, staged, strict=True):
             upload.close()
             assert early_answers(trace, upload, file, chunk=chunk) == []
+
+
+def test_what_a_process_beside_the_server_writes_is_acknowledged_no_earlier(tmp_path: Path) -> None:
+    """Eight connections at once, 64 KiB each time: uploads that were begun before, and as many new ones."""
+    chunk, rounds = 64 * _KIB, 8
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        uploads = [_begin(server, length=chunk * 200, chunk=chunk, seed=seed) for seed in range(8)]
+        writer = _with_a_writer(server, uploads)
+        staged = [staged_file(server.data_dir / "storage", upload) for upload in uploads]
+        fresh = [ResumingUpload(server.url, Content(8 + n, chunk * 10), chunk_sizes=[chunk]) for n in range(8)]
+        with Strace(server.pid, tmp_path / "trace", others=[writer.pid]) as strace:
+            _side_by_side(uploads, rounds)
+            for upload in fresh:
+                upload.create()
+            _side_by_side(fresh, rounds)
+        trace = strace.trace()
+        written = 0
+        for upload, file in zip(uploads, staged, strict=True):
+            upload.close()
+            assert early_answers(trace, upload, file, chunk=chunk) == []
+            written += sum(call.thread == writer.pid for call in trace.writes_to(str(file)))
+        for upload in fresh:
+            upload.close()
+            file = staged_file(server.data_dir / "storage", upload)
+            assert early_answers(trace, upload, file, chunk=chunk, first=1) == []
+            first = next(call for call in trace.answers(upload.acknowledgements[-1].client_port) if call.answer == 204)
+            assert entryless(trace, file, before=first) == []
+            written += sum(call.thread == writer.pid for call in trace.writes_to(str(file)))
+        assert written > 16 * rounds * 3 // 4, "the process was hardly asked"
 
 
 def test_the_last_chunk_is_answered_after_rename_folder_and_commit_are_durable(tmp_path: Path) -> None:
@@ -147,6 +178,13 @@ def _synced_log(trace: Trace, *, after: int, before: Call) -> bool:
     return False
 
 
+def entryless(trace: Trace, file: Path, *, before: Call) -> list[str]:
+    """Says so if the file's folder entry was not durable when the answer went out."""
+    appeared = trace.select("open", "openat", "creat", where=lambda call: str(file) in call.paths)[0]
+    folders = [call for call in trace.syncs_of(str(file.parent)) if call.entered > appeared.left]
+    return [] if folders and folders[0].left < before.entered else [f"the entry of {file.name} was not durable"]
+
+
 def folderless(trace: Trace, *, before: Call) -> list[str]:
     """Folders that were made and whose entry was not durable when the answer went out."""
     made = [(call, Path(call.paths[-1])) for call in trace.select("mkdir", "mkdirat") if call.entered < before.entered]
@@ -166,6 +204,17 @@ def _begin(server: ServerProcess, *, length: int, chunk: int, seed: int = 1) -> 
     upload.create()
     upload.send(0)
     return upload
+
+
+def _with_a_writer(server: ServerProcess, uploads: Sequence[ResumingUpload]) -> psutil.Process:
+    """Go on with the uploads until the process is there, and takes all of their chunks."""
+    for _ in range(20):
+        writer = writer_of(server.pid)
+        before = written_by(writer) if writer else 0
+        _side_by_side(uploads, 4)
+        if writer and written_by(writer) - before == sum(4 * 64 * _KIB for _ in uploads):
+            return writer
+    raise AssertionError("no process came to write the chunks")
 
 
 def _side_by_side(uploads: Sequence[ResumingUpload], rounds: int) -> None:

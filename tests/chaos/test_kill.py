@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 
 from tests.chaos.client import Fleet, ResumingUpload, mixed_chunk_sizes
@@ -19,6 +20,7 @@ from tests.chaos.content import Content
 from tests.chaos.settings import CHAOS
 from tests.chaos.trace import RENAMES, SYNCS, Call, Strace, Trace, is_log
 from tests.chaos.verify import doubled_files, file_rows, lost_promises, staged_file, wrong_content
+from tests.chaos.writer import has_ended, writer_of, written_by
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]
@@ -93,6 +95,51 @@ def _survives(server: ServerProcess, *, kills: int, record: Record, seed: int = 
     assert doubled_files(server.data_dir / "storage", fleet.uploads) == []
     assert max(restarts) < _RESTART_SECONDS
     return len(fleet.uploads)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("victim", ["server", "writer"])
+def test_no_kill_loses_a_chunk_that_is_written_beside(tmp_path: Path, victim: str) -> None:
+    """64 KiB each on a dozen connections, which keep the process that writes them busy. With the server it ends."""
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        fleet = Fleet(
+            _CLIENTS,
+            lambda number: ResumingUpload(server.url, Content(number, 6_400_001), chunk_sizes=[64 * 1024]),
+        )
+        fleet.start()
+        try:
+            for kills in range(4 if victim == "server" else 1):
+                writer = _busy_writer(server)
+                time.sleep(0.05 * kills)
+                before = fleet.acknowledgements
+                if victim == "writer":
+                    writer.kill()
+                else:
+                    server.kill()
+                _wait_for(partial(has_ended, writer), "the writer is still there", within=3)
+                if victim == "server":
+                    server.start()
+                _wait_for(lambda: fleet.acknowledgements > before + 50, "no upload went on after a kill")  # noqa: B023
+        finally:
+            fleet.finish()
+        assert "Traceback" not in server.log()
+        assert fleet.errors == []
+        assert fleet.broken_promises == []
+        assert fleet.surprises == {}
+        assert fleet.cuts == 0 or victim == "server", "clients noticed"
+        assert lost_promises(server.url, fleet.uploads) == []
+        assert wrong_content(server.url, fleet.uploads) == []
+        assert doubled_files(server.data_dir / "storage", fleet.uploads) == []
+        assert file_rows(server.data_dir / "files.db") == len(fleet.uploads)
+
+
+def _busy_writer(server: ServerProcess) -> psutil.Process:
+    """The server's, once it has written some megabytes."""
+    _wait_for(lambda: writer_of(server.pid) is not None, "no process came to write the chunks")
+    writer = writer_of(server.pid)
+    assert writer is not None
+    _wait_for(lambda: written_by(writer) > 4 * 1024**2, "the process is hardly asked")
+    return writer
 
 
 # From here on: one kill at one step. A rehearsal on the same server tells which call of the kernel is which

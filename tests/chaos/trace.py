@@ -159,21 +159,23 @@ class Strace:
         paths: Sequence[Path] = (),
         inject: Sequence[str] = (),
         only_thread: bool = False,
+        others: Sequence[int] = (),
     ) -> None:
         """``inject`` is strace's own syntax (``fsync:error=EIO:when=1``); it counts in each thread by itself.
 
         With ``paths`` only calls that concern these files are seen, counted and hit. With ``only_thread`` the
-        process id is one thread's and the others are left alone.
+        process id is one thread's and the others are left alone. ``others`` are watched, too: a process that was
+        there before strace is not followed from its parent.
         """
         self._only_thread = only_thread
-        self._pid = pid
+        self._pids = (pid, *others)
         self._log = log
         self._command = [
             require_program("strace"), *([] if only_thread else ["-f"]),
             "-yy", "-ttt", "-s", "160", "-o", str(log), "-e", f"trace={','.join(calls)}",
             *[word for path in paths for word in ("-P", str(path))],
             *[word for fault in inject for word in ("-e", f"inject={fault}")],
-            "-p", str(pid),
+            *[word for one in self._pids for word in ("-p", str(one))],
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -224,9 +226,9 @@ class Strace:
     def _watches_every_thread(self) -> bool:
         assert self._process is not None
         with contextlib.suppress(FileNotFoundError):  # a thread ended while we looked
-            process = Path(f"/proc/{self._pid}")
-            tasks = [process] if self._only_thread else process.joinpath("task").iterdir()
-            tracers = {_tracer(task) for task in tasks}
+            processes = [Path(f"/proc/{pid}") for pid in self._pids]
+            tasks = [task for process in processes for task in process.joinpath("task").iterdir()]
+            tracers = {_tracer(task) for task in (processes if self._only_thread else tasks)}
             return tracers == {self._process.pid}
         return False
 

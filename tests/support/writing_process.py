@@ -1,10 +1,11 @@
 """A process of its own that has small chunks written beside it: the parent of a writer, to be killed.
 
 ``python -m tests.support.writing_process VOLUME`` prints the writer's process id once there is one. For each line it
-reads it orders a chunk of 1000 bytes for each of the ids in the line, and prints ``ordered``; then how many were done.
+reads it orders a chunk (``DATA``) for each of the ids in the line, and prints ``ordered``; then how many were done.
 """
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,46 +39,45 @@ async def _write(root: Path) -> None:
 class WritingProcess:
     """That process, seen from the test; killed at the latest when the block is left."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self.writer_pid = 0
+    def __init__(self, volume: Volume, log: Path) -> None:
+        """``log``: where the process and the writer complain."""
+        self._words = [sys.executable, "-m", "tests.support.writing_process", str(volume.root)]
+        self._log = log
 
-    async def __aenter__(self) -> Self:
-        pipe = asyncio.subprocess.PIPE
-        words = [sys.executable, "-m", "tests.support.writing_process", str(self._root)]
-        self._process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe)
-        self.writer_pid = int(await self.told())
+    def __enter__(self) -> Self:
+        pipe = subprocess.PIPE
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(self._words, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=log)
+        self.writer_pid = int(self.told())
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.returncode is None:
-            await self.kill()
+        self.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
 
-    async def told(self) -> str:
+    def told(self) -> str:
         assert self._process.stdout is not None
-        return (await asyncio.wait_for(self._process.stdout.readline(), 20)).decode().strip()
+        return self._process.stdout.readline().decode().strip()
 
-    async def order(self, upload_ids: Iterable[UploadId]) -> None:
+    def order(self, upload_ids: Iterable[UploadId]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(" ".join(upload_ids).encode() + b"\n")
-        assert await self.told() == "ordered"
+        self._process.stdin.flush()
+        assert self.told() == "ordered"
 
-    async def kill(self) -> None:
-        self._process.kill()
-        await self._process.wait()
-
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """Let it end by itself."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        assert await asyncio.wait_for(self._process.wait(), 10) == 0
+        assert self._process.wait(10) == 0
 
-    async def complaints(self) -> str:
-        """What it and the writer have written to stderr; once both are gone."""
-        assert self._process.stderr is not None
-        return (await asyncio.wait_for(self._process.stderr.read(), 10)).decode()
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,29 @@
+"""The process beside a server that writes its small chunks, seen from outside."""
+
+import psutil
+
+_MODULE = "adapters.outbound.volume.writer_process"
+
+
+def writer_of(server_pid: int) -> psutil.Process | None:
+    """None as long as there is none; a child that is not yet, or no more, what it is to be does not count."""
+    for child in psutil.Process(server_pid).children():
+        try:
+            if _MODULE in child.cmdline():
+                return child
+        except psutil.Error:
+            continue
+    return None
+
+
+def written_by(writer: psutil.Process) -> int:
+    """Bytes it has written into files."""
+    return int(writer.io_counters().write_chars)
+
+
+def has_ended(writer: psutil.Process) -> bool:
+    """A zombie has: whoever adopted it takes its time."""
+    try:
+        return not writer.is_running() or writer.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
