@@ -9,7 +9,7 @@ def writer_of(server_pid: int) -> psutil.Process | None:
     """None as long as there is none; a child that is not yet, or no more, what it is to be does not count."""
     for child in psutil.Process(server_pid).children():
         try:
-            if _MODULE in child.cmdline():
+            if _MODULE in " ".join(child.cmdline()):
                 return child
         except psutil.Error:
             continue

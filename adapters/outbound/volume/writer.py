@@ -34,6 +34,10 @@ _REST_SECONDS = 60.0
 _END_SECONDS = 5.0
 _READ_BYTES = 64 * 1024
 _ROOT = Path(__file__).resolve().parents[3]
+_START = """import sys
+sys.path.insert(0, sys.argv.pop(1))
+from adapters.outbound.volume.writer_process import main
+main()"""
 
 log = logging.getLogger(__name__)
 
@@ -116,12 +120,10 @@ class _Process:
         try:
             os.ftruncate(memory_fd, SLOTS * SLOT_BYTES)
             self._memory = memoryview(mmap.mmap(memory_fd, SLOTS * SLOT_BYTES))
-            module = "adapters.outbound.volume.writer_process"
             ours_to_it = ["--memory", str(memory_fd), "--orders", str(its.fileno()), "--parent", str(os.getpid())]
             self._process = subprocess.Popen(
-                [sys.executable, "-S", "-m", module, *ours_to_it, *arguments],
+                [sys.executable, "-S", "-P", "-c", _START, str(_ROOT), *ours_to_it, *arguments],
                 pass_fds=(memory_fd, its.fileno()),
-                env={**os.environ, "PYTHONPATH": str(_ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
