@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from domain.byte_range import ByteRange
-from domain.errors import Gone
+from domain.errors import Gone, StorageUnavailable
 from domain.file import File
 from domain.ids import BlobKey, FileId
 from ports.blob_storage import Blob, BlobStorage
@@ -107,7 +107,8 @@ class DigestUseCase:
         digests: dict[FileId, bytes] = {}
         size = done = 0
         for file in files:
-            with suppress(Gone):  # deleted meanwhile, or lost behind our back: told to whoever asks for it
+            # Deleted meanwhile, lost, unreadable: told to whoever asks for it, and no other file's affair.
+            with suppress(Gone, StorageUnavailable):
                 digests[file.id] = await self._read(file.blob_key, file.size, rest=_REST)
                 size += file.size
                 done += 1

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             print(problem, file=sys.stderr)
         sys.exit(_MISUSED)
     configure_logging(settings.log_level, settings.log_format)
+    os.umask(0o077)  # the database and what lies beside it: names, owners and credentials are nobody else's to read
     try:
         sys.exit(_run(options, settings))
     except LongshoreError as error:

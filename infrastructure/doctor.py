@@ -235,7 +235,7 @@ async def _count_unowned(
 
 
 async def _old_entries_below(folder: Path, before: datetime) -> AsyncIterator[Mapping[str, int]]:
-    for shard in await asyncio.to_thread(lambda: sorted(folder.iterdir())):
+    for shard in await asyncio.to_thread(lambda: sorted(shard for shard in folder.iterdir() if shard.is_dir())):
         yield await asyncio.to_thread(_old_entries, shard, before.timestamp())
 
 

@@ -234,6 +234,21 @@ def test_cleanup_removes_staged_bytes_that_belong_to_nobody(stopped: Path) -> No
     assert run_verb("doctor", data_dir=stopped, env=AT_ONCE).returncode == 0
 
 
+def test_what_a_stranger_left_among_the_folders_stops_nobody(stopped: Path) -> None:
+    for folder in ("staged", "blobs"):
+        (stopped / "storage" / folder / ".DS_Store").write_bytes(b"left")
+    for verb in ("cleanup", "doctor"):
+        done = run_verb(verb, data_dir=stopped, env=AT_ONCE)
+        assert done.returncode == 0, done.stderr
+
+
+def test_nobody_else_may_read_the_database(tmp_path: Path) -> None:
+    folder = tmp_path / "made-before"
+    folder.mkdir(mode=0o755)
+    assert run_verb("migrate", data_dir=folder).returncode == 0
+    assert (folder / "files.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_cleanup_spares_what_may_be_in_somebodys_hands(stopped: Path) -> None:
     orphan = stopped / "storage" / "staged" / "ab" / ("ab" * 16)
     orphan.parent.mkdir(exist_ok=True)

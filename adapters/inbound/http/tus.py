@@ -21,6 +21,7 @@ from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.conditions import wanted_digest
 from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
+from adapters.inbound.http.showing import parse_shown
 from application.download import DownloadUseCase
 from application.upload import UploadUseCase
 from application.views import UploadView
@@ -136,7 +137,7 @@ class Tus:
             await self._uploads.abort(exchange.principal, upload_id)
         except UploadNotOpen:
             # tus 1.0 §Termination holds for completed uploads too: their file goes.
-            await self._files.delete(exchange.principal, file_id_of(upload_id))
+            await self._files.delete(exchange.principal, file_id_of(upload_id), parse_shown(exchange.request.query))
         return Reply(204)
 
     async def _append_first(

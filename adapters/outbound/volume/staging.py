@@ -156,8 +156,9 @@ class Staging:
             self._volume.staged_path(upload_id).unlink(missing_ok=True)
 
     def shards(self) -> list[str]:
-        with translated():
-            return sorted(os.listdir(self._volume.staged))
+        """Folders of staged files; what else somebody left there is none of ours."""
+        with translated(), os.scandir(self._volume.staged) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
     def list_shard(self, shard: str) -> list[tuple[UploadId, datetime]]:
         """The uploads that have bytes there, and when these were last written."""
