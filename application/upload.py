@@ -163,7 +163,8 @@ class UploadUseCase:
 
         async with self._uploads.opened(principal, upload_id, let_go) as (upload, lease):
             upload.check_here(self._clock.now())
-            upload.check_append(at=at, announced=None, policy=self._policy)
+            if ends is not None or length is not None:
+                upload.check_append(at=at, announced=None, policy=self._policy)
             if ends is not None:
                 upload.check_not_completed()
             is_news = length is not None and upload.declare_length(length, self._policy)

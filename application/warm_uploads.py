@@ -1,9 +1,8 @@
 """Uploads under their leases, kept from one request to the next. See docs/decisions/0002."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from types import TracebackType
 
 from domain.access import Principal
@@ -13,6 +12,7 @@ from ports.unit_of_work import UnitOfWorkFactory
 from ports.upload_lock import Lease, UploadLock
 
 _MAX_WARM = 4096
+_NONE = (None, None)
 
 
 class WarmUploads:
@@ -35,12 +35,7 @@ class WarmUploads:
             UploadNotFound: unknown, or not to be seen by ``principal``; before anybody's request is ended for it.
             UploadBusy: the holder did not let go.
         """
-        return _Opened(
-            self._check_seen(principal, upload_id),
-            self._lock.hold(upload_id, on_wanted=let_go),
-            partial(self._take, principal),
-            self._keep,
-        )
+        return _Opened(self, principal, upload_id, self._lock.hold(upload_id, on_wanted=let_go))
 
     async def read(self, principal: Principal, upload_id: UploadId) -> Upload:
         """The upload as the repository has it, disturbing nobody."""
@@ -50,19 +45,16 @@ class WarmUploads:
     def forget(self, upload_id: UploadId) -> None:
         self._warm.pop(upload_id, None)
 
-    async def _check_seen(self, principal: Principal, upload_id: UploadId) -> None:
-        if known := self._warm.get(upload_id):
-            known[1].check_seen_by(principal)
-        else:
-            await self.read(principal, upload_id)
+    def known(self, upload_id: UploadId) -> Upload | None:
+        """As it was last seen here; others may have written since."""
+        return self._warm.get(upload_id, _NONE)[1]
 
-    async def _take(self, principal: Principal, lease: Lease) -> Upload:
-        token, upload = self._warm.pop(lease.upload_id, (None, None))
-        if upload is None or token != lease.token:
-            upload = await self.read(principal, lease.upload_id)
-        return upload
+    def take(self, lease: Lease) -> Upload | None:
+        """The upload, if nobody else can have written; whoever takes it keeps it when it is done."""
+        token, upload = self._warm.pop(lease.upload_id, _NONE)
+        return upload if token == lease.token else None
 
-    def _keep(self, lease: Lease, upload: Upload) -> None:
+    def keep(self, lease: Lease, upload: Upload) -> None:
         if upload.state.is_open:
             self._warm[upload.id] = (lease.token, upload)
             if len(self._warm) > _MAX_WARM:
@@ -72,25 +64,27 @@ class WarmUploads:
 class _Opened(AbstractAsyncContextManager[tuple[Upload, Lease]]):
     """A class, for this is the way of every chunk: contextlib's generators would cost it a twentieth of its time."""
 
-    __slots__ = ("_check", "_hold", "_keep", "_opened", "_take")
+    __slots__ = ("_hold", "_opened", "_principal", "_upload_id", "_uploads")
 
     def __init__(
         self,
-        check: Coroutine[None, None, None],
+        uploads: WarmUploads,
+        principal: Principal,
+        upload_id: UploadId,
         hold: AbstractAsyncContextManager[Lease],
-        take: Callable[[Lease], Awaitable[Upload]],
-        keep: Callable[[Lease, Upload], None],
     ) -> None:
-        self._check = check
+        self._uploads = uploads
+        self._principal = principal
+        self._upload_id = upload_id
         self._hold = hold
-        self._take = take
-        self._keep = keep
 
     async def __aenter__(self) -> tuple[Upload, Lease]:
-        await self._check
+        known = self._uploads.known(self._upload_id) or await self._uploads.read(self._principal, self._upload_id)
+        known.check_seen_by(self._principal)
         lease = await self._hold.__aenter__()
         try:
-            self._opened = await self._take(lease), lease
+            upload = self._uploads.take(lease) or await self._uploads.read(self._principal, self._upload_id)
+            self._opened = upload, lease
         except BaseException as error:
             await self._hold.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -101,5 +95,5 @@ class _Opened(AbstractAsyncContextManager[tuple[Upload, Lease]]):
     ) -> None:
         if error is None:
             upload, lease = self._opened
-            self._keep(lease, upload)
+            self._uploads.keep(lease, upload)
         await self._hold.__aexit__(kind, error, trace)

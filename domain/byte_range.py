@@ -50,10 +50,14 @@ class ReceivedRanges:
     other, the checksum of the fold is not known.
     """
 
-    __slots__ = ("_extents",)
+    __slots__ = ("_extents", "prefix")
+
+    prefix: int
+    """How many bytes there are without a gap from byte 0 on: the upload's offset."""
 
     def __init__(self, extents: "list[Extent] | tuple[Extent, ...]" = ()) -> None:
         self._extents: list[Extent] = []  # sorted, disjoint, never touching
+        self.prefix = 0
         for extent in sorted(extents, key=lambda extent: (extent.range.start, -extent.range.end)):
             self.add(extent)
 
@@ -74,14 +78,9 @@ class ReceivedRanges:
             fold = _fold(extents[last], fold)
             last += 1
         extents[first:last] = [fold]
+        if fold.range.start == 0:
+            self.prefix = fold.range.end
         return fold
-
-    @property
-    def prefix(self) -> int:
-        """How many bytes there are without a gap from byte 0 on: the upload's offset."""
-        if self._extents and self._extents[0].range.start == 0:
-            return self._extents[0].range.end
-        return 0
 
     @property
     def size(self) -> int:

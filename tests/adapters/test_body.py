@@ -18,6 +18,7 @@ from tornado.iostream import IOStream
 from adapters.inbound.common.block_source import BlockSource, BodyCut, IterableSource
 from adapters.inbound.http import detached, streaming
 from adapters.inbound.http.body import RequestBody
+from adapters.inbound.http.readiness import Readiness
 from adapters.inbound.http.socket_body import SocketBody
 from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
@@ -64,7 +65,9 @@ class TestInterimResponses:
             theirs, _ = listening.accept()
         with theirs:
             ours.setblocking(False)
-            body = SocketBody(ours, stream=IOStream(ours), length=10, expects_continue=False, executor=executor)
+            body = SocketBody(
+                ours, Readiness(ours), stream=IOStream(ours), length=10, expects_continue=False, executor=executor
+            )
             theirs.sendall(b"hello")
             assert await body.gather(5) == b"hello"
             while not body.untold:  # the kernel has taken a part of the last one

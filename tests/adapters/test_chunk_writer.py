@@ -503,7 +503,7 @@ class TestStopped:
         next_one = asyncio.create_task(process.order(other, 0, b"next"))
         cancelled.cancel()
         process._on_outcomes()
-        assert await asyncio.wait_for(next_one, 5) is Outcome.DONE
+        assert await asyncio.wait_for(next_one, 5) == Outcome.DONE
         with pytest.raises(asyncio.CancelledError):
             await cancelled
         assert bench.staged(other) == b"next"

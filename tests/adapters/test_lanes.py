@@ -63,8 +63,8 @@ def on_lanes(server: WebServer) -> list[str]:
     followed: list[str] = []
     follow = server.services.lanes._follow
 
-    def note(lane: lanes.Lane, request: HTTPServerRequest) -> bool:
-        begun = follow(lane, request)
+    def note(lane: lanes.Lane, request: HTTPServerRequest, head_bytes: int) -> bool:
+        begun = follow(lane, request, head_bytes)
         if begun:
             followed.append(request.path)
         return begun

@@ -142,7 +142,7 @@ async def test_a_failed_batch_is_told_to_all_but_those_who_left() -> None:
         return [item * 2 for item in items]
 
     batches = Batches[int, int](fail, limit=3)
-    tasks = [asyncio.create_task(batches.submit(n)) for n in range(5)]
+    tasks = [batches.submit(n) for n in range(5)]
     await asyncio.sleep(0)
     tasks[0].cancel()
     answers = await asyncio.gather(*tasks, return_exceptions=True)

@@ -28,6 +28,7 @@ from adapters.inbound.http.exchange import (
     reason_of,
 )
 from adapters.inbound.http.lanes import Lane
+from adapters.inbound.http.readiness import Readiness
 from adapters.inbound.http.sending import send_slice
 from adapters.inbound.http.socket_body import SocketBody
 
@@ -56,31 +57,30 @@ class DetachedExchange(RunningExchange):
     ) -> None:
         super().__init__(request, route, services, **options)
         self._task: asyncio.Task[None] | None = None
-        self._body: SocketBody | None = None
+        self.body: SocketBody
         self._sending_to: socket.socket | None = None
-        self._lane: Lane | None = None
-
-    @property
-    def body(self) -> SocketBody:
-        return cast(SocketBody, self._body)  # from the start on
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
         stream = cast(HTTP1Connection, self.request.connection).detach()
-        self._start(stream.socket, stream)
+        context = getattr(self.request.connection, "context", None)
+        self._start(Lane(stream.socket, Readiness(stream.socket), context), stream)
         return None
 
-    def follow(self, lane: Lane) -> None:
-        """Begin with what the lane's socket has for us."""
-        self._lane = lane
-        self._start(lane.socket, None)
+    def follow(self, lane: Lane, head_bytes: int) -> None:
+        """Begin with what the lane's socket has for us, beginning with the request's head."""
+        lane.socket.recv(head_bytes)
+        self._start(lane, None)
+        self.body.take_what_came()
 
-    def _start(self, source: socket.socket, stream: IOStream | None) -> None:
+    def _start(self, lane: Lane, stream: IOStream | None) -> None:
         headers = self.request.headers
-        self._socket = source
-        self._body = SocketBody(
-            source,
+        self._lane = lane
+        self._socket = lane.socket
+        self.body = SocketBody(
+            lane.socket,
+            lane.readiness,
             stream=stream,
             length=announced_length(headers) or 0,
             expects_continue=headers.get("Expect", "").lower() == "100-continue",
@@ -105,9 +105,9 @@ class DetachedExchange(RunningExchange):
         if self.body.left or reply.ends_connection or not self._keeps_alive():
             self.body.close()
         elif self.body.stream is not None:
-            self.services.take_back(self.body.stream, getattr(self._context, "address", None))
+            self.services.take_back(self.body.stream, getattr(self._lane.context, "address", None))
         else:
-            self.services.lanes.wait(self._lane or Lane(self._socket, self._context))
+            self.services.lanes.wait(self._lane)
 
     def cut(self) -> None:
         super().cut()
@@ -120,11 +120,6 @@ class DetachedExchange(RunningExchange):
 
     def abandon(self) -> None:
         self.body.close()
-
-    @property
-    def _context(self) -> object:
-        """Who is at the other end, as Tornado keeps it for all requests of a connection."""
-        return getattr(self.request.connection, "context", None)
 
     async def _write(self, data: bytes) -> None:
         """Raises:

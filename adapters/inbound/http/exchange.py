@@ -49,7 +49,7 @@ _PROCESS = os.urandom(4).hex()
 _NUMBERS = itertools.count(1)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
-_REASONS = {
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {
     104: "Upload Resumption Supported",  # draft-ietf-httpbis-resumable-upload
     460: "Checksum Mismatch",  # tus 1.0 §Checksum
 }
@@ -92,10 +92,10 @@ class Exchange:
     """The effective method: X-HTTP-Method-Override is applied (tus 1.0)."""
     inform: Callable[[int, Mapping[str, str]], None]
     """Send an interim response, before the reply: ``RunningExchange.inform``."""
+    headers: HTTPHeaders = field(init=False)
 
-    @property
-    def headers(self) -> HTTPHeaders:
-        return self.request.headers
+    def __post_init__(self) -> None:
+        self.headers = self.request.headers
 
 
 Route = Callable[[Exchange], Awaitable[Reply]]
@@ -148,6 +148,9 @@ class Options(TypedDict):
 class RunningExchange(HTTPMessageDelegate, ABC):
     """Runs ``route`` for one request."""
 
+    body: Body
+    """Set before it runs."""
+
     def __init__(
         self,
         request: HTTPServerRequest,
@@ -165,10 +168,6 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         self._refusal = options["refusal"]
         given = request.headers.get("X-Request-Id", "")
         self._request_id = given if given and _REQUEST_ID.fullmatch(given) else services.next_request_id()
-
-    @property
-    @abstractmethod
-    def body(self) -> Body: ...
 
     @abstractmethod
     async def send(self, reply: Reply) -> None:
@@ -338,4 +337,4 @@ def head_of(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 def reason_of(status: int) -> str:
-    return _REASONS.get(status) or HTTPStatus(status).phrase
+    return _REASONS[status]

@@ -10,9 +10,12 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, parse_request_start_line
 from tornado.iostream import IOStream
+
+from adapters.inbound.http.readiness import Readiness
 
 _HEAD_BYTES = 4096
 _IDLE_SECONDS = 5.0
@@ -27,6 +30,7 @@ class Lane:
     """``context``: who is at the other end, as Tornado keeps it for all requests of a connection."""
 
     socket: socket.socket
+    readiness: Readiness
     context: object
     since: float = 0.0
     request: HTTPServerRequest | None = None
@@ -35,13 +39,46 @@ class Lane:
     after: bytes = b""
     """That request's head without the digits of its Upload-Offset: the next one mostly differs in nothing else."""
 
+    def close(self) -> None:
+        self.readiness.close()
+        self.socket.close()
+
+
+class QuickHeaders(HTTPHeaders):
+    """For heads that are asked two dozen times a chunk, mostly in vain: Tornado's own look-ups are slow at that."""
+
+    def __init__(self) -> None:
+        self._quick: dict[str, str] = {}
+        super().__init__()
+
+    def add(self, name: str, value: str, **options: bool) -> None:
+        super().add(name, value, **options)
+        self._quick[name.lower()] = super().__getitem__(name)
+
+    def __getitem__(self, name: str) -> str:
+        return self._quick[name.lower()]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        super().__setitem__(name, value)
+        self._quick[name.lower()] = value
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        del self._quick[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._quick
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        return self._quick.get(name.lower(), default)
+
 
 class Lanes:
-    """``follow`` begins with the request that came on a lane, or says no; then ``give_back`` serves the connection,
-    of which nothing has been read."""
+    """``follow`` takes the head, of so many bytes, from the lane's socket and begins with its request; or it says no,
+    then ``give_back`` serves the connection, of which nothing has been read."""
 
     def __init__(
-        self, follow: Callable[[Lane, HTTPServerRequest], bool], give_back: Callable[[IOStream, object], None]
+        self, follow: Callable[[Lane, HTTPServerRequest, int], bool], give_back: Callable[[IOStream, object], None]
     ) -> None:
         self._follow = follow
         self._give_back = give_back
@@ -52,12 +89,12 @@ class Lanes:
     def wait(self, lane: Lane) -> None:
         """Follow the lane's next request, when it comes."""
         if self._is_closed:
-            lane.socket.close()
+            lane.close()
             return
         loop = asyncio.get_running_loop()
         lane.since = loop.time()
         self._waiting[lane] = None
-        loop.add_reader(lane.socket.fileno(), self._look, lane)
+        lane.readiness.ask(partial(self._look, lane))
         if self._sweeping is None:
             self._sweeping = loop.call_later(_IDLE_SECONDS, self._sweep)
 
@@ -68,7 +105,7 @@ class Lanes:
             self._sweeping.cancel()
         for lane in list(self._waiting):
             self._forget(lane)
-            lane.socket.close()
+            lane.close()
 
     def _look(self, lane: Lane) -> None:
         self._forget(lane)
@@ -80,21 +117,20 @@ class Lanes:
         except OSError:
             seen = b""
         if not seen:
-            lane.socket.close()
+            lane.close()
             return
         head = seen[: seen.find(b"\r\n\r\n") + 4]
         request = _like_the_last(head, lane) or _plain_chunk(head, lane)
-        if request is not None and self._follow(lane, request):
-            lane.socket.recv(len(head))  # the exchange reads from the loop's next turn on
-        else:
+        if request is None or not self._follow(lane, request, len(head)):
             self._return(lane)
 
     def _return(self, lane: Lane) -> None:
+        lane.readiness.close()
         self._give_back(IOStream(lane.socket), getattr(lane.context, "address", None))
 
     def _forget(self, lane: Lane) -> None:
         del self._waiting[lane]
-        asyncio.get_running_loop().remove_reader(lane.socket.fileno())
+        lane.readiness.rest()
 
     def _sweep(self) -> None:
         """Silent connections are Tornado's to time out."""
@@ -125,7 +161,7 @@ def _plain_chunk(head: bytes, lane: Lane) -> HTTPServerRequest | None:
     line, _, rest = head.decode("latin-1").partition("\r\n")
     try:
         start_line = parse_request_start_line(line)
-        headers = HTTPHeaders.parse(rest)
+        headers = QuickHeaders.parse(rest)
         # Tornado finds the connection's context through the connection; a lane has nothing else of it.
         request = HTTPServerRequest(start_line=start_line, headers=headers, connection=lane)  # type: ignore[arg-type]
     except (HTTPInputError, ValueError):

@@ -48,12 +48,12 @@ class Path:
     posts_files: bool = False
     """Whether the body of a POST is a file's bytes."""
 
-    async def dispatch(self, exchange: Exchange, groups: tuple[str, ...]) -> Reply:
+    def dispatch(self, exchange: Exchange, groups: tuple[str, ...]) -> Awaitable[Reply]:
         handler = self.methods.get(exchange.method)
         if handler is None:
             allowed = ", ".join(sorted(self.methods))
             raise Refusal(405, "method_not_allowed", f"allowed here: {allowed}", {"Allow": allowed})
-        return await handler(exchange, *groups)
+        return handler(exchange, *groups)
 
 
 class ExchangeRouter(Router):
@@ -75,12 +75,12 @@ class ExchangeRouter(Router):
         is_detached = is_worth_detaching(request, sends_files=path.sends_files, posts_files=path.posts_files)
         return self._exchange(DetachedExchange if is_detached else StreamingExchange, request, path, groups)
 
-    def follow(self, lane: Lane, request: HTTPServerRequest) -> bool:
+    def follow(self, lane: Lane, request: HTTPServerRequest, head_bytes: int) -> bool:
         """Begin an exchange with the next request of a detached connection; whether the path is an exchange's."""
         path, groups = self._path_of(request)
         if path is None:
             return False
-        self._exchange(DetachedExchange, request, path, groups).follow(lane)
+        self._exchange(DetachedExchange, request, path, groups).follow(lane, head_bytes)
         return True
 
     def _path_of(self, request: HTTPServerRequest) -> tuple[Path | None, tuple[str, ...]]:

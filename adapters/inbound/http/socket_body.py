@@ -16,6 +16,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from adapters.inbound.common.block_source import write_blocks
 from adapters.inbound.http.body import Body
+from adapters.inbound.http.readiness import Readiness
 from domain.checksum import Buffer
 
 _BUFFER_BYTES = 256 * 1024
@@ -36,9 +37,13 @@ class SocketBody(Body):
     byte is read.
     """
 
+    length = 0
+    is_cut = False
+
     def __init__(
         self,
         source: socket.socket,
+        readiness: Readiness,
         *,
         stream: IOStream | None,
         length: int,
@@ -46,30 +51,22 @@ class SocketBody(Body):
         executor: Executor,
     ) -> None:
         self._socket = source
+        self._readiness = readiness
         self._stream = stream
-        self._length = length
+        self.length = length
         self._executor = executor
         self._loop = asyncio.get_running_loop()
-        self._prefix = b""  # what Tornado had read of the body already
-        self._has_begun = False
+        self._prefix = b""  # what has been read of the body already
+        self._has_begun = stream is None
         self._readable: asyncio.Future[None] | None = None
         self._is_bursting = False
         self._is_stopped = False
-        self._is_cut = False
         self.awaits_continue = expects_continue
         self.untold = b""
         """What the socket did not take of the last interim response; the reply follows it."""
         self.received = 0
         self.left = length
         """Bytes that are still to come from the client."""
-
-    @property
-    def length(self) -> int | None:
-        return self._length
-
-    @property
-    def is_cut(self) -> bool:
-        return self._is_cut
 
     @property
     def is_awaited(self) -> bool:
@@ -79,8 +76,16 @@ class SocketBody(Body):
     def drop(self) -> None:
         """Nothing is held: what still comes is the exchange's to deal with."""
 
+    def take_what_came(self) -> None:
+        """Read what is there of a small body, before anybody asks: then nothing will be told of it."""
+        if self.left <= _TAKE_OVER_BYTES:
+            with suppress(OSError):  # nothing yet; or the client is gone: the next read will tell
+                self._prefix = self._socket.recv(self.left)
+                self._count(len(self._prefix))
+
     async def read(self, limit: int) -> bytes:
-        await self._begin()
+        if not self._has_begun:
+            await self._begin()
         if self._prefix:
             return self._take_prefix(limit)
         while self.left and not self._is_stopped:
@@ -95,7 +100,7 @@ class SocketBody(Body):
             if not block:
                 break
             return block
-        self._is_cut = self._is_cut or self.left > 0
+        self.is_cut = self.is_cut or self.left > 0
         return b""
 
     async def gather(self, limit: int) -> bytes:
@@ -112,7 +117,8 @@ class SocketBody(Body):
     async def pour(
         self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
     ) -> int:
-        await self._begin()
+        if not self._has_begun:
+            await self._begin()
         deadline = self._loop.time() + seconds
         poured = 0
         if self._prefix:
@@ -128,7 +134,7 @@ class SocketBody(Body):
             elif not moved:
                 await self._wait_readable(until=deadline if poured else None)
         if not poured and self.left:
-            self._is_cut = True
+            self.is_cut = True
         return poured
 
     async def discard(self, limit: int) -> None:
@@ -139,7 +145,7 @@ class SocketBody(Body):
 
     def stop(self) -> None:
         if self.left:
-            self._is_cut = True
+            self.is_cut = True
         self._is_stopped = True
         self._wake()
 
@@ -162,15 +168,14 @@ class SocketBody(Body):
         if self._stream is not None:
             self._stream.close()
         else:
+            self._readiness.close()
             self._socket.close()
 
     async def _begin(self) -> None:
         """Before the first byte: say that it is wanted, and take over what Tornado has read of the body."""
-        if self._has_begun or self._is_stopped:
+        if self._is_stopped or self._stream is None:
             return
         self._has_begun = True
-        if self._stream is None:
-            return
         if self.awaits_continue:
             self.awaits_continue = False
             with suppress(StreamClosedError):  # the next read will tell
@@ -194,7 +199,7 @@ class SocketBody(Body):
                 return
             self._prefix += block
             self._count(len(block))
-            if len(block) < asked and not stream.closed():
+            if (len(block) < asked or _is_empty(stream)) and not stream.closed():
                 stream.io_loop.remove_handler(self._socket)
                 self._stream = None
 
@@ -218,7 +223,7 @@ class SocketBody(Body):
         if self._is_stopped:
             return
         self._readable = self._loop.create_future()
-        self._loop.add_reader(self._socket.fileno(), self._wake)
+        self._readiness.ask(self._wake)
         alarm = self._loop.call_at(until, self._wake) if until is not None else None
         try:
             await self._readable
@@ -234,7 +239,7 @@ class SocketBody(Body):
     def _stop_listening(self) -> None:
         if self._readable is not None:
             self._readable = None
-            self._loop.remove_reader(self._socket.fileno())
+            self._readiness.rest()
 
     def _take_prefix(self, limit: int) -> bytes:
         block, self._prefix = self._prefix[:limit], self._prefix[limit:]
@@ -243,6 +248,12 @@ class SocketBody(Body):
     def _count(self, size: int) -> None:
         self.received += size
         self.left -= size
+
+
+def _is_empty(stream: IOStream) -> bool:
+    """Whether Tornado has read nothing that is not taken yet. It has no public word for it; without this one, streams
+    that held the whole body are kept, which is slower."""
+    return getattr(stream, "_read_buffer_size", 1) == 0
 
 
 @dataclass(slots=True)

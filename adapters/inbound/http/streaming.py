@@ -29,7 +29,7 @@ class StreamingExchange(RunningExchange):
     ) -> None:
         super().__init__(request, route, services, **options)
         self._connection = cast(HTTP1Connection, request.connection)
-        self._body = RequestBody(announced_length(request.headers), services.executor)
+        self.body: RequestBody = RequestBody(announced_length(request.headers), services.executor)
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
         self._is_body_read = False
@@ -37,10 +37,6 @@ class StreamingExchange(RunningExchange):
         self._is_finished = False
         self._discarded = 0
         self._lingering: asyncio.TimerHandle | None = None
-
-    @property
-    def body(self) -> RequestBody:
-        return self._body
 
     # What Tornado calls
 
@@ -51,11 +47,11 @@ class StreamingExchange(RunningExchange):
         if "Expect" in headers:  # RFC 9110 §10.1.1: its value is case-insensitive, to Tornado it is not
             headers["Expect"] = headers["Expect"].lower()
         self._task = asyncio.create_task(self.run())
-        return self._body.wanted  # Tornado goes on once it is done: a reply that needs no body comes before
+        return self.body.wanted  # Tornado goes on once it is done: a reply that needs no body comes before
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         if not self._is_replied:
-            return self._body.feed(chunk)
+            return self.body.feed(chunk)
         self._discarded += len(chunk)
         if self._discarded > LINGER_BYTES:
             self._finish()
@@ -63,13 +59,13 @@ class StreamingExchange(RunningExchange):
 
     def finish(self) -> None:
         self._is_body_read = True
-        self._body.feed_eof()
+        self.body.feed_eof()
         if self._is_replied:
             self._finish()
 
     def on_connection_close(self) -> None:
         self._is_closed = True
-        self._body.stop()
+        self.body.stop()
 
     # What the exchange asks for
 
@@ -104,7 +100,7 @@ class StreamingExchange(RunningExchange):
 
     def _awaits_continue(self) -> bool:
         """Whether the client still waits for our word before it sends the body: it won't get a 100 any more."""
-        return "Expect" in self.request.headers and not self._body.wanted.done()
+        return "Expect" in self.request.headers and not self.body.wanted.done()
 
     def _finish(self) -> None:
         if not self._is_finished:

@@ -1,6 +1,6 @@
 """/uploads speaks two dialects, told apart by their headers: ``tus.py`` and ``resumable.py``."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 
 from adapters.inbound.http.exchange import Exchange, Reply
@@ -34,8 +34,8 @@ class Uploads:
     async def head(self, exchange: Exchange, text: str) -> Reply:
         return await (await self._dialect_for(exchange, text)).head(exchange, text)
 
-    async def patch(self, exchange: Exchange, text: str) -> Reply:
-        return await self._dialect(exchange).patch(exchange, text)
+    def patch(self, exchange: Exchange, text: str) -> Awaitable[Reply]:
+        return self._dialect(exchange).patch(exchange, text)
 
     async def delete(self, exchange: Exchange, text: str) -> Reply:
         return await (await self._dialect_for(exchange, text)).delete(exchange, text)

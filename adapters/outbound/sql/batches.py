@@ -22,14 +22,14 @@ class Batches(Generic[T, R]):
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    async def submit(self, item: T) -> R:
+    def submit(self, item: T) -> "asyncio.Future[R]":
         loop = asyncio.get_running_loop()
         result: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, result))
         if self._task is None:
             # The task starts after this turn of the loop: whoever submits in the same turn goes with us.
             self._task = loop.create_task(self._flush_all())
-        return await result
+        return result
 
     async def close(self) -> None:
         """Return once everything submitted has been written or has failed."""

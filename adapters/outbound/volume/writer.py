@@ -75,9 +75,9 @@ class ChunkWriter:
         if self._process is None:
             return False
         outcome = await self._process.order(upload_id, at, data)
-        if outcome is Outcome.FAILED:
+        if outcome == Outcome.FAILED:
             raise StorageUnavailable("storage failed")
-        return outcome is Outcome.DONE
+        return outcome == Outcome.DONE
 
     def close(self) -> None:
         self._is_closed = True
@@ -136,7 +136,7 @@ class _Process:
         ours.setblocking(False)
         self._socket = ours
         self._free = list(range(SLOTS - 1, -1, -1))  # the last one used comes first: it is in the cache
-        self._under_way: dict[int, asyncio.Future[Outcome]] = {}
+        self._under_way: dict[int, asyncio.Future[int]] = {}
         self._orders = bytearray()
         self._rest = b""
         self._heard_at = 0.0
@@ -147,7 +147,8 @@ class _Process:
         self._on_death = on_death
         loop.add_reader(self._socket.fileno(), self._on_outcomes)
 
-    async def order(self, upload_id: UploadId, at: int, data: bytes) -> Outcome:
+    async def order(self, upload_id: UploadId, at: int, data: bytes) -> int:
+        """An ``Outcome``."""
         if not self._free:
             return Outcome.REFUSED
         slot = self._free.pop()
@@ -160,7 +161,7 @@ class _Process:
             self._heard_at = now
             self._watching = self._loop.call_later(_PATIENCE_SECONDS, self._watch)
         self._orders += ORDER.pack(slot, len(data), at, now + _DEADLINE_SECONDS, upload_id.encode())
-        ordered: asyncio.Future[Outcome] = self._loop.create_future()
+        ordered: asyncio.Future[int] = self._loop.create_future()
         self._under_way[slot] = ordered
         try:
             return await ordered
@@ -228,4 +229,4 @@ class _Process:
             self._free.append(slot)
             ordered = self._under_way.pop(slot)
             if not ordered.done():
-                ordered.set_result(Outcome(outcome))
+                ordered.set_result(outcome)
