@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tornado.httputil import HTTPServerRequest
+from hypothesis import given
+from hypothesis import strategies as st
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
-from adapters.inbound.http import detached, lanes, streaming
+from adapters.inbound.http import detached, lanes, socket_body, streaming
 from adapters.inbound.http.cors import Cors
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import Durability
@@ -91,17 +93,10 @@ def is_on_lane(wire: Connection, server: WebServer) -> bool:
 
 
 def to_lane(wire: Connection, server: WebServer, *, chunks: int = 1) -> None:
-    """Bring the connection to a lane; the second of ``chunks`` comes there, the third may look just like it.
-
-    The first one's body comes behind its head: what Tornado has read whole, it keeps.
-    """
-    url, at = server.begin(1000), 0
-    while not becomes(lambda: is_on_lane(wire, server), within=0.05 if at else 0):
-        wire.send(patch_head(server, url, 5, at=at))
-        time.sleep(0.005 + at / 500)
-        wire.send(b"first")
-        at += 5
-        assert offset_in(wire.receive("PATCH")) == at
+    """Bring the connection to a lane; the second of ``chunks`` comes there, the third may look just like it."""
+    url, at = server.begin(1000), 5
+    assert offset_in(send_chunk(wire, server, url, b"first", at=0)) == 5
+    assert becomes(lambda: is_on_lane(wire, server))
     for _ in range(chunks - 1):
         assert offset_in(send_chunk(wire, server, url, b"other", at=at)) == at + 5
         at += 5
@@ -117,6 +112,76 @@ def sockets() -> set[str]:
         if target.startswith("socket:"):
             found.add(target)
     return found
+
+
+@on_both_loops
+class TestTheWayThere:
+    @pytest.mark.parametrize("size", [1, 5, 700, 64 * KIB, 256 * KIB, 256 * KIB + 1])
+    def test_it_is_open_to_a_first_chunk_that_comes_at_once(
+        self, server: WebServer, wire: Connection, size: int
+    ) -> None:
+        url, data = server.begin(size + 5), os.urandom(size)
+        assert offset_in(send_chunk(wire, server, url, data, at=0)) == size
+        assert becomes(lambda: is_on_lane(wire, server))
+        assert offset_in(send_chunk(wire, server, url, b"after", at=size)) == size + 5
+        assert server.content(url) == data + b"after"
+
+    def test_it_is_open_to_a_first_chunk_whose_body_comes_later(self, server: WebServer, wire: Connection) -> None:
+        url = server.begin(5)
+        wire.send(patch_head(server, url, 5))
+        time.sleep(0.02)
+        wire.send(b"hello")
+        assert offset_in(wire.receive("PATCH")) == 5
+        assert becomes(lambda: is_on_lane(wire, server))
+
+    @pytest.mark.parametrize("size", [5, 100 * KIB])
+    def test_what_was_sent_ahead_is_answered_all_the_same(self, server: WebServer, wire: Connection, size: int) -> None:
+        """Tornado may have read some of it already: then the connection stays with it."""
+        url, data = server.begin(3 * size), os.urandom(3 * size)
+        chunks = [patch_head(server, url, size, at=at) + data[at : at + size] for at in range(0, 3 * size, size)]
+        wire.send(b"".join(chunks))
+        assert [offset_in(wire.receive("PATCH")) for _ in chunks] == [size, 2 * size, 3 * size]
+        assert server.content(url) == data
+
+    def test_it_is_closed_where_tornado_does_not_say_what_it_has_read(
+        self, server: WebServer, wire: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(socket_body, "_is_empty", lambda _: False)
+        url, at = server.begin(50), 0
+        for at in range(0, 50, 5):
+            assert offset_in(send_chunk(wire, server, url, b"hello", at=at)) == at + 5
+        assert not is_on_lane(wire, server)
+        assert server.content(url) == b"hello" * 10
+
+
+class TestQuickHeaders:
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["Upload-Offset", "UPLOAD-offset", "x-a", "X-A", "X-HTTP-Method-Override", "TE"]),
+                st.text("abc ,;=", max_size=5).map(str.strip),
+            ),
+            max_size=8,
+        )
+    )
+    def test_they_say_what_tornados_say(self, lines: list[tuple[str, str]]) -> None:
+        text = "".join(f"{name}: {value}\r\n" for name, value in lines)
+        quick, slow = lanes.QuickHeaders.parse(text), HTTPHeaders.parse(text)
+        for each in (quick, slow):
+            each["x-set"] = "1"
+            each["Upload-Offset"] = "2"
+            if "te" in each:
+                del each["te"]
+        asked = ["upload-offset", "Upload-Offset", "X-A", "x-a", "X-Http-Method-Override", "X-SET", "Te", "absent"]
+        for name in asked:
+            assert quick.get(name) == slow.get(name)
+            assert quick.get(name, "") == slow.get(name, "")
+            assert (name in quick) is (name in slow)
+            assert quick.get_list(name) == slow.get_list(name)
+        assert dict(quick.items()) == dict(slow.items())
+        assert str(quick) == str(slow)
+        with pytest.raises(KeyError):
+            quick["absent"]
 
 
 @on_both_loops

@@ -18,7 +18,7 @@ class Readiness:
         self._is_listening = False
 
     def ask(self, on_ready: Callable[[], None]) -> None:
-        """Call ``on_ready`` once there is something, and again until ``rest``."""
+        """Call ``on_ready`` once there is something, and again until ``rest``; now and then in vain."""
         self._on_ready = on_ready
         if not self._is_listening:
             self._is_listening = True
