@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,8 +27,8 @@ from adapters.outbound.sql.tables import installation, metadata, outbox
 from adapters.outbound.system.clock import SystemClock
 from domain.errors import RepositoryUnavailable, StorageFull
 from domain.ids import UploadId
-from tests.support.builders import NOW, RememberingNotifier, an_event, an_id, an_upload
-from tests.support.stores import Store, added
+from tests.support.builders import NOW, RememberingNotifier, a_receipt, an_event, an_id, an_upload
+from tests.support.stores import Store, added, kept
 
 
 @pytest.fixture
@@ -214,4 +215,31 @@ async def test_the_ledgers_bytes_survive_without_a_close(tmp_path: Path) -> None
     reader = sqlite3.connect(f"file:{tmp_path / 'files.db'}?mode=ro", uri=True)
     assert reader.execute("SELECT id FROM uploads").fetchall() == [(upload.id,)]
     reader.close()
+    await store.close()
+
+
+async def test_a_batch_of_plain_receipts_is_one_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each further one would be a further sync, or a further wait for the interpreter's lock."""
+    executed: list[str] = []
+    connect = Database.connect_sqlite
+
+    def traced(database: Database) -> sqlite3.Connection:
+        connection = connect(database)
+        connection.set_trace_callback(executed.append)
+        return connection
+
+    monkeypatch.setattr(Database, "connect_sqlite", traced)
+    store = Store(f"sqlite:///{tmp_path / 'files.db'}")
+    await store.create()
+    process = store.process()
+    uploads = [await added(process, an_upload(length=100)) for _ in range(3)]
+    async with AsyncExitStack() as held:
+        leases = [
+            await held.enter_async_context(process.lock.hold(upload.id, on_wanted=lambda: None)) for upload in uploads
+        ]
+        together = zip(uploads, leases, strict=True)
+        executed.clear()
+        await asyncio.gather(*(process.ledger.record(a_receipt(upload, 0, 10), lease) for upload, lease in together))
+    assert [statement.split()[:3] for statement in executed] == [["INSERT", "INTO", "received_ranges"]]
+    assert [len((await kept(process, upload.id)).received) for upload in uploads] == [1, 1, 1]
     await store.close()

@@ -32,14 +32,15 @@ _INSERT = """
 INSERT INTO received_ranges (upload_id, range_start, range_end, crc64) VALUES (?, ?, ?, ?)
 ON CONFLICT (upload_id, range_start, range_end) DO UPDATE SET crc64 = excluded.crc64
 """
+# It begins with INSERT, for only then sqlite3 counts the rows.
 _INSERT_PLAIN = """
+INSERT INTO received_ranges (upload_id, range_start, range_end, crc64)
 WITH entry AS MATERIALIZED (
     SELECT json_extract(value, '$[0]') AS upload_id, json_extract(value, '$[1]') AS range_start,
         json_extract(value, '$[2]') AS range_end, json_extract(value, '$[3]') AS crc64,
         json_extract(value, '$[4]') AS token
     FROM json_each(?)
 )
-INSERT INTO received_ranges (upload_id, range_start, range_end, crc64)
 SELECT entry.upload_id, range_start, range_end, crc64 FROM entry
 JOIN uploads ON uploads.id = entry.upload_id
 JOIN upload_leases ON upload_leases.upload_id = entry.upload_id AND upload_leases.token = entry.token
