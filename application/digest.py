@@ -22,8 +22,8 @@ from ports.unit_of_work import UnitOfWorkFactory
 
 _AT_ONCE = 2
 _PIECE_BYTES = 1024 * 1024
-# Nobody waits for a chore: it rests three times as long as it works, so that those who do have the machine.
-_REST = 3.0
+# Nobody waits for a chore: it rests nine times as long as it works, so that those who do have the machine.
+_REST = 9.0
 _NOTICED = 1000
 _PAGE = 100
 _SAVE_BYTES = 64 * 1024 * 1024
