@@ -62,9 +62,9 @@ def test_another_process_goes_on_where_one_was_killed(
 ) -> None:
     env |= {"DATABASE_URL": postgres_url, "EVENTS_URL": "postgres://", "S3_PROXY": "1", **ROOMY}
     with ServerProcess(tmp_path / "one", env) as one, ServerProcess(tmp_path / "two", env) as two:
-        sizes = [[100_000, 1], [6 * MIB], [24 * MIB], mixed_chunk_sizes(4), [*[1000] * 50, 9 * MIB]]
+        sizes = [[100_000, 1], [6 * MIB], [14 * MIB], mixed_chunk_sizes(4), [*[1000] * 20, 9 * MIB]]
         uploads = [
-            ResumingUpload(one.url, Content(number, 24 * MIB + number), chunk_sizes=chunk_sizes)
+            ResumingUpload(one.url, Content(number, 14 * MIB + number), chunk_sizes=chunk_sizes)
             for number, chunk_sizes in enumerate(sizes)
         ]
         for upload in uploads:
@@ -112,8 +112,8 @@ def test_no_fault_of_the_service_loses_an_acknowledged_byte(tmp_path: Path, s3: 
         with ServerProcess(tmp_path / "data", env) as server:
             faulty.faults, faulty.share = [500, 503, "slow", "lost", "200-with-error", "200-with-error"], 0.25
             uploads = [
-                ResumingUpload(server.url, Content(number, 17 * MIB + number), chunk_sizes=sizes)
-                for number, sizes in enumerate([[300_000], [6 * MIB], [17 * MIB], mixed_chunk_sizes(4)])
+                ResumingUpload(server.url, Content(number, 11 * MIB + number), chunk_sizes=sizes)
+                for number, sizes in enumerate([[700_000], [6 * MIB], [11 * MIB], mixed_chunk_sizes(4)])
             ]
             threads = [threading.Thread(target=upload.run, kwargs={"within": 90}, daemon=True) for upload in uploads]
             for thread in threads:
