@@ -27,6 +27,11 @@ def parse_file_id(text: str) -> FileId:
     return FileId(text)
 
 
+def blob_key_of(upload_id: UploadId) -> BlobKey:
+    """What an upload's bytes are called once they are sealed."""
+    return BlobKey(upload_id)
+
+
 def file_id_of(upload_id: UploadId) -> FileId:
     """The file that an upload becomes bears the upload's id, so completing twice can't make two files."""
     return FileId(upload_id)

@@ -46,8 +46,15 @@ class BlobStorage(Protocol):
         """
 
     @abstractmethod
-    async def delete(self, key: BlobKey) -> None:
-        """Forget the blob; nothing happens if there is none."""
+    async def delete(self, key: BlobKey) -> bool:
+        """Forget the blob, if there is one; return whether its bytes are gone, for good even if the power fails.
+
+        Who reads it reads on. Storage that takes the bytes from under a reader keeps them until this process's last
+        one is done, and says False till then.
+
+        Raises:
+            StorageUnavailable, StorageFull: it may be there still.
+        """
 
     @abstractmethod
     async def check(self) -> None:

@@ -78,7 +78,7 @@ class ChunkStorage(Protocol):
 
     @abstractmethod
     async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
-        """Turn the first ``size`` bytes into an immutable blob; return its key, durable under a crash.
+        """Turn the first ``size`` bytes into an immutable blob, durable under a crash; return its ``blob_key_of``.
 
         No byte is copied. Done twice it gives the same key. ``fenced``: there were many writers, and whoever still is
         about to write, thought dead for long, can't reach the blob; for that, and only if there is one, it is copied.

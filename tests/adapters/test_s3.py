@@ -7,6 +7,7 @@ import random
 import urllib.request
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from adapters.outbound.s3.staging import PartSizes
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
+from tests.support.faulty_s3 import FaultyS3
 from tests.support.s3 import S3Server
 from tests.support.sources import HangingSource, source_of
 from tests.support.storages import Storages
@@ -372,6 +374,45 @@ async def test_a_storage_that_gives_no_links_says_so(place: Place) -> None:
     await blob.close()
 
 
+async def test_a_blob_that_is_read_here_is_not_said_to_be_gone_before_its_last_reader(place: Place) -> None:
+    bucket = await place.bucket()
+    blobs = S3BlobStorage(bucket)
+    await bucket.put(f"blobs/{A}", b"abc")
+    readers = [await blobs.open(BlobKey(A)) for _ in range(2)]
+    for reader in readers:
+        assert not await blobs.delete(BlobKey(A))
+        assert place.names("blobs/") == [f"blobs/{A}"]
+        await reader.close()
+    assert place.names("blobs/") == []
+    assert await blobs.delete(BlobKey(A))
+
+
+async def test_a_last_reader_that_can_not_take_the_bytes_along_leaves_them_to_the_next_call(place: Place) -> None:
+    bucket = await place.bucket()
+    blobs = S3BlobStorage(bucket)
+    await bucket.put(f"blobs/{A}", b"abc")
+    reader = await blobs.open(BlobKey(A))
+    assert not await blobs.delete(BlobKey(A))
+    bucket.refuses.add("delete")
+    with pytest.raises(StorageUnavailable):
+        await reader.close()
+    bucket.refuses.clear()
+    assert await blobs.delete(BlobKey(A))
+    assert place.names("blobs/") == []
+
+
+async def test_a_service_that_answers_404_for_what_is_not_there_is_understood(place: Place) -> None:
+    """Google's does so; Amazon, radosgw and rclone say 204."""
+    address = place.address
+    with FaultyS3(str(address.endpoint)) as faulty:
+        bucket = Bucket(replace(address, endpoint=faulty.endpoint))
+        await bucket.open()
+        faulty.faults, faulty.share = [404], 1.0
+        assert await S3BlobStorage(bucket).delete(BlobKey(A))
+        await bucket.close()
+        assert faulty.done[404] == 1
+
+
 async def test_the_marker_stays_what_it_was(place: Place) -> None:
     first, second = await place.bucket(), await place.bucket()
     assert await first.identify() == await second.prepare()
@@ -387,10 +428,12 @@ async def test_a_bucket_that_holds_other_things_is_not_marked(s3: S3Server) -> N
     await bucket.close()
 
 
-async def test_a_bucket_that_is_away_is_no_lost_file(place: Place) -> None:
-    bucket = Bucket(BucketAddress("no-such-bucket", "us-east-1", place.server.endpoint, "x", "y"))
+@pytest.mark.parametrize("wrong", [{}, {"access_key": "x", "secret_key": "y"}], ids=["no bucket", "no key either"])
+async def test_a_bucket_that_is_away_is_no_lost_file(place: Place, wrong: dict[str, str]) -> None:
+    bucket = Bucket(replace(place.address, name="no-such-bucket", **wrong))
     await bucket.open()
-    for asked in (bucket.check(), S3BlobStorage(bucket).open(BlobKey(A)), S3ChunkStorage(bucket).seal(A, size=1)):
+    blobs, chunks = S3BlobStorage(bucket), S3ChunkStorage(bucket)
+    for asked in (bucket.check(), blobs.open(BlobKey(A)), blobs.delete(BlobKey(A)), chunks.seal(A, size=1)):
         with pytest.raises(StorageUnavailable):
             await asked
     await bucket.close()

@@ -65,3 +65,19 @@ async def test_a_deleted_blob_is_gone_but_who_reads_it_reads_on(storages: Storag
     await blob.close()
     with pytest.raises(FileGone):
         await storages.blobs.open(key)
+
+
+async def test_deleting_what_is_not_there_is_done_at_once(storages: Storages, key: BlobKey) -> None:
+    for unknown in (BlobKey("b" * 32), BlobKey("aa" + "b" * 30)):
+        assert await storages.blobs.delete(unknown)
+    assert await storages.read(key, len(DATA)) == DATA
+    for _ in range(2):
+        assert await storages.blobs.delete(key)
+
+
+async def test_what_is_deleted_while_it_is_read_is_gone_once_its_readers_are(storages: Storages, key: BlobKey) -> None:
+    blobs = [await storages.blobs.open(key) for _ in range(2)]
+    await storages.blobs.delete(key)
+    for blob in blobs:
+        await blob.close()
+    assert await storages.blobs.delete(key)

@@ -16,11 +16,16 @@ from typing import Self
 from urllib.parse import urlsplit
 
 _BLOCK = 256 * 1024
+_STATUSES: dict[str | int, tuple[bytes, bytes]] = {
+    404: (b"404 Not Found", b"NoSuchKey"),
+    500: (b"500 Internal Server Error", b"InternalError"),
+    503: (b"503 Slow Down", b"SlowDown"),
+}
 _ERROR = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>made up</Message></Error>'
 
 
 class FaultyS3:
-    """``share`` of the requests get one of ``faults``: 500, 503, "slow", "lost" (done, the answer never comes) or
+    """``share`` of the requests get one of ``faults``: 404, 500, 503, "slow", "lost" (done, the answer never comes) or
     "200-with-error" (only where S3 does so: a completion that is not done and is answered 200 with an error in it)."""
 
     def __init__(self, endpoint: str, *, seed: int = 1) -> None:
@@ -69,10 +74,10 @@ class FaultyS3:
             return
         fault = self._choose(head)
         with socket.create_connection(self._service, timeout=60) as service:
-            if fault in (500, 503):
+            if fault in _STATUSES:
                 _read_body(client, head, rest, None)
-                code = b"InternalError" if fault == 500 else b"SlowDown"
-                _answer(client, b"500 Internal Server Error" if fault == 500 else b"503 Slow Down", _ERROR % code)
+                status, code = _STATUSES[fault]
+                _answer(client, status, _ERROR % code)
                 return
             if fault == "200-with-error":
                 _read_body(client, head, rest, None)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher, crc64nvme
 from domain.errors import FileGone
-from domain.ids import BlobKey, UploadId
+from domain.ids import BlobKey, UploadId, blob_key_of
 from ports.blob_storage import Blob, BlobStorage
 from ports.byte_source import ByteSource
 from ports.chunk_storage import ChunkStorage, Staged, check_permit
@@ -79,7 +79,7 @@ class MemoryChunkStorage(ChunkStorage):
         self._memory.staged[upload_id] = joined
 
     async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
-        key = BlobKey(upload_id)
+        key = blob_key_of(upload_id)
         held = self._memory.staged.get(upload_id, bytearray() if size == 0 else None)
         if held is None and len(self._memory.blobs.get(key, b"")) == size:
             return key
@@ -131,8 +131,9 @@ class MemoryBlobStorage(BlobStorage, HealthCheck):
             raise FileGone("the bytes are gone")
         return MemoryBlob(self._memory.blobs[key])
 
-    async def delete(self, key: BlobKey) -> None:
+    async def delete(self, key: BlobKey) -> bool:
         self._memory.blobs.pop(key, None)
+        return True
 
     async def check(self) -> None:
         """Memory is always there."""

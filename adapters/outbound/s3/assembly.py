@@ -30,7 +30,7 @@ from adapters.outbound.s3.staging import (
     staged_prefix,
 )
 from domain.errors import FileGone, StorageUnavailable
-from domain.ids import BlobKey, UploadId
+from domain.ids import BlobKey, UploadId, blob_key_of
 from ports.chunk_storage import check_permit
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class Assembly:
         if not await self._is_made(staging, size):
             await self._make(staging, size)
         await self._clear(staging)
-        return BlobKey(upload_id)
+        return blob_key_of(upload_id)
 
     async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> None:
         slices: list[Slice] = []

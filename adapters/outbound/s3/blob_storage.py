@@ -31,13 +31,13 @@ class S3BlobStorage(BlobStorage, HealthCheck):
         self._readers[key] += 1
         return S3Blob(self, self._bucket, key, blob.size, gives_links=self._gives_links)
 
-    async def delete(self, key: BlobKey) -> None:
-        # Who reads it in this process reads on; the last one takes the bytes with them. If that can't be, they are
-        # bytes that no record names, as after a crash.
+    async def delete(self, key: BlobKey) -> bool:
+        # The last reader in this process takes the bytes along; whether that went well, only the next call can tell.
         if self._readers[key]:
             self._deleted.add(key)
-        else:
-            await self._bucket.delete([blob_name(key)])
+            return False
+        await self._bucket.delete([blob_name(key)])
+        return True
 
     async def check(self) -> None:
         await self._bucket.check()

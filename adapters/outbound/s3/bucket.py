@@ -242,10 +242,11 @@ class Bucket:
         """Forget these objects; of those that are not there nothing is said."""
         for start in range(0, len(names), _DELETES_A_REQUEST):
             some = names[start : start + _DELETES_A_REQUEST]
-            with translated():
-                if len(some) == 1:
+            if len(some) == 1:
+                with suppress(FileGone), translated():  # Google says so of what is not there; Amazon and others don't
                     await self._call("delete_object", Key=some[0])
-                    continue
+                continue
+            with translated():
                 answer = await self._call(
                     "delete_objects", Delete={"Objects": [{"Key": name} for name in some], "Quiet": True}
                 )

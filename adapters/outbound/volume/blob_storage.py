@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 
 from adapters.outbound.volume.rounds import Rounds
-from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, translated
+from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
 from domain.byte_range import ByteRange
 from domain.errors import FileGone
 from domain.ids import BlobKey
@@ -63,12 +64,17 @@ class VolumeBlobStorage(BlobStorage, HealthCheck):
 
         return await self._rounds.run(open_blob, undo=VolumeBlob.let_go)
 
-    async def delete(self, key: BlobKey) -> None:
+    async def delete(self, key: BlobKey) -> bool:
         def unlink() -> None:
-            with translated():
-                self._volume.blob_path(key).unlink(missing_ok=True)
+            blob = self._volume.blob_path(key)
+            with translated(), suppress(FileGone), gone_if_missing(self._volume):
+                blob.unlink(missing_ok=True)
+                # Else a power cut could bring it back when nobody knows any more that it was to go. Also where it is
+                # not there: who unlinked it may have died before this. A volume that is away has no such folder.
+                sync_folder(blob.parent)
 
         await self._rounds.run(unlink)
+        return True
 
     async def check(self) -> None:
         await self._rounds.run(self._volume.check)

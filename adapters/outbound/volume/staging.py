@@ -12,7 +12,7 @@ from adapters.outbound.volume.fence import fence
 from adapters.outbound.volume.staged_files import StagedFiles
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
 from domain.errors import FileGone, UploadNotFound
-from domain.ids import BlobKey, UploadId, parse_upload_id
+from domain.ids import BlobKey, UploadId, blob_key_of, parse_upload_id
 
 Buffer = bytes | bytearray | memoryview
 
@@ -114,7 +114,7 @@ class Staging:
                 os.close(source)
 
     def seal(self, upload_id: UploadId, size: int, *, fenced: bool = False) -> BlobKey:
-        key = BlobKey(upload_id)
+        key = blob_key_of(upload_id)
         self.files.forget(upload_id)
         staged, blob = self._volume.staged_path(upload_id), self._volume.blob_path(key)
         with translated():
