@@ -1,12 +1,15 @@
-"""Ends what nobody will finish: expired uploads, and staged bytes that no upload owns; forgets what has ended."""
+"""Ends what nobody will finish: expired uploads, staged bytes that no upload owns, bytes of deleted files that are
+still there; forgets what has ended."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from application.blob_deletions import BlobDeleter
 from application.upload import UploadUseCase
 from domain.access import Principal
 from domain.errors import Conflict, Gone, NotFound, StorageUnavailable
 from domain.ids import OwnerId
+from ports.blob_storage import BlobStorage
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
 from ports.unit_of_work import UnitOfWorkFactory
@@ -24,6 +27,7 @@ class Cleaned:
     expired_uploads: int
     orphans: int
     forgotten_uploads: int = 0
+    deleted_blobs: int = 0
 
 
 class CleanupUseCase:
@@ -35,6 +39,7 @@ class CleanupUseCase:
         uploads: UploadUseCase,
         unit_of_work: UnitOfWorkFactory,
         storage: ChunkStorage,
+        blobs: BlobStorage,
         clock: Clock,
         orphans_after: timedelta,
         ended_after: timedelta = _LEAST_MEMORY,
@@ -44,6 +49,7 @@ class CleanupUseCase:
         self._uploads = uploads
         self._unit_of_work = unit_of_work
         self._storage = storage
+        self._deleter = BlobDeleter(unit_of_work, blobs)
         self._clock = clock
         self._orphans_after = orphans_after
         self._ended_after = max(ended_after, _LEAST_MEMORY)
@@ -54,10 +60,13 @@ class CleanupUseCase:
         if self._clock_jumped(now):
             # A clock set forward would end every upload at once; the next run, by a steady clock, will tell.
             return Cleaned(0, 0)
+        # In this order: the last one needs storage, and raises while that is away.
         return Cleaned(
             expired_uploads=await self._expire(now),
-            orphans=await self._discard_orphans(now),
             forgotten_uploads=await self._forget_ended(now),
+            # What was noted just now is its own process's, and some may be read from a bucket yet.
+            deleted_blobs=await self._deleter.delete_left(noted_before=now - self._orphans_after),
+            orphans=await self._discard_orphans(now),
         )
 
     def _clock_jumped(self, now: datetime) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from application.blob_deletions import BlobDeleter
 from application.digest import DigestUseCase
 from domain.access import MAX_LINK_LIFE, Disposition, DownloadToken, Principal
 from domain.errors import FileGone
@@ -57,6 +58,7 @@ class DownloadUseCase:
     ) -> None:
         self._unit_of_work = unit_of_work
         self._blobs = blobs
+        self._deleter = BlobDeleter(unit_of_work, blobs)
         self._digests = digests
         self._signer = signer
         self._clock = clock
@@ -105,16 +107,18 @@ class DownloadUseCase:
     async def delete(self, principal: Principal, file_id: FileId, given: Mapping[str, str] = _NOTHING) -> None:
         """Delete the file with its upload's record, and its bytes unless another file shares them.
 
-        A crash after the commit leaves bytes that no record names.
+        That stands even if the bytes can't go just now: cleanup sees to it.
         """
         async with self._unit_of_work() as work:
             file = await work.files.find(file_id)
             file.check_changed_by(principal, given)
             blob_key = await work.files.delete(file_id)
             await work.uploads.delete(UploadId(file_id))
+            if blob_key is not None:
+                await work.blob_deletions.add(blob_key, self._clock.now())
             await work.commit()
         if blob_key is not None:
-            await self._blobs.delete(blob_key)
+            await self._deleter.delete_now(blob_key)
 
     async def _open(self, file: File) -> OpenFile:
         blob = await self._blobs.open(file.blob_key)

@@ -10,6 +10,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import NoReturn
 
 from application.allowance import Allowances
+from application.blob_deletions import BlobDeleter
 from application.chunks import ChunkPlacer
 from application.digest import DigestUseCase
 from application.views import UploadView
@@ -23,14 +24,13 @@ from domain.errors import (
     InvalidParts,
     LongshoreError,
     Sha256Mismatch,
-    StorageUnavailable,
     UploadBusy,
     UploadGone,
     UploadTakenOver,
 )
 from domain.events import EventType
 from domain.file import File
-from domain.ids import BlobKey, UploadId
+from domain.ids import BlobKey, UploadId, blob_key_of
 from domain.metadata import Metadata
 from domain.upload import Upload, UploadKind, UploadState
 from domain.upload_policy import UploadPolicy
@@ -69,7 +69,7 @@ class UploadUseCase:
         self._unit_of_work = unit_of_work
         self._ledger = ledger
         self._storage = storage
-        self._blobs = blobs
+        self._deleter = BlobDeleter(unit_of_work, blobs)
         self._digests = digests
         self._notifier = notifier
         self._clock = clock
@@ -509,9 +509,9 @@ class UploadUseCase:
             upload.abort(now)
             await work.uploads.save(upload)
             work.announce(upload.event(EventType.ABORTED, now))
+            await work.blob_deletions.add(blob_key, now)
             await work.commit()
-        with suppress(StorageUnavailable):
-            await self._blobs.delete(blob_key)
+        await self._deleter.delete_now(blob_key)
         raise Sha256Mismatch("the file's SHA-256 is another one than was announced; begin again")
 
     async def _complete_by_duplicate(self, new: Upload) -> Upload | None:
@@ -547,8 +547,17 @@ class UploadUseCase:
             upload.expire(now)
         else:
             upload.abort(now)
-        await self._save(upload, how)
+        blob_key = blob_key_of(upload.id) if upload.may_be_sealed else None
+        async with self._unit_of_work() as work:
+            await work.uploads.save(upload)
+            work.announce(upload.event(how, now))
+            if blob_key is not None:
+                await work.blob_deletions.add(blob_key, now)
+            await work.commit()
+        # In this order: what is not staged any more can't be sealed by one who was thought dead.
         await self._storage.discard(upload.id)
+        if blob_key is not None:
+            await self._deleter.delete_now(blob_key)
 
     @asynccontextmanager
     async def _or_nothing(self, principal: Principal, upload_id: UploadId) -> AsyncIterator[None]:

@@ -149,6 +149,11 @@ class Upload:
         return self.becomes_file and self.state in (UploadState.ASSEMBLING, UploadState.FAILED)
 
     @property
+    def may_be_sealed(self) -> bool:
+        """Whether a completion that was cut off may have sealed its bytes: none is known to be missing."""
+        return self.becomes_file and self.received.end == self.offset and self.length in (None, self.offset)
+
+    @property
     def becomes_file(self) -> bool:
         return self.kind is not UploadKind.PARTIAL
 

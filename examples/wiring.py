@@ -35,6 +35,7 @@ from application.upload import UploadUseCase
 from domain.upload_policy import UploadPolicy
 from infrastructure.database import migrate
 from ports.blob_storage import BlobStorage
+from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
 from ports.unit_of_work import UnitOfWorkFactory
 
@@ -83,9 +84,7 @@ def in_memory() -> Longshore:
         files=_downloads(unit_of_work, blobs, digests, clock),
         feed=feed,
         reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock),
-        cleanup=CleanupUseCase(
-            uploads=uploads, unit_of_work=unit_of_work, storage=storage, clock=clock, orphans_after=_ORPHANS_AFTER
-        ),
+        cleanup=_cleanup(uploads, unit_of_work, storage, blobs, clock),
     )
 
 
@@ -120,13 +119,7 @@ async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
                 files=_downloads(unit_of_work, blobs, digests, clock),
                 feed=feed,
                 reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outbox, clock=clock),
-                cleanup=CleanupUseCase(
-                    uploads=uploads,
-                    unit_of_work=unit_of_work,
-                    storage=storage,
-                    clock=clock,
-                    orphans_after=_ORPHANS_AFTER,
-                ),
+                cleanup=_cleanup(uploads, unit_of_work, storage, blobs, clock),
             )
         finally:
             for part in (lock, ledger, outbox, database):
@@ -139,3 +132,16 @@ def _downloads(
     # Links are good until the program ends: keep the secret where they should last longer.
     signer = HmacDownloadSigner(token_bytes(32))
     return DownloadUseCase(unit_of_work=unit_of_work, blobs=blobs, digests=digests, signer=signer, clock=clock)
+
+
+def _cleanup(
+    uploads: UploadUseCase, unit_of_work: UnitOfWorkFactory, storage: ChunkStorage, blobs: BlobStorage, clock: Clock
+) -> CleanupUseCase:
+    return CleanupUseCase(
+        uploads=uploads,
+        unit_of_work=unit_of_work,
+        storage=storage,
+        blobs=blobs,
+        clock=clock,
+        orphans_after=_ORPHANS_AFTER,
+    )

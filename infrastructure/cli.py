@@ -106,7 +106,7 @@ def _cleanup(settings: Settings) -> int:
         return _FAILED
     print(
         f"{cleaned.expired_uploads} expired uploads ended, {cleaned.orphans} orphans removed, "
-        f"{cleaned.forgotten_uploads} ended uploads forgotten"
+        f"{cleaned.forgotten_uploads} ended uploads forgotten, {cleaned.deleted_blobs} blobs deleted"
     )
     return 0
 

@@ -174,6 +174,7 @@ class Container(containers.DeclarativeContainer):
         uploads=uploads,
         unit_of_work=unit_of_work,
         storage=chunk_storage,
+        blobs=blob_storage,
         clock=clock,
         orphans_after=of.cleanup_after,
         ended_after=of.upload_ttl,

@@ -17,11 +17,11 @@ from pathlib import Path
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from awscrt.checksums import crc64nvme
-from sqlalchemy import Connection, RowMapping, select, text
+from sqlalchemy import Connection, RowMapping, func, select, text
 
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.mapping import unsigned
-from adapters.outbound.sql.tables import IS_OPEN, files, installation, uploads
+from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, installation, uploads
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume
 from domain.errors import LongshoreError
 from domain.ids import BlobKey
@@ -109,6 +109,7 @@ async def _examine_database(
     yield await _belongs(database, medium.id)
     before = datetime.now(UTC) - settings.cleanup_after
     yield await _leftovers(database, medium.staged(before))
+    yield await _deletions(database, before)
     yield await _strays(database, medium.blobs(before))
     async for finding in _blobs(database, medium, scrub=scrub):
         yield finding
@@ -206,18 +207,29 @@ async def _leftovers(database: Database, staged: AsyncIterator[Mapping[str, int]
 
 
 async def _strays(database: Database, blobs: AsyncIterator[Mapping[str, int]]) -> Finding:
-    """Sealed bytes that no file and no unfinished upload speaks of."""
+    """Sealed bytes that no file and no unfinished upload speaks of, and that nobody knows are to be deleted."""
 
     async def owned(keys: Sequence[str]) -> set[str]:
         async with database.transaction() as transaction:
             kept = await transaction.read(select(files.c.blob_key).where(files.c.blob_key.in_(keys)))
+            going = await transaction.read(select(blob_deletions.c.blob_key).where(blob_deletions.c.blob_key.in_(keys)))
             coming = await transaction.read(select(uploads.c.id).where(uploads.c.id.in_(keys), text(IS_OPEN)))
-        return {row["blob_key"] for row in kept} | {row["id"] for row in coming}
+        return {row["blob_key"] for row in (*kept, *going)} | {row["id"] for row in coming}
 
     count, size = await _count_unowned(blobs, owned)
     if count:
         return _problem(f"{count} sealed blobs ({format_size(size)} bytes) belong to no file")
     return _ok("every sealed blob is a file's")
+
+
+async def _deletions(database: Database, before: datetime) -> Finding:
+    """Blobs that should be gone by now. What was deleted just now may be another process's work."""
+    async with database.transaction() as transaction:
+        left = select(func.count().label("count")).where(blob_deletions.c.created_at < before)
+        [row] = await transaction.read(left)
+    if count := row["count"]:
+        return _problem(f"{count} blobs were to be deleted and could not be: cleanup deletes them")
+    return _ok("what was deleted is gone")
 
 
 async def _count_unowned(

@@ -46,7 +46,7 @@ class FileRepository(Protocol):
 
     @abstractmethod
     async def delete(self, file_id: FileId) -> BlobKey | None:
-        """Forget the record; return the key of its bytes if they are no other file's, to be deleted after the commit.
+        """Forget the record; return the key of its bytes if they are no other file's, to be noted as to be deleted.
 
         None as well if there is no such record. Of files that share their bytes, deleted at the same time in several
         units of work, the last one to go returns the key.

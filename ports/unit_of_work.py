@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from domain.events import UploadEvent
+from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.upload_repository import UploadRepository
 
@@ -26,6 +27,10 @@ class UnitOfWork(Protocol):
     @property
     @abstractmethod
     def files(self) -> FileRepository: ...
+
+    @property
+    @abstractmethod
+    def blob_deletions(self) -> BlobDeletions: ...
 
     @abstractmethod
     def announce(self, event: UploadEvent) -> None: ...

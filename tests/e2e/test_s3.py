@@ -147,6 +147,26 @@ def test_a_service_that_is_away_is_said_to_be_and_comes_back(tmp_path: Path, s3:
             assert tus.http.get("/health").status == 200
 
 
+def test_a_file_deleted_while_the_service_is_away_goes_with_a_later_cleanup(tmp_path: Path, s3: S3Server) -> None:
+    with FaultyS3(s3.endpoint) as faulty:
+        address = s3.create_bucket()
+        env = s3.settings(address) | ROOMY | {"CLEANUP_AFTER": "100ms"}
+        env["STORAGE_URL"] = f"s3://{address.name}?endpoint={faulty.endpoint}&region={address.region}"
+        with ServerProcess(tmp_path / "data", env) as server:
+            tus = Tus(Http(server.port))
+            file_id = id_of(tus.completed(b"hello"))
+            faulty.faults, faulty.share = [503], 1.0
+            assert tus.http.request("DELETE", f"/files/{file_id}").status == 204
+            assert tus.http.get(f"/files/{file_id}").status == 404
+            faulty.share = 0.0
+            assert s3.names(address, "blobs/") == [f"blobs/{file_id}"]
+            time.sleep(0.2)
+            done = run_verb("cleanup", data_dir=server.data_dir, env=env)
+            assert "1 blobs deleted" in done.stdout, done.stderr
+            assert s3.names(address, "blobs/") == []
+            assert run_verb("doctor", data_dir=server.data_dir, env=env).returncode == 0
+
+
 def test_a_bucket_of_another_database_stops_the_start(tmp_path: Path, s3: S3Server, env: dict[str, str]) -> None:
     with ServerProcess(tmp_path / "one", env):
         pass

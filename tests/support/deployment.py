@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
-from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes
+from adapters.outbound.memory.storage import MemoryBytes
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from application.cleanup import CleanupUseCase
@@ -30,6 +30,7 @@ from tests.support.builders import ALICE
 from tests.support.clock import StandingClock
 from tests.support.faults import (
     Faults,
+    FaultyBlobStorage,
     FaultyLedger,
     FaultyLock,
     FaultyOutbox,
@@ -50,14 +51,15 @@ class Process:
         self.outbox = FaultyOutbox(deployment.database, deployment.notifier, self.faults)
         self.units = FaultyUnitOfWorkFactory(deployment.database, self.outbox, self.faults)
         self.storage = FaultyStorage(deployment.memory, deployment.clock, self.faults, deployment.modified)
+        self.blobs = FaultyBlobStorage(deployment.memory, self.faults)
         self.lock = FaultyLock(deployment.database)
-        self.digests = DigestUseCase(unit_of_work=self.units, blobs=deployment.blobs, clock=deployment.clock)
+        self.digests = DigestUseCase(unit_of_work=self.units, blobs=self.blobs, clock=deployment.clock)
         self.uploads = UploadUseCase(
             unit_of_work=self.units,
             lock=self.lock,
             ledger=FaultyLedger(deployment.database, self.faults),
             storage=self.storage,
-            blobs=deployment.blobs,
+            blobs=self.blobs,
             digests=self.digests,
             notifier=deployment.notifier,
             clock=deployment.clock,
@@ -66,7 +68,7 @@ class Process:
         )
         self.files = DownloadUseCase(
             unit_of_work=self.units,
-            blobs=deployment.blobs,
+            blobs=self.blobs,
             digests=self.digests,
             signer=HmacDownloadSigner(b"secret"),
             clock=deployment.clock,
@@ -75,6 +77,7 @@ class Process:
             uploads=self.uploads,
             unit_of_work=self.units,
             storage=self.storage,
+            blobs=self.blobs,
             clock=deployment.clock,
             orphans_after=timedelta(hours=1),
             ended_after=deployment.policy.ttl,
@@ -129,7 +132,6 @@ class Deployment:
         self.database = MemoryDatabase()
         self.memory = MemoryBytes()
         self.modified: dict[UploadId, datetime] = {}
-        self.blobs = MemoryBlobStorage(self.memory)
         self.feed = MemoryFeed()
         self.notifier = MemoryProgressNotifier(self.feed)
         self.events: list[UploadEvent] = []

@@ -12,7 +12,7 @@ from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.ledger import MemoryReceivedLedger
 from adapters.outbound.memory.lock import MemoryUploadLock
 from adapters.outbound.memory.outbox import MemoryOutbox
-from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
+from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, MemoryChunkStorage
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher
@@ -47,6 +47,7 @@ class Point(StrEnum):
     FAIL = "before the failure is committed"
     ANNOUNCE = "after a commit, before its events are published"
     DISCARD = "before the bytes are discarded"
+    DELETE = "before a blob is deleted"
 
 
 _COMMITS = {EventType.COMPLETED: Point.COMPLETE, EventType.FAILED: Point.FAIL}
@@ -150,6 +151,16 @@ class FaultyStorage(MemoryChunkStorage):
     async def staged(self) -> AsyncGenerator[Staged, None]:
         for upload_id in list(self._memory.staged):
             yield Staged(upload_id, self._modified[upload_id])
+
+
+class FaultyBlobStorage(MemoryBlobStorage):
+    def __init__(self, memory: MemoryBytes, faults: Faults) -> None:
+        super().__init__(memory)
+        self._faults = faults
+
+    async def delete(self, key: BlobKey) -> bool:
+        self._faults.reach(Point.DELETE, UploadId(key))
+        return await super().delete(key)
 
 
 class FaultyLedger(MemoryReceivedLedger):

@@ -1,12 +1,13 @@
 """What the memory repositories, ledger and lock share, in place of a database."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from adapters.outbound.memory.leases import LeaseState
 from domain.byte_range import Extent, ReceivedRanges
 from domain.events import UploadEvent
 from domain.file import File
-from domain.ids import FileId, UploadId
+from domain.ids import BlobKey, FileId, UploadId
 from domain.upload import Upload
 
 
@@ -17,6 +18,7 @@ class MemoryDatabase:
     uploads: dict[UploadId, Upload] = field(default_factory=dict)
     received: dict[UploadId, list[Extent]] = field(default_factory=dict)
     files: dict[FileId, File] = field(default_factory=dict)
+    blob_deletions: dict[BlobKey, datetime] = field(default_factory=dict)
     outbox: list[UploadEvent] = field(default_factory=list)
     leases: dict[UploadId, LeaseState] = field(default_factory=dict)
 

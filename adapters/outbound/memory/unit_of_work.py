@@ -3,11 +3,13 @@
 from types import TracebackType
 from typing import Self
 
+from adapters.outbound.memory.blob_deletions import MemoryBlobDeletions
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.files import MemoryFileRepository
 from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.uploads import Changes, MemoryUploadRepository
 from domain.events import UploadEvent
+from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.unit_of_work import UnitOfWork
 from ports.upload_repository import UploadRepository
@@ -21,6 +23,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._announced: list[UploadEvent] = []
         self._uploads = MemoryUploadRepository(self._changes)
         self._files = MemoryFileRepository(self._changes)
+        self._blob_deletions = MemoryBlobDeletions(self._changes)
 
     @property
     def uploads(self) -> UploadRepository:
@@ -29,6 +32,10 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def files(self) -> FileRepository:
         return self._files
+
+    @property
+    def blob_deletions(self) -> BlobDeletions:
+        return self._blob_deletions
 
     def announce(self, event: UploadEvent) -> None:
         self._announced.append(event)

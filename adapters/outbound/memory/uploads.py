@@ -9,7 +9,7 @@ from domain.access import Principal
 from domain.byte_range import ByteRange, Extent
 from domain.errors import UploadNotFound, UploadTakenOver
 from domain.file import File
-from domain.ids import FileId, OwnerId, UploadId
+from domain.ids import BlobKey, FileId, OwnerId, UploadId
 from domain.upload import Upload
 from domain.upload_policy import Usage
 from ports.upload_repository import UploadRepository
@@ -26,6 +26,7 @@ class Changes:
         self.uploads: dict[UploadId, Upload | None] = {}
         self.received: dict[UploadId, list[Extent]] = {}  # of uploads that are added, or folded
         self.files: dict[FileId, File | None] = {}
+        self.blob_deletions: dict[BlobKey, datetime | None] = {}
 
     def upload(self, upload_id: UploadId) -> Upload | None:
         if upload_id in self.uploads:
@@ -41,6 +42,11 @@ class Changes:
         ids = self.database.files.keys() | self.files.keys()
         return [file for id_ in ids if (file := self.file(id_)) is not None]
 
+    def blob_deletion(self, key: BlobKey) -> datetime | None:
+        if key in self.blob_deletions:
+            return self.blob_deletions[key]
+        return self.database.blob_deletions.get(key)
+
     def extents(self, upload_id: UploadId) -> list[Extent]:
         return self.received.get(upload_id) or self.database.received.get(upload_id, [])
 
@@ -54,6 +60,7 @@ class Changes:
     def apply(self) -> None:
         _merge(self.database.uploads, self.uploads)
         _merge(self.database.files, self.files)
+        _merge(self.database.blob_deletions, self.blob_deletions)
         self.database.received.update(self.received)
         for upload_id, upload in self.uploads.items():
             if upload is None:
@@ -64,6 +71,7 @@ class Changes:
         self.uploads.clear()
         self.received.clear()
         self.files.clear()
+        self.blob_deletions.clear()
 
 
 def _merge(kept: dict[K, V], changed: dict[K, V | None]) -> None:

@@ -147,6 +147,15 @@ files = Table(
     Index("ix_files_owner_size", "owner", "size"),  # what an owner holds is summed from the index alone
 )
 
+# Blobs that no file has any more: the row comes with that, and goes once the bytes are gone.
+blob_deletions = Table(
+    "blob_deletions",
+    metadata,
+    Column("blob_key", Text, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # The token is unique so that in PostgreSQL a takeover, which changes it, waits for the ledger's KEY SHARE lock,
 # and a renewal, which does not, passes by.
 upload_leases = Table(

@@ -3,11 +3,13 @@
 from types import TracebackType
 from typing import Self
 
+from adapters.outbound.sql.blob_deletions import SqlBlobDeletions
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.files import SqlFileRepository
 from adapters.outbound.sql.outbox import SqlOutbox
 from adapters.outbound.sql.uploads import SqlUploadRepository
 from domain.events import UploadEvent
+from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.unit_of_work import UnitOfWork
 from ports.upload_repository import UploadRepository
@@ -22,6 +24,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._announced: list[UploadEvent] = []
         self._uploads = SqlUploadRepository(self._transaction)
         self._files = SqlFileRepository(self._transaction)
+        self._blob_deletions = SqlBlobDeletions(self._transaction)
 
     @property
     def uploads(self) -> UploadRepository:
@@ -30,6 +33,10 @@ class SqlUnitOfWork(UnitOfWork):
     @property
     def files(self) -> FileRepository:
         return self._files
+
+    @property
+    def blob_deletions(self) -> BlobDeletions:
+        return self._blob_deletions
 
     def announce(self, event: UploadEvent) -> None:
         self._announced.append(event)

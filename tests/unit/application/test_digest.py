@@ -202,15 +202,15 @@ class TestAnAnnouncedDigest:
 
     async def test_while_storage_is_away_nothing_is_decided(self, deployment: Deployment, process: Process) -> None:
         upload = await offered(process, length=len(DATA))
-        opening = deployment.blobs.open
+        opening = process.blobs.open
 
         async def away(key: BlobKey) -> object:
             raise StorageUnavailable
 
-        deployment.blobs.open = away  # type: ignore[method-assign, assignment]
+        process.blobs.open = away  # type: ignore[method-assign, assignment]
         with pytest.raises(StorageUnavailable):
             await process.send(upload.id, DATA)
-        deployment.blobs.open = opening  # type: ignore[method-assign]
+        process.blobs.open = opening  # type: ignore[method-assign]
         assert (await process.uploads.inspect(ALICE, upload.id)).state is UploadState.COMPLETED
         assert await process.content(upload.id) == DATA
 
@@ -330,7 +330,7 @@ async def test_digesting_reads_in_pieces_and_lets_others_run(deployment: Deploym
 
     counting = asyncio.create_task(count())
     file = await file_of(process, upload_id)
-    digests = DigestUseCase(unit_of_work=process.units, blobs=deployment.blobs, clock=deployment.clock)
+    digests = DigestUseCase(unit_of_work=process.units, blobs=process.blobs, clock=deployment.clock)
     assert await digests.matches(file.blob_key, file.size, sha256(bytes(8 * 1024 * 1024)))
     counting.cancel()
     assert turns > 8

@@ -61,6 +61,28 @@ def test_an_upload_lives_from_pending_to_completed() -> None:
     assert (file.id, file.size, file.crc64) == (file_id_of(one.id), 10, crc64nvme(bytes(10)))
 
 
+@pytest.mark.parametrize(
+    ("length", "kind", "received", "expected"),
+    [
+        (10, UploadKind.WHOLE, [(0, 10)], True),
+        (10, UploadKind.FINAL, [(0, 10)], True),
+        (10, UploadKind.PARTIAL, [(0, 10)], False),
+        (10, UploadKind.WHOLE, [(0, 9)], False),
+        (10, UploadKind.WHOLE, [], False),
+        (0, UploadKind.WHOLE, [], True),
+        (None, UploadKind.WHOLE, [(0, 9)], True),
+        (None, UploadKind.WHOLE, [(0, 3), (4, 9)], False),
+    ],
+)
+def test_only_what_has_no_gaps_may_have_been_sealed(
+    length: int | None, kind: UploadKind, received: list[tuple[int, int]], expected: bool
+) -> None:
+    one = upload(length, kind)
+    for start, end in received:
+        one.placed(stretch(start, end))
+    assert one.may_be_sealed is expected
+
+
 def test_no_state_is_left_but_along_the_table() -> None:
     verbs: dict[UploadState, Callable[[Upload], object]] = {
         UploadState.ASSEMBLING: Upload.assemble,

@@ -1,0 +1,35 @@
+"""Blobs to be deleted, as rows. Contract: tests/contract/test_blob_deletions.py."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from adapters.outbound.sql.database import Transaction
+from adapters.outbound.sql.insert import insert_into
+from adapters.outbound.sql.tables import blob_deletions, files
+from domain.ids import BlobKey
+from ports.blob_deletions import BlobDeletions
+
+_c = blob_deletions.c
+_IS_KEPT = select(files.c.id).where(files.c.blob_key == _c.blob_key).exists()
+
+
+class SqlBlobDeletions(BlobDeletions):
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, key: BlobKey, now: datetime) -> None:
+        insert = insert_into(blob_deletions, is_sqlite=self._transaction.is_sqlite)
+        await self._transaction.write(insert.on_conflict_do_nothing(), {"blob_key": key, "created_at": now})
+
+    async def list_left(self, *, before: datetime, after: BlobKey | None, limit: int) -> Sequence[BlobKey]:
+        left = select(_c.blob_key).where(_c.created_at < before, ~_IS_KEPT)
+        if after is not None:
+            left = left.where(_c.blob_key > after)
+        rows = await self._transaction.read(left.order_by(_c.blob_key).limit(limit))
+        return [BlobKey(row["blob_key"]) for row in rows]
+
+    async def remove(self, key: BlobKey) -> bool:
+        done = await self._transaction.write(delete(blob_deletions).where(_c.blob_key == key))
+        return done.rowcount > 0
