@@ -17,7 +17,7 @@ from application.views import UploadView
 from application.warm_uploads import WarmUploads
 from domain.access import Credential, Principal, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
-from domain.checksum import Checksum
+from domain.checksum import Checksum, Hasher
 from domain.errors import (
     ChecksumMismatch,
     FileGone,
@@ -346,15 +346,19 @@ class UploadUseCase:
         metadata: Metadata,
         length: int | None = None,
         watch_id: str = "",
+        checksum: Checksum | None = None,
         sha256: bytes | None = None,
     ) -> UploadView | None:
         """Bring a file in by one request that can't be resumed; None (and nothing kept) if its body was cut.
 
         ``length``: of the file, where the wire tells it; else it is known when the body ends.
+
+        Raises:
+            ChecksumMismatch: the body's, or the file's SHA-256, is another one; nothing is kept.
         """
         upload = await self._begin(principal, self._new(principal, length, metadata, watch_id=watch_id, sha256=sha256))
         async with self._or_nothing(principal, upload.id):
-            await self.append(principal, upload.id, at=0, source=source)
+            await self.append(principal, upload.id, at=0, source=source, checksum=checksum)
             async with self._uploads.opened(principal, upload.id) as (upload, _):
                 if not upload.state.is_open:
                     return UploadView.of(upload)
@@ -427,10 +431,12 @@ class UploadUseCase:
         on_received: Callable[[int], None],
     ) -> None:
         if source.length == 0:
+            _check_empty(checksum)
             return
         end = await self._allowances.end(upload, announced=source.length)
         if upload.offset == end:
             await self._check_ended(upload, source, end)
+            _check_empty(checksum)
             return
         hasher = checksum.hasher() if checksum else None
         unverified: list[Extent] = []
@@ -449,9 +455,8 @@ class UploadUseCase:
                     on_received(upload.offset)
                 await self._allowances.spend(upload, extent.range.size)
         if checksum and hasher and not source.is_cut:
-            if not checksum.matches(hasher):
-                # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
-                raise ChecksumMismatch(f"the body's {checksum.algorithm} is another one")
+            # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
+            _check_matches(checksum, hasher)
             for extent in unverified:
                 await self._record(upload, lease, extent)
 
@@ -601,6 +606,16 @@ class UploadUseCase:
                     self._uploads.forget(part.id)
                     await work.uploads.save(part)
                 await work.commit()
+
+
+def _check_empty(checksum: Checksum | None) -> None:
+    if checksum:
+        _check_matches(checksum, checksum.hasher())
+
+
+def _check_matches(checksum: Checksum, hasher: Hasher) -> None:
+    if not checksum.matches(hasher):
+        raise ChecksumMismatch(f"the body's {checksum.algorithm} is another one")
 
 
 def _laid_end_to_end(parts: Sequence[Upload]) -> ReceivedRanges:

@@ -11,9 +11,10 @@ import time
 import pytest
 
 from tests.e2e.conftest import StartServer
+from tests.e2e.ietf import digest
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, as_user
 from tests.e2e.tus import Tus, id_of, metadata, target_of
-from tests.e2e.wire import Header, Http, Response
+from tests.e2e.wire import Header, Http, Response, chunked
 from tests.support.server import ServerProcess, run_verb
 
 WANT: Header = ("Want-Repr-Digest", "sha-256=10")
@@ -182,9 +183,29 @@ def test_an_announced_digest_counts_in_the_ietfs_dialect_too(http: Http, version
 
 def test_an_announced_digest_counts_for_curl_t(http: Http) -> None:
     told: Header = ("Repr-Digest", digest_field(b"hello"))
-    assert http.request("PUT", "/upload/a.txt", [told], b"jello").status == 460
+    refused = http.request("PUT", "/upload/a.txt", [told], b"jello")
+    assert (refused.status, refused.json()["code"]) == (400, "digest_mismatch")
     assert http.request("PUT", "/upload/a.txt", [told], b"hello").status == 201
     assert http.request("PUT", "/upload/a.txt", [("Repr-Digest", "sha-256=:AAAA:")], b"hello").status == 400
+
+
+@pytest.mark.parametrize("body", [b"jello", b""])
+@pytest.mark.parametrize("algorithm", ["sha-512", "sha-256"])
+def test_of_another_body_than_was_announced_curl_t_leaves_nothing(
+    start_server: StartServer, body: bytes, algorithm: str
+) -> None:
+    server = start_server()
+    http = Http(server.port)
+    told: Header = ("Content-Digest", digest(b"hello", algorithm))
+    unknown_length: Header = ("Transfer-Encoding", "chunked")
+    for headers, sent in (([told], body), ([told, unknown_length], chunked(body))):
+        refused = http.request("PUT", "/upload/a.txt", headers, sent)
+        assert (refused.status, refused.json()["code"]) == (400, "digest_mismatch")
+        assert Tus(http).open_uploads() == {}
+        assert blobs(server) == 0
+    for headers, sent in (([told], b"hello"), ([told, unknown_length], chunked(b"hello"))):
+        assert http.request("PUT", "/upload/a.txt", headers, sent).status == 201
+    assert http.request("PUT", "/upload/a.txt", [("Content-Digest", "sha-256")], b"hello").status == 400
 
 
 # --- offered

@@ -65,6 +65,15 @@ def test_a_mismatch_at_the_very_end_completes_nothing(tus: Tus) -> None:
     assert tus.offset(target) == 0
 
 
+def test_an_empty_body_is_checked_too(tus: Tus) -> None:
+    target = tus.created(5)
+    assert tus.patch(target, 0, b"", checksum("sha256", b"hello")).status == 460
+    assert _patch_chunked(tus, target, 0, b"", checksum("sha256", b"hello")).status == 460
+    tus.patch(target, 0, b"hello")
+    assert tus.patch(target, 5, b"", checksum("sha256", b"hello")).status == 460
+    assert tus.patch(target, 5, b"", checksum("sha256", b"")).status == 204
+
+
 def test_a_mismatch_in_a_long_body_leaves_no_checkpoint(tus: Tus) -> None:
     """A long body is checkpointed on the way; one with a checksum must not be, before it is proved."""
     body = os.urandom(20 * 1024 * 1024)

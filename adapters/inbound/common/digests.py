@@ -1,8 +1,12 @@
 """Digest fields, RFC 9530: ``sha-256=:base64:, …``. Algorithms we don't know, or don't trust, are passed over."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.structured_fields import parse_dictionary
 from domain.checksum import Checksum
-from domain.errors import InvalidChecksum
+from domain.errors import ChecksumMismatch, InvalidChecksum
 
 # RFC 9530 §5: the active ones. Of both, the first is checked.
 _ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256"}
@@ -29,6 +33,15 @@ def parse_repr_digest(header: str | None) -> bytes | None:
         if checksum.algorithm == "sha256":
             return checksum.digest
     return None
+
+
+@contextmanager
+def digests_checked() -> Iterator[None]:
+    """Word a mismatch as draft-ietf-httpapi-digest-fields-problem-types does: 400, for 460 is tus's."""
+    try:
+        yield
+    except ChecksumMismatch as error:
+        raise Refusal(400, "digest_mismatch", error.detail) from None
 
 
 def _checksums(header: str | None, what: str) -> list[Checksum]:

@@ -13,7 +13,7 @@ import structlog
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut
-from adapters.inbound.common.digests import parse_repr_digest
+from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
 from adapters.inbound.http.body import Body
 from adapters.inbound.http.conditions import wanted_digest
@@ -65,22 +65,23 @@ class Form:
 
     async def put(self, exchange: Exchange, name: str) -> Reply:
         """``curl -T file …/upload/``: the answer is the link, on a line of its own."""
-        metadata = Metadata.of(filename=unquote(name), media_type=exchange.headers.get("Content-Type"))
-        length = exchange.body.length
-        view = await self._uploads.store(
-            exchange.principal,
-            source=exchange.body,
-            metadata=metadata,
-            length=length,
-            sha256=parse_repr_digest(exchange.headers.get("Repr-Digest")),
-        )
+        headers = exchange.headers
+        with digests_checked():
+            view = await self._uploads.store(
+                exchange.principal,
+                source=exchange.body,
+                metadata=Metadata.of(filename=unquote(name), media_type=headers.get("Content-Type")),
+                length=exchange.body.length,
+                checksum=parse_content_digest(headers.get("Content-Digest")),
+                sha256=parse_repr_digest(headers.get("Repr-Digest")),
+            )
         if view is None:
             raise Refusal(400, "body_cut", "the body ended before its announced end")
         file_id = file_id_of(view.id)
         link = self._links.absolute(self._links.content(file_id), exchange.request)
-        headers = {"Location": self._links.file(file_id), "Content-Type": "text/plain; charset=utf-8"}
-        headers |= await wanted_digest(exchange, self._files, file_id)
-        return Reply(201, headers, f"{link}\n".encode())
+        about = {"Location": self._links.file(file_id), "Content-Type": "text/plain; charset=utf-8"}
+        about |= await wanted_digest(exchange, self._files, file_id)
+        return Reply(201, about, f"{link}\n".encode())
 
     async def _store_parts(self, exchange: Exchange, stored: list[FileId]) -> None:
         watch_id = _parse_watch_id(exchange)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from adapters.inbound.common.digests import parse_content_digest, parse_repr_digest
+from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
 from adapters.inbound.common.encoding import parse_filename, parse_metadata
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.structured_fields import parse_size
@@ -22,7 +22,6 @@ from application.upload import UploadUseCase
 from application.views import UploadView
 from domain.checksum import Checksum
 from domain.errors import (
-    ChecksumMismatch,
     InconsistentLength,
     InvalidRequest,
     LengthExceeded,
@@ -149,19 +148,17 @@ class Resumable:
         checksum: Checksum | None = None,
     ) -> UploadView:
         try:
-            return await self._uploads.append(
-                exchange.principal,
-                upload_id,
-                at=at,
-                source=exchange.body,
-                length=length,
-                checksum=checksum,
-                ends=ends,
-                on_received=_progress(exchange),
-            )
-        except ChecksumMismatch as error:
-            # 460 is tus's; draft-ietf-httpapi-digest-fields-problem-types has 400.
-            raise Refusal(400, "digest_mismatch", error.detail) from None
+            with digests_checked():
+                return await self._uploads.append(
+                    exchange.principal,
+                    upload_id,
+                    at=at,
+                    source=exchange.body,
+                    length=length,
+                    checksum=checksum,
+                    ends=ends,
+                    on_received=_progress(exchange),
+                )
         except UploadCompleted as error:
             location = {"Location": self._links.upload(upload_id)}
             raise Refusal(400, error.code, error.detail, location) from None
