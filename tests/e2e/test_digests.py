@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import StartServer
-from tests.e2e.ietf import digest
+from tests.e2e.ietf import COMPLETE, MORE, Ietf, digest
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, as_user
 from tests.e2e.tus import Tus, id_of, metadata, target_of
 from tests.e2e.wire import Header, Http, Response, chunked
@@ -73,8 +73,21 @@ def test_whoever_wants_the_digest_gets_it_with_the_completion(start_server: Star
     assert tus.patch(target, 0, data[:10], WANT).header("Repr-Digest") is None
     assert tus.patch(target, 10, data[10:], WANT).header("Repr-Digest") == digest_field(data)
     assert tus.create(len(data), WANT, body=data).header("Repr-Digest") == digest_field(data)
+    part = tus.completed(data, ("Upload-Concat", "partial"))
+    assert tus.create(None, ("Upload-Concat", f"final;{part}"), WANT).header("Repr-Digest") == digest_field(data)
     put = tus.http.request("PUT", "/upload/a.bin", [WANT], data)
     assert (put.status, put.header("Repr-Digest")) == (201, digest_field(data))
+
+
+def test_whoever_wants_the_digest_gets_it_with_the_completion_in_the_ietfs_dialect(start_server: StartServer) -> None:
+    ietf = Ietf(Http(start_server().port))
+    data = os.urandom(1_000_000)
+    target = ietf.created(WANT, body=data[:10])
+    assert ietf.patch(target, 10, data[10:20], MORE, WANT).header("Repr-Digest") is None
+    for answer in (ietf.patch(target, 20, data[20:], COMPLETE, WANT), ietf.create(data, COMPLETE, WANT)):
+        assert (answer.status, answer.header("Repr-Digest")) == (201, digest_field(data))
+        assert answer.json()["sha256"] == hexadecimal(data)
+    assert ietf.create(data, COMPLETE).header("Repr-Digest") is None
 
 
 @pytest.mark.parametrize(

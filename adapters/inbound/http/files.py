@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from adapters.inbound.common.encoding import content_disposition, parse_digits
 from adapters.inbound.common.errors import Refusal
-from adapters.inbound.http.conditions import repr_digest, validators, wanted, wants_sha256
+from adapters.inbound.http.conditions import repr_digest, validators, wanted, wanted_digest, wants_sha256
 from adapters.inbound.http.exchange import Exchange, Reply
 from adapters.inbound.http.links import Links
 from adapters.inbound.http.sending import FileSlice
@@ -37,6 +37,13 @@ class Files:
             shown = parse_shown(exchange.request.query)
             file = await self._files.describe(exchange.principal, parse_file_id(text), shown)
         return _json(self._view(file))
+
+    async def arrived(self, exchange: Exchange, file_id: FileId) -> Reply:
+        """What ``get`` gives, to the request that brought the file; with the digest of its bytes, if that is wanted."""
+        digest = await wanted_digest(exchange, self._files, file_id)
+        reply = await self.get(exchange, file_id)
+        reply.headers.update(digest)
+        return reply
 
     async def delete(self, exchange: Exchange, text: str) -> Reply:
         with _strangers_asked(exchange):

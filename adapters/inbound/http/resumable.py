@@ -181,7 +181,7 @@ class Resumable:
             if status == 201:
                 headers["Location"] = self._links.upload(view.id)
             return Reply(status, headers)
-        reply = await self._files.get(exchange, view.file_id)
+        reply = await self._files.arrived(exchange, view.file_id)
         reply.status = 201
         headers["Location"] = self._links.upload(view.id)
         reply.headers.update(headers, **{"Content-Location": self._links.file(view.file_id)})

@@ -162,7 +162,8 @@ class Tus:
         view = await self._uploads.join(
             exchange.principal, part_ids, metadata, names=parts, sha256=parse_sha256(metadata)
         )
-        return _reply(201, {"Location": self._links.upload(view.id)}, view)
+        digest = await wanted_digest(exchange, self._files, file_id_of(view.id))
+        return _reply(201, {"Location": self._links.upload(view.id), **digest}, view)
 
     def _parse_part(self, url: str, exchange: Exchange) -> UploadId:
         """A part is named by the URL that its creation answered, relative or absolute."""
