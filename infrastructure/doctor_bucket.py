@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping
 
 from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.bucket import Bucket
+from adapters.outbound.s3.probe import check_service
 from adapters.outbound.s3.staging import BLOBS, STAGED
 from adapters.outbound.sql.mapping import unsigned
 from domain.byte_range import ByteRange
@@ -26,16 +27,18 @@ class ExaminedBucket(Medium):
         self.id: str | None = None
 
     async def findings(self) -> AsyncIterator[Finding]:
-        name = self._bucket.address.name
+        place = self._bucket.address.place
         try:
-            self.id = await self._bucket.identify()
+            bucket_id = await self._bucket.identify()
+            if bucket_id is None:
+                yield Finding(False, f"the bucket {place} has no marker yet: serve makes it")
+                return
+            await check_service(self._bucket)
         except LongshoreError as error:
-            yield Finding(False, f"the bucket {name}: {error.detail}")
+            yield Finding(False, f"the bucket {place}: {error.detail}")
             return
-        if self.id is None:
-            yield Finding(False, f"the bucket {name} has no marker yet: serve makes it")
-        else:
-            yield Finding(True, f"the bucket {name} answers and has its marker")
+        self.id = bucket_id
+        yield Finding(True, f"the bucket {place} answers, has its marker and takes bytes")
 
     async def staged(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
         sizes: dict[str, int] = defaultdict(int)

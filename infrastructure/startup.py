@@ -11,7 +11,7 @@ from subprocess import DEVNULL, PIPE
 
 from adapters.outbound.sql.database import Database
 from adapters.outbound.volume.volume import WrongVolume, translated
-from domain.errors import Unavailable
+from domain.errors import StorageFull, StorageUnavailable, Unavailable
 from infrastructure.container import Container
 from infrastructure.database import is_current
 from infrastructure.link_secret import BadSecret
@@ -124,18 +124,24 @@ async def _prepare_bucket(container: Container, stack: AsyncExitStack) -> None:
     """As ``_prepare_volume``, for a bucket; it is open from now on."""
     try:
         from adapters.outbound.s3.bucket import WrongBucket  # noqa: PLC0415 -- a volume needs none of it
+        from adapters.outbound.s3.probe import check_service  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise CannotStart(f"STORAGE_URL: a bucket needs the package {error.name}: install longshore[s3]") from error
     installation, bucket = container.installation(), container.bucket()
     stack.push_async_callback(bucket.close)
-    await bucket.open()
+    where = f"STORAGE_URL: the bucket {bucket.address.place}"
     known = await installation.get("volume")
     try:
-        known = known or await installation.remember("volume", await bucket.prepare())
+        await bucket.open()
+        found = await bucket.identify()
+        if known is None or found == known:
+            await check_service(bucket)  # before the database is bound to what can't be used
+        if known is None:
+            known = await installation.remember("volume", await bucket.prepare())
+            found = await bucket.identify()
     except WrongBucket as error:
-        raise CannotStart(f"STORAGE_URL: the bucket {bucket.address.name} {error}") from error
-    if await bucket.identify() != known:
-        raise CannotStart(
-            f"STORAGE_URL: the bucket {bucket.address.name} is not this database's:"
-            " a wrong bucket, or a wrong database named"
-        )
+        raise CannotStart(f"{where} {error}") from error
+    except (StorageUnavailable, StorageFull) as error:
+        raise CannotStart(f"{where}: {error.detail}") from error
+    if found != known:
+        raise CannotStart(f"{where} is not this database's: a wrong bucket, or a wrong database named")

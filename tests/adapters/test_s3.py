@@ -21,7 +21,7 @@ from domain.byte_range import ByteRange
 from domain.errors import FileGone, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
 from tests.support.faulty_s3 import FaultyS3
-from tests.support.s3 import S3Server
+from tests.support.s3 import S3Server, opened
 from tests.support.sources import HangingSource, source_of
 from tests.support.storages import Storages
 
@@ -437,6 +437,19 @@ async def test_a_bucket_that_is_away_is_no_lost_file(place: Place, wrong: dict[s
         with pytest.raises(StorageUnavailable):
             await asked
     await bucket.close()
+
+
+async def test_a_bucket_that_is_not_found_when_listed_is_away(s3: S3Server) -> None:
+    """A 404 for a listing speaks of the bucket, whatever word comes with it: no upload's bytes are gone."""
+    with FaultyS3(s3.endpoint) as faulty:
+        bucket = await opened(replace(s3.create_bucket(), endpoint=faulty.endpoint))
+        storage = S3ChunkStorage(bucket)
+        faulty.forgets_bucket = True
+        with pytest.raises(StorageUnavailable):
+            await storage.seal(A, size=1)
+        with pytest.raises(StorageUnavailable):
+            await anext(aiter(bucket.multiparts("blobs/")))
+        await bucket.close()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.e2e.conftest import ROOMY, StartServer
 from tests.e2e.tus import Tus, id_of, metadata
 from tests.e2e.wire import Http
 from tests.support.faulty_s3 import FaultyS3
+from tests.support.ports import free_port
 from tests.support.s3 import S3Server
 from tests.support.server import ServerProcess, run_verb
 
@@ -176,6 +177,62 @@ def test_a_bucket_of_another_database_stops_the_start(tmp_path: Path, s3: S3Serv
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if "bucket" in line]
     assert "not this database's" in line
+
+
+def test_a_service_that_can_not_replace_a_part_stops_the_start(tmp_path: Path) -> None:
+    with S3Server(streams_parts=True) as streaming:
+        address = streaming.create_bucket()
+        done = run_verb("serve", data_dir=tmp_path, env=streaming.settings(address))
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"STORAGE_URL: the bucket {address.name} at {streaming.endpoint}: ")
+        assert "replace a part" in line and "NotImplemented" in line
+        assert streaming.multiparts(address) == []
+        assert streaming.names(address) == [], "what can't be used is not marked"
+
+
+def test_a_service_without_list_parts_stops_the_start_and_the_doctor_says_so(tmp_path: Path, s3: S3Server) -> None:
+    with FaultyS3(s3.endpoint) as faulty:
+        address = s3.create_bucket()
+        env = s3.settings(address) | {"STORAGE_URL": f"s3://{address.name}?endpoint={faulty.endpoint}"}
+        with ServerProcess(tmp_path / "data", env):
+            pass
+        before = s3.names(address)
+        good = run_verb("doctor", data_dir=tmp_path / "data", env=env)
+        faulty.lacks_list_parts = True
+        bad = run_verb("doctor", data_dir=tmp_path / "data", env=env)
+        serve = run_verb("serve", data_dir=tmp_path / "data", env=env)
+    where = f"the bucket {address.name} at {faulty.endpoint}"
+    assert (good.returncode, bad.returncode, serve.returncode) == (0, 1, 1)
+    (problem,) = [line for line in bad.stdout.splitlines() if line.startswith("PROBLEM")]
+    (refusal,) = serve.stderr.splitlines()
+    for line in (problem, refusal):
+        assert where in line and "ListParts" in line and "NotImplemented" in line
+        assert env["S3_SECRET_KEY"] not in line and env["S3_ACCESS_KEY"] not in line
+    assert (s3.names(address), s3.multiparts(address)) == (before, []), "nothing is left of the trial"
+
+
+@pytest.mark.parametrize("wrong", ["bucket", "key", "endpoint"])
+def test_a_start_that_finds_no_bucket_says_which_and_where(
+    tmp_path: Path, s3: S3Server, env: dict[str, str], wrong: str
+) -> None:
+    address = s3.create_bucket()
+    name, endpoint, key = address.name, s3.endpoint, env["S3_SECRET_KEY"]
+    match wrong:
+        case "bucket":
+            name = "no-such-bucket"
+        case "key":
+            key = "0" * 32
+        case "endpoint":
+            endpoint = f"http://127.0.0.1:{free_port()}"
+    env |= {"STORAGE_URL": f"s3://{name}?endpoint={endpoint}", "S3_SECRET_KEY": key}
+    serve, doctor = (run_verb(verb, data_dir=tmp_path, env=env) for verb in ("serve", "doctor"))
+    assert (serve.returncode, doctor.returncode) == (1, 1)
+    (line,) = serve.stderr.splitlines()
+    assert line.startswith(f"STORAGE_URL: the bucket {name} at {endpoint}: storage failed: ")
+    assert f"PROBLEM  the bucket {name} at {endpoint}: storage failed: " in doctor.stdout
+    for said in (serve.stderr, doctor.stdout):
+        assert key not in said and env["S3_ACCESS_KEY"] not in said
 
 
 def test_the_doctor_finds_a_flipped_bit_and_a_lost_file_in_a_bucket(

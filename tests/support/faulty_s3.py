@@ -26,7 +26,10 @@ _ERROR = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>
 
 class FaultyS3:
     """``share`` of the requests get one of ``faults``: 404, 500, 503, "slow", "lost" (done, the answer never comes) or
-    "200-with-error" (only where S3 does so: a completion that is not done and is answered 200 with an error in it)."""
+    "200-with-error" (only where S3 does so: a completion that is not done and is answered 200 with an error in it).
+
+    ``lacks_list_parts``: as a service that does not know it. ``forgets_bucket``: listings are answered 404 without a
+    word, as by a proxy before a service that has no such bucket."""
 
     def __init__(self, endpoint: str, *, seed: int = 1) -> None:
         parts = urlsplit(endpoint)
@@ -35,6 +38,8 @@ class FaultyS3:
         self._lock = threading.Lock()
         self.faults: list[str | int] = []
         self.share = 0.0
+        self.lacks_list_parts = False
+        self.forgets_bucket = False
         self.done: Counter[str | int] = Counter()
         proxy = self
 
@@ -71,6 +76,13 @@ class FaultyS3:
         client.settimeout(60)
         head, rest = _read_head(client)
         if not head:
+            return
+        request = head.split(b"\r\n", 1)[0]
+        if self.lacks_list_parts and request.startswith(b"GET") and b"uploadId=" in request:
+            _answer(client, b"501 Not Implemented", _ERROR % b"NotImplemented")
+            return
+        if self.forgets_bucket and request.startswith(b"GET") and (b"list-type=2" in request or b"?uploads" in request):
+            _answer(client, b"404 Not Found", b"")
             return
         fault = self._choose(head)
         with socket.create_connection(self._service, timeout=60) as service:

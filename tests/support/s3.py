@@ -67,15 +67,18 @@ class S3Missing(Exception):
 class S3Server:
     """``create_bucket`` for each test; ``close()`` or the ``with`` block's end takes it all away."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, streams_parts: bool = False) -> None:
         """Start it, or find the one that is named.
+
+        ``streams_parts``: as rclone does unless it is told otherwise, and then never the one that is named: parts
+        are passed on in their order and can't be replaced.
 
         Raises:
             S3Missing: there is no ``rclone`` beside this Python or on PATH.
         """
         self._process: subprocess.Popen[bytes] | None = None
         self._home: Path | None = None
-        if named := os.environ.get("TEST_S3_SERVER"):
+        if (named := os.environ.get("TEST_S3_SERVER")) and not streams_parts:
             parts = urlsplit(named)
             self.endpoint = f"{parts.scheme}://{parts.hostname}:{parts.port}"
             self.access_key, self.secret_key = parts.username or "", parts.password or ""
@@ -85,7 +88,8 @@ class S3Server:
         port = free_port()
         self.endpoint = f"http://127.0.0.1:{port}"
         try:
-            self._start(_find_rclone(), port)
+            # Parts may come in any order and be replaced, as S3 has it.
+            self._start(_find_rclone(), port, *([] if streams_parts else ["--disable-multipart-streaming"]))
         except BaseException:
             self.close()
             raise
@@ -149,15 +153,14 @@ class S3Server:
     ) -> None:
         self.close()
 
-    def _start(self, rclone: str, port: int) -> None:
+    def _start(self, rclone: str, port: int, *options: str) -> None:
         assert self._home is not None
         (self._home / "buckets").mkdir()
         with (self._home / "rclone.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     *(rclone, "serve", "s3", str(self._home / "buckets"), "--addr", f"127.0.0.1:{port}"),
-                    # Parts may come in any order and be replaced, as S3 has it.
-                    *("--disable-multipart-streaming", "--config", "", "--cache-dir", str(self._home / "cache")),
+                    *("--config", "", "--cache-dir", str(self._home / "cache"), *options),
                 ],
                 env={"PATH": os.defpath, "RCLONE_AUTH_KEY": f'"{self.access_key},{self.secret_key}"'},
                 stdin=subprocess.DEVNULL,

@@ -12,3 +12,8 @@ class BucketAddress:
     endpoint: str | None
     access_key: str
     secret_key: str = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        """For the operator: which bucket, and where; no key."""
+        return f"{self.name} at {self.endpoint or f'Amazon S3, {self.region}'}"

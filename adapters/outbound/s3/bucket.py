@@ -24,7 +24,14 @@ from aiobotocore.session import get_session
 from awscrt.checksums import crc64nvme
 
 from adapters.outbound.s3.address import BucketAddress
-from adapters.outbound.s3.errors import AlreadyThere, NoSuchMultipart, NotSupported, multipart_translated, translated
+from adapters.outbound.s3.errors import (
+    AlreadyThere,
+    NoSuchMultipart,
+    NotSupported,
+    bucket_translated,
+    multipart_translated,
+    translated,
+)
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, StorageUnavailable
 
@@ -169,7 +176,8 @@ class Bucket:
         more: dict[str, Any] = {"Metadata": dict(metadata)} if metadata else {}
         if only_new:
             more["IfNoneMatch"] = "*"
-        await self._send("put_object", data, Key=name, **more)
+        with bucket_translated():
+            await self._send("put_object", data, Key=name, **more)
 
     async def get(self, name: str, wanted: ByteRange | None = None) -> bytes:
         """All its bytes, or those of ``wanted``; for what is small enough to hold.
@@ -230,7 +238,7 @@ class Bucket:
         """Every object whose name begins so, by name; ``most``: no more than the first so many."""
         more: dict[str, Any] = {"MaxKeys": most} if most else {}
         while True:
-            with translated():
+            with bucket_translated():
                 answer = await self._call("list_objects_v2", Prefix=prefix, **more)
             for entry in answer.get("Contents", []):
                 yield Found(entry["Key"], entry["Size"], entry["LastModified"], entry.get("ETag", ""))
@@ -275,7 +283,7 @@ class Bucket:
         """Begin a multipart upload that will become the object ``name``; return its id."""
         checked = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"} if self._takes_crc else {}
         try:
-            with translated():
+            with bucket_translated():
                 answer = await self._call("create_multipart_upload", Key=name, Metadata=dict(metadata), **checked)
         except NotSupported:
             if not self._takes_crc:
@@ -349,7 +357,7 @@ class Bucket:
         more: dict[str, Any] = {}
         while True:
             try:
-                with translated():
+                with bucket_translated():
                     answer = await self._call("list_multipart_uploads", Prefix=prefix, **more)
             except NoSuchMultipart:
                 return  # rclone's word for none

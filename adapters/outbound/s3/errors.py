@@ -38,6 +38,16 @@ def multipart_translated() -> Iterator[None]:
 
 
 @contextmanager
+def bucket_translated() -> Iterator[None]:
+    """As ``translated``, where the bucket itself was spoken of: what is not there then is the bucket, no file."""
+    try:
+        with translated():
+            yield
+    except FileGone as error:
+        raise StorageUnavailable("storage failed: there is no such bucket") from error
+
+
+@contextmanager
 def translated() -> Iterator[None]:
     """Turn what the service, the network and the client library say into what the core understands.
 
