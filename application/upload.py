@@ -223,9 +223,11 @@ class UploadUseCase:
         async with self._uploads.opened(principal, upload_id) as (upload, _):
             upload.check_here(self._clock.now())
             if upload.state.is_open:
-                upload.metadata = metadata or upload.metadata
+                upload.metadata = upload.metadata if metadata is None else metadata
                 upload.declare_access(
-                    visibility or upload.visibility, credential or upload.credential, detail or upload.detail
+                    upload.visibility if visibility is None else visibility,
+                    upload.credential if credential is None else credential,
+                    upload.detail if detail is None else detail,
                 )
             if length is None:
                 length = upload.received.end if upload.length is None else upload.length

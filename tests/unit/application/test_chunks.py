@@ -325,6 +325,19 @@ async def test_completing_ends_chunks_that_hang(process: Process) -> None:
     assert await process.content(upload_id) == b"x" * SIZE
 
 
+@pytest.mark.parametrize("again", [{}, {"a": "2"}, None])
+async def test_detail_told_again_replaces_what_was_told_before(process: Process, again: dict[str, str] | None) -> None:
+    upload_id = await begin(process)
+    await place(process, upload_id, 0, b"x" * SIZE)
+    process.faults.put(Point.SEAL, StorageFull())
+    with pytest.raises(StorageFull):
+        await process.uploads.complete(ALICE, upload_id, length=SIZE, detail={"a": "1"})
+    process.faults.heal()
+    await process.uploads.complete(ALICE, upload_id, length=SIZE, detail=again)
+    file = await process.files.describe(ALICE, file_id_of(upload_id))
+    assert file.detail == ({"a": "1"} if again is None else again)
+
+
 async def test_a_late_chunk_writes_nothing(process: Process) -> None:
     upload_id = await begin(process)
     process.lock.is_safe = False
