@@ -7,12 +7,14 @@ returns once its receipt is committed, and only then does anybody hear of it.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 from typing import NoReturn
 
 from application.allowance import Allowances
 from application.blob_deletions import BlobDeleter
 from application.chunks import ChunkPlacer
 from application.digest import DigestUseCase
+from application.single_flight import SingleFlight
 from application.views import UploadView
 from application.warm_uploads import WarmUploads
 from domain.access import Credential, Principal, Visibility
@@ -77,7 +79,8 @@ class UploadUseCase:
         self._policy = policy
         self._allowances = Allowances(unit_of_work, policy)
         self._uploads = WarmUploads(unit_of_work, lock)
-        self._settling: dict[UploadId, asyncio.Task[UploadView]] = {}
+        self._settling = SingleFlight()
+        self._completing = SingleFlight()
         self._chunks = ChunkPlacer(
             unit_of_work=unit_of_work,
             lock=lock,
@@ -209,7 +212,7 @@ class UploadUseCase:
         credential: Credential | None = None,
         detail: Mapping[str, str] | None = None,
     ) -> UploadView:
-        """Complete an upload at its client's word; said again, it gives the same file.
+        """Complete an upload at its client's word; said again, or by several at once, it gives the same file.
 
         ``length``: of the whole file; without it, and where none was announced, what has been received is all.
         The others are the file's: each replaces what was told before, unless it is None. What has a credential is
@@ -219,20 +222,26 @@ class UploadUseCase:
             BytesMissing: there are gaps.
             InconsistentLength: another length was announced, or more bytes have been received.
             Sha256Mismatch: the bytes are not the announced whole; the upload has been aborted.
+            UploadBusy: another process is at it.
         """
-        async with self._uploads.opened(principal, upload_id) as (upload, _):
-            upload.check_here(self._clock.now())
-            if upload.state.is_open:
-                upload.metadata = upload.metadata if metadata is None else metadata
-                upload.declare_access(
-                    upload.visibility if visibility is None else visibility,
-                    upload.credential if credential is None else credential,
-                    upload.detail if detail is None else detail,
-                )
-            if length is None:
-                length = upload.received.end if upload.length is None else upload.length
-            await self._complete_as_told(upload, length)
-            return UploadView.of(upload)
+
+        async def complete() -> UploadView:
+            async with self._uploads.opened(principal, upload_id) as (upload, _):
+                upload.check_here(self._clock.now())
+                if upload.state.is_open:
+                    upload.metadata = upload.metadata if metadata is None else metadata
+                    upload.declare_access(
+                        upload.visibility if visibility is None else visibility,
+                        upload.credential if credential is None else credential,
+                        upload.detail if detail is None else detail,
+                    )
+                end = upload.received.end if upload.length is None else upload.length
+                await self._complete_as_told(upload, end if length is None else length)
+                return UploadView.of(upload)
+
+        # Those who ask at the same time wait together, or one after the other: else each would end the one before.
+        wish = (principal, length, metadata, visibility, credential, detail)
+        return await self._completing.join(upload_id, complete, wish=wish)
 
     async def retry(self, principal: Principal, upload_id: UploadId, given: Mapping[str, str]) -> UploadView:
         """Try a failed completion again; where none has failed, the upload as it stands.
@@ -254,13 +263,9 @@ class UploadUseCase:
         view = await self.look_at(principal, upload_id)
         if not view.state.is_open:
             return view
-        settling = self._settling.get(upload_id)
-        if settling is None:
-            # Those who ask at the same time wait together, or each would end the one before.
-            settling = self._settling[upload_id] = asyncio.create_task(self._settle(principal, upload_id))
-            settling.add_done_callback(lambda _: self._settling.pop(upload_id, None))
         try:
-            return await asyncio.shield(settling)
+            # Those who ask at the same time wait together, or each would end the one before.
+            return await self._settling.join(upload_id, partial(self._settle, principal, upload_id))
         except UploadBusy:
             return await self.look_at(principal, upload_id)  # a writer came meanwhile: this is what counts so far
 

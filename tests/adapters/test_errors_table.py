@@ -14,6 +14,7 @@ from domain.errors import (
     StorageUnavailable,
     TooManyRequests,
     Unauthenticated,
+    UploadBusy,
     UploadNotOpen,
 )
 
@@ -119,6 +120,7 @@ def test_who_should_come_back_later_is_told_when() -> None:
     assert headers_of(TooManyRequests("slow down", retry_after_seconds=12)) == {"Retry-After": "12"}
     assert int(headers_of(StorageUnavailable())["Retry-After"]) > 0
     assert int(headers_of(RepositoryUnavailable())["Retry-After"]) > 0
+    assert int(headers_of(UploadBusy())["Retry-After"]) > 0
     assert "Retry-After" not in headers_of(FileNotFound())
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.e2e.chunk_client import BASE, BOUNDARY, ChunkClient, multipart
+from tests.e2e.chunk_client import BASE, BOUNDARY, Answer, ChunkClient, multipart
 from tests.e2e.conftest import StartServer
 from tests.e2e.wire import Connection
 from tests.support.postgres import PostgresCluster
@@ -99,6 +99,22 @@ def test_one_chunk_by_many_connections_at_once(start_server: StartServer) -> Non
         crowd = Crowd([server.port], upload_id, [0] * (2 * CONNECTIONS), size)
         crowd.run()  # which asserts that each is a success
         assert completed(client, upload_id, 1, size) == digest_of([a_chunk(0, size)])
+
+
+def test_completions_that_come_at_once_all_give_the_file(start_server: StartServer) -> None:
+    size = 256 * 1024
+    port = start_server().port
+    with ChunkClient(port) as client, ThreadPoolExecutor(CONNECTIONS) as threads:
+        for _ in range(3):
+            upload_id = client.init()
+            client.chunk(upload_id, 0, a_chunk(0, size), size)
+
+            def complete(_: int, upload_id: str = upload_id) -> Answer:
+                with ChunkClient(port) as another:
+                    return another.complete(upload_id, total_chunks=1, total_size=size)
+
+            answers = list(threads.map(complete, range(CONNECTIONS)))
+            assert [answer.data for answer in answers] == [answers[0].data] * CONNECTIONS
 
 
 def test_memory_stays_flat_whatever_comes_first(start_server: StartServer) -> None:

@@ -76,6 +76,7 @@ _TYPES = {
     "digest_mismatch": (f"{_REGISTRY}#digest-mismatching-value", "Mismatching Digest Value"),
 }
 _RETRY_SECONDS = 5
+_BUSY_SECONDS = 1
 _OUR_FAULT = "Something went wrong on our side"
 # What we lean on tells its troubles to the log; these are for the caller.
 _DETAILS = {
@@ -137,6 +138,8 @@ def headers_of(error: BaseException) -> dict[str, str]:
         headers["Retry-After"] = str(error.retry_after_seconds)
     elif status == 503:
         headers.setdefault("Retry-After", str(_RETRY_SECONDS))
+    elif status == 423:
+        headers.setdefault("Retry-After", str(_BUSY_SECONDS))
     elif status == 401:
         headers.setdefault("WWW-Authenticate", "Bearer")  # RFC 9110 §15.5.2: a 401 names a way in
     return headers

@@ -325,6 +325,61 @@ async def test_completing_ends_chunks_that_hang(process: Process) -> None:
     assert await process.content(upload_id) == b"x" * SIZE
 
 
+async def test_those_who_complete_at_once_get_the_same_file(deployment: Deployment, process: Process) -> None:
+    upload_id = await begin(process)
+    await place(process, upload_id, 0, b"x" * SIZE)
+    hanging = await hang(process, upload_id, 1, b"y" * 10)
+    views = await asyncio.gather(*(process.uploads.complete(ALICE, upload_id, length=SIZE) for _ in range(5)))
+    assert views == views[:1] * 5
+    assert views[0].state is UploadState.COMPLETED
+    assert deployment.told(upload_id).count(EventType.COMPLETED) == 1
+    with pytest.raises(UploadTakenOver):
+        await hanging
+
+
+async def test_of_those_who_complete_at_once_and_differently_each_gets_its_own_answer(process: Process) -> None:
+    upload_id = await begin(process)
+    await place(process, upload_id, 0, b"x" * SIZE)
+    hanging = await hang(process, upload_id, 1, b"y" * 10)
+    lengths = [3 * SIZE, SIZE, 2 * SIZE, SIZE, 4 * SIZE]
+    asked = [process.uploads.complete(ALICE, upload_id, length=length) for length in lengths]
+    stranger = process.uploads.complete(BOB, upload_id, length=SIZE)
+    missing, first, *later, refused = await asyncio.gather(*asked, stranger, return_exceptions=True)
+    assert isinstance(missing, BytesMissing)
+    assert isinstance(first, UploadView) and first.state is UploadState.COMPLETED
+    assert later == [first] * 3, "said again, it gives the same file"
+    assert isinstance(refused, UploadNotFound)
+    with pytest.raises(UploadTakenOver):
+        await hanging
+
+
+async def test_those_who_complete_at_once_and_meet_a_fault_hear_of_it_together(process: Process) -> None:
+    upload_id = await begin(process)
+    await place(process, upload_id, 0, b"x" * SIZE)
+    hanging = await hang(process, upload_id, 1, b"y" * 10)
+    process.faults.put(Point.SEAL, StorageFull())
+    asked = [process.uploads.complete(ALICE, upload_id, length=SIZE) for _ in range(5)]
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [StorageFull] * 5
+    with pytest.raises(UploadTakenOver):
+        await hanging
+    process.faults.heal()
+    assert (await process.uploads.complete(ALICE, upload_id, length=SIZE)).state is UploadState.COMPLETED
+
+
+async def test_one_who_goes_away_leaves_the_completion_to_the_others(process: Process) -> None:
+    upload_id = await begin(process)
+    await place(process, upload_id, 0, b"x" * SIZE)
+    hanging = await hang(process, upload_id, 1, b"y" * 10)
+    first, second = (asyncio.create_task(process.uploads.complete(ALICE, upload_id, length=SIZE)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).state is UploadState.COMPLETED
+    assert first.cancelled()
+    with pytest.raises(UploadTakenOver):
+        await hanging
+
+
 @pytest.mark.parametrize("again", [{}, {"a": "2"}, None])
 async def test_detail_told_again_replaces_what_was_told_before(process: Process, again: dict[str, str] | None) -> None:
     upload_id = await begin(process)
