@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from tornado.httpserver import HTTPServer
+from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_body_config
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -29,6 +30,8 @@ _DRAIN_SECONDS = 30.0
 _CUT_SECONDS = 5.0
 _HEADER_SECONDS = 20
 _HEADER_BYTES = 64 * 1024
+# Of a query; what has more is refused by Tornado, without a word. As many ids as a head can hold are fewer.
+_MAX_FIELDS = 2000
 # Of requests that are read whole; bodies of uploads stream, without a limit here.
 _BODY_BYTES = 1024 * 1024
 _READ_BYTES = 128 * 1024
@@ -70,6 +73,7 @@ async def _serve(settings: Settings) -> None:
 def _listen(container: Container, settings: Settings) -> HTTPServer:
     paths = exchange_paths(container.upload_routes(), container.files(), container.form(), container.health_route())
     paths += chunk_paths(container.chunks())
+    set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=_MAX_FIELDS)))
     server = HTTPServer(
         ExchangeRouter(paths, container.services(), _application(container)),
         max_header_size=_HEADER_BYTES,

@@ -182,6 +182,24 @@ def test_open_streams_of_progress_bear_the_id_too(http: Http) -> None:
     assert (answer.status, answer.header("X-Request-Id")) == (101, "of-a-socket")
 
 
+@pytest.mark.parametrize("path", ["/events", "/ws/progress"])
+def test_more_ids_than_may_be_watched_at_once_are_refused_in_words(http: Http, path: str) -> None:
+    upgrade: list[Header] = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", base64.b64encode(bytes(16)).decode()),
+    ]
+    fields = ["scope=mine", *[f"upload_id={UNKNOWN}"] * 1000]
+    with http.connect() as connection:
+        connection.send_head("GET", f"{path}?{'&'.join(fields)}", upgrade if path == "/ws/progress" else [])
+        assert connection.receive_head(within=5).status in (200, 101), "so many may be"
+    refused = http.get(f"{path}?{'&'.join([*fields, fields[-1]])}", *(upgrade if path == "/ws/progress" else []))
+    assert_problem(refused, 400)
+    assert refused.json()["detail"] == "at most 1000 ids"
+    assert refused.header("X-Request-Id") == refused.json()["request_id"]
+
+
 # --- floods
 
 

@@ -95,6 +95,10 @@ class Connection:
         body = self._receive_body(method, answer, deadline)
         return Response(answer.status, answer.reason, answer.headers, body, tuple(interim))
 
+    def receive_head(self, *, within: float = TIMEOUT) -> Response:
+        """The next answer without its body, which may have no end."""
+        return self._receive_head(time.monotonic() + within)
+
     def receive_interim(self, *, within: float = TIMEOUT) -> Response:
         """The next 1xx answer, while the final one may be far off."""
         answer = self._receive_head(time.monotonic() + within)
