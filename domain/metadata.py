@@ -1,5 +1,6 @@
 """What a client says about its file: ordered pairs, kept to the letter, believed in nothing."""
 
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,6 +10,10 @@ MAX_PAIRS = 64
 MAX_BYTES = 16 * 1024
 FALLBACK_NAME = "unnamed"
 FALLBACK_MEDIA_TYPE = "application/octet-stream"
+# They turn the reading direction, so that gpj.exe shows as exe.jpg.
+_BIDI_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+# Control characters and line ends; halves of characters, which UTF-8 has not.
+_UNPRINTED = frozenset({"Cc", "Zl", "Zp", "Cs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Metadata:
 
     @property
     def filename(self) -> str:
-        """The last segment of the name the client gave, for display only; never a key or a path of ours."""
+        """The last segment of the name the client gave, ``displayable``; never a key or a path of ours."""
         return _filename(self)
 
     @property
@@ -55,11 +60,17 @@ class Metadata:
         return FALLBACK_MEDIA_TYPE
 
 
+def displayable(name: str) -> str:
+    """Without what nobody sees and what makes a name look like another one."""
+    return "".join(
+        letter for letter in name if letter not in _BIDI_MARKS and unicodedata.category(letter) not in _UNPRINTED
+    )
+
+
 @lru_cache(maxsize=1024)  # every event of an upload tells it
 def _filename(metadata: Metadata) -> str:
     name = metadata.text("filename", "name") or ""
-    name = name.replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")
-    return name[:1024] or FALLBACK_NAME
+    return displayable(name.replace("\\", "/").rsplit("/", 1)[-1])[:1024] or FALLBACK_NAME
 
 
 def _is_token(text: str) -> bool:

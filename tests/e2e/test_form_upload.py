@@ -208,7 +208,7 @@ def test_a_nasty_name_is_display_data_only(http: Http, module_server: ServerProc
     if answer.status == 200:
         file = answer.json()["file"]
         assert fetched(http, file["url"]) == b"nasty"
-        assert not {"/", "\\", "\0"} & set(file["name"])
+        assert not {"/", "\\", "\0", "\x1b", "\u202e"} & set(file["name"] + answer.json()["message"])
     outside = {path.name for path in module_server.data_dir.parent.iterdir()} - {module_server.data_dir.name}
     assert "passwd" not in outside and "nasty" not in outside
 

@@ -3,12 +3,11 @@
 import base64
 import binascii
 import re
-import unicodedata
 from urllib.parse import quote, unquote_to_bytes
 
 from domain.checksum import Checksum
 from domain.errors import InvalidChecksum, InvalidMetadata, InvalidRequest, UnknownChecksumAlgorithm
-from domain.metadata import FALLBACK_NAME, MAX_BYTES, MAX_PAIRS, Metadata
+from domain.metadata import FALLBACK_NAME, MAX_BYTES, MAX_PAIRS, Metadata, displayable
 
 TUS_ALGORITHMS = ("sha1", "sha256", "md5", "crc32")
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -20,8 +19,6 @@ _MAX_NAME = 200
 _ATTR_CHARS = "!#$&+^`|"
 # RFC 6266 §4.1, as read from a sender: a name and a token or quoted string
 _PARAMETER = re.compile(r"""\s*;\s*([!#$&+\-.^_`|~0-9A-Za-z]+\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))""", re.ASCII)
-# They turn the reading direction, so that gpj.exe shows as exe.jpg.
-_BIDI_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
 def parse_digits(text: str, what: str) -> int:
@@ -94,7 +91,7 @@ def content_disposition(name: str, *, inline: bool = False) -> str:
     RFC 6266 §4: ``filename`` in plain ASCII for old clients, ``filename*`` (RFC 8187) where that is not all.
     """
     kind = "inline" if inline else "attachment"
-    name = _displayable(name)
+    name = _shortened(re.sub(r"[/\\]", "_", displayable(name)).strip()) or FALLBACK_NAME
     plain = _ascii(name)
     if plain == name:
         return f'{kind}; filename="{plain}"'
@@ -151,16 +148,6 @@ def _decode_base64(text: str) -> bytes | None:
     except (binascii.Error, UnicodeEncodeError):
         return None
     return value if base64.b64encode(value).decode("ascii") == text else None
-
-
-def _displayable(name: str) -> str:
-    # Cc, Zl, Zp: control characters and line ends; Cs: halves of characters, which UTF-8 has not
-    kept = (
-        letter
-        for letter in name
-        if letter not in _BIDI_MARKS and unicodedata.category(letter) not in ("Cc", "Zl", "Zp", "Cs")
-    )
-    return _shortened(re.sub(r"[/\\]", "_", "".join(kept)).strip()) or FALLBACK_NAME
 
 
 def _shortened(name: str) -> str:

@@ -155,6 +155,17 @@ def test_an_upload_begun_elsewhere_is_continued_with_the_same_file(
     assert download(page.content_url("film.mov")) == sha256(file)
 
 
+def test_marks_that_the_server_leaves_out_make_no_other_name(
+    page: UploadPage, make_file: MakeFile, server_tus: Tus
+) -> None:
+    name = "\u200efilm\u202e.mov"  # messengers put such into names
+    server_tus.created(1000, metadata(filename=name))
+    page.reload()
+    page.expect_state("film.mov", "missing")
+    page.pick_again("film.mov", make_file(name, size=1000))
+    page.expect_done("film.mov")
+
+
 def test_choosing_a_file_that_is_missed_continues_its_upload(
     page: UploadPage, make_file: MakeFile, server_tus: Tus, watch: Watch
 ) -> None:

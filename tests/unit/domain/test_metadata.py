@@ -14,6 +14,11 @@ from domain.metadata import Metadata
         ("", "unnamed"),
         ("a\0b", "ab"),
         ("/", "unnamed"),
+        ("a\r\n\x1b[31m\u2028\x7f\x85b", "a[31mb"),
+        ("photo\u202egpj.exe", "photogpj.exe"),
+        ("\u2066\u200fx\u2069", "x"),
+        ("\u202e", "unnamed"),
+        ("łódź ✓ 日本 שלום 👩‍👩‍👧.txt", "łódź ✓ 日本 שלום 👩‍👩‍👧.txt"),
     ],
 )
 def test_a_file_name_is_the_last_segment_of_what_was_sent(sent: str, name: str) -> None:

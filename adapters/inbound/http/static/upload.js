@@ -105,7 +105,7 @@ export class Upload {
 
   /** Whether nothing speaks against `file`; enough when the person picked it for just this upload. */
   isOf(file) {
-    const named = file.name === this.name || this.name === UNNAMED;
+    const named = shown(file.name) === shown(this.name) || this.name === UNNAMED;
     const unchanged = this.lastModified === null || file.lastModified === this.lastModified;
     return named && file.size === this.size && unchanged;
   }
@@ -114,6 +114,11 @@ export class Upload {
   isSurelyOf(file) {
     return this.isOf(file) && (this.stored === 0 || this.lastModified !== null);
   }
+}
+
+/** A name as the server tells it: without control characters and those that turn the reading direction. */
+function shown(name) {
+  return name.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu, "");
 }
 
 /** `crypto.randomUUID` exists in secure contexts only; a page on a LAN address needs keys too. */
