@@ -210,11 +210,15 @@ def test_a_different_file_is_not_mixed_in(page: UploadPage, make_file: MakeFile,
     assert server_tus.offset(target) == MIB
 
 
-def test_an_upload_that_moves_elsewhere_is_left_alone(page: UploadPage, make_file: MakeFile, server_tus: Tus) -> None:
-    file = make_file("film.mov", size=2 * MIB)
-    content = file.read_bytes()
+@pytest.mark.parametrize("listens_after", [0, 1000], ids=["at once", "late"])
+def test_an_upload_that_moves_elsewhere_is_left_alone(
+    page: UploadPage, make_file: MakeFile, server_tus: Tus, listens_after: int
+) -> None:
+    content = make_file("film.mov", size=2 * MIB).read_bytes()
     target = server_tus.created(2 * MIB, metadata(filename="film.mov"))
-    page.reload()
+    page.delay_the_feed(listens_after)
+    with page.page.expect_response(lambda answer: answer.request.method == "HEAD"):  # which would end our request
+        page.reload()
     page.expect_state("film.mov", "missing")
     assert server_tus.patch(target, 0, content[:MIB]).status == 204
     page.expect_state("film.mov", "elsewhere")

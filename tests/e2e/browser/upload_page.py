@@ -61,6 +61,15 @@ class UploadPage:
             {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload},
         )
 
+    def delay_the_feed(self, milliseconds: int) -> None:
+        """From the next load on, what the page asks of its WebSocket is sent so much later."""
+        self.page.add_init_script(
+            f"""const send = WebSocket.prototype.send;
+            WebSocket.prototype.send = function (...words) {{
+                setTimeout(() => send.apply(this, words), {milliseconds});
+            }};"""
+        )
+
     # ---- rows
 
     @property

@@ -339,12 +339,14 @@ export class Uploads extends EventTarget {
     this.#tell("progress", upload);
   }
 
+  /** Returns whether that is news. */
   #stored(upload, offset) {
-    if (!upload.hasStored(offset)) return;
+    if (!upload.hasStored(offset)) return false;
     upload.attempts = 0;
     upload.lastMove = performance.now();
     this.#tell("progress", upload);
     if (upload.known && upload.isUnfinished && upload.state !== State.ELSEWHERE) this.#saveSoon(upload);
+    return true;
   }
 
   #finished(upload) {
@@ -426,12 +428,12 @@ export class Uploads extends EventTarget {
       this.#vanished(upload);
       return;
     }
-    if (Number.isFinite(event.offset)) this.#stored(upload, event.offset);
+    const moved = Number.isFinite(event.offset) && this.#stored(upload, event.offset);
     const completed = event.type === "upload.completed" || event.state === "COMPLETED";
     if (completed && upload.state !== State.SENDING) {
       // Someone else brought the last byte, or our answer was lost on its way.
       if (upload.state !== State.ELSEWHERE || !upload.known) this.#finishedElsewhere(upload);
-    } else if (!upload.known && event.type === "upload.progress") {
+    } else if (!upload.known && moved) {
       this.#movesElsewhere(upload);
     }
   }
