@@ -107,6 +107,22 @@ def test_finished_files_stay_listed_until_they_are_cleared(page: UploadPage, mak
     expect(page.rows).to_have_count(0)
 
 
+def test_rows_keep_their_order(page: UploadPage, make_file: MakeFile, server_tus: Tus) -> None:
+    server_tus.created(1000, metadata(filename="begun elsewhere.bin"))
+    names = [f"{number}.bin" for number in (3, 1, 4, 0, 5, 9, 2, 6)]
+    page.choose(*(make_file(name, size=1000) for name in names))
+    page.expect_done(*names)
+    assert page.names == names
+    page.reload()
+    page.expect_state("begun elsewhere.bin", "missing")
+    assert page.names == ["begun elsewhere.bin", *names], "in the order of their beginning"
+    page.pick_again("begun elsewhere.bin", make_file("begun elsewhere.bin", size=1000))
+    page.expect_done("begun elsewhere.bin")
+    page.reload()
+    page.expect_done("begun elsewhere.bin", *names)
+    assert page.names == ["begun elsewhere.bin", *names]
+
+
 def test_a_killed_server_is_waited_for(
     troubled_page: UploadPage, server: ServerProcess, make_file: MakeFile, download: Download
 ) -> None:
@@ -237,8 +253,11 @@ def test_a_second_tab_watches_and_takes_over(
     second.open()
     second.expect_state("a.bin", "elsewhere")
     second.wait_for_stored("a.bin", 5)
+    second.choose(make_file("b.bin", size=1000))
+    second.expect_done("b.bin")
     page.page.close()
     second.expect_done("a.bin")
+    assert second.names == ["a.bin", "b.bin"]
     assert download(second.content_url("a.bin")) == sha256(file)
 
 

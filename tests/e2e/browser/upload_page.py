@@ -76,6 +76,12 @@ class UploadPage:
     def rows(self) -> Locator:
         return self.page.locator(".row")
 
+    @property
+    def names(self) -> list[str]:
+        """Of the rows, from the top down."""
+        names: list[str] = self.rows.evaluate_all("rows => rows.map((row) => row.getAttribute('aria-label'))")
+        return names
+
     def row(self, name: str) -> Locator:
         return self.rows.filter(has=self.page.get_by_text(name, exact=True))
 

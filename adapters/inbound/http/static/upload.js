@@ -42,7 +42,7 @@ export class Upload {
 
   static of({ file, handle, path }) {
     const { name, size, type, lastModified } = file;
-    const upload = new Upload({ key: newKey(), name, size, type, lastModified, path, handle, addedAt: Date.now() });
+    const upload = new Upload({ key: newKey(), name, size, type, lastModified, path, handle, addedAt: now() });
     upload.file = file;
     return upload;
   }
@@ -62,7 +62,7 @@ export class Upload {
       name: filename || UNNAMED,
       size: length,
       url: `${endpoint}/${id}`,
-      addedAt: Date.parse(createdAt) || Date.now(),
+      addedAt: Date.parse(createdAt) || now(),
     });
     upload.stored = upload.sent = offset;
     upload.known = false;
@@ -119,6 +119,13 @@ export class Upload {
 /** A name as the server tells it: without control characters and those that turn the reading direction. */
 function shown(name) {
   return name.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu, "");
+}
+
+let latest = 0;
+
+/** Never the same twice, so that files chosen together keep their order in the next page. */
+function now() {
+  return (latest = Math.max(Date.now(), latest + 1));
 }
 
 /** `crypto.randomUUID` exists in secure contexts only; a page on a LAN address needs keys too. */

@@ -14,8 +14,12 @@ const DISCOVERY_WITHIN = 5000;
 const OVER = ["upload.aborted", "upload.expired", "ABORTED", "EXPIRED"];
 const SHOW_FINISHED_FOR = 24 * 60 * 60 * 1000;
 
-/** Fires `added`, `state`, `progress` and `removed`, each with `detail.upload`; `state` also with `detail.from`. */
+/**
+ * Fires `added`, `state`, `progress` and `removed`, each with `detail.upload`; `state` also with `detail.from`, `added`
+ * with the upload that comes after it as `detail.next`.
+ */
 export class Uploads extends EventTarget {
+  /** In the order of their beginning. */
   #all = [];
   #store;
   #feed;
@@ -481,8 +485,9 @@ export class Uploads extends EventTarget {
   // ---- bookkeeping
 
   #show(upload) {
-    this.#all.push(upload);
-    this.#tell("added", upload);
+    const at = this.#all.findLastIndex(({ addedAt }) => addedAt <= upload.addedAt) + 1;
+    this.#all.splice(at, 0, upload);
+    this.#tell("added", upload, { next: this.#all[at + 1] });
   }
 
   #remove(upload) {

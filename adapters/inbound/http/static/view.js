@@ -22,7 +22,7 @@ export class View {
   constructor(uploads, say) {
     this.#uploads = uploads;
     this.#say = say;
-    uploads.addEventListener("added", ({ detail }) => this.#add(detail.upload));
+    uploads.addEventListener("added", ({ detail }) => this.#add(detail.upload, detail.next));
     uploads.addEventListener("removed", ({ detail }) => this.#remove(detail.upload));
     uploads.addEventListener("progress", ({ detail }) => this.#stale.add(detail.upload));
     uploads.addEventListener("state", ({ detail }) => this.#redraw(detail.upload));
@@ -42,7 +42,7 @@ export class View {
     });
   }
 
-  #add(upload) {
+  #add(upload, next) {
     const row = new Row(upload, {
       toggle: () => (upload.state === State.PAUSED ? this.#uploads.resume(upload) : this.#uploads.pause(upload)),
       retry: () => this.#uploads.retry(upload),
@@ -51,7 +51,7 @@ export class View {
       remove: () => this.#askToRemove(upload),
     });
     this.#rows.set(upload, row);
-    byId("rows").append(row.node);
+    byId("rows").insertBefore(row.node, this.#rows.get(next)?.node ?? null);
     this.#drawBoardSoon();
   }
 
