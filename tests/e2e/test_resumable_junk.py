@@ -101,7 +101,7 @@ def test_what_looks_odd_and_is_right_is_taken(ietf: Ietf, name: str, value: str)
         ('inline; filename="../../etc/passwd"', "passwd"),
         ('inline; filename="C:\\\\temp\\\\x.txt"', "x.txt"),
         ("inline; filename*=UTF-8''%2e%2e%2fetc%2fpasswd", "passwd"),
-        ("inline; filename*=UTF-8''%00%0d%0aX-Evil:1", "\r\nX-Evil:1"),
+        ("inline; filename*=UTF-8''%00%0d%0aX-Evil:1", "X-Evil:1"),
         ("inline; filename*=UTF-8''%ff%fe; filename=b", "\ufffd\ufffd"),
         ("inline; filename*=UTF-16''a; filename=b", "b"),
         ("inline; filename*=nonsense; filename=b", "b"),
