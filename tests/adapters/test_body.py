@@ -562,3 +562,25 @@ class TestForms:
             assert time.monotonic() - begun < 1.5
             assert server.database.uploads[upload.id].state is UploadState.ABORTED
             assert server.database.files == {}
+
+
+class TestDraining:
+    @staticmethod
+    def _cut(server: WebServer) -> None:
+        server.services.drain()
+        for exchange in list(server.services.running):
+            exchange.cut()
+
+    def test_a_body_that_is_cut_then_is_told_to_come_again(self, tmp_path: Path) -> None:
+        with serving(WebServer(tmp_path / "volume")) as server:
+            put = f"PUT /upload/a.bin HTTP/1.1\r\nHost: a\r\nContent-Length: {MIB}\r\n\r\n".encode()
+            for kind, head in {**heads(server, MIB), "put": put}.items():
+                with Connection(server.port) as wire:
+                    wire.send(head + bytes(1000))
+                    time.sleep(0.3)  # it runs
+                    server.call(lambda: self._cut(server))
+                    answer = wire.receive("POST")
+                    server.services.is_draining = False
+                assert answer.status == 503, (kind, answer)
+                assert answer.header("Retry-After")
+                assert "try again" in answer.body.decode(), kind

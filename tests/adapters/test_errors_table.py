@@ -114,6 +114,7 @@ def test_a_refusal_keeps_its_status_code_and_headers() -> None:
     assert (status_of(error), detail_of(error)) == (412, "tus 1.0.0 is spoken here")
     assert problem(error, "r1")["code"] == "unsupported_version"
     assert headers_of(error) == {"Tus-Version": "1.0.0"}
+    assert detail_of(Refusal(503, "unavailable", "come again")) == "come again", "its words are for the caller"
 
 
 def test_who_should_come_back_later_is_told_when() -> None:

@@ -833,6 +833,7 @@ class TestTheEnd:
         for _ in range(2):
             answer = send_chunk(wire, server, url, b"hello", at=10)
             assert (answer.status, answer.header("Retry-After") is not None) == (503, True)
+            assert "try again" in answer.json()["detail"] and "HEAD" in answer.json()["detail"]
         assert server.offset(url) == 10
 
     def test_one_that_ends_after_the_lanes_are_closed_is_answered_and_let_go(

@@ -120,10 +120,12 @@ def code_of(error: BaseException) -> str:
 def detail_of(error: BaseException) -> str:
     """Words for the caller. What comes from below the surface (paths, SQL, causes) never does."""
     status = status_of(error)
-    if status >= 500:
-        return _DETAILS.get(status, _OUR_FAULT)
     match error:
-        case LongshoreError() | Refusal():
+        case Refusal():
+            return error.detail or _title(status)
+        case _ if status >= 500:
+            return _DETAILS.get(status, _OUR_FAULT)
+        case LongshoreError():
             return error.detail or _title(status)
     return _title(status)
 

@@ -34,7 +34,7 @@ from adapters.inbound.http.body import Body, BodyWatchdog
 from adapters.inbound.http.cors import Cors
 from adapters.inbound.http.sending import FileSlice
 from domain.access import STRANGER, Principal
-from domain.errors import LongshoreError, Unauthenticated, Unavailable
+from domain.errors import LongshoreError, Unauthenticated
 
 if TYPE_CHECKING:
     from adapters.inbound.http.lanes import Lanes
@@ -231,7 +231,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         request, services = self.request, self.services
         _check_framing(request.headers)
         if services.is_draining and not self._is_public:
-            raise Unavailable("the server is going down")
+            raise GoingDown
         method = request.headers.get("X-HTTP-Method-Override", "").strip().upper() or request.method or ""
         # Requests that carry bytes of an accepted upload are bounded by quotas; they count once they are refused.
         carries_bytes = (self._carries_bytes or method == "PATCH") and self.body.length != 0
@@ -252,6 +252,8 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         except (LongshoreError, Refusal):
             if carries_bytes:
                 self._count()
+            if services.is_draining and self.body.is_cut:
+                raise GoingDown from None
             raise
         if self.body.is_cut:
             raise self._cut_short()
@@ -260,7 +262,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
     def _cut_short(self) -> Exception:
         """What came of the body is kept; yet to one who can still hear it, this is no success."""
         if self.services.is_draining:
-            return Unavailable("the server is going down")
+            return GoingDown()
         return Refusal(400, "body_cut", "the body ended before its announced end")
 
     def _principal(self, method: str) -> Principal:
@@ -304,6 +306,14 @@ def announced_length(headers: Mapping[str, str]) -> int | None:
         return None
     length = headers.get("Content-Length", "0")
     return int(length) if _LENGTH.fullmatch(length) else 0
+
+
+class GoingDown(Refusal):
+    """What comes while the server drains, or is cut by it."""
+
+    def __init__(self) -> None:
+        words = "The server stops or restarts: try again in a moment, with an upload from where HEAD says it is"
+        super().__init__(503, "unavailable", words)
 
 
 class AmbiguousFraming(Refusal):
