@@ -160,9 +160,18 @@ async def _repeat(
 
 
 def _on_signals() -> asyncio.Event:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    """Set by the first SIGTERM or SIGINT; a second one ends the process there and then, as if nobody caught it."""
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def stop() -> None:
+        stopping.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)  # Python's own for SIGINT would unwind, and wait for what runs
+
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
     return stopping
 
 

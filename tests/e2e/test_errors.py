@@ -370,6 +370,25 @@ def test_a_stop_ends_a_hanging_upload_and_keeps_its_prefix(start_server: StartSe
     assert tus.offset(target) == 60_000
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_a_drain_at_once(start_server: StartServer, number: signal.Signals) -> None:
+    server = start_server()
+    tus = Tus(Http(server.port))
+    target = tus.created(100_000)
+    assert tus.patch(target, 0, b"x" * 50_000).status == 204
+    hanging = tus.begin_patch(target, 50_000, 50_000, b"x" * 10_000)
+    time.sleep(0.3)
+    server.signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert server.alive, "it did not wait for a running request"
+    server.signal(number)
+    assert server.wait(3) == -number
+    hanging.close()
+    assert "Traceback" not in server.log()
+    server.start()
+    assert tus.offset(target) >= 50_000
+
+
 def _health_while_draining(http: Http, idle: Connection) -> set[int]:
     """The answers of /health over the connection that was open before, and over a new one if it is let in."""
     statuses = set()
