@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -28,7 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     configure_logging(settings.log_level, settings.log_format)
     os.umask(0o077)  # the database and what lies beside it: names, owners and credentials are nobody else's to read
     try:
-        sys.exit(_run(options, settings))
+        code = _run(options, settings)
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:  # whoever read what we print (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        sys.exit(128 + signal.SIGPIPE)
     except LongshoreError as error:
         cause = mask_secrets(str(error.__cause__ or "")).partition("\n")[0]
         print(error.detail + (f" ({cause})" if cause else ""), file=sys.stderr)

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 from tests.e2e.tus import Tus
 from tests.e2e.wire import Http
 from tests.support.ports import free_port
-from tests.support.server import ServerProcess, run_verb
+from tests.support.server import STARTER, ServerProcess, clean_environment, run_verb
 
 # Nothing is spared because it might still be in somebody's hands.
 AT_ONCE = {"CLEANUP_AFTER": "100ms"}
@@ -232,6 +235,26 @@ def test_cleanup_removes_staged_bytes_that_belong_to_nobody(stopped: Path) -> No
     assert done.returncode == 0, done.stderr
     assert not orphan.exists()
     assert run_verb("doctor", data_dir=stopped, env=AT_ONCE).returncode == 0
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["check-config"], ["migrate"]], ids=" ".join)
+def test_whoever_reads_no_further_gets_no_traceback(stopped: Path, words: list[str]) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        done = subprocess.run(
+            [sys.executable, str(STARTER), *words],
+            cwd=stopped,
+            env=clean_environment(stopped, {"PYTHONUNBUFFERED": ""}),  # as at a terminal
+            stdin=subprocess.DEVNULL,
+            stdout=writes,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writes)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_what_a_stranger_left_among_the_folders_stops_nobody(stopped: Path) -> None:
