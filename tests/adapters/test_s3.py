@@ -32,12 +32,24 @@ TINY = PartSizes(smallest=5 * KIB, usual=8 * KIB, largest=16 * KIB)
 
 
 class ForgetfulBucket(Bucket):
-    """Does what it is asked, but the answers named get lost, or the request does."""
+    """Does what it is asked, but the answers named get lost, or the request does, and plans wait for ``plans_pass``."""
 
     def __init__(self, address: BucketAddress) -> None:
         super().__init__(address)
         self.loses_answers_of: set[str] = set()
         self.refuses: set[str] = set()
+        self.plans_pass, self.plan_waits, self.plan_is_put = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.plans_pass.set()
+
+    async def put(
+        self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None, only_new: bool = False
+    ) -> None:
+        if "/plan" in name:
+            self.plan_waits.set()
+            await self.plans_pass.wait()
+        await super().put(name, data, metadata=metadata, only_new=only_new)
+        if "/plan" in name:
+            self.plan_is_put.set()
 
     async def complete(self, name: str, multipart_id: str, parts: Mapping[int, Part]) -> None:
         await super().complete(name, multipart_id, parts)
@@ -176,6 +188,46 @@ async def test_chunks_come_in_any_order_side_by_side(place: Place, sizes: PartSi
             )
         )
     assert await processes[0].sealed(A, len(data)) == data
+
+
+async def test_a_plan_that_was_held_up_takes_nothing_from_the_one_that_stands(place: Place, sizes: PartSizes) -> None:
+    """Two processes find no plan; the parts of the one are in by the time the other's plan arrives."""
+    slow_bucket = await place.bucket()
+    slow, fast = BucketStorages(slow_bucket, sizes), await place.process(sizes)
+    size = sizes.usual
+    data = os.urandom(size * 4)
+    slow_bucket.plans_pass.clear()
+    writing = asyncio.create_task(slow.place(A, data[size : size * 2], size))
+    await slow_bucket.plan_waits.wait()
+    await fast.place(A, data[:size], 0)
+    other = await place.process(sizes)
+    await other.place(A, data[size * 2 : size * 3], size * 2)
+    slow_bucket.plans_pass.set()
+    await writing
+    await (await place.process(sizes)).place(A, data[size * 3 :], size * 3)
+    assert len(place.server.multiparts(place.address)) == 1
+    assert await fast.sealed(A, len(data)) == data
+    assert place.names("staged/") == []
+
+
+async def test_a_plan_that_comes_a_moment_later_takes_nothing_from_who_saw_the_first(
+    place: Place, sizes: PartSizes
+) -> None:
+    slow_bucket, fast_bucket = await place.bucket(), await place.bucket()
+    slow, fast = BucketStorages(slow_bucket, sizes), BucketStorages(fast_bucket, sizes)
+    other = await place.process(sizes)
+    size = sizes.usual
+    data = os.urandom(size * 3)
+    slow_bucket.plans_pass.clear()
+    writing = [asyncio.create_task(slow.place(A, data[size : size * 2], size))]
+    await slow_bucket.plan_waits.wait()
+    writing.append(asyncio.create_task(fast.place(A, data[:size], 0)))
+    await fast_bucket.plan_is_put.wait()
+    writing.append(asyncio.create_task(other.place(A, data[size * 2 :], size * 2)))
+    await asyncio.wait(writing[-1:], timeout=0.2)
+    slow_bucket.plans_pass.set()
+    await asyncio.gather(*writing)
+    assert await (await place.process(sizes)).sealed(A, len(data)) == data
 
 
 async def test_chunks_of_a_process_that_fill_a_part_together_make_it(place: Place, sizes: PartSizes) -> None:

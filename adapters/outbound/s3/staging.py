@@ -1,13 +1,13 @@
 """How the bytes of an unfinished upload lie in the bucket, as one listing tells.
 
     staged/<id>/<start>-<end>-<number>-<nonce>   a piece: any stretch of bytes, an object of its own
-    staged/<id>/plan                             which multipart upload takes the whole parts, and how large they are
+    staged/<id>/plan[-<nonce>]                   which multipart upload takes the whole parts, and how large they are
     staged/<id>/base-<nonce>                     marker: blobs/<id> holds bytes of this upload that is not sealed yet
 
 Part ``n`` of the multipart upload is the bytes ``(n - 1) * part_bytes`` to ``n * part_bytes`` and nothing else, so
 parts may come in any order and what a listing shows of them says where they belong. What does not fill a part lies
-in pieces. Where two pieces overlap, the higher number wins; where a piece and a part do, the piece; the base holds
-what neither has. See docs/decisions/0010-pieces-and-parts.md.
+in pieces. Of several plans the earliest stands. Where two pieces overlap, the higher number wins; where a piece and a
+part do, the piece; the base holds what neither has. See docs/decisions/0010-pieces-and-parts.md.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ MADE_FROM = "made-from"
 _MIB = 1024 * 1024
 _MAX_PARTS = 10_000  # S3's own bound
 _KNOWN_UPLOADS = 4096
-# Where the service overwrites a plan instead of refusing the second one: so long after it was made, whoever had not
-# seen it yet has made theirs, and the one that stands by then stays.
+# Where the service doesn't refuse a second plan: what a listing shows so long after the first one was seen shows every
+# plan with an earlier time. It is the service's own delay, between giving an object its time and listing it.
 _SETTLING_SECONDS = 0.3
 
 
@@ -151,6 +151,7 @@ class Staging:
     upload_id: UploadId
     pieces: dict[str, Piece] = field(default_factory=dict)
     plan: Plan | None = None
+    plan_name: str = ""
     plan_version: str = ""
     base_nonces: tuple[str, ...] = ()
     base: int = 0
@@ -181,7 +182,7 @@ class Staging:
     @property
     def anchor_name(self) -> str:
         if self.plan:
-            return f"{staged_prefix(self.upload_id)}plan"
+            return self.plan_name
         return max(self.pieces.values(), key=lambda piece: piece.number).name if self.pieces else ""
 
     def next_number(self) -> int:
@@ -250,6 +251,18 @@ def _fill(gaps: list[ByteRange], slice_: Slice, found: list[Slice]) -> list[Byte
     return left
 
 
+def _plan_prefix(upload_id: UploadId) -> str:
+    return f"{staged_prefix(upload_id)}plan"
+
+
+def _first(plans: Sequence[Found]) -> Found | None:
+    return min(plans, key=lambda found: (found.modified, found.name), default=None)
+
+
+def _version(plan: Found) -> str:
+    return plan.version or str(plan.modified)
+
+
 class Stagings:
     """Looks at uploads in the bucket. ``find`` asks every time: another process may have gone on meanwhile."""
 
@@ -262,10 +275,10 @@ class Stagings:
         self._known.move_to_end(upload_id)
         if len(self._known) > _KNOWN_UPLOADS:
             self._known.popitem(last=False)
-        news = staging.watch()
+        news, known = staging.watch(), staging.plan_version
         listed = [found async for found in self._bucket.list(staged_prefix(upload_id))]
         staging.show(listed, news)
-        await self._read_plan(staging, listed)
+        await self._read_plan(staging, listed, known)
         await self._read_base(staging)
         return staging
 
@@ -283,33 +296,49 @@ class Stagings:
 
     async def drop_plan(self, staging: Staging) -> None:
         """Its multipart upload is over."""
-        await self._bucket.delete([f"{staged_prefix(staging.upload_id)}plan"])
-        staging.plan, staging.plan_version = None, ""
+        await self._bucket.delete([staging.plan_name])
+        staging.plan, staging.plan_name, staging.plan_version = None, "", ""
         staging.absorbed.clear()
 
     async def _make_plan(self, staging: Staging, part_bytes: int) -> None:
-        blob, plan_name = blob_name(staging.upload_id), f"{staged_prefix(staging.upload_id)}plan"
-        ours = ""
-        if await self._bucket.describe(plan_name) is None:
-            nonce = secrets.token_hex(8)
-            ours = await self._bucket.begin(blob, metadata={MADE_FROM: nonce})
-            plan = Plan(part_bytes, ours, nonce)
-            with suppress(AlreadyThere):  # another process was faster
-                await self._bucket.put(plan_name, plan.to_bytes(), only_new=True)
-            if not await self._bucket.refuses_overwriting():
-                await asyncio.sleep(_SETTLING_SECONDS)
-        staging.plan = Plan.parse(await self._bucket.get(plan_name))
-        if ours and staging.plan.multipart_id != ours:
+        """Nobody's plan is overwritten: a request that was held up can only add one, later than the one that stands."""
+        plans = await self._plans(staging)
+        if plans:
+            await self._take_plan(staging, plans)
+            return
+        refuses = await self._bucket.refuses_overwriting()
+        blob, nonce = blob_name(staging.upload_id), secrets.token_hex(8)
+        ours = await self._bucket.begin(blob, metadata={MADE_FROM: nonce})
+        name = _plan_prefix(staging.upload_id) + ("" if refuses else f"-{nonce}")
+        with suppress(AlreadyThere):  # another process was faster
+            await self._bucket.put(name, Plan(part_bytes, ours, nonce).to_bytes(), only_new=refuses)
+        await self._take_plan(staging, await self._plans(staging))
+        if staging.plan and staging.plan.multipart_id != ours:
+            await self._bucket.delete([] if refuses else [name])
             await self._bucket.abort(blob, ours)
 
-    async def _read_plan(self, staging: Staging, listed: Sequence[Found]) -> None:
-        name = f"{staged_prefix(staging.upload_id)}plan"
-        version = next((found.version or str(found.modified) for found in listed if found.name == name), "")
-        if version and (staging.plan is None or version != staging.plan_version):
-            staging.plan = Plan.parse(await self._bucket.get(name))
-            staging.plan_version = version
-        elif not version and not staging.planning.locked() and staging.plan_version:
-            staging.plan, staging.plan_version = None, ""
+    async def _plans(self, staging: Staging) -> list[Found]:
+        return [found async for found in self._bucket.list(_plan_prefix(staging.upload_id))]
+
+    async def _take_plan(self, staging: Staging, plans: Sequence[Found]) -> None:
+        """Use the one of ``plans`` that stands."""
+        if not await self._bucket.refuses_overwriting():
+            await asyncio.sleep(_SETTLING_SECONDS)
+            plans = await self._plans(staging)
+        first = _first(plans)
+        staging.plan = Plan.parse(await self._bucket.get(first.name)) if first else None
+        staging.plan_name, staging.plan_version = (first.name, _version(first)) if first else ("", "")
+
+    async def _read_plan(self, staging: Staging, listed: Sequence[Found], known: str) -> None:
+        """``known``: the version of the plan that was used when the listing began."""
+        plans = [found for found in listed if found.name.startswith(_plan_prefix(staging.upload_id))]
+        first = _first(plans)
+        if first and _version(first) != staging.plan_version:
+            async with staging.planning:
+                if _version(first) != staging.plan_version:  # else another writer has waited for it
+                    await self._take_plan(staging, plans)
+        elif not first and known and known == staging.plan_version:
+            staging.plan, staging.plan_name, staging.plan_version = None, "", ""
 
     async def _read_base(self, staging: Staging) -> None:
         prefix = f"{staged_prefix(staging.upload_id)}base-"
