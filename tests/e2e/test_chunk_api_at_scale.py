@@ -167,9 +167,10 @@ def test_after_a_kill_the_client_goes_on(start_server: StartServer) -> None:
         assert missing.status == 409
         told = {int(index) for index in missing.body["message"].partition(": ")[2].split(", ")}
         assert told.isdisjoint(crowd.stored)  # nothing that was acknowledged is lost
-        again = Crowd([server.port], upload_id, in_random_order(count), size)  # all of them: most are there already
-        again.run()
-        assert again.stored == set(range(count))
+    again = Crowd([server.port], upload_id, in_random_order(count), size)  # all of them: most are there already
+    again.run()
+    assert again.stored == set(range(count))
+    with ChunkClient(server.port) as client:  # the other connection has been idle for long
         assert completed(client, upload_id, count, size) == digest_of(a_chunk(n, size) for n in range(count))
 
 
@@ -180,11 +181,12 @@ def test_two_processes_take_chunks_of_one_upload_at_once(
     shared = {"DATABASE_URL": postgres.create_database(), "STORAGE_PATH": str(tmp_path / "volume")}
     servers = [start_server(**shared, EVENTS_URL="postgres://") for _ in range(2)]
     ports = [server.port for server in servers]
-    with ChunkClient(ports[0]) as client, ChunkClient(ports[1]) as other:
+    with ChunkClient(ports[0]) as client:
         upload_id = client.init()
-        crowd = Crowd(ports, upload_id, in_random_order(count, duplicates=60), size)
-        crowd.run()
-        assert crowd.stored == set(range(count))
+    crowd = Crowd(ports, upload_id, in_random_order(count, duplicates=60), size)
+    crowd.run()
+    assert crowd.stored == set(range(count))
+    with ChunkClient(ports[0]) as client, ChunkClient(ports[1]) as other:
         wrong = other.chunk(upload_id, 7, a_chunk(8, size), size)
         assert wrong.status == 409
         changed = other.chunk(upload_id, count, b"x" * 10, 10)
