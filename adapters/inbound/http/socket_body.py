@@ -186,7 +186,7 @@ class SocketBody(Body):
         """Empty Tornado's buffer, then take the socket from its stream; all in one turn of the loop, for the
         stream reads on by itself in the next.
 
-        A read that gives less than was asked for, or nothing yet, has emptied the buffer. If that held the whole
+        A read that gives less than was asked for, or nothing yet, has emptied the buffer. If that held more than the
         body, what follows in it is the next request's: then the stream stays.
         """
         while self.left and self._stream is not None:
