@@ -3,12 +3,13 @@
 import asyncio
 import os
 import socket
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from tornado.iostream import StreamClosedError
 
-_CALL_BYTES = 1024 * 1024
 # A fast reader gives its thread back after so much; a slow one as soon as its socket is full.
 _BURST_BYTES = 64 * 1024 * 1024
 _STALL_SECONDS = 60.0
@@ -31,16 +32,29 @@ async def send_slice(piece: FileSlice, to: socket.socket, executor: Executor) ->
     """
     loop = asyncio.get_running_loop()
     at, end = piece.start, piece.start + piece.size
-    while at < end:
-        sending = loop.run_in_executor(executor, _burst, piece.fd, at, min(end, at + _BURST_BYTES), to)
-        try:
-            sent = await asyncio.shield(sending)
-        except asyncio.CancelledError:
-            await asyncio.wait([sending])  # the descriptors are not to be closed under our thread
-            raise
-        at += sent
-        if at < end and not sent:
-            await _writable(to)
+    with _full_segments(to):
+        while at < end:
+            sending = loop.run_in_executor(executor, _burst, piece.fd, at, min(end, at + _BURST_BYTES), to)
+            try:
+                sent = await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                await asyncio.wait([sending])  # the descriptors are not to be closed under our thread
+                raise
+            at += sent
+            if at < end and not sent:
+                await _writable(to)
+
+
+@contextmanager
+def _full_segments(to: socket.socket) -> Iterator[None]:
+    """The kernel hands a file to the socket 64 KiB at a time: meanwhile it is not to push each of these out alone."""
+    with suppress(OSError):  # the reader is gone: sending will tell
+        to.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            to.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
 
 def _burst(fd: int, at: int, end: int, to: socket.socket) -> int:
@@ -48,7 +62,7 @@ def _burst(fd: int, at: int, end: int, to: socket.socket) -> int:
     start = at
     try:
         while at < end:
-            sent = os.sendfile(to.fileno(), fd, at, min(_CALL_BYTES, end - at))
+            sent = os.sendfile(to.fileno(), fd, at, end - at)
             if not sent:
                 raise StreamClosedError(EOFError("the file is shorter than it was"))
             at += sent
