@@ -421,7 +421,7 @@ class UploadUseCase:
     async def _check_quota(self, work: UnitOfWork, upload: Upload) -> None:
         """After the change, within its unit of work: then no two can slip past the quota side by side."""
         if self._policy.has_quota:
-            self._policy.check_usage(await work.uploads.usage(upload.owner))
+            await work.uploads.check_usage(upload.owner, self._policy.check_usage)
 
     async def _settle(self, principal: Principal, upload_id: UploadId) -> UploadView:
         async with self._uploads.opened(principal, upload_id) as (upload, _):

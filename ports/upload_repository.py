@@ -1,7 +1,7 @@
 """Keeps uploads. Contract: tests/contract/test_upload_repository.py."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -52,6 +52,11 @@ class UploadRepository(Protocol):
     async def usage(self, owner: OwnerId) -> Usage:
         """What the owner holds, with what this unit of work has changed; until its end no other one of the same
         owner is told less than the truth."""
+
+    @abstractmethod
+    async def check_usage(self, owner: OwnerId, check: Callable[[Usage], None]) -> None:
+        """Have ``check`` told of the same, at once or, in any thread, at the commit: what it raises is raised there,
+        and nothing is kept."""
 
     @abstractmethod
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:

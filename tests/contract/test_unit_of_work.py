@@ -8,6 +8,7 @@ from domain.access import ANYBODY
 from domain.errors import FileNotFound, RepositoryUnavailable, UploadNotFound
 from domain.events import EventType
 from domain.ids import BlobKey
+from domain.upload import Upload
 from tests.support.builders import NOW, RememberingNotifier, a_file, an_event, an_upload, extent
 from tests.support.postgres import PostgresCluster
 from tests.support.stores import Process, Store, added, kept
@@ -116,6 +117,44 @@ async def test_many_tasks_write_at_once(store: Store) -> None:
     await asyncio.gather(*(added(processes[n % 2], upload) for n, upload in enumerate(uploads)))
     for upload in uploads:
         assert (await kept(processes[0], upload.id)).id == upload.id
+
+
+async def test_units_that_fail_harm_none_of_those_committed_beside_them(store: Store) -> None:
+    process = store.process()
+    uploads, unknown = [an_upload() for _ in range(20)], an_upload()
+
+    async def add(upload: Upload, *, also: Upload | None) -> None:
+        async with process.unit_of_work() as work:
+            await work.uploads.add(upload)
+            if also:
+                await work.uploads.save(also)
+            await work.commit()
+
+    adding = [add(upload, also=unknown if n % 3 == 0 else None) for n, upload in enumerate(uploads)]
+    answers = await asyncio.gather(*adding, return_exceptions=True)
+    expected = [UploadNotFound if n % 3 == 0 else type(None) for n in range(20)]
+    assert [type(answer) for answer in answers] == expected
+    for upload, answer in zip(uploads, expected, strict=True):
+        if answer is UploadNotFound:
+            with pytest.raises(UploadNotFound):
+                await kept(process, upload.id)
+        else:
+            assert (await kept(process, upload.id)).id == upload.id
+
+
+async def test_a_unit_of_work_that_was_cancelled_at_its_commit_is_kept_whole_or_not_at_all(store: Store) -> None:
+    process = store.process()
+    uploads = [an_upload(received=(extent(0, 10),)) for _ in range(100)]
+    tasks = [asyncio.create_task(added(process, upload)) for upload in uploads]
+    await asyncio.sleep(0.002)
+    for task in tasks[::2]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for n, upload in enumerate(uploads):
+        try:
+            assert (await kept(process, upload.id)).offset == 10
+        except UploadNotFound:
+            assert n % 2 == 0
 
 
 async def test_a_cancelled_unit_of_work_leaves_nothing_and_blocks_nobody(process: Process) -> None:

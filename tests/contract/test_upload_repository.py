@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.access import Principal
 from domain.byte_range import ByteRange
-from domain.errors import FileNotFound, UploadNotFound, UploadTakenOver
+from domain.errors import FileNotFound, TooManyOpenUploads, UploadNotFound, UploadTakenOver
 from domain.events import EventType
 from domain.file import File
 from domain.ids import BlobKey, OwnerId, UploadId, file_id_of
@@ -188,6 +188,23 @@ async def test_usage_counts_what_has_come_of_an_upload_without_a_length(process:
     await added(process, an_upload(owner=BOB, length=None, received=(extent(0, 4000),)))
     async with process.unit_of_work() as work:
         assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, bytes=600)
+
+
+async def test_of_many_uploads_added_at_once_as_many_are_kept_as_the_owner_may_have(store: Store) -> None:
+    processes = [store.process(), store.process()]
+    policy = UploadPolicy(max_open_uploads=5)
+
+    async def add(number: int) -> None:
+        upload = an_upload(owner=ALICE)
+        async with processes[number % 2].unit_of_work() as work:
+            await work.uploads.add(upload)
+            await work.uploads.check_usage(ALICE.owner, policy.check_usage)
+            await work.commit()
+
+    answers = await asyncio.gather(*map(add, range(20)), return_exceptions=True)
+    assert [type(answer) for answer in answers if answer] == [TooManyOpenUploads] * 15
+    async with processes[0].unit_of_work() as work:
+        assert (await work.uploads.usage(ALICE.owner)).open_uploads == 5
 
 
 async def test_expired_uploads_are_listed_oldest_first(process: Process) -> None:

@@ -144,6 +144,9 @@ class MemoryUploadRepository(UploadRepository):
         held = sum(upload.received.size if upload.length is None else upload.length for upload in unfinished)
         return Usage(open_uploads=len(unfinished), bytes=held + sum(file.size for file in files))
 
+    async def check_usage(self, owner: OwnerId, check: Callable[[Usage], None]) -> None:
+        check(await self.usage(owner))
+
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
         found = self._where(lambda upload: upload.state.is_open and upload.expires_at <= now)
         return sorted(found, key=lambda upload: (upload.expires_at, upload.id))[:limit]

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -22,10 +22,15 @@ from sqlalchemy import (
 from adapters.outbound.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
 from adapters.outbound.sql.errors import translated
 from adapters.outbound.sql.sqlite_driver import LazyConnection
+from adapters.outbound.sql.sqlite_trips import ReadTrips, Work, WriteTrips
+from adapters.outbound.sql.turns import Turns
 from domain.errors import RepositoryUnavailable
 from ports.health import HealthCheck
 
+T = TypeVar("T")
+
 BUSY_SECONDS = 10.0
+_QUEUE_SECONDS = 30.0  # while our own queue moves, to wait is better than to come again
 _CONNECT_SECONDS = 5.0
 _POOL_SECONDS = 5.0
 _COMMAND_SECONDS = 15.0
@@ -50,8 +55,14 @@ class Database(HealthCheck):
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._sqlite_engine() if self.is_sqlite else self._postgresql_engine()
         # On SQLite the tasks of this process queue here, instead of polling for the file's one write lock.
-        self._gate = asyncio.Lock() if self.is_sqlite else None
+        self._turns = Turns()
+        self._read_trips: ReadTrips | None = None
+        self._write_trips: WriteTrips | None = None
         if self.is_sqlite:
+            self._read_trips = ReadTrips("reads", self.connect_sqlite, patience_seconds=_QUEUE_SECONDS)
+            self._write_trips = WriteTrips(
+                "writes", self.connect_sqlite, turn=self.write_turn, patience_seconds=_QUEUE_SECONDS
+            )
             self._readers = self.engine
             self._writers = self.engine.execution_options(longshore_writes=True)
         else:
@@ -61,36 +72,56 @@ class Database(HealthCheck):
     def transaction(self) -> "Transaction":
         return Transaction(self)
 
+    async def read(self, work: Work[T], *, urgent: bool = False) -> T:
+        """Do ``work`` without a transaction: each statement sees what is committed when it starts.
+
+        ``urgent``: on SQLite it goes before what waits; for what is done for many at once.
+        """
+        with translated():
+            if self._read_trips is not None:
+                return await self._read_trips.do(work, urgent=urgent)
+            async with self.reading() as connection:
+                return await connection.run_sync(work)
+
+    async def write(self, work: Work[T], *, urgent: bool = False) -> T:
+        """Do ``work`` in a transaction and commit it; on SQLite those who wait share one. ``urgent``: as above."""
+        with translated():
+            if self._write_trips is not None:
+                return await self._write_trips.do(work, urgent=urgent)
+            async with self.writing() as connection:
+                result = await connection.run_sync(work)
+                await connection.commit()
+                return result
+
     async def check(self) -> None:
         with translated():
             async with asyncio.timeout(_CONNECT_SECONDS), self._readers.connect() as connection:
                 await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
+        for trips in (self._read_trips, self._write_trips):
+            if trips is not None:
+                await trips.close()
         await self.engine.dispose()
 
     @asynccontextmanager
-    async def write_turn(self) -> AsyncIterator[None]:
+    async def write_turn(self, *, urgent: bool = False) -> AsyncIterator[None]:
         """This process's turn to write; with PostgreSQL everybody's turn is now.
 
         Raises:
             RepositoryUnavailable: the turn did not come in time.
         """
-        if self._gate is None:
+        if not self.is_sqlite:
             yield
             return
-        if self._gate.locked():
-            try:
-                async with asyncio.timeout(BUSY_SECONDS):
-                    await self._gate.acquire()
-            except TimeoutError:
-                raise RepositoryUnavailable("the database is busy") from None
-        else:
-            await self._gate.acquire()  # at once: a timer would cost more than the lock
+        try:
+            await self._turns.take(urgent=urgent, within=BUSY_SECONDS)
+        except TimeoutError:
+            raise RepositoryUnavailable("the database is busy") from None
         try:
             yield
         finally:
-            self._gate.release()
+            self._turns.pass_on()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -178,10 +209,13 @@ class Transaction:
     Nothing is taken from the database before the first statement. Until the first write each read stands for
     itself; from then on reads and writes are one transaction. What must not change in between is guarded by
     the upload's lease.
+
+    On SQLite changes are put off: where only the commit follows, they share one with others.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._put_off: list[Work[object]] = []
         self._stack = AsyncExitStack()
         self._connection: AsyncConnection | None = None
         self._writes = False
@@ -191,27 +225,55 @@ class Transaction:
         return self._database.is_sqlite
 
     async def read(self, statement: Executable, values: dict[str, Any] | None = None) -> Sequence[RowMapping]:
+        def run(connection: Connection) -> Sequence[RowMapping]:
+            return connection.execute(statement, values).mappings().all()
+
         with translated():
+            if self._put_off:
+                _ = await self._begin()
+            if self._writes:
+                return await self._connected().run_sync(run)
+            if self.is_sqlite:
+                return await self._database.read(run)
             if self._connection is None:
                 self._connection = await self._stack.enter_async_context(self._database.reading())
-            result = await self._connection.execute(statement, values)
-            return result.mappings().all()
+            return await self._connection.run_sync(run)
 
     async def write(
         self, statement: Executable, rows: Sequence[dict[str, Any]] | dict[str, Any] | None = None
     ) -> CursorResult[Any]:
         with translated():
-            if not self._writes:
-                await self._end()
-                self._connection = await self._stack.enter_async_context(self._database.writing())
-                self._writes = True
-            return await self._connected().execute(statement, rows)
+            connection = await self._begin()
+            return await connection.execute(statement, rows)
+
+    async def change(self, work: Work[object]) -> None:
+        """Have ``work`` done before whatever else is asked for, at the latest by ``commit``, which raises its error."""
+        with translated():
+            if self.is_sqlite and not self._writes:
+                self._put_off.append(work)
+            else:
+                connection = await self._begin()
+                await connection.run_sync(work)
 
     async def commit(self) -> None:
         with translated():
-            if self._writes and self._connection is not None:
-                await self._connection.commit()
+            if self._put_off:
+                works, self._put_off = self._put_off, []
+                await self._database.write(lambda connection: [work(connection) for work in works])
+            elif self._writes:
+                await self._connected().commit()
             await self._end()
+
+    async def _begin(self) -> AsyncConnection:
+        """The connection, in a transaction that may write; what has been put off is done."""
+        if not self._writes:
+            await self._end()
+            self._connection = await self._stack.enter_async_context(self._database.writing())
+            self._writes = True
+        connection = self._connected()
+        while self._put_off:
+            await connection.run_sync(self._put_off.pop(0))
+        return connection
 
     def _connected(self) -> AsyncConnection:
         if self._connection is None:
@@ -230,6 +292,7 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection, self._writes = None, False
+        self._put_off.clear()
         with translated() if error is None else nullcontext():
             await self._stack.__aexit__(kind, error, trace)
 

@@ -27,8 +27,9 @@ class SqlFileRepository(FileRepository):
         self._transaction = transaction
 
     async def add(self, file: File) -> None:
-        insert = insert_into(files, is_sqlite=self._transaction.is_sqlite)
-        await self._transaction.write(insert.on_conflict_do_nothing(), file_to_row(file))
+        row = file_to_row(file)
+        insert = insert_into(files, is_sqlite=self._transaction.is_sqlite).on_conflict_do_nothing()
+        await self._transaction.change(lambda connection: connection.execute(insert, row))
 
     async def get(self, file_id: FileId, principal: Principal) -> File:
         file = await self.find(file_id)
@@ -61,7 +62,7 @@ class SqlFileRepository(FileRepository):
     async def save_digests(self, digests: Mapping[FileId, bytes]) -> None:
         if digests:
             rows = [{"file_id": file_id, "digest": digests[file_id]} for file_id in sorted(digests)]
-            await self._transaction.write(_SAVE_DIGEST, rows)
+            await self._transaction.change(lambda connection: connection.execute(_SAVE_DIGEST, rows))
 
     async def delete(self, file_id: FileId) -> BlobKey | None:
         rows = await self._transaction.read(select(_c.blob_key).where(_c.id == file_id))

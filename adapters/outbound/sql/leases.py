@@ -8,8 +8,10 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, not_, select, update
+from sqlalchemy import Connection, delete, not_, select, update
 
 from adapters.outbound.sql.batches import Batches
 from adapters.outbound.sql.database import Database
@@ -19,6 +21,9 @@ from adapters.outbound.sql.lease_clock import TTL, LeaseClock
 from adapters.outbound.sql.tables import range_leases, upload_leases
 from domain.ids import UploadId
 from ports.clock import Clock
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 SHARED = "shared"
 _FORGOTTEN = timedelta(hours=1)
@@ -54,21 +59,17 @@ class SqlLeases:
         self._database = database
         self._clock = LeaseClock(database, clock)
         self._holder = str(holder)
-        self._claims = Batches[tuple[UploadId, str], bool](self._claim_all, limit=_MAX_BATCH)
+        self._claims = Batches[tuple[UploadId, str], Taken | None](self._claim_all, limit=_MAX_BATCH)
         self._releases = Batches[str, None](self._release_all, limit=_MAX_BATCH)
 
     async def claim(self, upload_id: UploadId) -> Taken | None:
         """The lease, or None if somebody else's stands."""
-        mine = Taken(secrets.token_hex(16), self._clock.monotonic())
-        return mine if await self._claims.submit((upload_id, mine.token)) else None
+        return await self._claims.submit((upload_id, secrets.token_hex(16)))
 
     async def want(self, upload_id: UploadId, *, by: str) -> bool:
         """Ask its holder to let go, instead of whoever asked before; False if there is no holder."""
         asked = update(upload_leases).where(_c.upload_id == upload_id).values(wanted_by=by)
-        async with self._database.transaction() as transaction:
-            done = await transaction.write(asked)
-            await transaction.commit()
-        return bool(done.rowcount)
+        return bool(await self._database.write(lambda connection: connection.execute(asked).rowcount, urgent=True))
 
     async def find(self, upload_id: UploadId) -> Found | None:
         is_over = self._clock.is_over(_c.expires_at).label("is_over")
@@ -94,36 +95,33 @@ class SqlLeases:
 
     async def take_over(self, upload_id: UploadId, *, token: str, wanted_by: str) -> Taken | None:
         """The lease in place of ``token``'s; None if that has changed, or another one wants it by now."""
-        mine = Taken(secrets.token_hex(16), self._clock.monotonic())
+        mine = secrets.token_hex(16)
         old = update(upload_leases).where(_c.upload_id == upload_id, _c.token == token, _c.wanted_by == wanted_by)
-        new = {"token": mine.token, "holder": self._holder, "expires_at": self._clock.after(TTL), "wanted_by": None}
-        async with self._database.transaction() as transaction:
-            done = await transaction.write(old.values(new))
-            await transaction.commit()
-        return mine if done.rowcount else None
+
+        def take(connection: Connection) -> Taken | None:
+            since = self._clock.monotonic()
+            new = {"token": mine, "holder": self._holder, "expires_at": self._clock.after(TTL), "wanted_by": None}
+            return Taken(mine, since) if connection.execute(old.values(new)).rowcount else None
+
+        return await self._database.write(take, urgent=True)
 
     async def renew(self, tokens: Sequence[str]) -> set[str]:
         """Put their ends off; return those that still stand."""
         standing: set[str] = set()
         for some in slices(tokens):
-            async with self._database.transaction() as transaction:
-                renewed = update(upload_leases).where(_c.token.in_(some)).values(expires_at=self._clock.after(TTL))
-                standing.update((await transaction.write(renewed.returning(_c.token))).scalars())
-                await transaction.commit()
+            standing |= await self._database.write(partial(self._renew, some), urgent=True)
         return standing
 
     async def wanted(self) -> list[tuple[str, str]]:
         """Our leases that somebody else wants: their tokens, and who."""
         wanted = select(_c.token, _c.wanted_by).where(_c.holder == self._holder, _c.wanted_by.is_not(None))
-        async with self._database.transaction() as transaction:
-            return [(row["token"], row["wanted_by"]) for row in await transaction.read(wanted)]
+        rows = await self._database.read(lambda connection: connection.execute(wanted).all(), urgent=True)
+        return [(row.token, row.wanted_by) for row in rows]
 
     async def outbid(self, token: str, *, wanted_by: str) -> None:
         """Tell who wants it that a newer request has it now."""
         newer = update(upload_leases).where(_c.token == token, _c.wanted_by == wanted_by).values(wanted_by=None)
-        async with self._database.transaction() as transaction:
-            await transaction.write(newer)
-            await transaction.commit()
+        await self._database.write(lambda connection: connection.execute(newer), urgent=True)
 
     async def release(self, tokens: Iterable[str]) -> None:
         """Let them go; what is recorded under one of them from now on is refused."""
@@ -131,41 +129,52 @@ class SqlLeases:
 
     async def sweep(self) -> None:
         """Forget what ran out long ago and nobody took over."""
-        async with self._database.transaction() as transaction:
-            await transaction.write(delete(upload_leases).where(_c.expires_at < self._clock.after(-_FORGOTTEN)))
-            await transaction.commit()
+        old = delete(upload_leases).where(_c.expires_at < self._clock.after(-_FORGOTTEN))
+        await self._database.write(lambda connection: connection.execute(old))
 
     async def close(self) -> None:
         await self._claims.close()
         await self._releases.close()
 
-    async def _claim_all(self, claims: Sequence[tuple[UploadId, str]]) -> Sequence[bool]:
+    async def _claim_all(self, claims: Sequence[tuple[UploadId, str]]) -> Sequence[Taken | None]:
+        # One statement can't touch a row twice; an earlier claim of the same upload has been given up.
+        rows = {id_: {"upload_id": id_, "token": token, "holder": self._holder} for id_, token in claims}
+        # In order of the ids, as everywhere, so that no two processes can wait for one another.
+        in_order = [rows[id_] for id_ in sorted(rows)]
+
+        def claim(connection: Connection) -> dict[str, Taken]:
+            since = self._clock.monotonic()  # now, for it may have waited: a lease is no shorter for that
+            got = connection.execute(self._upsert().returning(_c.token), in_order).scalars()
+            return {token: Taken(token, since) for token in got}
+
+        taken = await self._database.write(claim, urgent=True)
+        return [taken.get(token) for _, token in claims]
+
+    def _upsert(self) -> "sqlite.Insert | postgresql.Insert":
         fresh = insert_into(upload_leases, is_sqlite=self._database.is_sqlite).values(expires_at=self._clock.after(TTL))
         ours = {
             "token": fresh.excluded.token,
             "holder": fresh.excluded.holder,
             "expires_at": fresh.excluded.expires_at,
         }
-        upsert = fresh.on_conflict_do_update(
+        return fresh.on_conflict_do_update(
             index_elements=[_c.upload_id], set_={**ours, "wanted_by": None}, where=self._clock.is_over(_c.expires_at)
         )
-        # One statement can't touch a row twice; an earlier claim of the same upload has been given up.
-        rows = {id_: {"upload_id": id_, "token": token, "holder": self._holder} for id_, token in claims}
-        # In order of the ids, as everywhere, so that no two processes can wait for one another.
-        in_order = [rows[id_] for id_ in sorted(rows)]
-        async with self._database.transaction() as transaction:
-            got = set((await transaction.write(upsert.returning(_c.token), in_order)).scalars())
-            await transaction.commit()
-        return [token in got for _, token in claims]
+
+    def _renew(self, tokens: Sequence[str], connection: Connection) -> set[str]:
+        renewed = update(upload_leases).where(_c.token.in_(tokens)).values(expires_at=self._clock.after(TTL))
+        return set(connection.execute(renewed.returning(_c.token)).scalars())
 
     async def _release_all(self, tokens: Sequence[str]) -> Sequence[None]:
         ours = _c.token.in_(tokens)
         # Where somebody waits the row stays, for who that is stands in it.
         over = {"token": _c.upload_id, "holder": _FREE, "expires_at": self._clock.after(timedelta(0))}
-        async with self._database.transaction() as transaction:
-            await transaction.write(delete(upload_leases).where(ours, _c.wanted_by.is_(None)))
-            await transaction.write(update(upload_leases).where(ours).values(over))
-            await transaction.commit()
+
+        def release(connection: Connection) -> None:
+            connection.execute(delete(upload_leases).where(ours, _c.wanted_by.is_(None)))
+            connection.execute(update(upload_leases).where(ours).values(over))
+
+        await self._database.write(release, urgent=True)
         return [None for _ in tokens]
 
 

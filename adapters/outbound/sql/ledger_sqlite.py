@@ -1,23 +1,16 @@
 """The ledger's batches on SQLite: one connection in a thread of its own, one hop there and back a batch."""
 
-import asyncio
 import json
 import sqlite3
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from queue import SimpleQueue
-from typing import Any, TypeVar
 
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger_entry import Entry, before, range_row
+from adapters.outbound.sql.one_thread import OneThread
 from domain.ids import UploadId
 from domain.upload import OPEN_STATES
-
-Result = TypeVar("Result")
-_Call = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 _LEASE_STANDS = """
 SELECT 1 FROM upload_leases JOIN uploads ON uploads.id = upload_leases.upload_id
@@ -58,10 +51,10 @@ class SqliteLedgerWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: sqlite3.Connection | None = None
-        self._thread = _OneThread("ledger")
+        self._thread = OneThread("ledger")
 
     async def write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
-        async with self._database.write_turn():
+        async with self._database.write_turn(urgent=True):
             return await self._thread.run(partial(self._write, entries))
 
     async def close(self) -> None:
@@ -87,45 +80,6 @@ class SqliteLedgerWriter:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-class _OneThread:
-    """One call at a time in a thread that stays: half the way of an executor's, for there is nothing to choose."""
-
-    def __init__(self, name: str) -> None:
-        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._name = name
-        self._thread: threading.Thread | None = None
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Who stops waiting harms nobody: the work is done."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
-        loop = asyncio.get_running_loop()
-        over: asyncio.Future[Result] = loop.create_future()
-        self._calls.put((work, loop, over))
-        return await over
-
-    def close(self) -> None:
-        if self._thread is not None:
-            self._thread = None
-            self._calls.put(None)
-
-    def _work(self) -> None:
-        while call := self._calls.get():
-            work, loop, over = call
-            try:
-                tell = partial(_tell, over.set_result, over, work())
-            except BaseException as error:  # noqa: BLE001 -- raised again where it is awaited
-                tell = partial(_tell, over.set_exception, over, error)
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(tell)
-
-
-def _tell(tell: Callable[[Any], None], over: "asyncio.Future[Any]", what: object) -> None:
-    if not over.cancelled():
-        tell(what)
 
 
 def _write_plain(connection: sqlite3.Connection, entries: Sequence[Entry]) -> bool:

@@ -231,8 +231,11 @@ class SqlUploadLock(UploadLock):
         await self._ranges.go_round()
         if now - self._swept_at >= _SWEEP_SECONDS:
             self._swept_at = now
-            await self._leases.sweep()
-            await self._ranges.sweep()
+            self._spawn(self._sweep())  # beside: what we hold must not wait for it
+
+    async def _sweep(self) -> None:
+        await self._leases.sweep()
+        await self._ranges.sweep()
 
     async def _renew(self) -> None:
         now = self._clock.monotonic()

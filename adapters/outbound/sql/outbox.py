@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from adapters.outbound.sql.database import Database, Transaction
 from adapters.outbound.sql.mapping import event_from_text, event_to_text
@@ -35,10 +35,16 @@ class SqlOutbox(Outbox):
         self._forgetting: asyncio.Task[None] | None = None
 
     async def keep(self, events: Sequence[UploadEvent], transaction: Transaction) -> list[int]:
-        """Keep ``events`` if ``transaction`` is committed; return their numbers."""
+        """Keep ``events`` if ``transaction`` is committed; return a list that has their numbers from then on."""
         rows = [{"event": event_to_text(event), "created_at": event.time} for event in events]
         statement = insert(outbox).returning(outbox.c.id, sort_by_parameter_order=True)
-        return list((await transaction.write(statement, rows)).scalars())
+        numbers: list[int] = []
+
+        def keep(connection: Connection) -> None:
+            numbers.extend(connection.execute(statement, rows).scalars())
+
+        await transaction.change(keep)
+        return numbers
 
     def publish(self, events: Sequence[UploadEvent], numbers: Sequence[int]) -> None:
         """Publish what has just been committed."""
@@ -97,8 +103,10 @@ class SqlOutbox(Outbox):
     async def _forget(self) -> None:
         while self._published:
             numbers = self._published[:_BATCH]
-            async with self._database.transaction() as transaction:
-                await transaction.write(delete(outbox).where(outbox.c.id.in_(numbers)))
-                await transaction.commit()
+            await self._delete(numbers)
             forgotten = set(numbers)
             self._published = [number for number in self._published if number not in forgotten]
+
+    async def _delete(self, numbers: Sequence[int]) -> None:
+        published = delete(outbox).where(outbox.c.id.in_(numbers))
+        await self._database.write(lambda connection: connection.execute(published))

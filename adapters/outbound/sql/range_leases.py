@@ -12,12 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, exists, insert, not_, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, exists, insert, not_, or_, select, update
 
 from adapters.outbound.sql.batches import Batches
-from adapters.outbound.sql.database import Database, Transaction
+from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.holder import Holder
 from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.lease_clock import TTL, LeaseClock
@@ -112,15 +113,9 @@ class RangeLeases:
     async def renew(self, leases: Mapping[str, str]) -> set[str]:
         """Put their ends off; return the tokens of those that still stand."""
         standing: set[str] = set()
-        for tokens in slices(list(leases)):
-            async with self._database.transaction() as transaction:
-                generations = await self._lock(transaction, {leases[token] for token in tokens})
-                shared = update(upload_leases).where(_c.token.in_(generations))
-                await transaction.write(shared.values(expires_at=self._clock.after(TTL)))
-                ours = update(range_leases).where(_r.token.in_(tokens), _r.generation.in_(generations))
-                renewed = ours.values(expires_at=self._clock.after(TTL)).returning(_r.token)
-                standing.update((await transaction.write(renewed)).scalars())
-                await transaction.commit()
+        for some in slices(list(leases)):
+            generations = {token: leases[token] for token in some}
+            standing |= await self._database.write(partial(self._renew_here, generations), urgent=True)
         return standing
 
     async def wanted(self) -> set[str]:
@@ -128,14 +123,12 @@ class RangeLeases:
         shared = upload_leases.join(range_leases, and_(_c.upload_id == _r.upload_id, _c.token == _r.generation))
         is_wanted = or_(_r.wanted_by.is_not(None), _c.wanted_by.is_not(None))
         wanted = select(_r.token).select_from(shared).where(_r.holder == self._holder, is_wanted)
-        async with self._database.transaction() as transaction:
-            return {row["token"] for row in await transaction.read(wanted)}
+        return await self._database.read(lambda connection: set(connection.execute(wanted).scalars()), urgent=True)
 
     async def sweep(self) -> None:
         """Forget what ran out long ago."""
-        async with self._database.transaction() as transaction:
-            await transaction.write(delete(range_leases).where(_r.expires_at < self._clock.after(-_FORGOTTEN)))
-            await transaction.commit()
+        old = delete(range_leases).where(_r.expires_at < self._clock.after(-_FORGOTTEN))
+        await self._database.write(lambda connection: connection.execute(old))
 
     async def close(self) -> None:
         await self._claims.close()
@@ -144,18 +137,19 @@ class RangeLeases:
     # Claiming
 
     async def _claim_all(self, claims: Sequence[RangeClaim]) -> Sequence[TakenRange | Blocked]:
+        return await self._database.write(partial(self._claim_here, claims), urgent=True)
+
+    def _claim_here(self, claims: Sequence[RangeClaim], connection: Connection) -> Sequence[TakenRange | Blocked]:
         since = self._clock.monotonic()
         round_ = _Round()
-        async with self._database.transaction() as transaction:
-            await self._share(transaction, claims, round_)
-            kept_out = await self._find_whole(transaction, claims, round_)
-            await self._find_ranges(transaction, round_)
-            answers = [kept_out.get(claim.upload_id) or self._decide(claim, round_, since) for claim in claims]
-            await self._write(transaction, round_)
-            await transaction.commit()
+        self._share(connection, claims, round_)
+        kept_out = self._find_whole(connection, claims, round_)
+        self._find_ranges(connection, round_)
+        answers = [kept_out.get(claim.upload_id) or self._decide(claim, round_, since) for claim in claims]
+        self._write(connection, round_)
         return answers
 
-    async def _share(self, transaction: Transaction, claims: Iterable[RangeClaim], round_: _Round) -> None:
+    def _share(self, connection: Connection, claims: Iterable[RangeClaim], round_: _Round) -> None:
         """Lock the uploads' own leases and make them shared, where they are to be had."""
         fresh = insert_into(upload_leases, is_sqlite=self._database.is_sqlite).values(expires_at=self._clock.after(TTL))
         is_shared, is_over = _c.holder == SHARED, self._clock.is_over(_c.expires_at)
@@ -176,38 +170,38 @@ class RangeLeases:
             {"upload_id": id_, "token": secrets.token_hex(16), "holder": SHARED}
             for id_ in sorted({claim.upload_id for claim in claims})
         ]
-        got = await transaction.write(upsert.returning(_c.upload_id, _c.token), in_order)
+        got = connection.execute(upsert.returning(_c.upload_id, _c.token), in_order)
         round_.generations.update({row.upload_id: row.token for row in got})
 
-    async def _find_whole(
-        self, transaction: Transaction, claims: Iterable[RangeClaim], round_: _Round
+    def _find_whole(
+        self, connection: Connection, claims: Iterable[RangeClaim], round_: _Round
     ) -> dict[UploadId, Blocked]:
         """The uploads that somebody has, or waits for, as a whole; those of the dead are taken over."""
         others = {claim.upload_id for claim in claims} - round_.generations.keys()
         if not others:
             return {}
         kept_out = {}
-        for row in await transaction.read(select(upload_leases).where(_c.upload_id.in_(others))):
+        for row in connection.execute(select(upload_leases).where(_c.upload_id.in_(others))).mappings():
             upload_id, holder = row["upload_id"], Holder.parse(row["holder"])
             if row["holder"] != SHARED and row["wanted_by"] in (None, RANGES) and self._me.knows_dead(holder):
-                round_.generations[upload_id] = await self._inherit(transaction, row["token"])
+                round_.generations[upload_id] = self._inherit(connection, row["token"])
             else:
                 is_alive = row["holder"] == SHARED or self._me.knows_alive(holder)
                 kept_out[upload_id] = Blocked({row["token"]: row["expires_at"]}, is_alive, by_whole=True)
         wanted = and_(_c.upload_id.in_(kept_out), _c.wanted_by.is_(None), _c.holder != SHARED)
-        await transaction.write(update(upload_leases).where(wanted).values(wanted_by=RANGES))
+        connection.execute(update(upload_leases).where(wanted).values(wanted_by=RANGES))
         return kept_out
 
-    async def _inherit(self, transaction: Transaction, token: str) -> str:
+    def _inherit(self, connection: Connection, token: str) -> str:
         generation = secrets.token_hex(16)
         ours = {"token": generation, "holder": SHARED, "expires_at": self._clock.after(TTL), "wanted_by": None}
-        await transaction.write(update(upload_leases).where(_c.token == token).values(ours))
+        connection.execute(update(upload_leases).where(_c.token == token).values(ours))
         return generation
 
-    async def _find_ranges(self, transaction: Transaction, round_: _Round) -> None:
+    def _find_ranges(self, connection: Connection, round_: _Round) -> None:
         is_over = self._clock.is_over(_r.expires_at).label("is_over")
         known = select(range_leases, is_over).where(_r.upload_id.in_(round_.generations))
-        for row in await transaction.read(known):
+        for row in connection.execute(known).mappings():
             if row["generation"] == round_.generations[row["upload_id"]]:
                 round_.standing[row["upload_id"]].append(
                     _Row(
@@ -254,33 +248,39 @@ class RangeLeases:
         )
         return TakenRange(claim.token, generation, since)
 
-    async def _write(self, transaction: Transaction, round_: _Round) -> None:
+    def _write(self, connection: Connection, round_: _Round) -> None:
         if round_.dead:
-            await transaction.write(delete(range_leases).where(_r.token.in_(round_.dead)))
+            connection.execute(delete(range_leases).where(_r.token.in_(round_.dead)))
         if round_.taken:
             new = insert(range_leases).values(expires_at=self._clock.after(TTL))
-            await transaction.write(new, round_.taken)
+            connection.execute(new, round_.taken)
         if round_.marked:
             wanted = update(range_leases).where(_r.token == bindparam("lease")).values(wanted_by=bindparam("name"))
             in_order = [{"lease": token, "name": name} for token, name in sorted(round_.marked.items())]
-            await transaction.write(wanted, in_order)
+            connection.execute(wanted, in_order)
 
-    # Letting go
+    # Keeping and letting go
+
+    def _renew_here(self, leases: Mapping[str, str], connection: Connection) -> set[str]:
+        generations = self._lock(connection, leases.values())
+        shared = update(upload_leases).where(_c.token.in_(generations))
+        connection.execute(shared.values(expires_at=self._clock.after(TTL)))
+        ours = update(range_leases).where(_r.token.in_(list(leases)), _r.generation.in_(generations))
+        renewed = ours.values(expires_at=self._clock.after(TTL)).returning(_r.token)
+        return set(connection.execute(renewed).scalars())
 
     async def _release_all(self, leases: Sequence[tuple[str, str]]) -> Sequence[None]:
-        tokens = [token for token, _ in leases]
-        others = exists().where(_r.upload_id == _c.upload_id, _r.generation == _c.token)
-        async with self._database.transaction() as transaction:
-            generations = await self._lock(transaction, {generation for _, generation in leases})
-            await transaction.write(delete(range_leases).where(_r.token.in_(tokens)))
-            left = and_(_c.token.in_(generations), not_(others.where(not_(self._clock.is_over(_r.expires_at)))))
-            await transaction.write(
-                update(upload_leases).where(left).values(expires_at=self._clock.after(timedelta(0)))
-            )
-            await transaction.commit()
+        await self._database.write(partial(self._release_here, leases), urgent=True)
         return [None for _ in leases]
 
-    async def _lock(self, transaction: Transaction, generations: Iterable[str]) -> list[str]:
+    def _release_here(self, leases: Sequence[tuple[str, str]], connection: Connection) -> None:
+        others = exists().where(_r.upload_id == _c.upload_id, _r.generation == _c.token)
+        generations = self._lock(connection, [generation for _, generation in leases])
+        connection.execute(delete(range_leases).where(_r.token.in_([token for token, _ in leases])))
+        left = and_(_c.token.in_(generations), not_(others.where(not_(self._clock.is_over(_r.expires_at)))))
+        connection.execute(update(upload_leases).where(left).values(expires_at=self._clock.after(timedelta(0))))
+
+    def _lock(self, connection: Connection, generations: Iterable[str]) -> list[str]:
         """Keep claims out until the commit; return the generations that stand."""
-        shared = select(_c.token).where(_c.token.in_(list(generations))).order_by(_c.upload_id)
-        return list((await transaction.write(shared.with_for_update(key_share=True))).scalars())
+        shared = select(_c.token).where(_c.token.in_(list(set(generations)))).order_by(_c.upload_id)
+        return list(connection.execute(shared.with_for_update(key_share=True)).scalars())

@@ -1,11 +1,12 @@
 """Uploads as rows. Contract: tests/contract/test_upload_repository.py."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     RowMapping,
     Select,
     Text,
@@ -52,7 +53,17 @@ def _usage_of() -> Select[int, int, int]:
 
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, 0))")
-_USAGE = _usage_of()  # asked at every creation, so put together once
+# Those of every upload are put together once: that costs as much as running them.
+_ADD = insert(uploads)
+_ADD_RANGES = insert(received_ranges)
+_USAGE = _usage_of()
+_BY_ID = select(uploads).where(_c.id == bindparam("upload_id"))
+_RANGES = select(received_ranges).where(received_ranges.c.upload_id == bindparam("upload_id"))
+# What is over stays as it is, even if someone who was thought dead comes back with other news.
+_SAVE = update(uploads).where(
+    _c.id == bindparam("upload_id"), or_(_c.state.in_(_OPEN), _c.state == bindparam("state_now"))
+)
+_FORGET_RANGES = delete(received_ranges).where(received_ranges.c.upload_id == bindparam("upload_id"))
 
 
 class SqlUploadRepository(UploadRepository):
@@ -60,15 +71,21 @@ class SqlUploadRepository(UploadRepository):
         self._transaction = transaction
 
     async def add(self, upload: Upload) -> None:
-        await self._transaction.write(insert(uploads), upload_to_row(upload))
-        if extents := [extent_to_row(upload.id, extent) for extent in upload.received]:
-            await self._transaction.write(insert(received_ranges), extents)
+        row, extents = upload_to_row(upload), [extent_to_row(upload.id, extent) for extent in upload.received]
+
+        def add(connection: Connection) -> None:
+            connection.execute(_ADD, row)
+            if extents:
+                connection.execute(_ADD_RANGES, extents)
+
+        await self._transaction.change(add)
 
     async def get(self, upload_id: UploadId, principal: Principal) -> Upload:
-        found = await self._load(select(uploads).where(_c.id == upload_id, *_seen_by(principal)))
-        if not found:
+        values = {"upload_id": upload_id}
+        rows = await self._transaction.read(_BY_ID, values)
+        if not rows or not principal.may_see(rows[0]["owner"]):
             raise UploadNotFound("no such upload")
-        return found[0]
+        return upload_from_row(rows[0], await self._transaction.read(_RANGES, values))
 
     async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
         watched = select(uploads).where(_c.watch_id == watch_id, *_seen_by(principal))
@@ -94,15 +111,19 @@ class SqlUploadRepository(UploadRepository):
         UploadTakenOver: it is over by now, in another way than ``upload`` tells.
         """
         row = upload_to_row(upload)
-        # What is over stays as it is, even if someone who was thought dead comes back with other news.
-        unchanged = or_(_c.state.in_(_OPEN), _c.state == upload.state.value)
-        done = await self._transaction.write(update(uploads).where(_c.id == upload.id, unchanged).values(row))
-        if done.rowcount == 0:
-            if await self.is_known(upload.id):
-                raise UploadTakenOver("a newer request has ended this upload")
-            raise UploadNotFound("no such upload")
-        if upload.can_be_folded:
-            await self._fold(upload)
+        folded = [extent_to_row(upload.id, extent) for extent in upload.received] if upload.can_be_folded else []
+        known = {"upload_id": upload.id}
+
+        def save(connection: Connection) -> None:
+            if not connection.execute(_SAVE, {**row, **known, "state_now": row["state"]}).rowcount:
+                if connection.execute(_BY_ID, known).first():
+                    raise UploadTakenOver("a newer request has ended this upload")
+                raise UploadNotFound("no such upload")
+            if folded:
+                connection.execute(_FORGET_RANGES, known)
+                connection.execute(_ADD_RANGES, folded)
+
+        await self._transaction.change(save)
 
     async def delete(self, upload_id: UploadId) -> None:
         await self._transaction.write(delete(uploads).where(_c.id == upload_id))  # its ranges go by the foreign key
@@ -116,7 +137,17 @@ class SqlUploadRepository(UploadRepository):
             # Others of this owner wait here for our commit; on SQLite one transaction writes at a time anyway.
             await self._transaction.write(_ONE_AT_A_TIME, {"owner": owner})
         [row] = await self._transaction.read(_USAGE, {"owner": owner})
-        return Usage(open_uploads=int(row["count"]), bytes=int(row["length"]) + int(row["stored"]))
+        return _usage_from_row(row)
+
+    async def check_usage(self, owner: OwnerId, check: Callable[[Usage], None]) -> None:
+        if not self._transaction.is_sqlite:
+            check(await self.usage(owner))
+            return
+
+        def check_then(connection: Connection) -> None:
+            check(_usage_from_row(connection.execute(_USAGE, {"owner": owner}).mappings().one()))
+
+        await self._transaction.change(check_then)
 
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
         expired = select(uploads).where(_IS_OPEN, _c.expires_at <= now)
@@ -147,11 +178,6 @@ class SqlUploadRepository(UploadRepository):
     async def is_known(self, upload_id: UploadId) -> bool:
         return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id)))
 
-    async def _fold(self, upload: Upload) -> None:
-        await self._transaction.write(delete(received_ranges).where(received_ranges.c.upload_id == upload.id))
-        extents = [extent_to_row(upload.id, extent) for extent in upload.received]
-        await self._transaction.write(insert(received_ranges), extents)
-
     async def _load(self, statement: Select[*tuple[object, ...]]) -> list[Upload]:
         rows = await self._transaction.read(statement)
         if not rows:
@@ -161,6 +187,10 @@ class SqlUploadRepository(UploadRepository):
         for range_ in await self._transaction.read(wanted):
             ranges[range_["upload_id"]].append(range_)
         return [upload_from_row(row, ranges[row["id"]]) for row in rows]
+
+
+def _usage_from_row(row: RowMapping) -> Usage:
+    return Usage(open_uploads=int(row["count"]), bytes=int(row["length"]) + int(row["stored"]))
 
 
 def _seen_by(principal: Principal) -> list[ColumnElement[bool]]:

@@ -1,0 +1,93 @@
+"""Turns to write: what is urgent goes first, and nobody starves, or loses a turn that came too late."""
+
+import asyncio
+
+import pytest
+
+from adapters.outbound.sql.turns import Turns
+
+
+class Queue:
+    """Tasks that each take a turn, note it, and pass it on."""
+
+    def __init__(self) -> None:
+        self.turns = Turns()
+        self.served: list[str] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def join(self, name: str, *, urgent: bool = False, within: float = 5) -> None:
+        task = asyncio.create_task(self._take(name, urgent=urgent, within=within))
+        self.tasks.append(task)
+        await asyncio.sleep(0)
+
+    async def over(self) -> list[str]:
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        return self.served
+
+    async def _take(self, name: str, *, urgent: bool, within: float) -> None:
+        await self.turns.take(urgent=urgent, within=within)
+        self.served.append(name)
+        await asyncio.sleep(0)
+        self.turns.pass_on()
+
+
+@pytest.fixture
+async def queue() -> Queue:
+    """Somebody has the turn: ``pass_on`` ends it."""
+    queue = Queue()
+    await queue.turns.take(urgent=False, within=1)
+    return queue
+
+
+async def test_what_is_urgent_goes_before_all_that_waits(queue: Queue) -> None:
+    for number in range(100):
+        await queue.join(str(number))
+    await queue.join("renewal", urgent=True)
+    queue.turns.pass_on()
+    assert await queue.over() == ["renewal", *map(str, range(100))]
+
+
+async def test_what_is_not_urgent_gets_every_second_turn(queue: Queue) -> None:
+    for number in range(3):
+        await queue.join(f"urgent {number}", urgent=True)
+        await queue.join(f"other {number}")
+    queue.turns.pass_on()
+    assert await queue.over() == ["urgent 0", "other 0", "urgent 1", "other 1", "urgent 2", "other 2"]
+
+
+async def test_one_has_the_turn_at_a_time(queue: Queue) -> None:
+    inside = most = 0
+
+    async def take(number: int) -> None:
+        nonlocal inside, most
+        await queue.turns.take(urgent=number % 3 == 0, within=5)
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0)
+        inside -= 1
+        queue.turns.pass_on()
+
+    tasks = [asyncio.create_task(take(number)) for number in range(50)]
+    await asyncio.sleep(0)
+    queue.turns.pass_on()
+    await asyncio.gather(*tasks)
+    assert most == 1
+
+
+async def test_who_waited_too_long_is_passed_over(queue: Queue) -> None:
+    await queue.join("hasty", within=0.01)
+    await queue.join("patient")
+    with pytest.raises(TimeoutError):
+        await queue.tasks[0]
+    queue.turns.pass_on()
+    assert await queue.over() == ["patient"]
+
+
+async def test_a_turn_that_comes_in_the_moment_of_giving_up_goes_to_the_next(queue: Queue) -> None:
+    await queue.join("cancelled")
+    await queue.join("next")
+    queue.turns.pass_on()
+    queue.tasks[0].cancel()
+    async with asyncio.timeout(1):
+        assert await queue.over() == ["next"]
+    await queue.turns.take(urgent=False, within=1)  # and is free when nobody wants it
