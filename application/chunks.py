@@ -123,6 +123,7 @@ class ChunkPlacer:
             leaving.end()
         if source.is_cut:
             if leaving.has_stopped:
+                lease.check()  # a lease that only ran out is our trouble, not a newer request
                 raise UploadTakenOver("a newer request for this upload took over")
             return None
         return UploadView.of(upload)
@@ -183,7 +184,7 @@ class ChunkPlacer:
             source=source,
             limit=room,
             hasher=None,
-            permit=lease.is_safe,
+            permit=lease.check,
             expects=upload.received.end,
         )
         async with aclosing(writing) as stretches:

@@ -157,11 +157,11 @@ class UploadUseCase:
             UploadTakenOver: a newer request came; what was durable by then counts.
             StorageFull and other Unavailable: what was recorded before stays.
         """
-        taken_over = False
+        has_let_go = False
 
         def let_go() -> None:
-            nonlocal taken_over
-            taken_over = True
+            nonlocal has_let_go
+            has_let_go = True
             source.stop()
 
         async with self._uploads.opened(principal, upload_id, let_go) as (upload, lease):
@@ -180,7 +180,8 @@ class UploadUseCase:
             else:
                 await self._complete_if_whole(upload)
             view = UploadView.of(upload)
-        if taken_over and source.is_cut:
+        if has_let_go and source.is_cut:
+            lease.check()  # a lease that only ran out is our trouble, not a newer request
             raise UploadTakenOver("a newer request for this upload took over")
         return view
 
@@ -449,7 +450,7 @@ class UploadUseCase:
         unverified: list[Extent] = []
         room = end - upload.offset
         writing = self._storage.write(
-            upload.id, at=upload.offset, source=source, limit=room, hasher=hasher, permit=lease.is_safe
+            upload.id, at=upload.offset, source=source, limit=room, hasher=hasher, permit=lease.check
         )
         async with aclosing(writing) as stretches:
             async for extent in stretches:

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from domain.byte_range import Extent
 from domain.checksum import Hasher
-from domain.errors import UploadTakenOver
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 
@@ -34,20 +33,20 @@ class ChunkStorage(Protocol):
         source: ByteSource,
         limit: int | None,
         hasher: Hasher | None,
-        permit: Callable[[], bool] = lambda: True,
+        permit: Callable[[], None] = lambda: None,
         expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         """Store the source's bytes from byte ``at`` on; yield each stretch once it is durable.
 
         A stretch is at most 8 MiB or about 1 s of body. At most ``limit`` bytes are taken from the source
         (None: all); the rest stays unread. ``hasher`` sees every byte in order, off the event loop. A cut
-        body yields what had arrived. The caller holds the upload's lease; ``permit`` is asked right before bytes
-        are written, in any thread, and nothing is written once it says no. Writing a range twice is allowed;
+        body yields what had arrived. The caller holds the upload's lease; ``permit`` is called right before bytes
+        are written, in any thread, and nothing is written once it raises. Writing a range twice is allowed;
         the later bytes win. ``expects`` (None: ``at``): one past the last byte that has been received, for chunks
         that come in any order; where it is less than ``at``, a gap is left.
 
         Raises:
-            UploadTakenOver: ``permit`` said no.
+            Whatever ``permit`` raises.
             FileGone: bytes before ``expects`` are not there any more.
             StorageFull: no room; stretches yielded before stay durable.
             StorageUnavailable: the medium failed; the same holds.
@@ -95,9 +94,3 @@ class ChunkStorage(Protocol):
     @abstractmethod
     def staged(self) -> AsyncIterator[Staged]:
         """Every upload that has bytes here, in any order."""
-
-
-def check_permit(permit: Callable[[], bool]) -> None:
-    """Raise UploadTakenOver if ``permit`` says no; for adapters."""
-    if not permit():
-        raise UploadTakenOver("the lease ran out before the bytes were written")

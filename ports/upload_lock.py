@@ -16,9 +16,14 @@ class Lease:
 
     upload_id: UploadId
     token: str
-    is_safe: Callable[[], bool] = field(default=lambda: True, compare=False)
-    """Whether it is certain that nobody else has it, by this process's own clock; for any thread to ask, right before
-    it writes: a process that was frozen may wake up when its lease is long gone."""
+    check: Callable[[], None] = field(default=lambda: None, compare=False)
+    """Return if it is certain that nobody else has it, by this process's own clock; for any thread to ask, right before
+    it writes: a process that was frozen may wake up when its lease is long gone.
+
+    Raises:
+        UploadTakenOver: somebody else has it, or it was given up.
+        RepositoryUnavailable: it could not be renewed in time; as far as is known, nobody else has it.
+    """
     range: ByteRange | None = None
     generation: str = ""
     """As long as it is the same, nobody has had the whole upload in between; as ``token``, if that is what is held."""
@@ -43,9 +48,10 @@ class UploadLock(Protocol):
         """Hold the upload's lease, or with ``range_`` that of these bytes, while in the block.
 
         An older holder is asked to let go: its ``on_wanted`` is called (once, from the event loop), and it
-        must then leave its block soon. Of several that wait for the same bytes, the newest gets them, the others
-        give up; but ranges wait until the request for the whole that came before them is over. As long as a
-        whole upload's ``token`` is the same, nobody else has written in between.
+        must then leave its block soon. The same is done where the lease is lost; its ``check`` then tells how. Of
+        several that wait for the same bytes, the newest gets them, the others give up; but ranges wait until the
+        request for the whole that came before them is over. As long as a whole upload's ``token`` is the same,
+        nobody else has written in between.
 
         Raises:
             UploadBusy: the older holder did not let go within the wait (2 s, a dead one's: until it runs out),

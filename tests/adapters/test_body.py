@@ -334,7 +334,7 @@ class GatedStorage(VolumeChunkStorage):
         source: ByteSource,
         limit: int | None,
         hasher: Hasher | None,
-        permit: Callable[[], bool] = lambda: True,
+        permit: Callable[[], None] = lambda: None,
         expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         if not self._after_first:

@@ -29,6 +29,7 @@ from domain.errors import FileGone, StorageFull, StorageUnavailable, UploadTaken
 from domain.ids import BlobKey, UploadId
 from tests.chaos.trace import Strace
 from tests.support.sources import source_of
+from tests.support.storages import no_permit
 from tests.support.writing_process import DATA, ROOT, WritingProcess
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the writer is Linux's alone")
@@ -67,7 +68,7 @@ class Bench:
         self.chunks.close()
 
     async def write(
-        self, upload_id: UploadId, data: bytes, *, at: int = 0, permit: Callable[[], bool] = lambda: True
+        self, upload_id: UploadId, data: bytes, *, at: int = 0, permit: Callable[[], None] = lambda: None
     ) -> None:
         writing = self.chunks.write(upload_id, at=at, source=source_of(data), limit=None, hasher=None, permit=permit)
         (extent,) = [extent async for extent in writing]
@@ -447,13 +448,16 @@ class TestStopped:
         monkeypatch.setattr(writer, "_DEADLINE_SECONDS", 0.2)
         await bench.wake()
         replaced, ended = upload_ids(2)
-        is_safe = True
+        is_lost = False
+
+        def check() -> None:
+            if is_lost:
+                no_permit()
+
         bench.process.suspend()
-        late = [
-            asyncio.create_task(bench.write(one, b"late" * 100, permit=lambda: is_safe)) for one in (replaced, ended)
-        ]
+        late = [asyncio.create_task(bench.write(one, b"late" * 100, permit=check)) for one in (replaced, ended)]
         await asyncio.sleep(0.3)
-        is_safe = False
+        is_lost = True
         other = Bench(bench.volume.root)
         await other.write(replaced, b"right" * 50)
         bench.process.resume()
@@ -467,7 +471,7 @@ class TestStopped:
         await bench.wake()
         before, (one,) = written_by(bench.pid), upload_ids(1)
         with pytest.raises(UploadTakenOver):
-            await bench.write(one, b"x", permit=lambda: False)
+            await bench.write(one, b"x", permit=no_permit)
         assert not bench.volume.staged_path(one).exists()
         assert written_by(bench.pid) == before
 

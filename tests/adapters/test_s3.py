@@ -23,7 +23,7 @@ from domain.ids import BlobKey, UploadId
 from tests.support.faulty_s3 import FaultyS3
 from tests.support.s3 import S3Server, opened
 from tests.support.sources import HangingSource, source_of
-from tests.support.storages import Storages
+from tests.support.storages import Storages, no_permit
 
 A, B, C = (UploadId(digit * 32) for digit in "abc")
 KIB, MIB = 1024, 1024 * 1024
@@ -379,7 +379,7 @@ async def test_nothing_is_written_once_the_permit_is_gone(place: Place, sizes: P
     storages = await place.process(sizes)
     for size in (10, sizes.usual):
         writing = storages.chunks.write(
-            A, at=0, source=source_of(bytes(size)), limit=None, hasher=None, permit=lambda: False
+            A, at=0, source=source_of(bytes(size)), limit=None, hasher=None, permit=no_permit
         )
         with pytest.raises(UploadTakenOver):
             await anext(writing)

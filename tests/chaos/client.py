@@ -292,6 +292,7 @@ class HangingPatch:
             f"Content-Length: {announced}\r\n\r\n"
         )
         self.socket.sendall(head.encode() + sent)
+        self.answer = b""
 
     def more(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -301,7 +302,7 @@ class HangingPatch:
         began = time.monotonic()
         self.socket.settimeout(seconds)
         try:
-            self.socket.recv(4096)
+            self.answer = self.socket.recv(4096)
         except TimeoutError:
             return None
         except OSError:

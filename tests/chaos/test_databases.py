@@ -55,6 +55,24 @@ def test_another_writer_of_the_sqlite_file_delays_an_answer_and_nothing_else(tmp
         assert wrong_content(server.url, [upload]) == []
 
 
+def test_a_lease_that_another_writer_kept_from_being_renewed_is_503_and_no_conflict(tmp_path: Path) -> None:
+    """Nobody has taken the upload over: its client has to come back, not to wonder who did."""
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        upload = ResumingUpload(server.url, Content(1, 2 * _MIB), chunk_sizes=[_MIB])
+        upload.create()
+        upload.send(0)
+        sent = upload.content.read(_MIB, _MIB + 1000)
+        hanging = HangingPatch(server.url, upload.location, offset=_MIB, announced=_MIB, sent=sent)
+        with _write_lock(server.data_dir / "files.db", seconds=9.5):
+            assert hanging.ended_within(12) is not None
+        head = hanging.answer.partition(b"\r\n\r\n")[0].lower()
+        assert head.startswith(b"http/1.1 503 ") and b"\r\nretry-after: " in head
+        hanging.close()
+        upload.run(within=30)
+        assert upload.broken_promises == []
+        assert wrong_content(server.url, [upload]) == []
+
+
 # --- PostgreSQL, away and back
 
 

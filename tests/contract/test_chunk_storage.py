@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.checksum import Checksum, crc64nvme
-from domain.errors import FileGone
+from domain.errors import FileGone, LongshoreError, RepositoryUnavailable, UploadTakenOver
 from domain.ids import UploadId, blob_key_of
 from tests.support.sources import CutSource, source_of
 from tests.support.storages import Storages, storages_for, storages_of
@@ -123,6 +123,20 @@ async def test_parts_are_joined_in_order_and_stay(storages: Storages) -> None:
 async def test_a_part_that_is_gone_can_not_be_joined(storages: Storages) -> None:
     with pytest.raises(FileGone):
         await storages.chunks.join(C, [(A, 1)])
+
+
+@pytest.mark.parametrize("size", [1, 9 * MIB])
+async def test_without_a_permit_nothing_is_written_and_the_reason_is_told(storages: Storages, size: int) -> None:
+    for why in (UploadTakenOver("a newer one"), RepositoryUnavailable("too slow")):
+
+        def refuse(why: LongshoreError = why) -> None:
+            raise why
+
+        writing = storages.chunks.write(A, at=0, source=source_of(bytes(size)), limit=None, hasher=None, permit=refuse)
+        with pytest.raises(type(why), match=why.detail):
+            await anext(writing)
+    await storages.write(A, b"y" * 10)
+    assert await storages.sealed(A, 10) == b"y" * 10
 
 
 async def test_discarded_bytes_are_gone(storages: Storages) -> None:

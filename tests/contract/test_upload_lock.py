@@ -309,7 +309,8 @@ async def test_closing_lets_everything_go(store: Store, upload_id: UploadId) -> 
     async with ours.lock.hold(idle, on_wanted=lambda: None):
         pass
     busy = Writer(ours, upload_id)
-    await busy.inside()
+    held = await busy.inside()
+    held.check()
     await ours.lock.close()
     began = time.monotonic()
     for one in (idle, upload_id):
@@ -318,6 +319,8 @@ async def test_closing_lets_everything_go(store: Store, upload_id: UploadId) -> 
     assert time.monotonic() - began < 1
     assert busy.wanted == 1
     await busy.task
+    with pytest.raises(UploadTakenOver):
+        held.check()
 
 
 # What only a database that processes share can show
@@ -366,6 +369,8 @@ async def test_a_lease_that_was_taken_away_is_noticed(shared_store: Store, uploa
     async with asyncio.timeout(5):
         await writer.task
     assert writer.wanted == 1
+    with pytest.raises(UploadTakenOver):
+        lost.check()
     await overwrite(other, upload_id, expired=True)
     async with process.lock.hold(upload_id, on_wanted=lambda: None) as lease:
         assert lease.token != lost.token
@@ -391,6 +396,28 @@ async def overwrite(
     async with process.database.transaction() as transaction:
         await transaction.write(update(upload_leases).where(upload_leases.c.upload_id == upload_id).values(values))
         await transaction.commit()
+
+
+async def test_a_lease_that_ran_out_is_not_called_taken_over_until_it_is(shared_store: Store) -> None:
+    process, other = shared_store.process(), shared_store.process()
+    upload = await added(process)
+    writer = Writer(process, upload.id)
+    lease = await writer.inside()
+    lease.check()
+    process.clock.shift = timedelta(seconds=8)  # as if nothing could be renewed for so long
+    with pytest.raises(RepositoryUnavailable):
+        lease.check()
+    async with asyncio.timeout(5):
+        await writer.task
+    assert writer.wanted == 1
+    with pytest.raises(RepositoryUnavailable):
+        lease.check()
+    await process.ledger.record(a_receipt(upload, 0, 10), lease)  # nobody else has written in between
+    await overwrite(other, upload.id, expired=True)
+    async with other.lock.hold(upload.id, on_wanted=lambda: None):
+        with pytest.raises(UploadTakenOver):
+            await process.ledger.record(a_receipt(upload, 10, 20), lease)
+    assert (await kept(process, upload.id)).offset == 10
 
 
 async def test_a_lease_that_could_not_be_renewed_in_time_is_not_believed_in(

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from adapters.outbound.sql.tables import range_leases, upload_leases
 from domain.byte_range import ByteRange
-from domain.errors import UploadBusy, UploadTakenOver
+from domain.errors import RepositoryUnavailable, UploadBusy, UploadTakenOver
 from domain.ids import UploadId
 from ports.upload_lock import Lease
 from tests.support.builders import a_receipt, an_id
@@ -82,7 +82,8 @@ def upload_id() -> UploadId:
 async def test_a_ranges_lease_names_its_bytes(process: Process, upload_id: UploadId) -> None:
     async with process.lock.hold(upload_id, on_wanted=lambda: None, range_=FIRST) as lease:
         assert (lease.upload_id, lease.range) == (upload_id, FIRST)
-        assert lease.token and lease.generation and lease.is_safe()
+        assert lease.token and lease.generation
+        lease.check()
     async with process.lock.hold(upload_id, on_wanted=lambda: None) as whole:
         assert whole.range is None and whole.generation == whole.token
 
@@ -399,7 +400,8 @@ async def test_a_range_is_renewed_while_it_is_held(shared_store: Store, upload_i
         await asyncio.sleep(3.6)
         after = [(await transaction.read(end))[0]["expires_at"] for end in ends]
     assert all(late - early > timedelta(seconds=2) for early, late in zip(before, after, strict=True))
-    assert lease.is_safe() and not holder.task.done()
+    lease.check()
+    assert not holder.task.done()
     await holder.leave()
 
 
@@ -411,7 +413,23 @@ async def test_a_range_that_was_taken_away_is_noticed(shared_store: Store, uploa
     async with other.lock.hold(upload_id, on_wanted=lambda: None):
         async with asyncio.timeout(5):
             await holder.task
-        assert holder.wanted == 1 and not lost.is_safe()
+        assert holder.wanted == 1
+        with pytest.raises(UploadTakenOver):
+            lost.check()
+
+
+async def test_a_range_that_ran_out_is_not_called_taken_over(shared_store: Store, upload_id: UploadId) -> None:
+    process = shared_store.process()
+    holder = Holder(process, upload_id, FIRST)
+    lease = await holder.inside()
+    process.clock.shift = timedelta(seconds=8)  # as if nothing could be renewed for so long
+    with pytest.raises(RepositoryUnavailable):
+        lease.check()
+    async with asyncio.timeout(5):
+        await holder.task
+    assert holder.wanted == 1
+    with pytest.raises(RepositoryUnavailable):
+        lease.check()
 
 
 async def test_a_clock_that_was_put_back_keeps_no_range_out(shared_store: Store, upload_id: UploadId) -> None:

@@ -16,6 +16,7 @@ from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, Mem
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher
+from domain.errors import LongshoreError
 from domain.events import EventType, UploadEvent
 from domain.ids import BlobKey, UploadId
 from domain.upload import Receipt
@@ -92,19 +93,30 @@ class Faults:
 
 
 class FaultyLock(MemoryUploadLock):
-    """Its leases are in doubt while it is not ``is_safe``: the process may have slept through their end."""
+    """Its leases are in doubt while there is one: the process may have slept through their end."""
 
-    is_safe = True
+    doubt: LongshoreError | None = None
+    _on_lost: Callable[[], None] = staticmethod(lambda: None)
+
+    def lose(self, doubt: LongshoreError) -> None:
+        """Whoever holds a lease, the last to come if there are several, hears that it is lost."""
+        self.doubt = doubt
+        self._on_lost()
 
     def hold(
         self, upload_id: UploadId, *, on_wanted: Callable[[], None], range_: ByteRange | None = None
     ) -> AbstractAsyncContextManager[Lease]:
+        self._on_lost = on_wanted
         return self._hold_doubtfully(super().hold(upload_id, on_wanted=on_wanted, range_=range_))
 
     @asynccontextmanager
     async def _hold_doubtfully(self, holding: AbstractAsyncContextManager[Lease]) -> AsyncGenerator[Lease, None]:
         async with holding as lease:
-            yield replace(lease, is_safe=lambda: self.is_safe)
+            yield replace(lease, check=self._check)
+
+    def _check(self) -> None:
+        if self.doubt is not None:
+            raise self.doubt
 
 
 class FaultyStorage(MemoryChunkStorage):
@@ -123,7 +135,7 @@ class FaultyStorage(MemoryChunkStorage):
         source: ByteSource,
         limit: int | None,
         hasher: Hasher | None,
-        permit: Callable[[], bool] = lambda: True,
+        permit: Callable[[], None] = lambda: None,
         expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         self._faults.reach(Point.WRITE, upload_id)

@@ -15,6 +15,7 @@ from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.volume import Volume
 from domain.byte_range import ByteRange, ReceivedRanges
+from domain.errors import UploadTakenOver
 from domain.ids import BlobKey, UploadId
 from ports.blob_storage import BlobStorage
 from ports.chunk_storage import ChunkStorage
@@ -84,3 +85,8 @@ async def storages_of(technology: str, folder: Path, clock: Clock | None = None)
     yield Storages(chunks, volume_blobs, volume_blobs)
     chunks.close()
     rounds.close()
+
+
+def no_permit() -> None:
+    """A ``permit`` of one whose lease is gone."""
+    raise UploadTakenOver("a newer request for this upload took over")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from domain.byte_range import ByteRange
+from domain.errors import UploadTakenOver
 
 
 @dataclass(eq=False)
@@ -50,6 +51,10 @@ class LeaseState:
 
     def stands(self, token: str) -> bool:
         return token == self.token or any(sharer.token == token for sharer in self.sharers)
+
+    def check(self, token: str) -> None:
+        if not self.stands(token):
+            raise UploadTakenOver("a newer request for this upload took over")
 
     def pass_on(self) -> None:
         """The holder has left, or a sharer has: the newest request is next."""

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.leases import LeaseRequest, LeaseState
@@ -45,7 +46,7 @@ class MemoryUploadLock(UploadLock):
         request = LeaseRequest(self, on_wanted)
         await self._enter(lease, request)
         try:
-            yield Lease(upload_id, lease.token)
+            yield Lease(upload_id, lease.token, partial(lease.check, lease.token))
         except BaseException as error:
             if not isinstance(error, LongshoreError) or isinstance(error, Unavailable):
                 lease.owner = None  # what was begun may still come: the next one gets a new token
@@ -62,7 +63,7 @@ class MemoryUploadLock(UploadLock):
         await _queue_range(lease, request, range_)
         lease.share(request)
         try:
-            yield Lease(upload_id, request.token, range=range_, generation=lease.generation)
+            yield Lease(upload_id, request.token, partial(lease.check, request.token), range_, lease.generation)
         finally:
             lease.leave(request)
 

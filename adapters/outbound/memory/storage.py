@@ -8,7 +8,7 @@ from domain.errors import FileGone
 from domain.ids import BlobKey, UploadId, blob_key_of
 from ports.blob_storage import Blob, BlobStorage
 from ports.byte_source import ByteSource
-from ports.chunk_storage import ChunkStorage, Staged, check_permit
+from ports.chunk_storage import ChunkStorage, Staged
 from ports.clock import Clock
 from ports.health import HealthCheck
 
@@ -36,7 +36,7 @@ class MemoryChunkStorage(ChunkStorage):
         source: ByteSource,
         limit: int | None,
         hasher: Hasher | None,
-        permit: Callable[[], bool] = lambda: True,
+        permit: Callable[[], None] = lambda: None,
         expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         left = limit
@@ -45,7 +45,7 @@ class MemoryChunkStorage(ChunkStorage):
             data = await source.read(_STRETCH_BYTES if left is None else min(left, _STRETCH_BYTES))
             if not data:
                 return
-            check_permit(permit)
+            permit()
             held = self._memory.staged.setdefault(upload_id, bytearray())
             if len(held) < least:
                 raise FileGone("the bytes are not what was received")

@@ -31,7 +31,6 @@ from adapters.outbound.s3.staging import (
 )
 from domain.errors import FileGone, StorageUnavailable
 from domain.ids import BlobKey, UploadId, blob_key_of
-from ports.chunk_storage import check_permit
 
 log = structlog.get_logger(__name__)
 
@@ -89,24 +88,24 @@ class Assembly:
         index: int,
         slices: Sequence[Slice],
         *,
-        permit: Callable[[], bool] = lambda: True,
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
         """Make the part of these slices, which are all of it; within the service where that can be."""
         name = blob_name(staging.upload_id)
         version = await self._copy_part(name, plan, index, slices, permit)
         if version is None:
             data = await self._pieces.read(slices)
-            check_permit(permit)
+            permit()
             version = await self._bucket.put_part(name, plan.multipart_id, index + 1, data)
         staging.absorbed[index] = Absorbed(version, frozenset(slice_.name for slice_ in slices))
 
     async def _copy_part(
-        self, name: str, plan: Plan, index: int, slices: Sequence[Slice], permit: Callable[[], bool]
+        self, name: str, plan: Plan, index: int, slices: Sequence[Slice], permit: Callable[[], None]
     ) -> str | None:
         only = slices[0]
         if not self._copies or len(slices) > 1 or only.end - only.start < self._sizes.smallest:
             return None
-        check_permit(permit)
+        permit()
         try:
             return await self._bucket.copy_part(name, plan.multipart_id, index + 1, only.name, only.source)
         except NotSupported:

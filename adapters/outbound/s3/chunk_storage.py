@@ -34,7 +34,7 @@ from domain.checksum import Hasher
 from domain.errors import FileGone, StorageUnavailable, UploadNotFound
 from domain.ids import BlobKey, UploadId, parse_upload_id
 from ports.byte_source import ByteSource
-from ports.chunk_storage import ChunkStorage, Staged, check_permit
+from ports.chunk_storage import ChunkStorage, Staged
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +48,12 @@ _COMPARED_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Bytes of one part, or all of them, that are to be stored if ``permit`` says so."""
+    """Bytes of one part, or all of them, that are to be stored if ``permit`` does not raise."""
 
     start: int
     data: bytes
     part_bytes: int
-    permit: Callable[[], bool]
+    permit: Callable[[], None]
 
     @property
     def end(self) -> int:
@@ -88,7 +88,7 @@ class S3ChunkStorage(ChunkStorage):
         source: ByteSource,
         limit: int | None,
         hasher: Hasher | None,
-        permit: Callable[[], bool] = lambda: True,
+        permit: Callable[[], None] = lambda: None,
         expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         """One stretch is on its way to the service, and told of, while the next one arrives."""
@@ -188,7 +188,7 @@ class S3ChunkStorage(ChunkStorage):
                 whole = b"".join([await self._pieces.read(before), stretch.data, await self._pieces.read(after)])
         except FileGone:
             return False  # another writer has put them together meanwhile
-        check_permit(stretch.permit)
+        stretch.permit()
         try:
             version = await self._bucket.put_part(
                 blob_name(staging.upload_id), plan.multipart_id, stretch.index + 1, whole
@@ -209,7 +209,7 @@ class S3ChunkStorage(ChunkStorage):
             piece = Piece.new(staging.upload_id, last.start, stretch.end, last.number)
         else:
             piece = Piece.new(staging.upload_id, stretch.start, stretch.end, staging.next_number())
-        check_permit(stretch.permit)
+        stretch.permit()
         await self._bucket.put(piece.name, data)
         staging.add(piece)
         self._pieces.keep(piece.name, data)

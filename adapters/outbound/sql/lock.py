@@ -212,6 +212,7 @@ class SqlUploadLock(UploadLock):
         now = self._clock.monotonic()
         for slot in list(self._held.values()):
             if now >= slot.safe_until:
+                slot.lapsed = slot.token
                 self._lose(slot)
         self._ranges.lose_overdue()
         if not self._held and not self._ranges:
@@ -316,10 +317,11 @@ class _Hold(AbstractAsyncContextManager[Lease]):
         self._slot = slot = await self._enter()
         token = slot.token or ""
 
-        def is_safe() -> bool:
-            return slot.token == token and self._monotonic() < slot.safe_until
+        def check() -> None:
+            if slot.token != token or self._monotonic() >= slot.safe_until:
+                raise slot.loss_of(token)
 
-        return Lease(slot.upload_id, token, is_safe)
+        return Lease(slot.upload_id, token, check)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -12,6 +12,7 @@ from datetime import datetime
 from adapters.outbound.sql.holder import Holder
 from adapters.outbound.sql.lease_clock import TTL
 from adapters.outbound.sql.lock_contest import DEAD_WAIT_SECONDS, POLL_SECONDS, WAIT_SECONDS, requests
+from adapters.outbound.sql.lock_slot import loss
 from adapters.outbound.sql.range_leases import Blocked, RangeClaim, RangeLeases, TakenRange
 from domain.byte_range import ByteRange
 from domain.errors import Unavailable, UploadBusy
@@ -36,7 +37,7 @@ class RangeHolder:
         self.token = taken.token
         self.generation = taken.generation
         self.safe_until = taken.since + SAFE_SECONDS
-        self.is_lost = False
+        self._is_lost = self._has_lapsed = False
         self._on_wanted = on_wanted
         self._is_asked = False
 
@@ -45,15 +46,16 @@ class RangeHolder:
             self._is_asked = True
             asyncio.get_running_loop().call_soon(self._on_wanted)
 
-    def lose(self) -> None:
-        self.is_lost = True
+    def lose(self, *, has_lapsed: bool = False) -> None:
+        self._is_lost, self._has_lapsed = True, has_lapsed
         self.ask()
 
     def lease(self, monotonic: Callable[[], float]) -> Lease:
-        def is_safe() -> bool:
-            return not self.is_lost and monotonic() < self.safe_until
+        def check() -> None:
+            if self._is_lost or monotonic() >= self.safe_until:
+                raise loss(has_lapsed=self._has_lapsed or not self._is_lost)
 
-        return Lease(self.upload_id, self.token, is_safe, self.range, self.generation)
+        return Lease(self.upload_id, self.token, check, self.range, self.generation)
 
 
 class RangeHolders:
@@ -122,7 +124,7 @@ class RangeHolders:
     def lose_overdue(self) -> None:
         now = self._clock.monotonic()
         for holder in [holder for holder in self._held.values() if now >= holder.safe_until]:
-            self._lose(holder)
+            self._lose(holder, has_lapsed=True)
 
     async def go_round(self) -> None:
         if not self._held:
@@ -147,9 +149,9 @@ class RangeHolders:
             elif token in self._held:
                 self._lose(holder)
 
-    def _lose(self, holder: RangeHolder) -> None:
+    def _lose(self, holder: RangeHolder, *, has_lapsed: bool = False) -> None:
         self._held.pop(holder.token, None)
-        holder.lose()
+        holder.lose(has_lapsed=has_lapsed)
 
     def _forget(self, token: str) -> None:
         self._leaving.pop(token, None)

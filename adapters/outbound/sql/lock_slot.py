@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from domain.errors import LongshoreError, RepositoryUnavailable, UploadTakenOver
 from domain.ids import UploadId
 
 
@@ -32,7 +33,8 @@ class Occupant:
 class Slot:
     """``token`` is the lease, if we have it; to be believed in until ``safe_until`` on the monotonic clock.
 
-    ``wanted_by`` is the request of another process that wants it.
+    ``wanted_by`` is the request of another process that wants it. ``lapsed`` is the last token that could not be
+    renewed in time.
     """
 
     upload_id: UploadId
@@ -42,6 +44,11 @@ class Slot:
     waiter: Occupant | None = None
     wanted_by: str | None = None
     idle_since: float = 0.0
+    lapsed: str | None = None
+
+    def loss_of(self, token: str) -> LongshoreError:
+        """Why the lease that was, or is, ``token`` can't be believed in."""
+        return loss(has_lapsed=token in (self.token, self.lapsed))
 
     def dismiss_waiter(self) -> None:
         """A newer request has come."""
@@ -55,3 +62,9 @@ class Slot:
         if self.occupant is not None:
             self.occupant.tell(is_its_turn=True)
         return self.occupant is not None
+
+
+def loss(*, has_lapsed: bool) -> LongshoreError:
+    if has_lapsed:
+        return RepositoryUnavailable("the lease could not be renewed in time")
+    return UploadTakenOver("a newer request for this upload took over")

@@ -16,7 +16,7 @@ from domain.byte_range import ByteRange, Extent
 from domain.checksum import Buffer, Hasher
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
-from ports.chunk_storage import ChunkStorage, Staged, check_permit
+from ports.chunk_storage import ChunkStorage, Staged
 
 _CHECKPOINT_BYTES = 8 * 1024 * 1024
 _CHECKPOINT_SECONDS = 1.0
@@ -57,14 +57,14 @@ class VolumeChunkStorage(ChunkStorage):
         source: ByteSource,
         limit: int | None,
         hasher: Hasher | None,
-        permit: Callable[[], bool] = lambda: True,
+        permit: Callable[[], None] = lambda: None,
         expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         # Chunks in any order keep no descriptor open behind them: sealing looks for those (fence.py).
         if expects is None and source.length is not None and source.length <= _SMALL_BODY_BYTES:
             data = await source.gather(source.length if limit is None else min(limit, source.length))
             if data:
-                yield await self._write_small(upload_id, at, data, hasher, partial(check_permit, permit))
+                yield await self._write_small(upload_id, at, data, hasher, permit)
             return
         observer = partial(_Observer, hasher, permit)
         least = at if expects is None else expects
@@ -207,13 +207,13 @@ async def _ended(pouring: asyncio.Task[int] | None, syncing: asyncio.Task[Extent
 class _Observer:
     """Counts the checksums of what is about to be written, if it may be."""
 
-    def __init__(self, hasher: Hasher | None, permit: Callable[[], bool]) -> None:
+    def __init__(self, hasher: Hasher | None, permit: Callable[[], None]) -> None:
         self.crc64 = 0
         self._hasher = hasher
         self._permit = permit
 
     def __call__(self, data: Buffer) -> None:
-        check_permit(self._permit)
+        self._permit()
         self.crc64 = crc64nvme(data, self.crc64)
         if self._hasher:
             self._hasher.update(data)

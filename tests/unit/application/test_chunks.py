@@ -62,7 +62,7 @@ async def place(
 
 async def hang(process: Process, upload_id: UploadId, index: int, sent: bytes) -> "asyncio.Task[UploadView | None]":
     """A chunk's request that has sent so much and now keeps silent."""
-    source = HangingSource([sent], length=None)
+    source = HangingSource([sent] if sent else [], length=None)
     placing = process.uploads.place(ALICE, upload_id, index=index, chunk_size=SIZE, source=source)
     request = asyncio.create_task(placing)
     await asyncio.wait_for(source.hangs.wait(), 2)
@@ -393,12 +393,23 @@ async def test_detail_told_again_replaces_what_was_told_before(process: Process,
     assert file.detail == ({"a": "1"} if again is None else again)
 
 
-async def test_a_late_chunk_writes_nothing(process: Process) -> None:
+@pytest.mark.parametrize("why", [UploadTakenOver(), RepositoryUnavailable()])
+async def test_a_late_chunk_writes_nothing(process: Process, why: LongshoreError) -> None:
     upload_id = await begin(process)
-    process.lock.is_safe = False
-    with pytest.raises(UploadTakenOver):
+    process.lock.doubt = why
+    with pytest.raises(type(why)):
         await place(process, upload_id, 0, b"x" * SIZE)
     assert upload_id not in process.deployment.memory.staged
+
+
+@pytest.mark.parametrize("sent", [b"", b"x" * 10])
+@pytest.mark.parametrize("why", [UploadTakenOver(), RepositoryUnavailable()])
+async def test_a_chunk_that_loses_its_lease_hears_why(process: Process, why: LongshoreError, sent: bytes) -> None:
+    upload_id = await begin(process)
+    hanging = await hang(process, upload_id, 0, sent)
+    process.lock.lose(why)
+    with pytest.raises(type(why)):
+        await hanging
 
 
 async def test_looking_on_leaves_chunks_alone_and_a_head_ends_them(process: Process) -> None:

@@ -669,6 +669,17 @@ class TestTakingOver:
             await older
         assert (await two.send(upload.id, b"456789", at=4)).state is UploadState.COMPLETED
 
+    @pytest.mark.parametrize("why", [UploadTakenOver(), RepositoryUnavailable()])
+    async def test_who_loses_the_lease_hears_why(self, process: Process, why: LongshoreError) -> None:
+        """No newer request has come where the database was only too slow to renew it."""
+        upload = await process.begin(10)
+        source, request = await hang(process, upload.id, b"0123", announced=10)
+        process.lock.lose(why)
+        with pytest.raises(type(why)):
+            await request
+        assert source.is_cut
+        assert await offset_of(process, upload.id) == 4
+
     async def test_inspecting_ends_a_hanging_request(self, process: Process) -> None:
         upload = await process.begin(10)
         _, older = await hang(process, upload.id, b"0123", announced=10)
@@ -1135,11 +1146,12 @@ class TestFaults:
         """A process that was frozen may wake up when another one has the upload."""
         upload = await process.begin(10)
         await process.send(upload.id, b"0123")
-        process.lock.is_safe = False
-        with pytest.raises(UploadTakenOver):
-            await process.send(upload.id, b"456789", at=4)
-        assert bytes(deployment.memory.staged[upload.id]) == b"0123"
-        process.lock.is_safe = True
+        for doubt in (UploadTakenOver(), RepositoryUnavailable()):
+            process.lock.doubt = doubt
+            with pytest.raises(type(doubt)):
+                await process.send(upload.id, b"456789", at=4)
+            assert bytes(deployment.memory.staged[upload.id]) == b"0123"
+        process.lock.doubt = None
         assert (await process.send(upload.id, b"456789", at=4)).state is UploadState.COMPLETED
 
     async def test_nothing_is_written_after_bytes_that_are_lost(self, deployment: Deployment, process: Process) -> None:
