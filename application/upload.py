@@ -38,6 +38,7 @@ from domain.upload import Upload, UploadKind, UploadState
 from domain.upload_policy import UploadPolicy
 from ports.blob_storage import BlobStorage
 from ports.byte_source import ByteSource
+from ports.chunk_intake import ChunkIntake
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
 from ports.id_generator import IdGenerator
@@ -67,10 +68,13 @@ class UploadUseCase:
         clock: Clock,
         ids: IdGenerator,
         policy: UploadPolicy,
+        intake: ChunkIntake | None = None,
     ) -> None:
+        """``intake``: takes small chunks in place of ``storage`` and ``ledger``, where there is one."""
         self._unit_of_work = unit_of_work
         self._ledger = ledger
         self._storage = storage
+        self._intake = intake
         self._deleter = BlobDeleter(unit_of_work, blobs)
         self._digests = digests
         self._notifier = notifier
@@ -446,9 +450,15 @@ class UploadUseCase:
             await self._check_ended(upload, source, end)
             _check_empty(checksum)
             return
+        room = end - upload.offset
+        if checksum is None and self._intake is not None and self._intake.accepts(source.length):
+            if data := await source.gather(min(room, source.length or 0)):
+                await self._take(upload, lease, data, self._intake)
+                on_received(upload.offset)
+                await self._allowances.spend(upload, len(data))
+            return
         hasher = checksum.hasher() if checksum else None
         unverified: list[Extent] = []
-        room = end - upload.offset
         writing = self._storage.write(
             upload.id, at=upload.offset, source=source, limit=room, hasher=hasher, permit=lease.check
         )
@@ -476,6 +486,12 @@ class UploadUseCase:
     async def _record(self, upload: Upload, lease: Lease, extent: Extent) -> None:
         now = self._clock.now()
         await self._ledger.record(upload.receive(extent, now, self._policy), lease)
+        self._notifier.publish(upload.event(EventType.PROGRESS, now))
+
+    async def _take(self, upload: Upload, lease: Lease, data: bytes, intake: ChunkIntake) -> None:
+        at, now = upload.offset, self._clock.now()
+        receipt = upload.receive(intake.extent(at, data), now, self._policy)
+        await intake.take(receipt, lease, at=at, data=data)
         self._notifier.publish(upload.event(EventType.PROGRESS, now))
 
     async def _complete_if_whole(self, upload: Upload) -> None:

@@ -87,6 +87,11 @@ class Receipt:
     folds: bool = False
     """The extent replaces the smaller ones within it, so that a million small chunks don't stay a million rows."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it tells of the bytes and of nothing else."""
+        return self.state is None and self.expires_at is None and not self.folds
+
 
 _FOLD_EVERY = 1024
 _SHA256_BYTES = 32

@@ -36,6 +36,7 @@ from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
+from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.staging import Durability
@@ -93,6 +94,14 @@ def _s3_blob_storage(bucket: "Bucket", proxy: bool) -> "S3BlobStorage":
     return S3BlobStorage(bucket, gives_links=not proxy)
 
 
+def recorder(database: Database) -> tuple[str, ...] | None:
+    """The program of the process that writes small chunks, if it can record them: where the ledger is a file, too."""
+    if not database.is_sqlite:
+        return None
+    durable = "--durable" if database.durable else "--no-durable"
+    return ("infrastructure.writer_process", "--database", str(Path(database.sqlite_path).absolute()), durable)
+
+
 def _origins(foreign: tuple[str, ...], public_url: str) -> tuple[str, ...]:
     parts = urlsplit(public_url)
     return (*foreign, f"{parts.scheme}://{parts.netloc}") if parts.netloc else foreign
@@ -127,13 +136,20 @@ class Container(containers.DeclarativeContainer):
     volume = providers.Singleton(Volume, providers.Callable(Path, of.storage_path))
     rounds = providers.Singleton(Rounds, "volume")
     durability = providers.Callable(Durability, of.durability)
-    chunk_writer = providers.Singleton(ChunkWriter, volume, durability)
+    chunk_writer = providers.Singleton(ChunkWriter, volume, durability, providers.Callable(recorder, database))
     bucket = providers.Singleton(_bucket, of.bucket)
     storage = providers.Callable(lambda uses_bucket: "s3" if uses_bucket else "volume", of.uses_bucket)
     chunk_storage = providers.Selector(
         storage,
         volume=providers.Singleton(VolumeChunkStorage, volume, rounds, durability=durability, writer=chunk_writer),
         s3=providers.Singleton(_s3_chunk_storage, bucket),
+    )
+    chunk_intake = providers.Selector(
+        storage,
+        volume=providers.Singleton(
+            VolumeChunkIntake, chunk_storage, ledger, writer=chunk_writer, turn=database.provided.turns
+        ),
+        s3=providers.Object(None),
     )
     blob_storage = providers.Selector(
         storage,
@@ -164,6 +180,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         ids=ids,
         policy=policy,
+        intake=chunk_intake,
     )
     downloads = providers.Singleton(
         DownloadUseCase, unit_of_work=unit_of_work, blobs=blob_storage, digests=digests, signer=signer, clock=clock

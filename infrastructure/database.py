@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, event, inspect, pool, text
 
-from adapters.outbound.sql.database import Database, SqliteConnection, prepare_sqlite
+from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
 from adapters.outbound.sql.errors import translated
+from adapters.outbound.sql.sqlite_connection import SqliteConnection, prepare_sqlite
 from domain.errors import LongshoreError, RepositoryUnavailable
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -71,10 +72,7 @@ def _engine(database: Database) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: SqliteConnection, _record: object) -> None:
         # With foreign keys on, building a table anew would delete what points to it.
-        prepare_sqlite(connection, foreign_keys=False)
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {_WAIT_SECONDS * 1000}")
-        cursor.close()
+        prepare_sqlite(connection, foreign_keys=False, busy_seconds=_WAIT_SECONDS)
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:

@@ -24,7 +24,7 @@ from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writer import ChunkWriter
-from adapters.outbound.volume.writer_orders import ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
+from adapters.outbound.volume.writer_orders import NO_NOTE, ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
 from domain.errors import FileGone, StorageFull, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
 from tests.chaos.trace import Strace
@@ -504,7 +504,7 @@ class TestStopped:
         await asyncio.sleep(0.05)
         bench.process.resume()
         assert select.select([process._socket], [], [], 5)[0]
-        next_one = asyncio.create_task(process.order(other, 0, b"next"))
+        next_one = asyncio.create_task(process.order(other, 0, b"next", NO_NOTE))
         cancelled.cancel()
         process._on_outcomes()
         assert await asyncio.wait_for(next_one, 5) == Outcome.DONE
@@ -714,7 +714,7 @@ class TestItsParent:
         os.pwrite(memory, DATA, 0)
         ours, its = socket.socketpair()
         (one,) = upload_ids(1)
-        ours.send(ORDER.pack(0, len(DATA), 0, time.monotonic() + 60, one.encode()))
+        ours.send(ORDER.pack(0, len(DATA), 0, time.monotonic() + 60, one.encode(), b"", 0))
         words = ["--memory", memory, "--orders", its.fileno(), "--root", volume.root, "--durability", "ack"]
         program = (
             "import os, subprocess, sys\n"
@@ -748,7 +748,7 @@ class TestItsParent:
         for slot in range(3):
             os.pwrite(memory, DATA, slot * SLOT_BYTES)
         orders = b"".join(
-            ORDER.pack(slot, len(DATA), 0, time.monotonic() + 60, one.encode()) for slot, one in enumerate(ids)
+            ORDER.pack(slot, len(DATA), 0, time.monotonic() + 60, one.encode(), b"", 0) for slot, one in enumerate(ids)
         )
         for start in range(0, len(orders), 7):
             ours.send(orders[start : start + 7])

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from adapters.outbound.sql.turns import Turns
+from domain.errors import RepositoryUnavailable
 
 
 class Queue:
@@ -77,7 +78,7 @@ async def test_one_has_the_turn_at_a_time(queue: Queue) -> None:
 async def test_who_waited_too_long_is_passed_over(queue: Queue) -> None:
     await queue.join("hasty", within=0.01)
     await queue.join("patient")
-    with pytest.raises(TimeoutError):
+    with pytest.raises(RepositoryUnavailable):
         await queue.tasks[0]
     queue.turns.pass_on()
     assert await queue.over() == ["patient"]
@@ -91,3 +92,119 @@ async def test_a_turn_that_comes_in_the_moment_of_giving_up_goes_to_the_next(que
     async with asyncio.timeout(1):
         assert await queue.over() == ["next"]
     await queue.turns.take(urgent=False, within=1)  # and is free when nobody wants it
+
+
+class Together:
+    """Tasks that join and stay until they are let go."""
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+        self.inside: list[str] = []
+        self.over = asyncio.Event()
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def join(self, *names: str, within: float = 5) -> None:
+        self.tasks += [asyncio.create_task(self._stay(name, within)) for name in names]
+        await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        self.over.set()
+        self.over = asyncio.Event()
+        await settle()
+
+    async def _stay(self, name: str, within: float) -> None:
+        await self.turns.join(within=within)
+        self.inside.append(name)
+        await self.over.wait()
+        self.inside.remove(name)
+        self.turns.leave()
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def together(queue: Queue) -> Together:
+    return Together(queue.turns)
+
+
+async def test_each_kind_is_served_again_and_again(queue: Queue, together: Together) -> None:
+    for number in range(5):
+        await queue.join(f"urgent {number}", urgent=True)
+        await queue.join(f"other {number}")
+        await together.join(f"joined {number}")
+        queue.turns.pass_on()
+        await settle()
+        await together.end()
+        assert sorted(queue.served) == [f"other {number}", f"urgent {number}"]
+        queue.served.clear()
+        await queue.turns.take(urgent=False, within=1)
+
+
+async def test_those_who_join_are_in_at_the_same_time(queue: Queue, together: Together) -> None:
+    await together.join("one", "two")
+    assert together.inside == [], "somebody has the turn"
+    queue.turns.pass_on()
+    await settle()
+    assert together.inside == ["one", "two"]
+    await together.join("three")
+    assert together.inside == ["one", "two", "three"]
+
+
+async def test_who_waits_gets_the_turn_when_they_have_left_and_newcomers_come_after(
+    queue: Queue, together: Together
+) -> None:
+    queue.turns.pass_on()
+    await together.join("one", "two")
+    await queue.join("waiting")
+    await together.join("newcomer")
+    assert together.inside == ["one", "two"]
+    assert queue.served == []
+    await together.end()
+    assert queue.served == ["waiting"]
+    assert together.inside == ["newcomer"]
+
+
+async def test_they_wait_for_one_of_each_kind_at_the_most(queue: Queue, together: Together) -> None:
+    for number in range(3):
+        await queue.join(f"urgent {number}", urgent=True)
+        await queue.join(f"other {number}")
+    await together.join("one", "two")
+    queue.turns.pass_on()
+    await settle()
+    assert queue.served == ["urgent 0"]
+    assert together.inside == ["one", "two"]
+    await together.end()
+    assert await queue.over() == ["urgent 0", "other 0", "urgent 1", "other 1", "urgent 2", "other 2"]
+
+
+async def test_one_of_them_who_waited_too_long_is_not_counted(queue: Queue, together: Together) -> None:
+    await together.join("hasty", within=0.01)
+    await together.join("patient")
+    with pytest.raises(RepositoryUnavailable):
+        await together.tasks[0]
+    queue.turns.pass_on()
+    await settle()
+    assert together.inside == ["patient"]
+    await together.end()
+    await queue.turns.take(urgent=False, within=1)
+
+
+async def test_one_of_them_who_gives_up_when_it_comes_is_not_missed(queue: Queue, together: Together) -> None:
+    await together.join("cancelled")
+    queue.turns.pass_on()
+    together.tasks[0].cancel()
+    await settle()
+    await queue.turns.take(urgent=False, within=1)
+
+
+async def test_whoever_gave_up_keeps_nobody_from_joining(queue: Queue, together: Together) -> None:
+    queue.turns.pass_on()
+    await together.join("one")
+    await queue.join("hasty", within=0.01)
+    with pytest.raises(RepositoryUnavailable):
+        await queue.tasks[0]
+    await together.join("two")
+    assert together.inside == ["one", "two"]

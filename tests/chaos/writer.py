@@ -2,7 +2,7 @@
 
 import psutil
 
-_MODULE = "adapters.outbound.volume.writer_process"
+_MODULE = "writer_process"  # with a ledger or without
 
 
 def writer_of(server_pid: int) -> psutil.Process | None:

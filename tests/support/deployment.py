@@ -31,6 +31,7 @@ from tests.support.clock import StandingClock
 from tests.support.faults import (
     Faults,
     FaultyBlobStorage,
+    FaultyIntake,
     FaultyLedger,
     FaultyLock,
     FaultyOutbox,
@@ -53,11 +54,13 @@ class Process:
         self.storage = FaultyStorage(deployment.memory, deployment.clock, self.faults, deployment.modified)
         self.blobs = FaultyBlobStorage(deployment.memory, self.faults)
         self.lock = FaultyLock(deployment.database)
+        self.ledger = FaultyLedger(deployment.database, self.faults)
+        intake = FaultyIntake(self.storage, self.ledger, self.faults) if deployment.has_intake else None
         self.digests = DigestUseCase(unit_of_work=self.units, blobs=self.blobs, clock=deployment.clock)
         self.uploads = UploadUseCase(
             unit_of_work=self.units,
             lock=self.lock,
-            ledger=FaultyLedger(deployment.database, self.faults),
+            ledger=self.ledger,
             storage=self.storage,
             blobs=self.blobs,
             digests=self.digests,
@@ -65,6 +68,7 @@ class Process:
             clock=deployment.clock,
             ids=SystemIdGenerator(),
             policy=deployment.policy,
+            intake=intake,
         )
         self.files = DownloadUseCase(
             unit_of_work=self.units,
@@ -124,9 +128,13 @@ class Process:
 
 
 class Deployment:
-    """One database, one storage, one feed; ``process`` for each server that works on them."""
+    """One database, one storage, one feed; ``process`` for each server that works on them.
 
-    def __init__(self, policy: UploadPolicy | None = None) -> None:
+    ``has_intake``: small chunks are stored and recorded together.
+    """
+
+    def __init__(self, policy: UploadPolicy | None = None, *, has_intake: bool = False) -> None:
+        self.has_intake = has_intake
         self.policy = policy or UploadPolicy()
         self.clock = StandingClock()
         self.database = MemoryDatabase()

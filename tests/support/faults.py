@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from adapters.outbound.memory.chunk_intake import MemoryChunkIntake
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.ledger import MemoryReceivedLedger
 from adapters.outbound.memory.lock import MemoryUploadLock
@@ -142,9 +143,12 @@ class FaultyStorage(MemoryChunkStorage):
         async for extent in super().write(
             upload_id, at=at, source=source, limit=limit, hasher=hasher, permit=permit, expects=expects
         ):
-            self._modified[upload_id] = self._clock.now()
-            self._faults.reach(Point.WRITTEN, upload_id)
             yield extent
+
+    def store(self, upload_id: UploadId, *, at: int, data: bytes, permit: Callable[[], None], least: int) -> None:
+        super().store(upload_id, at=at, data=data, permit=permit, least=least)
+        self._modified[upload_id] = self._clock.now()
+        self._faults.reach(Point.WRITTEN, upload_id)
 
     async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> None:
         self._faults.reach(Point.JOIN, upload_id)
@@ -163,6 +167,16 @@ class FaultyStorage(MemoryChunkStorage):
     async def staged(self) -> AsyncGenerator[Staged, None]:
         for upload_id in list(self._memory.staged):
             yield Staged(upload_id, self._modified[upload_id])
+
+
+class FaultyIntake(MemoryChunkIntake):
+    def __init__(self, storage: FaultyStorage, ledger: "FaultyLedger", faults: Faults) -> None:
+        super().__init__(storage, ledger)
+        self._faults = faults
+
+    async def take(self, receipt: Receipt, lease: Lease, *, at: int, data: bytes) -> None:
+        self._faults.reach(Point.WRITE, receipt.upload_id)
+        await super().take(receipt, lease, at=at, data=data)
 
 
 class FaultyBlobStorage(MemoryBlobStorage):

@@ -45,17 +45,20 @@ class MemoryChunkStorage(ChunkStorage):
             data = await source.read(_STRETCH_BYTES if left is None else min(left, _STRETCH_BYTES))
             if not data:
                 return
-            permit()
-            held = self._memory.staged.setdefault(upload_id, bytearray())
-            if len(held) < least:
-                raise FileGone("the bytes are not what was received")
-            held.extend(bytes(max(0, at - len(held))))
-            held[at : at + len(data)] = data
+            self.store(upload_id, at=at, data=data, permit=permit, least=least)
             if hasher:
                 hasher.update(data)
             yield Extent(ByteRange(at, at + len(data)), crc64nvme(data))
             at = least = at + len(data)
             left = None if left is None else left - len(data)
+
+    def store(self, upload_id: UploadId, *, at: int, data: bytes, permit: Callable[[], None], least: int) -> None:
+        permit()
+        held = self._memory.staged.setdefault(upload_id, bytearray())
+        if len(held) < least:
+            raise FileGone("the bytes are not what was received")
+        held.extend(bytes(max(0, at - len(held))))
+        held[at : at + len(data)] = data
 
     async def holds(self, upload_id: UploadId, *, extent: Extent, source: ByteSource) -> bool:
         held = self._memory.staged.get(upload_id, bytearray())

@@ -2,11 +2,10 @@
 
 import asyncio
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -21,15 +20,14 @@ from sqlalchemy import (
 
 from adapters.outbound.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
 from adapters.outbound.sql.errors import translated
+from adapters.outbound.sql.sqlite_connection import BUSY_SECONDS, SqliteConnection, connect_sqlite, prepare_sqlite
 from adapters.outbound.sql.sqlite_driver import LazyConnection
 from adapters.outbound.sql.sqlite_trips import ReadTrips, Work, WriteTrips
 from adapters.outbound.sql.turns import Turns
-from domain.errors import RepositoryUnavailable
 from ports.health import HealthCheck
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 10.0
 _QUEUE_SECONDS = 30.0  # while our own queue moves, to wait is better than to come again
 _CONNECT_SECONDS = 5.0
 _POOL_SECONDS = 5.0
@@ -55,7 +53,7 @@ class Database(HealthCheck):
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._sqlite_engine() if self.is_sqlite else self._postgresql_engine()
         # On SQLite the tasks of this process queue here, instead of polling for the file's one write lock.
-        self._turns = Turns()
+        self.turns = Turns()
         self._read_trips: ReadTrips | None = None
         self._write_trips: WriteTrips | None = None
         if self.is_sqlite:
@@ -114,14 +112,11 @@ class Database(HealthCheck):
         if not self.is_sqlite:
             yield
             return
-        try:
-            await self._turns.take(urgent=urgent, within=BUSY_SECONDS)
-        except TimeoutError:
-            raise RepositoryUnavailable("the database is busy") from None
+        await self.turns.take(urgent=urgent)
         try:
             yield
         finally:
-            self._turns.pass_on()
+            self.turns.pass_on()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -141,26 +136,21 @@ class Database(HealthCheck):
 
     def connect_sqlite(self) -> sqlite3.Connection:
         """A connection of one's own beside the pool's, for use in one thread at a time."""
-        connection = sqlite3.connect(self._sqlite_path(), isolation_level=None, check_same_thread=False)
-        try:
-            prepare_sqlite(connection, durable=self.durable)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return connect_sqlite(self.sqlite_path, durable=self.durable)
 
     async def open_sqlite(self, *, busy_seconds: float = BUSY_SECONDS) -> LazyConnection:
         """A connection that has not been prepared yet, for an engine."""
-        return await LazyConnection.open(self._sqlite_path(), busy_seconds=busy_seconds)
+        return await LazyConnection.open(self.sqlite_path, busy_seconds=busy_seconds)
 
-    def _sqlite_path(self) -> str:
+    @property
+    def sqlite_path(self) -> str:
         path = self.url.database
         if not path or path == ":memory:":
             raise ValueError("a SQLite database needs a file: it is opened by more than one connection")
         return path
 
     def _sqlite_engine(self) -> AsyncEngine:
-        self._sqlite_path()
+        _ = self.sqlite_path
         engine = create_async_engine(
             self.url,
             async_creator=self.open_sqlite,
@@ -308,54 +298,3 @@ def normalised(url: str) -> URL:
         return parsed.set(drivername=_DRIVERS[parsed.drivername])
     except KeyError:
         raise ValueError(f"not a database we know: {parsed.drivername}") from None
-
-
-class _Cursor(Protocol):
-    def execute(self, statement: str, /) -> object: ...
-    def fetchone(self) -> tuple[str]: ...
-    def close(self) -> None: ...
-
-
-class SqliteConnection(Protocol):
-    """What sqlite3's own connections and SQLAlchemy's disguise of aiosqlite's have in common."""
-
-    def cursor(self) -> _Cursor: ...
-
-
-def prepare_sqlite(connection: SqliteConnection, *, durable: bool = True, foreign_keys: bool = True) -> None:
-    cursor: _Cursor = connection.cursor()
-    try:
-        _run(cursor, _pragmas(durable=durable, foreign_keys=foreign_keys))
-        _become_wal(cursor)
-    finally:
-        cursor.close()
-
-
-def _pragmas(*, durable: bool, foreign_keys: bool) -> Iterable[str]:
-    yield f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}"
-    yield f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}"
-    yield "PRAGMA fullfsync = ON"  # macOS: fsync alone leaves the bytes in the drive's cache
-    yield f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}"
-    yield f"PRAGMA journal_size_limit = {64 * 1024 * 1024}"
-
-
-def _run(cursor: _Cursor, statements: Iterable[str]) -> None:
-    for statement in statements:
-        cursor.execute(statement)
-
-
-def _become_wal(cursor: _Cursor) -> None:
-    """Turn write-ahead logging on, once in a file's life; in doing that SQLite does not wait for others."""
-    cursor.execute("PRAGMA journal_mode")
-    if cursor.fetchone()[0] == "wal":
-        return
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            # Where a filesystem can't do it the old mode stays, as durable and slower.
-            cursor.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-        time.sleep(0.01)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from adapters.outbound.sql.mapping import signed
+from adapters.outbound.sql.plain_receipts import signed
 from domain.ids import UploadId
 from domain.upload import NEXT_STATES, Receipt, UploadState
 
@@ -19,12 +19,6 @@ class Entry:
     @property
     def lease(self) -> tuple[UploadId, str]:
         return self.receipt.upload_id, self.token
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is nothing but one more row."""
-        receipt = self.receipt
-        return receipt.state is None and receipt.expires_at is None and not receipt.folds
 
 
 def range_row(entry: Entry) -> tuple[UploadId, int, int, int | None]:

@@ -67,7 +67,7 @@ class PostgresLedgerWriter:
     async def write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
         driver = await self._connected()
         try:
-            if all(entry.is_plain for entry in entries):
+            if all(entry.receipt.is_plain for entry in entries):
                 return await _insert(driver, entries)
             async with driver.transaction():
                 for upload_id in sorted({entry.receipt.upload_id for entry in entries if entry.receipt.folds}):

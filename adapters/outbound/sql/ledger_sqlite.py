@@ -1,6 +1,5 @@
 """The ledger's batches on SQLite: one connection in a thread of its own, one hop there and back a batch."""
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from functools import partial
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger_entry import Entry, before, range_row
 from adapters.outbound.sql.one_thread import OneThread
+from adapters.outbound.sql.plain_receipts import insert_plain
 from domain.ids import UploadId
 from domain.upload import OPEN_STATES
 
@@ -24,20 +24,6 @@ WHERE range_leases.upload_id = ? AND range_leases.token = ?
 _INSERT = """
 INSERT INTO received_ranges (upload_id, range_start, range_end, crc64) VALUES (?, ?, ?, ?)
 ON CONFLICT (upload_id, range_start, range_end) DO UPDATE SET crc64 = excluded.crc64
-"""
-# It begins with INSERT, for only then sqlite3 counts the rows.
-_INSERT_PLAIN = """
-INSERT INTO received_ranges (upload_id, range_start, range_end, crc64)
-WITH entry AS MATERIALIZED (
-    SELECT json_extract(value, '$[0]') AS upload_id, json_extract(value, '$[1]') AS range_start,
-        json_extract(value, '$[2]') AS range_end, json_extract(value, '$[3]') AS crc64,
-        json_extract(value, '$[4]') AS token
-    FROM json_each(?)
-)
-SELECT entry.upload_id, range_start, range_end, crc64 FROM entry
-JOIN uploads ON uploads.id = entry.upload_id
-JOIN upload_leases ON upload_leases.upload_id = entry.upload_id AND upload_leases.token = entry.token
-WHERE true ON CONFLICT (upload_id, range_start, range_end) DO UPDATE SET crc64 = excluded.crc64
 """
 _FOLD = """
 DELETE FROM received_ranges WHERE upload_id = ?1 AND range_start >= ?2 AND range_end <= ?3
@@ -66,7 +52,9 @@ class SqliteLedgerWriter:
         if self._connection is None:
             self._connection = self._database.connect_sqlite()
         try:
-            if all(entry.is_plain for entry in entries) and _write_plain(self._connection, entries):
+            if all(entry.receipt.is_plain for entry in entries) and insert_plain(
+                self._connection, [(*range_row(entry), entry.token) for entry in entries]
+            ):
                 return {entry.lease for entry in entries}
             self._connection.execute("BEGIN IMMEDIATE")
             standing = _write_all(self._connection, entries)
@@ -82,22 +70,13 @@ class SqliteLedgerWriter:
             self._connection = None
 
 
-def _write_plain(connection: sqlite3.Connection, entries: Sequence[Entry]) -> bool:
-    """All of them in one statement, which is its own transaction; whether every lease stood.
-
-    Each statement lets go of the interpreter's lock and has to wait for it again.
-    """
-    rows = json.dumps([(*range_row(entry), entry.token) for entry in entries])
-    return connection.execute(_INSERT_PLAIN, (rows,)).rowcount == len(entries)
-
-
 def _write_all(connection: sqlite3.Connection, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
     leases = {entry.lease: _RANGE_LEASE_STANDS if entry.is_of_range else _LEASE_STANDS for entry in entries}
     standing = {lease for lease, query in leases.items() if connection.execute(query, lease).fetchone()}
     accepted = [entry for entry in entries if entry.lease in standing]
     connection.executemany(_INSERT, map(range_row, accepted))
     for entry in accepted:
-        if not entry.is_plain:
+        if not entry.receipt.is_plain:
             _write_changes(connection, entry)
     return standing
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from adapters.outbound.sql.plain_receipts import signed
 from domain.access import Credential, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.events import EventType, UploadEvent
@@ -17,11 +18,6 @@ from domain.metadata import Metadata
 from domain.upload import Upload, UploadKind, UploadState
 
 Row = Mapping[str, Any]
-
-
-def signed(crc64: int | None) -> int | None:
-    """The 64 bits of a CRC as the databases' signed integer."""
-    return crc64 - (1 << 64) if crc64 is not None and crc64 >> 63 else crc64
 
 
 def unsigned(crc64: int | None) -> int | None:

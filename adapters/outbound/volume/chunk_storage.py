@@ -20,7 +20,7 @@ from ports.chunk_storage import ChunkStorage, Staged
 
 _CHECKPOINT_BYTES = 8 * 1024 * 1024
 _CHECKPOINT_SECONDS = 1.0
-_SMALL_BODY_BYTES = 256 * 1024
+SMALL_BYTES = 256 * 1024
 _COPY_BYTES = 64 * 1024 * 1024
 _COMPARE_BYTES = 256 * 1024
 _CLOSE_IDLE_SECONDS = 5.0
@@ -61,16 +61,29 @@ class VolumeChunkStorage(ChunkStorage):
         expects: int | None = None,
     ) -> AsyncGenerator[Extent, None]:
         # Chunks in any order keep no descriptor open behind them: sealing looks for those (fence.py).
-        if expects is None and source.length is not None and source.length <= _SMALL_BODY_BYTES:
+        if expects is None and source.length is not None and source.length <= SMALL_BYTES:
             data = await source.gather(source.length if limit is None else min(limit, source.length))
             if data:
-                yield await self._write_small(upload_id, at, data, hasher, permit)
+                yield await self.store(upload_id, at=at, data=data, permit=permit, hasher=hasher)
             return
         observer = partial(_Observer, hasher, permit)
         least = at if expects is None else expects
         async with aclosing(self._pour(upload_id, at, source, limit, observer, least=least)) as stretches:
             async for extent in stretches:
                 yield extent
+
+    async def store(
+        self, upload_id: UploadId, *, at: int, data: bytes, permit: Callable[[], None], hasher: Hasher | None = None
+    ) -> Extent:
+        """As ``write``, for at most ``SMALL_BYTES`` that are here already."""
+        self._small_writes += 1
+        try:
+            if hasher is not None or not await self._write_beside(upload_id, at, data, permit):
+                await self._rounds.run_to_end(partial(self._write_here, upload_id, at, data, hasher, permit))
+                self._close_idle_later()
+        finally:
+            self._small_writes -= 1
+        return Extent(ByteRange(at, at + len(data)), crc64nvme(data))
 
     async def holds(self, upload_id: UploadId, *, extent: Extent, source: ByteSource) -> bool:
         at, end = extent.range.start, extent.range.end
@@ -106,18 +119,6 @@ class VolumeChunkStorage(ChunkStorage):
         for shard in await self._rounds.run(self._staging.shards):
             for upload_id, modified_at in await self._rounds.run(partial(self._staging.list_shard, shard)):
                 yield Staged(upload_id, modified_at)
-
-    async def _write_small(
-        self, upload_id: UploadId, at: int, data: bytes, hasher: Hasher | None, check: Callable[[], None]
-    ) -> Extent:
-        self._small_writes += 1
-        try:
-            if hasher is not None or not await self._write_beside(upload_id, at, data, check):
-                await self._rounds.run_to_end(partial(self._write_here, upload_id, at, data, hasher, check))
-                self._close_idle_later()
-        finally:
-            self._small_writes -= 1
-        return Extent(ByteRange(at, at + len(data)), crc64nvme(data))
 
     async def _write_beside(self, upload_id: UploadId, at: int, data: bytes, check: Callable[[], None]) -> bool:
         if self._writer is None:

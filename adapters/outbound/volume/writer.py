@@ -4,6 +4,9 @@ Writing 64 KiB takes three system calls. In a thread each of them gives the inte
 back from the event loop, which costs both of them more than the work itself. In a process of its own it costs the
 loop one copy into shared memory. See docs/decisions/0007.
 
+Where SQLite is the ledger, the process also records what it wrote (chunk_intake.py): that saves a second round, and
+a thread that competes for the same lock.
+
 It is an accelerator, started when many chunks come at once and never needed: what it does not do, or had under way
 when it died, threads do (the same bytes may be written twice).
 """
@@ -22,7 +25,7 @@ from pathlib import Path
 
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writer_orders import ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
+from adapters.outbound.volume.writer_orders import NO_NOTE, ORDER, OUTCOME, SLOT_BYTES, SLOTS, Note, Outcome
 from domain.errors import StorageUnavailable
 from domain.ids import UploadId
 
@@ -33,21 +36,25 @@ _PATIENCE_SECONDS = 5.0
 _REST_SECONDS = 60.0
 _END_SECONDS = 5.0
 _READ_BYTES = 64 * 1024
+_PLAIN = ("adapters.outbound.volume.writer_process",)
 _ROOT = Path(__file__).resolve().parents[3]
-_START = """import sys
+_START = """import importlib, sys
 sys.path.insert(0, sys.argv.pop(1))
-from adapters.outbound.volume.writer_process import main
-main()"""
+importlib.import_module(sys.argv.pop(1)).main()"""
 
 log = logging.getLogger(__name__)
 
 
 class ChunkWriter:
-    """Lives on the event loop; ``close`` it at the end."""
+    """Lives on the event loop; ``close`` it at the end.
 
-    def __init__(self, volume: Volume, durability: Durability) -> None:
+    ``recorder``: the program of a process that keeps a ledger, too, which is a module and arguments of its own.
+    """
+
+    def __init__(self, volume: Volume, durability: Durability, recorder: Sequence[str] | None = None) -> None:
         self._volume = volume
         self._durability = durability
+        self._recorder = recorder
         self._process: _Process | None = None
         self._starting: asyncio.Task[None] | None = None
         self._not_before = 0.0
@@ -57,6 +64,11 @@ class ChunkWriter:
     def is_ready(self) -> bool:
         return self._process is not None
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether it is ready, and records what comes with a note."""
+        return self._process is not None and self._recorder is not None
+
     def consider(self, under_way: int) -> None:
         """Start, soon, if so many small writes under way are many."""
         if under_way < _MANY or self._process or self._starting or self._is_closed:
@@ -64,8 +76,10 @@ class ChunkWriter:
         if time.monotonic() >= self._not_before:
             self._starting = asyncio.create_task(self._start())
 
-    async def write(self, upload_id: UploadId, at: int, data: bytes) -> bool:
+    async def write(self, upload_id: UploadId, at: int, data: bytes, note: Note = NO_NOTE) -> bool:
         """Write at most 256 KiB; whether they are durable now. If not, it is the caller's to write them.
+
+        With a ``note`` it is also whether their receipt is committed; if not, it may be all the same.
 
         The caller has just made sure of its lease. A cancelled one too goes on only when the work is done.
 
@@ -74,7 +88,7 @@ class ChunkWriter:
         """
         if self._process is None:
             return False
-        outcome = await self._process.order(upload_id, at, data)
+        outcome = await self._process.order(upload_id, at, data, note)
         if outcome == Outcome.FAILED:
             raise StorageUnavailable("storage failed")
         return outcome == Outcome.DONE
@@ -102,7 +116,9 @@ class ChunkWriter:
             process.listen(loop, self._on_death)
 
     def _launch(self) -> "_Process":
-        return _Process(["--root", str(self._volume.root), "--durability", self._durability.value])
+        return _Process(
+            [*(self._recorder or _PLAIN), "--root", str(self._volume.root), "--durability", self._durability.value]
+        )
 
     def _on_death(self) -> None:
         log.warning("the process that writes small chunks has died; threads write them meanwhile")
@@ -114,7 +130,7 @@ class ChunkWriter:
 class _Process:
     """The process itself, the memory that both share, and the orders that are under way."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, program: Sequence[str]) -> None:
         memory_fd = os.memfd_create("longshore-chunks")
         ours, its = socket.socketpair()
         try:
@@ -122,7 +138,7 @@ class _Process:
             self._memory = memoryview(mmap.mmap(memory_fd, SLOTS * SLOT_BYTES))
             ours_to_it = ["--memory", str(memory_fd), "--orders", str(its.fileno()), "--parent", str(os.getpid())]
             self._process = subprocess.Popen(
-                [sys.executable, "-S", "-P", "-c", _START, str(_ROOT), *ours_to_it, *arguments],
+                [sys.executable, "-S", "-P", "-c", _START, str(_ROOT), *program, *ours_to_it],
                 pass_fds=(memory_fd, its.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -147,7 +163,7 @@ class _Process:
         self._on_death = on_death
         loop.add_reader(self._socket.fileno(), self._on_outcomes)
 
-    async def order(self, upload_id: UploadId, at: int, data: bytes) -> int:
+    async def order(self, upload_id: UploadId, at: int, data: bytes, note: Note) -> int:
         """An ``Outcome``."""
         if not self._free:
             return Outcome.REFUSED
@@ -160,7 +176,8 @@ class _Process:
         if self._watching is None:
             self._heard_at = now
             self._watching = self._loop.call_later(_PATIENCE_SECONDS, self._watch)
-        self._orders += ORDER.pack(slot, len(data), at, now + _DEADLINE_SECONDS, upload_id.encode())
+        deadline = now + _DEADLINE_SECONDS
+        self._orders += ORDER.pack(slot, len(data), at, deadline, upload_id.encode(), note.token.encode(), note.crc64)
         ordered: asyncio.Future[int] = self._loop.create_future()
         self._under_way[slot] = ordered
         try:

@@ -2,11 +2,24 @@
 
 import struct
 from enum import IntEnum
+from typing import NamedTuple
 
 SLOT_BYTES = 256 * 1024
 SLOTS = 64
-ORDER = struct.Struct("=IIQd32s")  # slot, size, position, deadline on the monotonic clock, upload id
+# Slot, size, position, deadline on the monotonic clock, upload id; for a receipt, the lease's token and the CRC-64
+ORDER = struct.Struct("=IIQd32s32sQ")
 OUTCOME = struct.Struct("=II")  # slot, Outcome
+
+
+class Note(NamedTuple):
+    """What the receipt of a chunk has besides its place."""
+
+    token: str
+    """Of the lease that it stands under."""
+    crc64: int
+
+
+NO_NOTE = Note("", 0)
 
 
 class Outcome(IntEnum):

@@ -49,13 +49,14 @@ from tests.support.sources import CutSource, HangingSource, source_of
 
 KIB = 1024
 STRETCH = 64 * KIB  # what the memory storage makes durable at a time
+LARGE = 100 * KIB  # too large to be held until all of it is there
 CREATED, PROGRESS, COMPLETED = EventType.CREATED, EventType.PROGRESS, EventType.COMPLETED
 FAILED, ABORTED, EXPIRED = EventType.FAILED, EventType.ABORTED, EventType.EXPIRED
 
 
-@pytest.fixture
-def deployment() -> Deployment:
-    return Deployment()
+@pytest.fixture(params=[False, True], ids=["apart", "together"])
+def deployment(request: pytest.FixtureRequest) -> Deployment:
+    return Deployment(has_intake=request.param)
 
 
 @pytest.fixture
@@ -640,13 +641,24 @@ class TestCutBodies:
         assert view.state is UploadState.COMPLETED
 
     async def test_a_request_that_is_cancelled_lets_the_next_one_go_on(self, process: Process) -> None:
-        upload = await process.begin(10)
-        _, request = await hang(process, upload.id, b"0123", announced=10)
+        upload = await process.begin(LARGE)
+        _, request = await hang(process, upload.id, b"0123", announced=LARGE)
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
         assert await offset_of(process, upload.id) == 4
-        assert (await process.send(upload.id, b"456789", at=4)).state is UploadState.COMPLETED
+        assert (await process.send(upload.id, bytes(LARGE - 4), at=4)).state is UploadState.COMPLETED
+
+    async def test_of_a_small_chunk_nothing_counts_before_it_is_there(self) -> None:
+        process = Deployment(has_intake=True).process()
+        upload = await process.begin(10)
+        _, request = await hang(process, upload.id, b"0123", announced=10)
+        assert await offset_of(process, upload.id) == 0
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        assert await offset_of(process, upload.id) == 0
+        assert (await process.send(upload.id, b"0123456789")).state is UploadState.COMPLETED
 
 
 class TestTakingOver:
@@ -672,8 +684,8 @@ class TestTakingOver:
     @pytest.mark.parametrize("why", [UploadTakenOver(), RepositoryUnavailable()])
     async def test_who_loses_the_lease_hears_why(self, process: Process, why: LongshoreError) -> None:
         """No newer request has come where the database was only too slow to renew it."""
-        upload = await process.begin(10)
-        source, request = await hang(process, upload.id, b"0123", announced=10)
+        upload = await process.begin(LARGE)
+        source, request = await hang(process, upload.id, b"0123", announced=LARGE)
         process.lock.lose(why)
         with pytest.raises(type(why)):
             await request
@@ -705,8 +717,8 @@ class TestTakingOver:
         assert [getattr(answer, "offset", answer) for answer in answers] == [0, 0]
 
     async def test_looking_disturbs_nobody(self, process: Process) -> None:
-        upload = await process.begin(10)
-        source, request = await hang(process, upload.id, b"0123", announced=10)
+        upload = await process.begin(LARGE)
+        source, request = await hang(process, upload.id, b"0123", announced=LARGE)
         assert await offset_of(process, upload.id) == 4
         assert not request.done()
         assert not source.is_cut

@@ -1,0 +1,80 @@
+"""A chunk intake of each technology, with the storage and the store that its chunks turn up in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.outbound.memory.chunk_intake import MemoryChunkIntake
+from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, MemoryChunkStorage
+from adapters.outbound.system.clock import SystemClock
+from adapters.outbound.volume.blob_storage import VolumeBlobStorage
+from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
+from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
+from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.staging import Durability
+from adapters.outbound.volume.volume import Volume
+from adapters.outbound.volume.writer import ChunkWriter
+from domain.upload import Upload, UploadState
+from infrastructure.container import recorder
+from ports.chunk_intake import ChunkIntake
+from ports.upload_lock import Lease
+from tests.support.builders import a_receipt, an_upload
+from tests.support.storages import Storages
+from tests.support.stores import Process, Store, added
+
+
+@dataclass
+class Intake:
+    """What one server process would have of it. ``writer``: the process beside it, if the technology has one."""
+
+    adapter: ChunkIntake
+    storages: Storages
+    process: Process
+    writer: ChunkWriter | None = None
+
+    async def upload(self, *, length: int = 10**9) -> Upload:
+        return await added(self.process, an_upload(length=length, state=UploadState.RECEIVING))
+
+    async def take(self, upload: Upload, lease: Lease, data: bytes, *, at: int = 0) -> None:
+        """With a receipt that tells of nothing else."""
+        extent = self.adapter.extent(at, data)
+        receipt = a_receipt(upload, extent.range.start, extent.range.end, extent.crc64)
+        await self.adapter.take(receipt, lease, at=at, data=data)
+
+    async def send(self, upload: Upload, data: bytes, *, size: int) -> None:
+        """One chunk after the other."""
+        async with self.process.lock.hold(upload.id, on_wanted=lambda: None) as lease:
+            for at in range(0, len(data), size):
+                await self.take(upload, lease, data[at : at + size], at=at)
+
+    async def warm_up(self) -> None:
+        """Have the process beside ours started, where there is one."""
+        while self.writer is not None and not self.writer.is_ready:
+            uploads = [await self.upload() for _ in range(8)]
+            await asyncio.gather(*(self.send(upload, b"warm", size=4) for upload in uploads))
+
+
+async def intakes_of(kind: str, folder: Path, url: str | None) -> AsyncIterator[Intake]:
+    """One of ``memory``, or of ``volume`` with the database at ``url``; yields once, for use in a fixture."""
+    async with AsyncExitStack() as stack:
+        store = Store(url)
+        await store.create()
+        stack.push_async_callback(store.close)
+        process = store.process()
+        if kind == "memory":
+            memory = MemoryBytes()
+            chunks, blobs = MemoryChunkStorage(memory, SystemClock()), MemoryBlobStorage(memory)
+            yield Intake(MemoryChunkIntake(chunks, process.ledger), Storages(chunks, blobs, blobs), process)
+            return
+        assert process.database is not None
+        volume, rounds = Volume(folder / "volume"), Rounds("test-volume")
+        volume.prepare()
+        writer = ChunkWriter(volume, Durability.ACK, recorder(process.database))
+        staging = VolumeChunkStorage(volume, rounds, writer=writer)
+        volume_blobs = VolumeBlobStorage(volume, rounds)
+        for close in (staging.close, rounds.close, writer.close):
+            stack.callback(close)
+        intake = VolumeChunkIntake(staging, process.ledger, writer=writer, turn=process.database.turns)
+        yield Intake(intake, Storages(staging, volume_blobs, volume_blobs), process, writer)
