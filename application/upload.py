@@ -451,9 +451,9 @@ class UploadUseCase:
             _check_empty(checksum)
             return
         room = end - upload.offset
-        if checksum is None and self._intake is not None and self._intake.accepts(source.length):
-            if data := await source.gather(min(room, source.length or 0)):
-                await self._take(upload, lease, data, self._intake)
+        if self._intake and checksum is None and source.length is not None and self._intake.accepts(source.length):
+            if data := await source.gather(min(room, source.length)):
+                await self._take(self._intake, upload, lease, data)
                 on_received(upload.offset)
                 await self._allowances.spend(upload, len(data))
             return
@@ -488,7 +488,7 @@ class UploadUseCase:
         await self._ledger.record(upload.receive(extent, now, self._policy), lease)
         self._notifier.publish(upload.event(EventType.PROGRESS, now))
 
-    async def _take(self, upload: Upload, lease: Lease, data: bytes, intake: ChunkIntake) -> None:
+    async def _take(self, intake: ChunkIntake, upload: Upload, lease: Lease, data: bytes) -> None:
         at, now = upload.offset, self._clock.now()
         receipt = upload.receive(intake.extent(at, data), now, self._policy)
         await intake.take(receipt, lease, at=at, data=data)

@@ -12,8 +12,8 @@ class ChunkIntake(Protocol):
     """In place of a chunk storage and a ledger, one after the other, where an adapter has a shorter way for both."""
 
     @abstractmethod
-    def accepts(self, length: int | None) -> bool:
-        """Whether a body of so many bytes (None: nobody knows) is small enough; it will be held in memory."""
+    def accepts(self, length: int) -> bool:
+        """Whether a body of so many bytes is small enough; it will be held in memory."""
 
     @abstractmethod
     def extent(self, at: int, data: bytes) -> Extent:

@@ -16,8 +16,8 @@ class MemoryChunkIntake(ChunkIntake):
         self._storage = storage
         self._ledger = ledger
 
-    def accepts(self, length: int | None) -> bool:
-        return length is not None and length <= _SMALL_BYTES
+    def accepts(self, length: int) -> bool:
+        return length <= _SMALL_BYTES
 
     def extent(self, at: int, data: bytes) -> Extent:
         return Extent(ByteRange(at, at + len(data)), crc64nvme(data))

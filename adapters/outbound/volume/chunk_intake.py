@@ -34,8 +34,8 @@ class VolumeChunkIntake(ChunkIntake):
         self._writer = writer
         self._turn = turn
 
-    def accepts(self, length: int | None) -> bool:
-        return length is not None and length <= SMALL_BYTES
+    def accepts(self, length: int) -> bool:
+        return length <= SMALL_BYTES
 
     def extent(self, at: int, data: bytes) -> Extent:
         return Extent(ByteRange(at, at + len(data)), crc64nvme(data))
