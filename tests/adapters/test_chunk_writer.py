@@ -254,16 +254,30 @@ class TestWhatItWrites:
             await bench.write(one, b"x")
         assert (tmp_path / "precious").read_bytes() == b"precious"
 
-    async def test_more_at_once_than_it_has_room_for(self, bench: Bench) -> None:
+    async def test_more_at_once_than_it_has_room_for_wait(self, bench: Bench) -> None:
         await bench.wake()
-        ids = upload_ids(5 * SLOTS // 2)
+        before, ids = written_by(bench.pid), upload_ids(5 * SLOTS // 2)
         for turn in range(3):
             data = os.urandom(5000)
             assert await bench.write_many(ids, data, at=5000 * turn) == [None] * len(ids)
             assert {bench.staged(one)[5000 * turn :] for one in ids} == {data}
+        assert written_by(bench.pid) - before == 3 * 5000 * len(ids), "threads did some of it"
         assert bench.writer._process is not None
         assert sorted(bench.writer._process._free) == list(range(SLOTS))
         assert bench.writer._process._under_way == {}
+
+    async def test_whoever_gives_up_waiting_for_room_keeps_nobody_from_it(self, bench: Bench) -> None:
+        await bench.wake()
+        ids, process = upload_ids(SLOTS + 20), bench.process
+        process.suspend()
+        writes = [asyncio.create_task(bench.write(one, b"there")) for one in ids]
+        await asyncio.sleep(0.05)
+        for write in writes[SLOTS : SLOTS + 10]:
+            write.cancel()
+        process.resume()
+        outcomes = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 5)
+        assert outcomes[:SLOTS] + outcomes[SLOTS + 10 :] == [None] * (SLOTS + 10)
+        assert {bench.staged(one) for one in ids[:SLOTS] + ids[SLOTS + 10 :]} == {b"there"}
 
     async def test_bytes_folder_and_shard_are_synced_before_it_says_so(self, bench: Bench, tmp_path: Path) -> None:
         await bench.wake()

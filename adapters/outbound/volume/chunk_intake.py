@@ -49,6 +49,7 @@ class VolumeChunkIntake(ChunkIntake):
         crc64 = receipt.extent.crc64
         if not self._writer.is_recording or not receipt.is_plain or crc64 is None:
             return False
+        await self._writer.room()
         await self._turn.join()
         try:
             lease.check()

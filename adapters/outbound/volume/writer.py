@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -75,6 +76,11 @@ class ChunkWriter:
             return
         if time.monotonic() >= self._not_before:
             self._starting = asyncio.create_task(self._start())
+
+    async def room(self) -> None:
+        """Return when there is room for one more chunk, for whoever takes it at once; or nobody to wait for."""
+        if self._process is not None:
+            await self._process.room()
 
     async def write(self, upload_id: UploadId, at: int, data: bytes, note: Note = NO_NOTE) -> bool:
         """Write at most 256 KiB; whether they are durable now. If not, it is the caller's to write them.
@@ -153,8 +159,10 @@ class _Process:
         self._socket = ours
         self._free = list(range(SLOTS - 1, -1, -1))  # the last one used comes first: it is in the cache
         self._under_way: dict[int, asyncio.Future[int]] = {}
+        self._in_line: deque[asyncio.Future[None]] = deque()
         self._orders = bytearray()
         self._rest = b""
+        self._is_closed = False
         self._heard_at = 0.0
         self._watching: asyncio.TimerHandle | None = None
 
@@ -162,6 +170,12 @@ class _Process:
         self._loop = loop
         self._on_death = on_death
         loop.add_reader(self._socket.fileno(), self._on_outcomes)
+
+    async def room(self) -> None:
+        while not self._free and not self._is_closed:
+            come: asyncio.Future[None] = self._loop.create_future()
+            self._in_line.append(come)
+            await come
 
     async def order(self, upload_id: UploadId, at: int, data: bytes, note: Note) -> int:
         """An ``Outcome``."""
@@ -198,6 +212,9 @@ class _Process:
             self._watching.cancel()
         self._socket.close()
         self._orders.clear()
+        self._is_closed = True
+        while self._in_line:
+            self._call_in()
         for ordered in self._under_way.values():
             if not ordered.done():
                 ordered.set_result(Outcome.REFUSED)
@@ -207,6 +224,14 @@ class _Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _call_in(self) -> None:
+        """Whoever has waited longest."""
+        while self._in_line:
+            come = self._in_line.popleft()
+            if not come.done():  # else he has given up
+                come.set_result(None)
+                return
 
     def _send(self) -> None:
         orders, self._orders = self._orders, bytearray()
@@ -244,6 +269,7 @@ class _Process:
         self._rest = told[whole:]
         for slot, outcome in OUTCOME.iter_unpack(told[:whole]):
             self._free.append(slot)
+            self._call_in()
             ordered = self._under_way.pop(slot)
             if not ordered.done():
                 ordered.set_result(outcome)
