@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 
 from adapters.outbound.volume import writer as writer_module
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
+from adapters.outbound.volume.writer_orders import SLOTS
 from domain.checksum import crc64nvme
 from domain.upload import Receipt
 from ports.received_ledger import ReceivedLedger
@@ -24,7 +25,7 @@ from tests.support.stores import kept
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the writer is Linux's alone")
 
-BODY = random.Random(0).randbytes(200_000)
+BODY = random.Random(0).randbytes(100_000)
 
 
 class Counting(ReceivedLedger):
@@ -125,7 +126,8 @@ async def test_where_another_program_has_the_database_the_server_waits_for_it(
     assert (await kept(intake.process, one.id)).offset == 3
 
 
-async def test_the_servers_own_changes_get_their_turn(intake: Intake) -> None:
+@pytest.mark.parametrize("count", [12, 2 * SLOTS], ids=["few", "more than it has room for"])
+async def test_the_servers_own_changes_get_their_turn(intake: Intake, ledger: Counting, count: int) -> None:
     assert intake.process.database is not None
     database = intake.process.database
     done = 0
@@ -141,7 +143,8 @@ async def test_the_servers_own_changes_get_their_turn(intake: Intake) -> None:
 
     changing = asyncio.create_task(go_on_changing())
     try:
-        await send_many(intake)
+        await send_many(intake, count)
     finally:
         changing.cancel()
     assert done > 20
+    assert ledger.count == 0

@@ -77,8 +77,12 @@ class ChunkWriter:
         if time.monotonic() >= self._not_before:
             self._starting = asyncio.create_task(self._start())
 
+    @property
+    def is_full(self) -> bool:
+        return self._process is not None and self._process.is_full
+
     async def room(self) -> None:
-        """Return when there is room for one more chunk, for whoever takes it at once; or nobody to wait for."""
+        """Return when it is not full, which may change before the caller waits for something else."""
         if self._process is not None:
             await self._process.room()
 
@@ -171,8 +175,12 @@ class _Process:
         self._on_death = on_death
         loop.add_reader(self._socket.fileno(), self._on_outcomes)
 
+    @property
+    def is_full(self) -> bool:
+        return not self._free and not self._is_closed
+
     async def room(self) -> None:
-        while not self._free and not self._is_closed:
+        while self.is_full:
             come: asyncio.Future[None] = self._loop.create_future()
             self._in_line.append(come)
             await come
