@@ -18,7 +18,7 @@ from tests.chaos.verify import wrong_content
 from tests.support.server import ServerProcess
 from tests.support.services import require
 
-pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]
 
 _CLEANUP = 1  # second
 _LIBRARY = "faketime/libfaketimeMT.so.1"

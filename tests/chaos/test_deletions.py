@@ -15,7 +15,7 @@ from tests.e2e.tus import Tus, id_of
 from tests.e2e.wire import Http
 from tests.support.server import ServerProcess, run_verb
 
-pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]
 
 # Nothing is spared because it might still be in somebody's hands; nothing comes by itself while we look.
 _AT_ONCE = {**CHAOS, "CLEANUP_AFTER": "100ms"}

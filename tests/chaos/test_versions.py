@@ -17,7 +17,7 @@ from tests.chaos.settings import CHAOS
 from tests.chaos.verify import wrong_content
 from tests.support.server import ServerProcess
 
-pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]
 
 _NEXT_VERSION = (
     "ALTER TABLE uploads ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'",
