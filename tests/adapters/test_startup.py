@@ -27,7 +27,7 @@ _LOADS_NO_MODULE = {"alembic", "mako", "limits", "PIL", "pillow_heif"}
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
     """One that has not been started."""
-    process = ServerProcess(tmp_path / "data", log_path=tmp_path / "server.log")
+    process = ServerProcess(tmp_path / "data", log_path=tmp_path / "server.log", migrates=True)
     yield process
     process.kill()
 
@@ -104,7 +104,9 @@ def test_what_the_migrating_process_loads_is_told_on_the_first_start(server: Ser
 
 
 def test_servers_that_start_at_once_on_an_empty_folder_all_come_up(tmp_path: Path) -> None:
-    servers = [ServerProcess(tmp_path / "data", log_path=tmp_path / f"{number}.log") for number in range(3)]
+    servers = [
+        ServerProcess(tmp_path / "data", log_path=tmp_path / f"{number}.log", migrates=True) for number in range(3)
+    ]
     with contextlib.ExitStack() as stack:
         for server in servers:
             stack.callback(server.kill)

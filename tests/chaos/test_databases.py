@@ -152,7 +152,9 @@ def test_two_servers_starting_at_once_on_an_empty_database_both_come_up(tmp_path
 
 
 def test_two_servers_starting_at_once_on_one_new_sqlite_file_both_come_up(tmp_path: Path) -> None:
-    servers = [ServerProcess(tmp_path / "data", CHAOS, log_path=tmp_path / f"{name}.log") for name in "ab"]
+    servers = [
+        ServerProcess(tmp_path / "data", CHAOS, migrates=True, log_path=tmp_path / f"{name}.log") for name in "ab"
+    ]
     with contextlib.ExitStack() as stack:
         for server in servers:
             server.start(wait=False)
