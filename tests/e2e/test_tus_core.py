@@ -340,7 +340,8 @@ def test_an_unfinished_upload_shows_none_of_its_bytes(tus: Tus) -> None:
 
 
 def test_open_uploads_are_listed_for_another_device(tus: Tus) -> None:
-    unfinished = tus.created(100, metadata(filename="holiday.mov"))
+    told = metadata(filename="holiday.mov", lastModified="1234567890000")
+    unfinished = tus.created(100, told)
     tus.patch(unfinished, 0, b"x" * 40)
     completed, aborted = tus.completed(b"done"), tus.created(5)
     tus.delete(aborted)
@@ -348,6 +349,7 @@ def test_open_uploads_are_listed_for_another_device(tus: Tus) -> None:
     assert id_of(completed) not in listed and id_of(aborted) not in listed
     entry = listed[id_of(unfinished)]
     assert (entry["offset"], entry["length"], entry["filename"]) == (40, 100, "holiday.mov")
+    assert ("Upload-Metadata", entry["metadata"]) == told
 
 
 def test_a_listed_upload_can_be_gone_on_with(tus: Tus) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import parse_qs
 
-from adapters.inbound.common.encoding import content_disposition, parse_digits
+from adapters.inbound.common.encoding import content_disposition, format_metadata, parse_digits
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.conditions import repr_digest, validators, wanted, wanted_digest, wants_sha256
 from adapters.inbound.http.exchange import Exchange, Reply
@@ -123,6 +123,7 @@ class Files:
             "media_type": view.metadata.media_type,
             "offset": view.offset,
             "length": view.length,
+            "metadata": format_metadata(view.metadata),
             "state": view.state,
             "created_at": view.created_at.isoformat().replace("+00:00", "Z"),
             "expires_at": view.expires_at.isoformat().replace("+00:00", "Z"),

@@ -137,11 +137,10 @@ class RecordUrls {
   }
 }
 
-/** What the page that began an upload noted as the file's last change, or null. */
-export async function lastModifiedOf(url) {
+/** What the page that began an upload noted as the file's last change, or null; `metadata` as the server tells it. */
+export function lastModifiedIn(metadata) {
   try {
-    const answer = await fetch(url, { method: "HEAD", headers: TUS });
-    const pairs = (answer.headers.get("Upload-Metadata") ?? "").split(",").map((pair) => pair.trim().split(" "));
+    const pairs = metadata.split(",").map((pair) => pair.split(" "));
     return Number(atob(Object.fromEntries(pairs).lastModified ?? "")) || null;
   } catch {
     return null;

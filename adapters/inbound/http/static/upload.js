@@ -1,5 +1,7 @@
 /** One file on its way: what is known about it, and the record of it that outlives the page. */
 
+import { lastModifiedIn } from "./transfer.js";
+
 /**
  * queued → sending ⇄ waiting → done, with paused, failed and cancelled on the way out.
  * missing: its bytes are not here, the person has to pick the file. elsewhere: another tab or device sends it.
@@ -56,11 +58,12 @@ export class Upload {
   }
 
   /** An unfinished upload that only the server knows: begun in another browser, or this one's memory was cleared. */
-  static fromServer({ id, filename, length, offset, created_at: createdAt }, endpoint) {
+  static fromServer({ id, filename, length, offset, metadata, created_at: createdAt }, endpoint) {
     const upload = new Upload({
       key: newKey(),
       name: filename || UNNAMED,
       size: length,
+      lastModified: lastModifiedIn(metadata),
       url: `${endpoint}/${id}`,
       addedAt: Date.parse(createdAt) || now(),
     });

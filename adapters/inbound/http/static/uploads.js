@@ -2,7 +2,7 @@
 
 import { backoff } from "./backoff.js";
 import { fromHandle, isReadable } from "./files.js";
-import { lastModifiedOf, terminate, Transfer } from "./transfer.js";
+import { terminate, Transfer } from "./transfer.js";
 import { State, Upload } from "./upload.js";
 import { gone, otherFile, unreachable, unreadable } from "./words.js";
 
@@ -154,7 +154,10 @@ export class Uploads extends EventTarget {
     this.#fill();
   }
 
-  /** Uploads that the server holds open for this person and that this browser knows nothing of. */
+  /**
+   * Uploads that the server holds open for this person and that this browser knows nothing of. Whoever sends one is
+   * not disturbed: the list tells all that is needed, where a HEAD would end their request.
+   */
   async discover() {
     let answer;
     try {
@@ -173,7 +176,6 @@ export class Uploads extends EventTarget {
       if (this.#reunite(upload)) continue;
       this.#show(upload);
       this.#watch(upload);
-      lastModifiedOf(upload.url).then((at) => (upload.lastModified ??= at));
     }
   }
 
