@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import NoReturn
 
 from domain.errors import LongshoreError
@@ -19,28 +20,34 @@ _MISUSED = 2
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one verb and end the process: 0 done, 1 it failed or found problems, 2 wrong settings or usage."""
+    try:
+        try:
+            sys.exit(_act(arguments))
+        finally:
+            sys.stdout.flush()  # --help and --version end by SystemExit
+    except BrokenPipeError:  # whoever read what we print (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _act(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings()
     except SettingsError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
-        sys.exit(_MISUSED)
+        return _MISUSED
     configure_logging(settings.log_level, settings.log_format)
     os.umask(0o077)  # the database and what lies beside it: names, owners and credentials are nobody else's to read
     try:
-        code = _run(options, settings)
-        sys.stdout.flush()
-        sys.exit(code)
-    except BrokenPipeError:  # whoever read what we print (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-        sys.exit(128 + signal.SIGPIPE)
+        return _run(options, settings)
     except LongshoreError as error:
         cause = mask_secrets(str(error.__cause__ or "")).partition("\n")[0]
         print(error.detail + (f" ({cause})" if cause else ""), file=sys.stderr)
-        sys.exit(_FAILED)
+        return _FAILED
     except KeyboardInterrupt:
-        sys.exit(130)  # what shells expect after Ctrl-C
+        return 130  # what shells expect after Ctrl-C
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -129,9 +136,10 @@ async def _doctor(settings: Settings, *, scrub: bool) -> int:
     from infrastructure.doctor import examine  # noqa: PLC0415
 
     good = True
-    async for finding in examine(settings, scrub=scrub):
-        print(finding, flush=True)
-        good = good and finding.good
+    async with aclosing(examine(settings, scrub=scrub)) as findings:  # whoever reads may leave in the middle
+        async for finding in findings:
+            print(finding, flush=True)
+            good = good and finding.good
     return 0 if good else _FAILED
 
 

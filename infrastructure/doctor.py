@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ def _problem(text: str) -> Finding:
     return Finding(False, text)
 
 
-async def examine(settings: Settings, *, scrub: bool = False) -> AsyncIterator[Finding]:
+async def examine(settings: Settings, *, scrub: bool = False) -> AsyncGenerator[Finding, None]:
     """Everything there is to say, one finding at a time; ``scrub`` also reads every byte of every file."""
     for finding in [*_settings(settings), *_data_folder(settings)]:
         yield finding

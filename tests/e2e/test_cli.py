@@ -237,24 +237,37 @@ def test_cleanup_removes_staged_bytes_that_belong_to_nobody(stopped: Path) -> No
     assert run_verb("doctor", data_dir=stopped, env=AT_ONCE).returncode == 0
 
 
-@pytest.mark.parametrize("words", [["doctor"], ["check-config"], ["migrate"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["doctor"], ["check-config"], ["migrate"], ["cleanup"], ["--help"], ["--version"]], ids=" ".join
+)
 def test_whoever_reads_no_further_gets_no_traceback(stopped: Path, words: list[str]) -> None:
+    assert read_lines(stopped, words, 0) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("lines", [1, 5], ids=["before the database is open", "behind that"])
+def test_whoever_has_read_enough_of_doctor_gets_no_traceback(stopped: Path, lines: int) -> None:
+    assert read_lines(stopped, ["doctor"], lines) == (128 + signal.SIGPIPE, b"")
+
+
+def read_lines(data_dir: Path, words: list[str], count: int) -> tuple[int, bytes]:
+    """Read so many lines of what a verb prints, then close the pipe; its exit code and standard error."""
     reads, writes = os.pipe()
-    os.close(reads)
-    try:
-        done = subprocess.run(
+    with os.fdopen(reads, "rb", buffering=0) as lines:
+        if count == 0:
+            lines.close()
+        verb = subprocess.Popen(
             [sys.executable, str(STARTER), *words],
-            cwd=stopped,
-            env=clean_environment(stopped, {"PYTHONUNBUFFERED": ""}),  # as at a terminal
+            cwd=data_dir,
+            env=clean_environment(data_dir, {"PYTHONUNBUFFERED": ""}),  # as at a terminal
             stdin=subprocess.DEVNULL,
             stdout=writes,
             stderr=subprocess.PIPE,
-            timeout=60,
-            check=False,
         )
-    finally:
         os.close(writes)
-    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+        for _ in range(count):
+            assert lines.readline()
+    _, errors = verb.communicate(timeout=60)
+    return verb.returncode, errors
 
 
 def test_what_a_stranger_left_among_the_folders_stops_nobody(stopped: Path) -> None:
