@@ -110,7 +110,7 @@ def _application(container: Container) -> Application:
 
 async def _drain(server: HTTPServer, container: Container) -> None:
     """Let running requests end, then cut what is left: a cut body keeps its prefix."""
-    log.info("draining")
+    log.info("draining; a second signal (Ctrl-C, SIGTERM) ends it at once")
     services = container.services()
     services.drain()
     container.health_route().drain()

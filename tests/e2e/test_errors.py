@@ -381,6 +381,7 @@ def test_a_second_signal_ends_a_drain_at_once(start_server: StartServer, number:
     server.signal(signal.SIGTERM)
     time.sleep(0.3)
     assert server.alive, "it did not wait for a running request"
+    assert "a second signal (Ctrl-C, SIGTERM) ends it at once" in server.log()
     server.signal(number)
     assert server.wait(3) == -number
     hanging.close()
