@@ -309,7 +309,7 @@ def announced_length(headers: Mapping[str, str]) -> int | None:
 
 
 class GoingDown(Refusal):
-    """What comes while the server drains, or is cut by it."""
+    """What comes on an open connection while the server drains, or is cut by it."""
 
     def __init__(self) -> None:
         words = "The server stops or restarts: try again in a moment, with an upload from where HEAD says it is"
