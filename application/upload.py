@@ -221,9 +221,10 @@ class UploadUseCase:
 
         ``length``: of the whole file; without it, and where none was announced, what has been received is all.
         The others are the file's: each replaces what was told before, unless it is None. What has a credential is
-        private. Said again, they change nothing.
+        private.
 
         Raises:
+            CompletedOtherwise: it is complete, with other words than these.
             BytesMissing: there are gaps.
             InconsistentLength: another length was announced, or more bytes have been received.
             Sha256Mismatch: the bytes are not the announced whole; the upload has been aborted.
@@ -239,6 +240,10 @@ class UploadUseCase:
                         upload.visibility if visibility is None else visibility,
                         upload.credential if credential is None else credential,
                         upload.detail if detail is None else detail,
+                    )
+                elif upload.becomes_file:
+                    upload.check_completed_with(
+                        length=length, metadata=metadata, visibility=visibility, credential=credential, detail=detail
                     )
                 end = upload.received.end if upload.length is None else upload.length
                 await self._complete_as_told(upload, end if length is None else length)

@@ -15,6 +15,7 @@ LongshoreError
 ├── Conflict                  right request, wrong moment
 │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
 │   ├── UploadCompleted       a completed upload takes no more bytes
+│   ├── CompletedOtherwise    it was completed with another word than this one
 │   ├── BytesMissing          not everything that was announced has been received
 │   ├── ChunkDiffers          ├── ChunkSizeChanged
 │   └── UploadBusy            the holder did not let go in time
@@ -172,6 +173,16 @@ class UploadNotOpen(Conflict):
 
 class UploadCompleted(Conflict):
     code = "upload_completed"
+
+
+class CompletedOtherwise(Conflict):
+    """The upload was completed with another ``what``: its file stays as it is."""
+
+    code = "completed_otherwise"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the upload has been completed with another {what}; its file stays as it is")
+        self.what = what
 
 
 class UploadTakenOver(Conflict):

@@ -17,6 +17,7 @@ from domain.errors import (
     BytesMissing,
     ChunkDiffers,
     ChunkSizeChanged,
+    CompletedOtherwise,
     CredentialRefused,
     InconsistentLength,
     InvalidChecksum,
@@ -195,6 +196,32 @@ class Upload:
         """For those who would say once more, or otherwise, where the file ends."""
         if self.state is UploadState.COMPLETED:
             raise UploadCompleted("the upload is completed already")
+
+    def check_completed_with(
+        self,
+        *,
+        length: int | None,
+        metadata: Metadata | None,
+        visibility: Visibility | None,
+        credential: Credential | None,
+        detail: Mapping[str, str] | None,
+    ) -> None:
+        """Whether a completed upload was completed with these words; None says nothing.
+
+        Who says others would believe, say, a public file to be private. The credential comes first: one who does not
+        know it is told nothing of the rest.
+        """
+        said = (
+            ("credential", credential, self.credential),
+            ("visibility", visibility if credential is None else Visibility.PRIVATE, self.visibility),
+            ("detail", detail, self.detail),
+            ("length", length, self.length),
+            ("name", metadata and metadata.filename, self.metadata.filename),
+            ("media type", metadata and metadata.media_type, self.metadata.media_type),
+        )
+        for what, again, first in said:
+            if again is not None and again != first:
+                raise CompletedOtherwise(what)
 
     def check_append(self, *, at: int, announced: int | None, policy: UploadPolicy) -> None:
         """Whether a body of ``announced`` bytes (None: unknown) may follow at byte ``at``."""

@@ -347,6 +347,28 @@ def test_a_completed_upload_takes_no_more_chunks(client: ChunkClient) -> None:
     assert answer.status == 409 and answer.errors == []
 
 
+@pytest.mark.parametrize("first", [None, '{"k": "v", "n": 1}'])
+def test_a_completion_is_said_again_with_the_same_words_or_not_at_all(client: ChunkClient, first: str | None) -> None:
+    told: dict[str, object] = {"total_chunks": 1, "total_size": SIZE, "credential": first, "detail": '{"page": 3}'}
+    file = uploaded(client, b"x" * SIZE, **told).data
+    others: dict[str, list[object]] = {
+        "credential": ['{"k": "w"}', '{"k": "v", "n": 2}', '{"k": "v", "n": 1, "o": 2}', None if first else '{"a": 1}'],
+        "detail": ['{"page": 4}', "{}"],
+        "total_size": [SIZE - 1],
+        "file_extension": ["jpg"],
+        "content_type": ["image/jpeg"],
+    }
+    for name, values in others.items():
+        for value in values:
+            answer = client.complete(file["id"], **{**told, name: value})
+            assert (answer.status, len(answer.errors)) == (409, 1), (name, value)
+            assert answer.errors[0].startswith(f"[body->{name}] the upload has been completed with another ")
+            assert answer.body["message"] and "stays as it is" in answer.body["message"]
+    for again in (told, {**told, "detail": None}, {**told, "credential": first and '{"n": "1", "k": "v"}'}):
+        repeated = client.complete(file["id"], **again).data
+        assert {**repeated, "download_url": ""} == {**file, "download_url": ""}
+
+
 # Other dialects
 
 

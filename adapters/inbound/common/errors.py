@@ -40,6 +40,7 @@ STATUS: dict[str, int] = {
     "chunk_size_changed": 409,
     "upload_not_open": 409,
     "upload_taken_over": 409,
+    "completed_otherwise": 409,
     "upload_completed": 400,  # IETF resumable uploads, interop version 6: appending to a completed upload
     "upload_busy": 423,
     "upload_is_final": 403,  # tus 1.0 §Concatenation: PATCH against a final upload

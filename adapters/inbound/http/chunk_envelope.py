@@ -12,6 +12,7 @@ from domain.errors import (
     AccessRefused,
     ChunkSizeChanged,
     ChunkTooLong,
+    CompletedOtherwise,
     InconsistentLength,
     InvalidChunk,
     InvalidCredential,
@@ -31,6 +32,15 @@ _NOT_FOUND = "Not found!"
 _DENIED = "Permision denied"
 _ALREADY_UPLOADED = "File uploaded previously!"
 _UNDER_WAY = "File is uploading!"
+# Where a completion says what it is that another one said otherwise; without a credential the file is public.
+_SAID_IN = {
+    "credential": "credential",
+    "visibility": "credential",
+    "detail": "detail",
+    "length": "total_size",
+    "name": "file_extension",
+    "media type": "content_type",
+}
 
 
 class ChunkRefusal(Refusal):
@@ -84,8 +94,9 @@ def _words(error: Exception) -> tuple[int, list[str], str]:
             return 404, [], _NOT_FOUND
         case AccessRefused() if not isinstance(error, Unauthenticated):
             return 403, [], _DENIED
-        case ChunkSizeChanged():
-            return 409, [bad_field("chunk_size", error.detail)], error.detail
+        case ChunkSizeChanged() | CompletedOtherwise():
+            field = _SAID_IN[error.what] if isinstance(error, CompletedOtherwise) else "chunk_size"
+            return 409, [bad_field(field, error.detail)], error.detail
         case LongshoreError() if (name := _field_of(error)) is not None:
             message = FILE_TOO_LONG if isinstance(error, ChunkTooLong) else error.detail
             return 422, [bad_field(name, message)], ""

@@ -104,8 +104,7 @@ class Chunks:
         fields = parse_fields(CompleteFields, await read_fields(exchange, self._executor))
         with _begun():
             view = await self._uploads.look_at(exchange.principal, parse_upload_id(fields.upload_id))
-            if view.state.is_open:
-                await self._complete(exchange.principal, view, fields)
+            await self._complete(exchange.principal, view, fields)
         file = await self._files.describe(exchange.principal, file_id_of(view.id), fields.credential or {})
         return success(self._view(file))
 

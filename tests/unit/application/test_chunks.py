@@ -3,16 +3,18 @@
 import asyncio
 import random
 from datetime import timedelta
+from typing import TypedDict
 
 import pytest
 
 from application.views import UploadView
-from domain.access import Principal
+from domain.access import Credential, Principal, Visibility
 from domain.byte_range import ByteRange
 from domain.errors import (
     BytesMissing,
     ChunkDiffers,
     ChunkSizeChanged,
+    CompletedOtherwise,
     FileGone,
     InvalidChunk,
     LengthExceeded,
@@ -28,6 +30,7 @@ from domain.errors import (
 )
 from domain.events import EventType
 from domain.ids import UploadId, file_id_of
+from domain.metadata import Metadata
 from domain.upload import UploadState
 from domain.upload_policy import UploadPolicy
 from tests.support.builders import ALICE, BOB, an_id
@@ -344,10 +347,11 @@ async def test_of_those_who_complete_at_once_and_differently_each_gets_its_own_a
     lengths = [3 * SIZE, SIZE, 2 * SIZE, SIZE, 4 * SIZE]
     asked = [process.uploads.complete(ALICE, upload_id, length=length) for length in lengths]
     stranger = process.uploads.complete(BOB, upload_id, length=SIZE)
-    missing, first, *later, refused = await asyncio.gather(*asked, stranger, return_exceptions=True)
+    missing, first, longer, again, longest, refused = await asyncio.gather(*asked, stranger, return_exceptions=True)
     assert isinstance(missing, BytesMissing)
     assert isinstance(first, UploadView) and first.state is UploadState.COMPLETED
-    assert later == [first] * 3, "said again, it gives the same file"
+    assert again == first, "said again, it gives the same file"
+    assert [type(other) for other in (longer, longest)] == [CompletedOtherwise] * 2
     assert isinstance(refused, UploadNotFound)
     with pytest.raises(UploadTakenOver):
         await hanging
@@ -391,6 +395,83 @@ async def test_detail_told_again_replaces_what_was_told_before(process: Process,
     await process.uploads.complete(ALICE, upload_id, length=SIZE, detail=again)
     file = await process.files.describe(ALICE, file_id_of(upload_id))
     assert file.detail == ({"a": "1"} if again is None else again)
+
+
+class Word(TypedDict, total=False):
+    """What a completion can carry."""
+
+    length: int | None
+    metadata: Metadata | None
+    visibility: Visibility | None
+    credential: Credential | None
+    detail: dict[str, str] | None
+
+
+KEY = Credential({"k": "v", "n": "1"})
+SECRET: Word = {"length": SIZE, "metadata": NAME, "credential": KEY, "detail": {"a": "1"}}
+OPEN: Word = {"length": SIZE, "metadata": NAME, "visibility": Visibility.PUBLIC}
+
+
+async def completed_with(process: Process, word: Word) -> UploadId:
+    upload_id = await begin(process)
+    await place(process, upload_id, 0, b"x" * SIZE)
+    await process.uploads.complete(ALICE, upload_id, **word)
+    return upload_id
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (OPEN, OPEN),
+        (SECRET, SECRET),
+        (SECRET, {**SECRET, "credential": Credential({"n": "1", "k": "v"}), "visibility": Visibility.PRIVATE}),
+        (SECRET, {"visibility": Visibility.PRIVATE}),
+        (SECRET, {}),
+    ],
+)
+async def test_the_same_word_again_gives_the_same_file(process: Process, first: Word, again: Word) -> None:
+    upload_id = await completed_with(process, first)
+    file = await process.files.describe(ALICE, file_id_of(upload_id))
+    assert (await process.uploads.complete(ALICE, upload_id, **again)).state is UploadState.COMPLETED
+    assert await process.files.describe(ALICE, file_id_of(upload_id)) == file
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "what"),
+    [
+        (OPEN, {"credential": KEY}, "credential"),
+        (SECRET, {"credential": Credential({"k": "v"}), "detail": {"a": "2"}}, "credential"),
+        (SECRET, {"credential": Credential({"k": "v", "n": "1", "o": "2"})}, "credential"),
+        (SECRET, {"visibility": Visibility.PUBLIC}, "visibility"),
+        (OPEN, {"visibility": Visibility.PRIVATE}, "visibility"),
+        (SECRET, {"detail": {}}, "detail"),
+        (OPEN, {"detail": {"a": "1"}}, "detail"),
+        (OPEN, {"length": SIZE - 1}, "length"),
+        (OPEN, {"metadata": Metadata.of(filename="other", media_type=NAME.media_type)}, "name"),
+        (OPEN, {"metadata": Metadata.of(filename=NAME.filename, media_type="a/b")}, "media type"),
+    ],
+)
+async def test_another_word_is_refused_and_changes_nothing(
+    process: Process, first: Word, again: Word, what: str
+) -> None:
+    upload_id = await completed_with(process, first)
+    file = await process.files.describe(ALICE, file_id_of(upload_id))
+    with pytest.raises(CompletedOtherwise, match=what) as refusal:
+        await process.uploads.complete(ALICE, upload_id, **again)
+    assert refusal.value.what == what
+    assert await process.files.describe(ALICE, file_id_of(upload_id)) == file
+
+
+async def test_of_two_words_at_once_the_later_one_is_refused(process: Process) -> None:
+    upload_id = await begin(process)
+    await place(process, upload_id, 0, b"x" * SIZE)
+    first, second = await asyncio.gather(
+        process.uploads.complete(ALICE, upload_id, **OPEN),
+        process.uploads.complete(ALICE, upload_id, **SECRET),
+        return_exceptions=True,
+    )
+    assert isinstance(first, UploadView) and isinstance(second, CompletedOtherwise)
+    assert (await process.files.describe(ALICE, file_id_of(upload_id))).visibility is Visibility.PUBLIC
 
 
 @pytest.mark.parametrize("why", [UploadTakenOver(), RepositoryUnavailable()])

@@ -39,6 +39,14 @@ def verdict(file: File, who: Principal, given: dict[str, str] | None = None) -> 
     return None
 
 
+def test_credentials_are_equal_whatever_the_order_of_their_pairs() -> None:
+    credential = Credential(KEY)
+    assert credential == Credential(dict(reversed(KEY.items())))
+    assert hash(credential) == hash(Credential(dict(KEY)))
+    for other in (Credential({**KEY, "n": "2"}), Credential({"k": "v"}), Credential({**KEY, "o": ""}), KEY, None):
+        assert credential != other
+
+
 class TestOpening:
     @pytest.mark.parametrize("who", [ALICE, BOB, ADMIN, ANYBODY, STRANGER])
     def test_a_public_file_is_opened_by_everybody(self, who: Principal) -> None:
