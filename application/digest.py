@@ -5,14 +5,14 @@ CRC-64/NVME is counted while the bytes come, at next to no cost; SHA-256 is not,
 
 import asyncio
 import hashlib
-import hmac
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from domain.byte_range import ByteRange
+from domain.checksum import Checksum, Comparison, Hasher
 from domain.errors import Gone, StorageUnavailable
 from domain.file import File
 from domain.ids import BlobKey, FileId
@@ -63,21 +63,23 @@ class DigestUseCase:
             done += await self._digest(page)
         return done + await self._digest_left()
 
-    async def matches(self, key: BlobKey, size: int, sha256: bytes) -> bool:
-        """Whether the blob's bytes are those that ``sha256`` was told of.
+    async def matches(self, key: BlobKey, size: int, checksums: Sequence[Checksum]) -> bool:
+        """Whether the blob's bytes are those that all ``checksums`` were told of.
 
         Raises:
             FileGone: the bytes are not there.
             StorageUnavailable
         """
+        comparison = Comparison(checksums)
         async with self._at_once:
-            return hmac.compare_digest(await self._read(key, size), sha256)
+            await self._read(key, size, comparison)
+        return comparison.differing() is None
 
     async def know(self, file: File) -> File:
         """The file with its SHA-256, read now if it has to be."""
         if file.sha256 is None:
             async with self._at_once:
-                sha256 = await self._read(file.blob_key, file.size)
+                sha256 = await self._digest_one(file)
             await self._save({file.id: sha256})
             return replace(file, sha256=sha256)
         return file
@@ -109,7 +111,7 @@ class DigestUseCase:
         for file in files:
             # Deleted meanwhile, lost, unreadable: told to whoever asks for it, and no other file's affair.
             with suppress(Gone, StorageUnavailable):
-                digests[file.id] = await self._read(file.blob_key, file.size, rest=_REST)
+                digests[file.id] = await self._digest_one(file, rest=_REST)
                 size += file.size
                 done += 1
             if size >= _SAVE_BYTES:
@@ -124,9 +126,13 @@ class DigestUseCase:
                 await work.files.save_digests(digests)
                 await work.commit()
 
-    async def _read(self, key: BlobKey, size: int, *, rest: float = 0) -> bytes:
-        """The blob's SHA-256; counted in a thread, a MiB at a time, so that nothing else waits for it."""
+    async def _digest_one(self, file: File, *, rest: float = 0) -> bytes:
         hasher = hashlib.sha256()
+        await self._read(file.blob_key, file.size, hasher, rest=rest)
+        return hasher.digest()
+
+    async def _read(self, key: BlobKey, size: int, hasher: Hasher, *, rest: float = 0) -> None:
+        """Have the blob's bytes counted, in a thread, a MiB at a time, so that nothing else waits for it."""
         blob = await self._blobs.open(key)
         try:
             began = self._clock.monotonic()
@@ -137,7 +143,6 @@ class DigestUseCase:
                     began = self._clock.monotonic()
         finally:
             await blob.close()
-        return hasher.digest()
 
 
 async def _pieces(blob: Blob, size: int) -> AsyncGenerator[bytes, None]:

@@ -19,7 +19,7 @@ from application.views import UploadView
 from application.warm_uploads import WarmUploads
 from domain.access import Credential, Principal, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
-from domain.checksum import Checksum, Hasher
+from domain.checksum import Checksum, Comparison
 from domain.errors import (
     ChecksumMismatch,
     FileGone,
@@ -107,12 +107,14 @@ class UploadUseCase:
         completes_on_request: bool = False,
         visibility: Visibility = Visibility.PRIVATE,
         sha256: bytes | None = None,
+        sha512: bytes | None = None,
     ) -> UploadView:
         """Begin an upload of ``length`` bytes (None: told later); an empty one is complete at once.
 
         ``completes_on_request``: not even the last byte completes it, only the client's word does.
         ``sha256``: of the whole file. If the caller owns a file of these bytes the upload is complete at once;
-        else other bytes never become a file (Sha256Mismatch at the completion).
+        else other bytes never become a file (Sha256Mismatch at the completion). So it is with a ``sha512``, but by
+        that nobody's files are known.
         """
         new = self._new(
             principal,
@@ -123,6 +125,7 @@ class UploadUseCase:
             completes_on_request=completes_on_request,
             visibility=visibility,
             sha256=sha256,
+            sha512=sha512,
         )
         if sha256 is not None and kind is UploadKind.WHOLE and (complete := await self._complete_by_duplicate(new)):
             return UploadView.of(complete)
@@ -140,16 +143,16 @@ class UploadUseCase:
         at: int,
         source: ByteSource,
         length: int | None = None,
-        checksum: Checksum | None = None,
+        checksums: Sequence[Checksum] = (),
         ends: bool | None = None,
         on_received: Callable[[int], None] = lambda _: None,
     ) -> UploadView:
         """Store the source's bytes from byte ``at`` on; the view tells how far the upload now reaches.
 
-        ``length`` sets a deferred length. With a ``checksum`` the body counts as a whole or not at all. A cut
-        body keeps its prefix. The last announced byte completes the upload, or, with ``ends``, the body's end
-        does unless it was cut; ``ends`` false says that the file goes on. ``on_received`` hears the offset after
-        each stretch that counts.
+        ``length`` sets a deferred length. With ``checksums``, all of which have to be right, the body counts as a
+        whole or not at all. A cut body keeps its prefix. The last announced byte completes the upload, or, with
+        ``ends``, the body's end does unless it was cut; ``ends`` false says that the file goes on. ``on_received``
+        hears the offset after each stretch that counts.
 
         Raises:
             OffsetMismatch, LengthExceeded, UploadTooLarge, ChecksumMismatch, InconsistentLength, UploadIsFinal,
@@ -178,7 +181,7 @@ class UploadUseCase:
             upload.check_append(at=at, announced=source.length, policy=self._policy)
             if is_news:
                 await self._save_length(upload)
-            await self._receive(upload, lease, source, checksum, on_received)
+            await self._receive(upload, lease, source, checksums, on_received)
             if ends and not source.is_cut:
                 await self._complete_as_told(upload, upload.offset)
             else:
@@ -363,19 +366,21 @@ class UploadUseCase:
         metadata: Metadata,
         length: int | None = None,
         watch_id: str = "",
-        checksum: Checksum | None = None,
+        checksums: Sequence[Checksum] = (),
         sha256: bytes | None = None,
+        sha512: bytes | None = None,
     ) -> UploadView | None:
         """Bring a file in by one request that can't be resumed; None (and nothing kept) if its body was cut.
 
         ``length``: of the file, where the wire tells it; else it is known when the body ends.
 
         Raises:
-            ChecksumMismatch: the body's, or the file's SHA-256, is another one; nothing is kept.
+            ChecksumMismatch: one of the body's, or of the file's digests, is another one; nothing is kept.
         """
-        upload = await self._begin(principal, self._new(principal, length, metadata, watch_id=watch_id, sha256=sha256))
+        new = self._new(principal, length, metadata, watch_id=watch_id, sha256=sha256, sha512=sha512)
+        upload = await self._begin(principal, new)
         async with self._or_nothing(principal, upload.id):
-            await self.append(principal, upload.id, at=0, source=source, checksum=checksum)
+            await self.append(principal, upload.id, at=0, source=source, checksums=checksums)
             async with self._uploads.opened(principal, upload.id) as (upload, _):
                 if not upload.state.is_open:
                     return UploadView.of(upload)
@@ -400,6 +405,7 @@ class UploadUseCase:
         completes_on_request: bool = False,
         visibility: Visibility = Visibility.PRIVATE,
         sha256: bytes | None = None,
+        sha512: bytes | None = None,
     ) -> Upload:
         if length is not None:
             self._policy.check_length(length)
@@ -418,6 +424,7 @@ class UploadUseCase:
             completes_on_request=completes_on_request,
             visibility=visibility,
             sha256=sha256,
+            sha512=sha512,
         )
 
     async def _begin(self, principal: Principal, upload: Upload) -> Upload:
@@ -444,42 +451,42 @@ class UploadUseCase:
         upload: Upload,
         lease: Lease,
         source: ByteSource,
-        checksum: Checksum | None,
+        checksums: Sequence[Checksum],
         on_received: Callable[[int], None],
     ) -> None:
+        comparison = Comparison(checksums) if checksums else None
         if source.length == 0:
-            _check_empty(checksum)
+            _check_same(comparison)
             return
         end = await self._allowances.end(upload, announced=source.length)
         if upload.offset == end:
             await self._check_ended(upload, source, end)
-            _check_empty(checksum)
+            _check_same(comparison)
             return
         room = end - upload.offset
-        if self._intake and checksum is None and source.length is not None and self._intake.accepts(source.length):
+        if self._intake and comparison is None and source.length is not None and self._intake.accepts(source.length):
             if data := await source.gather(min(room, source.length)):
                 await self._take(self._intake, upload, lease, data)
                 on_received(upload.offset)
                 await self._allowances.spend(upload, len(data))
             return
-        hasher = checksum.hasher() if checksum else None
         unverified: list[Extent] = []
         writing = self._storage.write(
-            upload.id, at=upload.offset, source=source, limit=room, hasher=hasher, permit=lease.check
+            upload.id, at=upload.offset, source=source, limit=room, hasher=comparison, permit=lease.check
         )
         async with aclosing(writing) as stretches:
             async for extent in stretches:
                 if extent.range.end == end:
                     await self._check_ended(upload, source, end)
-                if checksum:
+                if comparison:
                     unverified.append(extent)
                 else:
                     await self._record(upload, lease, extent)
                     on_received(upload.offset)
                 await self._allowances.spend(upload, extent.range.size)
-        if checksum and hasher and not source.is_cut:
+        if not source.is_cut:
             # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
-            _check_matches(checksum, hasher)
+            _check_same(comparison)
             for extent in unverified:
                 await self._record(upload, lease, extent)
 
@@ -523,7 +530,8 @@ class UploadUseCase:
             upload.fail(now)
             await self._save(upload, EventType.FAILED)
             raise
-        if upload.sha256 is not None and not await self._digests.matches(blob_key, upload.offset, upload.sha256):
+        announced = upload.announced_checksums()
+        if announced and not await self._digests.matches(blob_key, upload.offset, announced):
             await self._refuse_bytes(upload, blob_key)
         async with self._unit_of_work() as work:
             now = self._clock.now()
@@ -546,7 +554,7 @@ class UploadUseCase:
             await work.blob_deletions.add(blob_key, now)
             await work.commit()
         await self._deleter.delete_now(blob_key)
-        raise Sha256Mismatch("the file's SHA-256 is another one than was announced; begin again")
+        raise Sha256Mismatch("the file's digest is another one than was announced; begin again")
 
     async def _complete_by_duplicate(self, new: Upload) -> Upload | None:
         """The new upload, complete: if its owner (nobody else) has a file of the announced bytes.
@@ -570,7 +578,7 @@ class UploadUseCase:
         return upload
 
     async def _find_same(self, work: UnitOfWork, new: Upload) -> File | None:
-        if new.sha256 is None:
+        if new.sha256 is None or new.sha512 is not None:  # the SHA-512 of what is there is not known
             return None
         same = await work.files.find_same(new.owner, new.sha256, new.length)
         return None if same is None or same.is_guarded_from_its_owner else same
@@ -637,14 +645,9 @@ class UploadUseCase:
                 await work.commit()
 
 
-def _check_empty(checksum: Checksum | None) -> None:
-    if checksum:
-        _check_matches(checksum, checksum.hasher())
-
-
-def _check_matches(checksum: Checksum, hasher: Hasher) -> None:
-    if not checksum.matches(hasher):
-        raise ChecksumMismatch(f"the body's {checksum.algorithm} is another one")
+def _check_same(comparison: Comparison | None) -> None:
+    if comparison and (differing := comparison.differing()):
+        raise ChecksumMismatch(f"the body's {differing.algorithm} is another one")
 
 
 def _laid_end_to_end(parts: Sequence[Upload]) -> ReceivedRanges:

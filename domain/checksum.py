@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -13,9 +14,13 @@ Buffer = bytes | bytearray | memoryview
 
 
 class Hasher(Protocol):
-    """Takes bytes in order, then tells their digest; what ``hashlib`` objects are."""
+    """Takes bytes in order."""
 
     def update(self, data: Buffer, /) -> None: ...
+
+
+class Digester(Hasher, Protocol):
+    """Then tells their digest; what ``hashlib`` objects are."""
 
     def digest(self) -> bytes: ...
 
@@ -50,13 +55,28 @@ class Checksum:
         if len(self.digest) != _DIGEST_SIZES[self.algorithm]:
             raise InvalidChecksum(f"a {self.algorithm} digest has {_DIGEST_SIZES[self.algorithm]} bytes")
 
-    def hasher(self) -> Hasher:
+    def hasher(self) -> Digester:
         if self.algorithm == "crc32":
             return _Crc32()
         return hashlib.new(self.algorithm, usedforsecurity=False)
 
-    def matches(self, hasher: Hasher) -> bool:
+    def matches(self, hasher: Digester) -> bool:
         return hmac.compare_digest(self.digest, hasher.digest())
+
+
+class Comparison(Hasher):
+    """Compares the bytes it takes with every one of ``checksums``, which are of several algorithms."""
+
+    def __init__(self, checksums: Iterable[Checksum]) -> None:
+        self._hashers = [(checksum, checksum.hasher()) for checksum in checksums]
+
+    def update(self, data: Buffer, /) -> None:
+        for _, hasher in self._hashers:
+            hasher.update(data)
+
+    def differing(self) -> Checksum | None:
+        """One that the bytes are not of."""
+        return next((checksum for checksum, hasher in self._hashers if not checksum.matches(hasher)), None)
 
 
 # CRC-64/NVME, reflected, as NVMe 2.0 §5.2.1.3.4 and S3 have it. The bits of a reflected polynomial

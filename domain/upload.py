@@ -6,13 +6,14 @@
 The entity holds what the repository knows, never what storage happens to hold (the truth rule).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.access import NOBODY, Credential, Principal, Visibility, is_small
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
+from domain.checksum import Checksum
 from domain.errors import (
     BytesMissing,
     ChunkDiffers,
@@ -20,7 +21,6 @@ from domain.errors import (
     CompletedOtherwise,
     CredentialRefused,
     InconsistentLength,
-    InvalidChecksum,
     InvalidChunk,
     InvalidDetail,
     InvalidParts,
@@ -95,7 +95,6 @@ class Receipt:
 
 
 _FOLD_EVERY = 1024
-_SHA256_BYTES = 32
 
 
 @dataclass(slots=True, eq=False)
@@ -121,7 +120,8 @@ class Upload:
     credential: Credential | None = None
     detail: Mapping[str, str] | None = None
     sha256: bytes | None = None
-    """What the client says the whole file's SHA-256 is: other bytes never become a file."""
+    """What the client says the whole file's SHA-256 is, and its SHA-512: other bytes never become a file."""
+    sha512: bytes | None = None
     state: UploadState = UploadState.PENDING
     watch_id: str = ""
     received: ReceivedRanges = field(default_factory=ReceivedRanges)
@@ -130,8 +130,7 @@ class Upload:
 
     def __post_init__(self) -> None:
         self.watch_id = self.watch_id or self.id
-        if self.sha256 is not None and len(self.sha256) != _SHA256_BYTES:
-            raise InvalidChecksum(f"a SHA-256 has {_SHA256_BYTES} bytes")
+        self.announced_checksums()  # which refuses digests of another size
         self.declare_access(self.visibility, self.credential, self.detail)
 
     @property
@@ -172,6 +171,11 @@ class Upload:
     def can_be_folded(self) -> bool:
         """Whether it is complete, and more extents may be written down than it takes to tell of its bytes."""
         return self.state is UploadState.COMPLETED and self._unfolded > len(self.received)
+
+    def announced_checksums(self) -> Sequence[Checksum]:
+        """Of the whole file."""
+        told = (("sha256", self.sha256), ("sha512", self.sha512))
+        return [Checksum(algorithm, digest) for algorithm, digest in told if digest is not None]
 
     def check_seen_by(self, principal: Principal) -> None:
         """Someone else's upload looks like none at all."""

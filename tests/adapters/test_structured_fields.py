@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.inbound.common.digests import parse_content_digest, parse_repr_digest
+from adapters.inbound.common.digests import ReprDigest, parse_content_digest, parse_repr_digest
 from adapters.inbound.common.structured_fields import parse_boolean, parse_dictionary, parse_size
 from domain.checksum import Checksum
 from domain.errors import InvalidChecksum, InvalidRequest
@@ -83,17 +83,18 @@ def test_what_is_no_dictionary_is_refused(text: str) -> None:
         parse_dictionary(text, "field")
 
 
-def test_of_two_digests_the_longer_is_checked() -> None:
-    both = f"sha-256={spelt(HELLO_256)}, sha-512={spelt(HELLO_512)}"
-    assert parse_content_digest(both) == Checksum("sha512", HELLO_512)
-    assert parse_content_digest(f"sha-256={spelt(HELLO_256)}") == Checksum("sha256", HELLO_256)
-    assert parse_repr_digest(both) == HELLO_256
+def test_every_digest_that_is_known_is_read() -> None:
+    both = f"sha-256={spelt(HELLO_256)}, md5=:AA==:, sha-512={spelt(HELLO_512)}"
+    assert set(parse_content_digest(both)) == {Checksum("sha512", HELLO_512), Checksum("sha256", HELLO_256)}
+    assert parse_content_digest(f"sha-256={spelt(HELLO_256)}") == [Checksum("sha256", HELLO_256)]
+    assert parse_repr_digest(both) == ReprDigest(HELLO_256, HELLO_512)
+    assert parse_repr_digest(f"sha-512={spelt(HELLO_512)}") == ReprDigest(None, HELLO_512)
 
 
 @pytest.mark.parametrize("header", [None, "", "md5=:AA==:, unixcksum=1, sha=(1)"])
 def test_without_a_digest_that_is_known_there_is_nothing_to_check(header: str | None) -> None:
-    assert parse_content_digest(header) is None
-    assert parse_repr_digest(header) is None
+    assert list(parse_content_digest(header)) == []
+    assert parse_repr_digest(header) == ReprDigest()
 
 
 @pytest.mark.parametrize("value", ["?1", "1", '"x"', ":AAAA:", "(:AAAA:)", spelt(HELLO_512)])
@@ -102,3 +103,5 @@ def test_a_digest_that_no_such_algorithm_gives_is_refused(value: str) -> None:
         parse_content_digest(f"sha-256={value}")
     with pytest.raises(InvalidChecksum):
         parse_repr_digest(f"sha-256={value}")
+    with pytest.raises(InvalidChecksum):
+        parse_content_digest(f"sha-512={spelt(HELLO_512)}, sha-256={value}")

@@ -47,6 +47,8 @@ async def test_an_upload_comes_back_as_it_was_added(process: Process) -> None:
         parts=(UploadId(an_id()), UploadId(an_id())),
         state=UploadState.ASSEMBLING,
         watch_id="0f8fad5b-d9cb-469f-a165-70867728950e",
+        sha256=bytes(range(32)),
+        sha512=bytes(range(64)),
         received=(extent(0, 10, (1 << 64) - 1), extent(20, 30)),
     )
     await added(process, upload)

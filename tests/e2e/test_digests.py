@@ -7,6 +7,7 @@ import base64
 import hashlib
 import os
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -219,6 +220,53 @@ def test_of_another_body_than_was_announced_curl_t_leaves_nothing(
     for headers, sent in (([told], b"hello"), ([told, unknown_length], chunked(b"hello"))):
         assert http.request("PUT", "/upload/a.txt", headers, sent).status == 201
     assert http.request("PUT", "/upload/a.txt", [("Content-Digest", "sha-256")], b"hello").status == 400
+
+
+def every_way(http: Http, data: bytes, told: Header) -> Iterator[Response]:
+    """A body with a digest field by each route that takes one, and what each answers."""
+    yield http.request("PUT", "/upload/a.bin", [told], data)
+    yield http.request("PUT", "/upload/a.bin", [told, ("Transfer-Encoding", "chunked")], chunked(data))
+    yield Ietf(http).create(data, COMPLETE, told)
+    if told[0] == "Content-Digest":
+        yield Ietf(http).patch(Ietf(http).created(), 0, data, COMPLETE, told)
+    else:
+        target = Ietf(http).created(told, body=data[:5])
+        yield Ietf(http).patch(target, 5, data[5:], COMPLETE)
+
+
+@pytest.mark.parametrize("size", [5, 300_000, 3_000_000])
+@pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
+def test_every_value_of_a_known_algorithm_is_compared(http: Http, field: str, size: int) -> None:
+    data = os.urandom(size)
+    right, wrong = ({name: digest(body, name) for name in ("sha-256", "sha-512")} for body in (data, data[:-1]))
+    for value in (
+        wrong["sha-512"],
+        f"{right['sha-512']}, {wrong['sha-256']}",
+        f"{wrong['sha-256']}, {right['sha-512']}",
+        f"{wrong['sha-512']}, {right['sha-256']}",
+        f"md5=:AAAA:, {right['sha-256']}, {wrong['sha-512']}, own",
+    ):
+        for answer in every_way(http, data, (field, value)):
+            assert (answer.status, answer.json()["code"]) == (400, "digest_mismatch"), value
+    for value in (right["sha-512"], f"{right['sha-256']}, md5=:AAAA:, {right['sha-512']}"):
+        for answer in every_way(http, data, (field, value)):
+            assert answer.status == 201, value
+
+
+@pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
+def test_algorithms_that_are_not_known_are_passed_over_everywhere(http: Http, field: str) -> None:
+    for answer in every_way(http, b"hello world", (field, "md5=:AAAA:, sha=:AAAA:, id-sha-512=:AA:")):
+        assert answer.status == 201
+
+
+def test_an_announced_sha512_survives_a_restart(start_server: StartServer) -> None:
+    server = start_server()
+    ietf = Ietf(Http(server.port))
+    data = os.urandom(100_000)
+    targets = [ietf.created(("Repr-Digest", digest(body, "sha-512")), body=data[:10]) for body in (data, b"other")]
+    server.restart()
+    answers = [ietf.patch(target, 10, data[10:], COMPLETE) for target in targets]
+    assert [answer.status for answer in answers] == [201, 400]
 
 
 # --- offered

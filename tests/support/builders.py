@@ -47,6 +47,7 @@ def an_upload(
     credential: dict[str, str] | None = None,
     detail: dict[str, str] | None = None,
     sha256: bytes | None = None,
+    sha512: bytes | None = None,
 ) -> Upload:
     return Upload(
         id=UploadId(id or an_id()),
@@ -66,6 +67,7 @@ def an_upload(
         credential=Credential.of(credential),
         detail=detail,
         sha256=sha256,
+        sha512=sha512,
     )
 
 
@@ -141,6 +143,7 @@ def told(upload: Upload) -> dict[str, object]:
         "credential": upload.credential,
         "detail": upload.detail,
         "sha256": upload.sha256,
+        "sha512": upload.sha512,
         "received": list(upload.received),
     }
 

@@ -104,12 +104,12 @@ class Process:
         who: Principal = ALICE,
         announced: bool = True,
         length: int | None = None,
-        checksum: Checksum | None = None,
+        checksums: Sequence[Checksum] = (),
         ends: bool | None = None,
     ) -> UploadView:
         source = source_of(data, announced=announced)
         return await self.uploads.append(
-            who, upload_id, at=at, source=source, length=length, checksum=checksum, ends=ends
+            who, upload_id, at=at, source=source, length=length, checksums=checksums, ends=ends
         )
 
     async def part(self, data: bytes, who: Principal = ALICE) -> UploadId:

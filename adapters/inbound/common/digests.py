@@ -1,38 +1,39 @@
 """Digest fields, RFC 9530: ``sha-256=:base64:, …``. Algorithms we don't know, or don't trust, are passed over."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.structured_fields import parse_dictionary
 from domain.checksum import Checksum
 from domain.errors import ChecksumMismatch, InvalidChecksum
 
-# RFC 9530 §5: the active ones. Of both, the first is checked.
-_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256"}
+_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256"}  # RFC 9530 §5: the active ones
 
 
-def parse_content_digest(header: str | None) -> Checksum | None:
-    """What one body should amount to; None if nothing is said that could be checked.
+class ReprDigest(NamedTuple):
+    """What the whole representation should amount to; None where nothing is said."""
+
+    sha256: bytes | None = None
+    sha512: bytes | None = None
+
+
+def parse_content_digest(header: str | None) -> Sequence[Checksum]:
+    """What one body should amount to, by each algorithm that is known here.
 
     Raises:
         InvalidRequest: not a dictionary.
         InvalidChecksum: a digest that no such algorithm gives.
     """
-    found = _checksums(header, "Content-Digest")
-    return found[0] if found else None
+    return _checksums(header, "Content-Digest")
 
 
-def parse_repr_digest(header: str | None) -> bytes | None:
-    """The SHA-256 of the whole representation; None if it is not told.
-
-    Raises:
-        InvalidRequest, InvalidChecksum: as above.
+def parse_repr_digest(header: str | None) -> ReprDigest:
+    """Raises:
+    InvalidRequest, InvalidChecksum: as above.
     """
-    for checksum in _checksums(header, "Repr-Digest"):
-        if checksum.algorithm == "sha256":
-            return checksum.digest
-    return None
+    return ReprDigest(**{checksum.algorithm: checksum.digest for checksum in _checksums(header, "Repr-Digest")})
 
 
 @contextmanager

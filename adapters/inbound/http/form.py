@@ -66,14 +66,16 @@ class Form:
     async def put(self, exchange: Exchange, name: str) -> Reply:
         """``curl -T file …/upload/``: the answer is the link, on a line of its own."""
         headers = exchange.headers
+        whole = parse_repr_digest(headers.get("Repr-Digest"))
         with digests_checked():
             view = await self._uploads.store(
                 exchange.principal,
                 source=exchange.body,
                 metadata=Metadata.of(filename=unquote(name), media_type=headers.get("Content-Type")),
                 length=exchange.body.length,
-                checksum=parse_content_digest(headers.get("Content-Digest")),
-                sha256=parse_repr_digest(headers.get("Repr-Digest")),
+                checksums=parse_content_digest(headers.get("Content-Digest")),
+                sha256=whole.sha256,
+                sha512=whole.sha512,
             )
         if view is None:
             raise Refusal(400, "body_cut", "the body ended before its announced end")

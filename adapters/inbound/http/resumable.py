@@ -6,7 +6,7 @@ Offset equal to length is not the end: an upload is completed by its client's wo
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -67,19 +67,21 @@ class Resumable:
         length = _length(exchange, at=0, ends=ends)
         if length is not None and (exchange.body.length or 0) > length:
             raise LengthExceeded("the body is longer than Upload-Length")
-        checksum = parse_content_digest(headers.get("Content-Digest"))
+        checksums = parse_content_digest(headers.get("Content-Digest"))
+        whole = parse_repr_digest(headers.get("Repr-Digest"))
         view = await self._uploads.create(
             exchange.principal,
             length=length,
             metadata=_metadata(headers),
             completes_on_request=True,
-            sha256=parse_repr_digest(headers.get("Repr-Digest")),
+            sha256=whole.sha256,
+            sha512=whole.sha512,
         )
         if view.file_id is not None:
             return await self._reply(exchange, view, 201)
         self._announce(exchange, view, interop)
         if ends or exchange.body.length != 0:
-            view = await self._append_first(exchange, view, checksum, ends)
+            view = await self._append_first(exchange, view, checksums, ends)
         return await self._reply(exchange, view, 201)
 
     async def head(self, exchange: Exchange, text: str) -> Reply:
@@ -102,9 +104,9 @@ class Resumable:
         ends = interop.ends(headers)
         at = parse_size(headers.get("Upload-Offset", ""), "Upload-Offset")
         length = _length(exchange, at=at, ends=ends)
-        checksum = parse_content_digest(headers.get("Content-Digest"))
+        checksums = parse_content_digest(headers.get("Content-Digest"))
         try:
-            view = await self._append(exchange, upload_id, at=at, length=length, checksum=checksum, ends=ends)
+            view = await self._append(exchange, upload_id, at=at, length=length, checksums=checksums, ends=ends)
         except LengthExceeded:
             # §Upload Append: once the length is exceeded, the upload is invalid. Of a body that announced so much
             # nothing was taken; the upload is as good as before.
@@ -127,11 +129,11 @@ class Resumable:
         return {**interop.completeness_fields(False), "Upload-Limit": self._limits(interop)}
 
     async def _append_first(
-        self, exchange: Exchange, view: UploadView, checksum: Checksum | None, ends: bool
+        self, exchange: Exchange, view: UploadView, checksums: Sequence[Checksum], ends: bool
     ) -> UploadView:
         """The bytes that come with the creation. What is cut is kept: the client knows where to go on from the 104."""
         try:
-            return await self._append(exchange, view.id, at=0, checksum=checksum, ends=ends)
+            return await self._append(exchange, view.id, at=0, checksums=checksums, ends=ends)
         except (Refusal, InconsistentLength, TooLarge):
             # A refusal as this one is final: nobody goes on with the upload.
             await self._give_up(exchange, view.id)
@@ -145,7 +147,7 @@ class Resumable:
         at: int,
         ends: bool,
         length: int | None = None,
-        checksum: Checksum | None = None,
+        checksums: Sequence[Checksum] = (),
     ) -> UploadView:
         try:
             with digests_checked():
@@ -155,7 +157,7 @@ class Resumable:
                     at=at,
                     source=exchange.body,
                     length=length,
-                    checksum=checksum,
+                    checksums=checksums,
                     ends=ends,
                     on_received=_progress(exchange),
                 )

@@ -4,6 +4,7 @@ Extensions: creation, creation-with-upload, creation-defer-length, checksum, exp
 Left out: checksum-trailer (Tornado does not read trailers), concatenation-unfinished.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from email.utils import format_datetime
@@ -75,10 +76,10 @@ class Tus:
         length = _parse_length(exchange)
         announced = exchange.body.length
         with_upload = announced != 0 and ("Content-Type" in exchange.headers or await _has_bytes(exchange))
-        checksum = None
+        checksums: Sequence[Checksum] = ()
         if with_upload:
             _check_content_type(exchange)
-            checksum = _parse_checksum(exchange)
+            checksums = _parse_checksum(exchange)
             if length is not None and announced is not None and announced > length:
                 raise LengthExceeded("the body is longer than Upload-Length")
         view = await self._uploads.create(
@@ -89,7 +90,7 @@ class Tus:
             # Complete by a file its owner has already: the bytes that come along, or would, are not needed.
             headers["Upload-Offset"] = str(view.offset)
         elif with_upload:
-            view = await self._append_first(exchange, view, checksum, headers)
+            view = await self._append_first(exchange, view, checksums, headers)
             headers["Upload-Offset"] = str(view.offset)
         if view.file_id:
             headers |= await wanted_digest(exchange, self._files, view.file_id)
@@ -123,7 +124,7 @@ class Tus:
             at=parse_digits(headers.get("Upload-Offset", ""), "Upload-Offset"),
             source=exchange.body,
             length=None if length is None else parse_digits(length, "Upload-Length"),
-            checksum=_parse_checksum(exchange),
+            checksums=_parse_checksum(exchange),
         )
         answer = {"Upload-Offset": str(view.offset)}
         if view.file_id:
@@ -141,12 +142,12 @@ class Tus:
         return Reply(204)
 
     async def _append_first(
-        self, exchange: Exchange, view: UploadView, checksum: Checksum | None, headers: dict[str, str]
+        self, exchange: Exchange, view: UploadView, checksums: Sequence[Checksum], headers: dict[str, str]
     ) -> UploadView:
         """tus 1.0 §Creation With Upload: the first bytes come with the creation."""
         try:
             return await self._uploads.append(
-                exchange.principal, view.id, at=0, source=exchange.body, checksum=checksum
+                exchange.principal, view.id, at=0, source=exchange.body, checksums=checksums
             )
         except Exception:
             # The client gets no Location with a refusal: nobody would ever go on with this upload.
@@ -213,9 +214,10 @@ async def _has_bytes(exchange: Exchange) -> bool:
     return exchange.body.length is not None or bool(await exchange.body.read(1))
 
 
-def _parse_checksum(exchange: Exchange) -> Checksum | None:
+def _parse_checksum(exchange: Exchange) -> Sequence[Checksum]:
+    """One or none: tus 1.0 §Checksum."""
     header = exchange.headers.get("Upload-Checksum")
-    return None if header is None else parse_checksum(header)
+    return () if header is None else (parse_checksum(header),)
 
 
 def _reply(status: int, headers: dict[str, str], view: UploadView) -> Reply:

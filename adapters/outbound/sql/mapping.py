@@ -40,6 +40,7 @@ def upload_to_row(upload: Upload) -> dict[str, Any]:
         "updated_at": upload.updated_at,
         "expires_at": upload.expires_at,
         **_access_to_row(upload),
+        "sha512": upload.sha512,
     }
 
 
@@ -63,6 +64,7 @@ def upload_from_row(row: RowMapping, ranges: Iterable[RowMapping]) -> Upload:
         credential=Credential.of(_map_from_text(row["credential"])),
         detail=_map_from_text(row["detail"]),
         sha256=row["sha256"],
+        sha512=row["sha512"],
         received=ReceivedRanges(extents),
         _unfolded=len(extents),  # else an upload that moves between processes would never be folded
     )

@@ -115,6 +115,7 @@ uploads = Table(
     Column("updated_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     *_access(),
+    Column("sha512", LargeBinary),
     Index("ix_uploads_watch_id", "watch_id"),
 )
 

@@ -9,6 +9,7 @@ import pytest
 from application.digest import DigestUseCase
 from application.views import UploadView
 from domain.access import ANYBODY, Credential, Principal, Visibility
+from domain.checksum import Checksum
 from domain.errors import (
     ChecksumMismatch,
     QuotaExceeded,
@@ -43,6 +44,10 @@ def process(deployment: Deployment) -> Process:
 
 def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
+
+
+def sha512(data: bytes) -> bytes:
+    return hashlib.sha512(data).digest()
 
 
 async def stored(process: Process, data: bytes = DATA, who: Principal = ALICE) -> UploadId:
@@ -166,6 +171,20 @@ class TestAnAnnouncedDigest:
             await offered(process, DATA, length=0)
         assert (await offered(process, b"", length=0)).state is UploadState.COMPLETED
 
+    @pytest.mark.parametrize("wrong", [{"sha512": sha512(b"")}, {"sha256": sha256(b""), "sha512": sha512(DATA)}])
+    async def test_every_digest_that_was_announced_has_to_be_right(
+        self, process: Process, wrong: dict[str, bytes]
+    ) -> None:
+        for told in ({**wrong}, {"sha256": sha256(DATA), **wrong}):
+            refused = await process.uploads.create(
+                ALICE, length=len(DATA), metadata=NAME, sha256=told.get("sha256"), sha512=told["sha512"]
+            )
+            with pytest.raises(Sha256Mismatch):
+                await process.send(refused.id, DATA)
+        taken = await process.uploads.create(ALICE, length=len(DATA), metadata=NAME, sha512=sha512(DATA))
+        assert (await process.send(taken.id, DATA)).state is UploadState.COMPLETED
+        assert (await file_of(process, taken.id)).sha256 is None, "it is read as it is for any other"
+
     async def test_joined_parts_are_checked_as_one(self, process: Process) -> None:
         parts = [await process.part(DATA[:100]), await process.part(DATA[100:])]
         with pytest.raises(Sha256Mismatch):
@@ -258,6 +277,16 @@ class TestTheOffer:
         assert (await offered(process, DATA[:-1])).state is UploadState.PENDING
         assert (await offered(process, DATA, length=len(DATA) - 1)).state is UploadState.PENDING
 
+    async def test_what_cannot_be_compared_without_the_bytes_is_not_offered(
+        self, process: Process, known: UploadId
+    ) -> None:
+        view = await process.uploads.create(
+            ALICE, length=len(DATA), metadata=NAME, sha256=sha256(DATA), sha512=sha512(b"other")
+        )
+        assert view.state is UploadState.PENDING
+        with pytest.raises(Sha256Mismatch):
+            await process.send(view.id, DATA)
+
     async def test_a_part_is_not_offered_what_is_a_file(self, process: Process, known: UploadId) -> None:
         view = await process.uploads.create(
             ALICE, length=len(DATA), metadata=NAME, kind=UploadKind.PARTIAL, sha256=sha256(DATA)
@@ -331,6 +360,6 @@ async def test_digesting_reads_in_pieces_and_lets_others_run(deployment: Deploym
     counting = asyncio.create_task(count())
     file = await file_of(process, upload_id)
     digests = DigestUseCase(unit_of_work=process.units, blobs=process.blobs, clock=deployment.clock)
-    assert await digests.matches(file.blob_key, file.size, sha256(bytes(8 * 1024 * 1024)))
+    assert await digests.matches(file.blob_key, file.size, [Checksum("sha256", sha256(bytes(8 * 1024 * 1024)))])
     counting.cancel()
     assert turns > 8

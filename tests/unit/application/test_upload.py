@@ -582,10 +582,10 @@ class TestChecksums:
     )
     async def test_a_body_with_its_checksum_counts(self, process: Process, checksum: Checksum) -> None:
         upload = await process.begin(3)
-        assert (await process.send(upload.id, b"abc", checksum=checksum)).state is UploadState.COMPLETED
+        assert (await process.send(upload.id, b"abc", checksums=[checksum])).state is UploadState.COMPLETED
         other = await process.begin(3)
         with pytest.raises(ChecksumMismatch):
-            await process.send(other.id, b"abd", checksum=checksum)
+            await process.send(other.id, b"abd", checksums=[checksum])
 
     @pytest.mark.parametrize("announced", [True, False])
     @pytest.mark.parametrize("size", [3, 3 * STRETCH])
@@ -595,29 +595,39 @@ class TestChecksums:
         upload = await process.begin(size + 10)
         await process.send(upload.id, b"x" * 10)
         with pytest.raises(ChecksumMismatch):
-            await process.send(upload.id, bytes(size), at=10, checksum=sha256(b"other"), announced=announced)
+            await process.send(upload.id, bytes(size), at=10, checksums=[sha256(b"other")], announced=announced)
         assert await offset_of(process, upload.id) == 10
         assert deployment.told(upload.id) == [CREATED, PROGRESS]
         right = bytes(range(256)) * (size // 256) + b"y" * (size % 256)
-        await process.send(upload.id, right, at=10, checksum=sha256(right))
+        await process.send(upload.id, right, at=10, checksums=[sha256(right)])
         assert await process.content(upload.id) == b"x" * 10 + right
+
+    @pytest.mark.parametrize("data", [b"abc", b"", bytes(2 * STRETCH)], ids=len)
+    async def test_of_several_checksums_each_has_to_be_right(self, process: Process, data: bytes) -> None:
+        right = [sha256(data), Checksum("sha512", hashlib.sha512(data).digest())]
+        upload = await process.begin(len(data) + 1)
+        for wrong in ([sha256(b"other"), right[1]], [right[0], Checksum("sha512", bytes(64))]):
+            with pytest.raises(ChecksumMismatch):
+                await process.send(upload.id, data, checksums=wrong)
+            assert await offset_of(process, upload.id) == 0
+        assert (await process.send(upload.id, data, checksums=right)).offset == len(data)
 
     async def test_a_cut_body_with_a_checksum_counts_not_at_all(self, process: Process) -> None:
         upload = await process.begin(10)
         source = CutSource([b"0123"], length=10)
-        view = await process.uploads.append(ALICE, upload.id, at=0, source=source, checksum=sha256(b"0123"))
+        view = await process.uploads.append(ALICE, upload.id, at=0, source=source, checksums=[sha256(b"0123")])
         assert (view.offset, await offset_of(process, upload.id)) == (0, 0)
 
     async def test_a_body_with_a_checksum_that_runs_over_counts_not_at_all(self, process: Process) -> None:
         data = bytes(STRETCH + 11)
         upload = await process.begin(STRETCH + 10)
         with pytest.raises(LengthExceeded):
-            await process.send(upload.id, data, checksum=sha256(data), announced=False)
+            await process.send(upload.id, data, checksums=[sha256(data)], announced=False)
         assert await offset_of(process, upload.id) == 0
 
     async def test_an_empty_body_with_a_checksum_changes_nothing(self, process: Process) -> None:
         upload = await process.begin(3)
-        assert (await process.send(upload.id, b"", checksum=sha256(b""))).offset == 0
+        assert (await process.send(upload.id, b"", checksums=[sha256(b"")])).offset == 0
 
 
 class TestCutBodies:

@@ -63,7 +63,7 @@ class Uploading(RuleBasedStateMachine):
     def send_with_a_checksum(self, server: int, size: int) -> None:
         data = self.next(size)
         checksum = Checksum("sha256", hashlib.sha256(data).digest())
-        view = self.run(self.server(server).send(self.id, data, at=self.offset, checksum=checksum))
+        view = self.run(self.server(server).send(self.id, data, at=self.offset, checksums=[checksum]))
         assert view.offset == self.offset + len(data)
 
     @precondition(lambda self: self.offset < len(self.content))
@@ -73,7 +73,7 @@ class Uploading(RuleBasedStateMachine):
         checksum = Checksum("sha256", hashlib.sha256(data).digest())
         junk = bytes(byte ^ 1 for byte in data)
         with pytest.raises(ChecksumMismatch):
-            self.run(self.server(server).send(self.id, junk, at=self.offset, checksum=checksum))
+            self.run(self.server(server).send(self.id, junk, at=self.offset, checksums=[checksum]))
 
     @rule(server=st.integers(0, 1), at=st.integers(0, 7000), size=SIZES)
     def send_at_the_wrong_place(self, server: int, at: int, size: int) -> None:

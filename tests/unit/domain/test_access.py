@@ -184,3 +184,5 @@ class TestUpload:
     def test_a_digest_of_another_size_is_refused(self, size: int) -> None:
         with pytest.raises(InvalidChecksum):
             an_upload(sha256=bytes(size))
+        with pytest.raises(InvalidChecksum):
+            an_upload(sha512=bytes(size))

@@ -1,12 +1,13 @@
 import base64
 import hashlib
+from dataclasses import replace
 
 import pytest
 from awscrt import checksums
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.checksum import ALGORITHMS, Checksum, crc64nvme, crc64nvme_combine
+from domain.checksum import ALGORITHMS, Checksum, Comparison, crc64nvme, crc64nvme_combine
 from domain.errors import InvalidChecksum, UnknownChecksumAlgorithm
 
 
@@ -60,3 +61,13 @@ def test_an_unknown_algorithm_is_refused_by_name() -> None:
 def test_a_digest_of_another_size_is_refused(algorithm: str) -> None:
     with pytest.raises(InvalidChecksum):
         Checksum(algorithm, bytes(5))
+
+
+def test_a_comparison_is_with_every_checksum() -> None:
+    right = [Checksum(name, hashlib.new(name, b"hello").digest()) for name in ("sha256", "sha512", "md5")]
+    for wrong in (None, *right):
+        others = [replace(one, digest=bytes(len(one.digest))) if one is wrong else one for one in right]
+        comparison = Comparison(others)
+        comparison.update(b"hel")
+        comparison.update(memoryview(b"lo"))
+        assert comparison.differing() == next((one for one in others if one not in right), None)
