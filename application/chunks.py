@@ -8,7 +8,7 @@ the older one has been recorded.
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from application.allowance import Allowances
@@ -106,8 +106,7 @@ class ChunkPlacer:
     async def place(
         self, principal: Principal, upload_id: UploadId, *, index: int, chunk_size: int, source: ByteSource
     ) -> UploadView | None:
-        upload = await self._seen(principal, upload_id)
-        wanted = upload.chunk_range(index, chunk_size, self._policy)
+        wanted = await self._wanted(principal, upload_id, index, chunk_size)
         leaving = _Leaving(source)
         try:
             async with self._holding(upload_id, wanted, leaving.begin) as lease:
@@ -224,12 +223,18 @@ class ChunkPlacer:
         async with self._unit_of_work() as work:
             return await work.uploads.get(upload_id, principal)
 
-    async def _seen(self, principal: Principal, upload_id: UploadId) -> Upload:
-        """The upload as we may know it; whether the principal may ask for it at all, and how, before anybody waits."""
+    async def _wanted(self, principal: Principal, upload_id: UploadId, index: int, chunk_size: int) -> ByteRange:
+        """Where the chunk lies; whether the principal may ask for it at all, and how, before anybody waits.
+
+        Nothing is refused for an upload as we only remember it: it may be over, and then that is what has to be said.
+        """
         if known := self._known.get(upload_id):
             known.upload.check_seen_by(principal)
-            return known.upload
-        return await self._read(principal, upload_id)
+            with suppress(LongshoreError):
+                return known.upload.chunk_range(index, chunk_size, self._policy)
+        upload = await self._read(principal, upload_id)
+        upload.check_here(self._clock.now())
+        return upload.chunk_range(index, chunk_size, self._policy)
 
     async def _current(self, principal: Principal, upload_id: UploadId, lease: Lease) -> Upload:
         """The upload as it is under this lease; read anew now and then, for the sake of what others place."""

@@ -182,6 +182,19 @@ def test_junk_in_a_chunks_field_is_refused(client: ChunkClient, name: str, junk:
         assert answer.status == 422 and answer.errors and answer.errors[0].startswith(f"[body->{name}] ")
 
 
+def test_a_number_that_is_too_low_is_told_its_bound(client: ChunkClient) -> None:
+    for name, least in {"chunk_index": 0, "chunk_size": 1}.items():
+        for number in ("-1", "-007", "-" + "9" * 15):
+            answer = client.post("/upload/chunk/", {**CHUNK, name: number}, b"x" * SIZE)
+            assert (answer.status, answer.errors) == (
+                422,
+                [f"[body->{name}] input should be greater than or equal to {least}"],
+            )
+    for number in ("-0", "--1", "-", "-x"):
+        answer = client.post("/upload/chunk/", {**CHUNK, "chunk_index": number}, b"x" * SIZE)
+        assert "valid integer" in answer.errors[0]
+
+
 @pytest.mark.parametrize("junk", [*JUNK, "jpge", "PNG", "image", "a/b/c", "image/\r\nx", "[1]", "{", '"a"', "1"])
 @pytest.mark.parametrize("name", COMPLETE)
 def test_junk_in_a_completions_field_is_refused(client: ChunkClient, name: str, junk: str) -> None:
@@ -367,6 +380,19 @@ def test_a_completion_is_said_again_with_the_same_words_or_not_at_all(client: Ch
     for again in (told, {**told, "detail": None}, {**told, "credential": first and '{"n": "1", "k": "v"}'}):
         repeated = client.complete(file["id"], **again).data
         assert {**repeated, "download_url": ""} == {**file, "download_url": ""}
+
+
+@pytest.mark.parametrize(("index", "size"), [(0, SIZE), (1, SIZE), (0, 500), (5, SIZE)])
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_an_aborted_upload_says_so_whatever_is_wrong_with_the_chunk(
+    client: ChunkClient, server: ServerProcess, has_begun: bool, index: int, size: int
+) -> None:
+    upload_id = client.init(total_size=2500)
+    if has_begun:
+        assert client.chunk(upload_id, 0, b"x" * SIZE, SIZE).status == 200
+    assert Tus(Http(server.port)).delete(f"/uploads/{upload_id}").status == 204
+    answer = client.chunk(upload_id, index, b"x" * size, size)
+    assert (answer.status, answer.errors, answer.body["message"]) == (410, [], "the upload was aborted")
 
 
 # Other dialects

@@ -5,6 +5,7 @@ database, so that these tests are about opening alone.
 """
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -209,9 +210,13 @@ def test_a_link_lasts_seven_days_at_most(gateway: Gateway) -> None:
     link = link_to(gateway.anna.http, file_id)
     expires = int(dict(parse_qsl(urlsplit(link).query))["expires"])
     assert 0 <= time.time() + 7 * 86400 - expires < 60
-    for seconds in ("604801", "0", "-1", "1e3", "x", "", "9" * 16, "999999999999999"):
+    for seconds in ("604801", "0", "-1", "-" + "9" * 15, "--1", "-", "1e3", "x", "", "9" * 16, "999999999999999"):
         answer = gateway.anna.http.request("POST", f"/files/{file_id}/links?seconds={seconds}")
         assert answer.status == 400, seconds
+        if re.fullmatch("-?[0-9]{1,15}", seconds):
+            assert answer.json()["detail"] == "a signed link lasts from a second to seven days"
+        else:
+            assert answer.json()["detail"].startswith("seconds: ")
 
 
 def test_an_expired_link_is_gone(gateway: Gateway) -> None:

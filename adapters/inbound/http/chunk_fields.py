@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from adapters.inbound.http.chunk_envelope import bad_field, bad_fields
 
-_DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{1,15}|-0*[1-9][0-9]{0,14}", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,63}(\s*;.{0,128})?", re.ASCII)
 _MAX_NAME = 1024
 _MAX_NUMBER = 10**15 - 1
@@ -23,7 +23,10 @@ EXTENSIONS = (
 
 
 def _whole(text: object) -> object:
-    """Digits and nothing else: neither signs nor spaces nor underscores, which Python would take."""
+    """Digits and nothing else: neither plus signs nor spaces nor underscores, which Python would take.
+
+    What is below zero is a whole number, too: it is told its bound.
+    """
     if isinstance(text, str) and not _DIGITS.fullmatch(text):
         raise PydanticCustomError(
             "int_parsing", "Input should be a valid integer, unable to parse string as an integer"

@@ -190,7 +190,8 @@ async def _elsewhere(exchange: Exchange, opened: OpenFile, reply: Reply) -> Repl
 def _parse_life(seconds: str | None) -> timedelta:
     if seconds is None:
         return MAX_LINK_LIFE
-    return timedelta(seconds=min(parse_digits(seconds, "seconds"), _A_YEAR_SECONDS))  # how much too long is all one
+    life = min(parse_digits(seconds.removeprefix("-"), "seconds"), _A_YEAR_SECONDS)  # how much too long is all one
+    return timedelta(seconds=-life if seconds.startswith("-") else life)
 
 
 def _parse_disposition(text: str | None) -> Disposition | None:

@@ -22,6 +22,7 @@ from domain.errors import (
     QuotaExceeded,
     RepositoryUnavailable,
     StorageFull,
+    UploadExpired,
     UploadGone,
     UploadNotFound,
     UploadNotOpen,
@@ -518,9 +519,26 @@ async def test_an_aborted_upload_takes_no_chunk(process: Process) -> None:
     upload_id = await begin(process)
     await place(process, upload_id, 0, b"x" * SIZE)
     await process.uploads.abort(ALICE, upload_id)
-    with pytest.raises((UploadGone, UploadNotOpen)):
+    with pytest.raises(UploadGone):
         await place(process, upload_id, 1, b"x" * SIZE)
     assert upload_id not in process.deployment.memory.staged
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+@pytest.mark.parametrize(("index", "size"), [(0, SIZE), (1, SIZE), (0, SIZE // 2), (5, SIZE), (2, SIZE)])
+async def test_an_upload_that_is_over_says_so_whatever_is_wrong_with_the_chunk(
+    process: Process, index: int, size: int, has_begun: bool
+) -> None:
+    aborted, expired = [await begin(process, 2 * SIZE) for _ in range(2)]
+    if has_begun:
+        for upload_id in (aborted, expired):
+            await place(process, upload_id, 0, b"x" * SIZE)
+    await process.uploads.abort(ALICE, aborted)
+    process.deployment.clock.pass_by(timedelta(days=2))
+    with pytest.raises(UploadGone):
+        await place(process, aborted, index, b"x" * size, size=size)
+    with pytest.raises(UploadExpired):
+        await place(process, expired, index, b"x" * size, size=size)
 
 
 @pytest.mark.parametrize(
