@@ -9,6 +9,7 @@ from domain.errors import InvalidMetadata
 MAX_PAIRS = 64
 MAX_BYTES = 16 * 1024
 FALLBACK_NAME = "unnamed"
+_NO_NAMES = frozenset({"", ".", ".."})  # the last two are folders to whoever saves a file under them
 FALLBACK_MEDIA_TYPE = "application/octet-stream"
 # They turn the reading direction, so that gpj.exe shows as exe.jpg.
 _BIDI_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
@@ -67,10 +68,15 @@ def displayable(name: str) -> str:
     )
 
 
+def named(name: str) -> str:
+    """A fallback for what is no name for a file."""
+    return FALLBACK_NAME if name.strip() in _NO_NAMES else name
+
+
 @lru_cache(maxsize=1024)  # every event of an upload tells it
 def _filename(metadata: Metadata) -> str:
     name = metadata.text("filename", "name") or ""
-    return displayable(name.replace("\\", "/").rsplit("/", 1)[-1])[:1024] or FALLBACK_NAME
+    return named(displayable(name.replace("\\", "/").rsplit("/", 1)[-1])[:1024])
 
 
 def _is_token(text: str) -> bool:

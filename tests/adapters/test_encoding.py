@@ -171,6 +171,8 @@ def test_an_unknown_algorithm_is_refused_as_such(header: str) -> None:
 def test_a_plain_name_is_quoted() -> None:
     assert content_disposition("report 1.pdf") == 'attachment; filename="report 1.pdf"'
     assert content_disposition("a.png", inline=True) == 'inline; filename="a.png"'
+    for no_name in ("", " ", ".", " .. "):
+        assert content_disposition(no_name) == 'attachment; filename="unnamed"'
 
 
 def test_a_name_beyond_ascii_is_told_both_ways() -> None:

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from domain.checksum import Checksum
 from domain.errors import InvalidChecksum, InvalidMetadata, InvalidRequest, UnknownChecksumAlgorithm
-from domain.metadata import FALLBACK_NAME, MAX_BYTES, MAX_PAIRS, Metadata, displayable
+from domain.metadata import MAX_BYTES, MAX_PAIRS, Metadata, displayable, named
 
 TUS_ALGORITHMS = ("sha1", "sha256", "md5", "crc32")
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -91,7 +91,7 @@ def content_disposition(name: str, *, inline: bool = False) -> str:
     RFC 6266 §4: ``filename`` in plain ASCII for old clients, ``filename*`` (RFC 8187) where that is not all.
     """
     kind = "inline" if inline else "attachment"
-    name = _shortened(re.sub(r"[/\\]", "_", displayable(name)).strip()) or FALLBACK_NAME
+    name = named(_shortened(re.sub(r"[/\\]", "_", displayable(name)).strip()))
     plain = _ascii(name)
     if plain == name:
         return f'{kind}; filename="{plain}"'
