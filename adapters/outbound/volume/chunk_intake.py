@@ -49,18 +49,10 @@ class VolumeChunkIntake(ChunkIntake):
         crc64 = receipt.extent.crc64
         if not self._writer.is_recording or not receipt.is_plain or crc64 is None:
             return False
-        await self._come_in()
-        try:
-            lease.check()
-            return await self._writer.write(receipt.upload_id, at, data, Note(lease.token, crc64))
-        finally:
-            self._turn.leave()
-
-    async def _come_in(self) -> None:
-        """Join the turn; there is room when it has come."""
-        while True:
-            await self._writer.room()
+        async with self._writer.place:
             await self._turn.join()
-            if not self._writer.is_full:
-                return
-            self._turn.leave()
+            try:
+                lease.check()
+                return await self._writer.write(receipt.upload_id, at, data, Note(lease.token, crc64))
+            finally:
+                self._turn.leave()

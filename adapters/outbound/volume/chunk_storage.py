@@ -126,9 +126,9 @@ class VolumeChunkStorage(ChunkStorage):
         if not self._writer.is_ready:
             self._writer.consider(self._small_writes)
             return False
-        await self._writer.room()
-        check()
-        return await self._writer.write(upload_id, at, data)
+        async with self._writer.place:
+            check()
+            return await self._writer.write(upload_id, at, data)
 
     def _write_here(
         self, upload_id: UploadId, at: int, data: bytes, hasher: Hasher | None, check: Callable[[], None]

@@ -19,7 +19,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -60,6 +59,8 @@ class ChunkWriter:
         self._starting: asyncio.Task[None] | None = None
         self._not_before = 0.0
         self._is_closed = not hasattr(os, "memfd_create")
+        self.place = asyncio.Semaphore(SLOTS)
+        """To be had while something is written: who has it finds room in the memory."""
 
     @property
     def is_ready(self) -> bool:
@@ -77,21 +78,13 @@ class ChunkWriter:
         if time.monotonic() >= self._not_before:
             self._starting = asyncio.create_task(self._start())
 
-    @property
-    def is_full(self) -> bool:
-        return self._process is not None and self._process.is_full
-
-    async def room(self) -> None:
-        """Return when it is not full, which may change before the caller waits for something else."""
-        if self._process is not None:
-            await self._process.room()
-
     async def write(self, upload_id: UploadId, at: int, data: bytes, note: Note = NO_NOTE) -> bool:
         """Write at most 256 KiB; whether they are durable now. If not, it is the caller's to write them.
 
         With a ``note`` it is also whether their receipt is committed; if not, it may be all the same.
 
-        The caller has just made sure of its lease. A cancelled one too goes on only when the work is done.
+        The caller has a ``place`` and has just made sure of its lease. A cancelled one too goes on only when the work
+        is done.
 
         Raises:
             StorageUnavailable: the medium failed.
@@ -163,10 +156,8 @@ class _Process:
         self._socket = ours
         self._free = list(range(SLOTS - 1, -1, -1))  # the last one used comes first: it is in the cache
         self._under_way: dict[int, asyncio.Future[int]] = {}
-        self._in_line: deque[asyncio.Future[None]] = deque()
         self._orders = bytearray()
         self._rest = b""
-        self._is_closed = False
         self._heard_at = 0.0
         self._watching: asyncio.TimerHandle | None = None
 
@@ -174,16 +165,6 @@ class _Process:
         self._loop = loop
         self._on_death = on_death
         loop.add_reader(self._socket.fileno(), self._on_outcomes)
-
-    @property
-    def is_full(self) -> bool:
-        return not self._free and not self._is_closed
-
-    async def room(self) -> None:
-        while self.is_full:
-            come: asyncio.Future[None] = self._loop.create_future()
-            self._in_line.append(come)
-            await come
 
     async def order(self, upload_id: UploadId, at: int, data: bytes, note: Note) -> int:
         """An ``Outcome``."""
@@ -220,9 +201,6 @@ class _Process:
             self._watching.cancel()
         self._socket.close()
         self._orders.clear()
-        self._is_closed = True
-        while self._in_line:
-            self._call_in()
         for ordered in self._under_way.values():
             if not ordered.done():
                 ordered.set_result(Outcome.REFUSED)
@@ -232,14 +210,6 @@ class _Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def _call_in(self) -> None:
-        """Whoever has waited longest."""
-        while self._in_line:
-            come = self._in_line.popleft()
-            if not come.done():  # else he has given up
-                come.set_result(None)
-                return
 
     def _send(self) -> None:
         orders, self._orders = self._orders, bytearray()
@@ -277,7 +247,6 @@ class _Process:
         self._rest = told[whole:]
         for slot, outcome in OUTCOME.iter_unpack(told[:whole]):
             self._free.append(slot)
-            self._call_in()
             ordered = self._under_way.pop(slot)
             if not ordered.done():
                 ordered.set_result(outcome)
