@@ -7,6 +7,7 @@ import random
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from adapters.outbound.volume import writer as writer_module
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
 from adapters.outbound.volume.writer_orders import SLOTS
 from domain.checksum import crc64nvme
+from domain.errors import StorageUnavailable
 from domain.upload import Receipt
 from ports.received_ledger import ReceivedLedger
 from ports.upload_lock import Lease
@@ -148,3 +150,39 @@ async def test_the_servers_own_changes_get_their_turn(intake: Intake, ledger: Co
         changing.cancel()
     assert done > 20
     assert ledger.count == 0
+
+
+async def test_whoever_leaves_without_an_order_leaves_the_slot_to_the_next(intake: Intake) -> None:
+    """At first those who had a slot, then those who got theirs."""
+    assert intake.process.database is not None
+    turns = intake.process.database.turns
+    uploads = [await intake.upload() for _ in range(3 * SLOTS)]
+    async with AsyncExitStack() as stack:
+        holds = [intake.process.lock.hold(upload.id, on_wanted=lambda: None) for upload in uploads]
+        leases = [await stack.enter_async_context(hold) for hold in holds]
+        await turns.take(urgent=False)
+        takings = [asyncio.create_task(intake.take(*pair, b"abc")) for pair in zip(uploads, leases, strict=True)]
+        for leaving in (takings[:SLOTS], takings[SLOTS : 2 * SLOTS - 1]):
+            await asyncio.sleep(0.05)
+            for taking in leaving:
+                taking.cancel()
+        await asyncio.sleep(0.05)
+        turns.pass_on()
+        outcomes = await asyncio.wait_for(asyncio.gather(*takings, return_exceptions=True), 10)
+    assert outcomes[2 * SLOTS - 1 :] == [None] * (SLOTS + 1)
+
+
+async def test_where_no_slot_comes_storage_is_busy(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "_QUEUE_SECONDS", 0.1)
+    assert intake.process.database is not None
+    turns = intake.process.database.turns
+    uploads = [await intake.upload() for _ in range(SLOTS + 1)]
+    async with AsyncExitStack() as stack:
+        holds = [intake.process.lock.hold(upload.id, on_wanted=lambda: None) for upload in uploads]
+        leases = [await stack.enter_async_context(hold) for hold in holds]
+        await turns.take(urgent=False)
+        takings = [asyncio.create_task(intake.take(*pair, b"abc")) for pair in zip(uploads, leases, strict=True)]
+        with pytest.raises(StorageUnavailable):
+            await takings[-1]
+        turns.pass_on()
+        assert await asyncio.gather(*takings[:-1]) == [None] * SLOTS

@@ -526,6 +526,21 @@ class TestStopped:
             await cancelled
         assert bench.staged(other) == b"next"
 
+    async def test_one_that_was_idle_is_given_its_time_anew(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 1.0)
+        await bench.wake()
+        pid, process = bench.pid, bench.process
+        await bench.write_many(upload_ids(MANY), b"before")
+        await asyncio.sleep(0.8)
+        process.suspend()
+        writing = asyncio.create_task(bench.write_many(upload_ids(MANY), b"after", at=6))
+        await asyncio.sleep(0.5)
+        process.resume()
+        assert await writing == [None] * MANY
+        assert (bench.writer.is_ready, bench.pid) == (True, pid)
+
     async def test_one_that_hangs_is_done_without(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 0.5)
         await bench.wake()

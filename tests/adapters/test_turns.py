@@ -94,6 +94,18 @@ async def test_a_turn_that_comes_in_the_moment_of_giving_up_goes_to_the_next(que
     await queue.turns.take(urgent=False, within=1)  # and is free when nobody wants it
 
 
+@pytest.mark.parametrize("has_joined", [False, True])
+async def test_who_gives_up_right_before_a_turn_is_passed_over(queue: Queue, has_joined: bool) -> None:
+    waiting = queue.turns.join() if has_joined else queue.turns.take(urgent=True)
+    task = asyncio.create_task(waiting)
+    await asyncio.sleep(0)
+    task.cancel()
+    queue.turns.pass_on()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await queue.turns.take(urgent=False, within=1)
+
+
 class Together:
     """Tasks that join and stay until they are let go."""
 

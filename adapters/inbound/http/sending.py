@@ -13,6 +13,7 @@ from tornado.iostream import StreamClosedError
 # A fast reader gives its thread back after so much; a slow one as soon as its socket is full.
 _BURST_BYTES = 64 * 1024 * 1024
 _STALL_SECONDS = 60.0
+_TCP_CORK: int | None = getattr(socket, "TCP_CORK", None)  # Linux's alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,17 @@ async def send_slice(piece: FileSlice, to: socket.socket, executor: Executor) ->
 @contextmanager
 def _full_segments(to: socket.socket) -> Iterator[None]:
     """The kernel hands a file to the socket 64 KiB at a time: meanwhile it is not to push each of these out alone."""
-    with suppress(OSError):  # the reader is gone: sending will tell
-        to.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    _cork(to, True)
     try:
         yield
     finally:
-        with suppress(OSError):
-            to.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        _cork(to, False)
+
+
+def _cork(to: socket.socket, is_on: bool) -> None:
+    if _TCP_CORK is not None:
+        with suppress(OSError):  # the reader is gone: sending will tell
+            to.setsockopt(socket.IPPROTO_TCP, _TCP_CORK, is_on)
 
 
 def _burst(fd: int, at: int, end: int, to: socket.socket) -> int:

@@ -73,7 +73,7 @@ class Database(HealthCheck):
     async def read(self, work: Work[T], *, urgent: bool = False) -> T:
         """Do ``work`` without a transaction: each statement sees what is committed when it starts.
 
-        ``urgent``: on SQLite it goes before what waits; for what is done for many at once.
+        ``urgent``: on SQLite it does not wait behind all others; for what is done for many at once.
         """
         with translated():
             if self._read_trips is not None:

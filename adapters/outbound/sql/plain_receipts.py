@@ -38,7 +38,7 @@ def signed(crc64: int | None) -> int | None:
 def insert_plain(connection: sqlite3.Connection, rows: Sequence[PlainRow]) -> bool:
     """All of them in one statement, which is its own transaction; whether every lease stood.
 
-    Each statement lets go of the interpreter's lock and has to wait for it again.
+    One, for each statement lets go of the interpreter's lock and has to wait for it again.
     """
     return connection.execute(_INSERT, (json.dumps(rows),)).rowcount == len(rows)
 

@@ -38,7 +38,7 @@ class _Outcome:
     is_put_off: bool = False
 
 
-class Turn(Protocol):
+class WriteTurn(Protocol):
     def __call__(self, *, urgent: bool) -> AbstractAsyncContextManager[None]: ...
 
 
@@ -57,7 +57,7 @@ class ReadTrips:
         """What ``work`` returns, or raises.
 
         Raises:
-            TimeoutError: its time did not come; then it will not be begun.
+            TimeoutError: its time did not come. It is not begun any more; but what is under way by then is done.
         """
         batches = self._urgent if urgent else self._others
         item = _Item(work)
@@ -107,7 +107,7 @@ class WriteTrips(ReadTrips):
     """All work of one trip is one transaction; what fails in it is undone alone."""
 
     def __init__(
-        self, name: str, connect: Callable[[], sqlite3.Connection], *, turn: Turn, patience_seconds: float
+        self, name: str, connect: Callable[[], sqlite3.Connection], *, turn: WriteTurn, patience_seconds: float
     ) -> None:
         super().__init__(name, connect, patience_seconds=patience_seconds)
         self._turn = turn

@@ -87,7 +87,7 @@ class Turns:
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 give_back()  # it came in the very moment in which we gave up
-            else:
+            elif turn in queue:  # else it was passed over in between
                 queue.remove(turn)
             if isinstance(error, TimeoutError):
                 raise RepositoryUnavailable("the database is busy") from None

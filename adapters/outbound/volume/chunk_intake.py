@@ -14,7 +14,7 @@ from ports.received_ledger import ReceivedLedger
 from ports.upload_lock import Lease
 
 
-class Turn(Protocol):
+class SharedTurn(Protocol):
     """The ledger's one writer at a time: as long as somebody has joined, it is the process."""
 
     async def join(self) -> None:
@@ -28,7 +28,9 @@ class Turn(Protocol):
 class VolumeChunkIntake(ChunkIntake):
     """``writer``: the storage's. What its process does not record, with the bytes, is recorded after them."""
 
-    def __init__(self, storage: VolumeChunkStorage, ledger: ReceivedLedger, *, writer: ChunkWriter, turn: Turn) -> None:
+    def __init__(
+        self, storage: VolumeChunkStorage, ledger: ReceivedLedger, *, writer: ChunkWriter, turn: SharedTurn
+    ) -> None:
         self._storage = storage
         self._ledger = ledger
         self._writer = writer
@@ -49,7 +51,7 @@ class VolumeChunkIntake(ChunkIntake):
         crc64 = receipt.extent.crc64
         if not self._writer.is_recording or not receipt.is_plain or crc64 is None:
             return False
-        async with self._writer.place:
+        async with self._writer.slot:
             await self._turn.join()
             try:
                 lease.check()

@@ -126,7 +126,7 @@ class VolumeChunkStorage(ChunkStorage):
         if not self._writer.is_ready:
             self._writer.consider(self._small_writes)
             return False
-        async with self._writer.place:
+        async with self._writer.slot:
             check()
             return await self._writer.write(upload_id, at, data)
 

@@ -20,8 +20,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
+from typing import Literal
 
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
@@ -33,6 +34,7 @@ _MANY = 4
 # A lease that was safe when it was asked is so for 2 s more (ports/upload_lock.py).
 _DEADLINE_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
+_QUEUE_SECONDS = 30.0
 _REST_SECONDS = 60.0
 _END_SECONDS = 5.0
 _READ_BYTES = 64 * 1024
@@ -59,8 +61,9 @@ class ChunkWriter:
         self._starting: asyncio.Task[None] | None = None
         self._not_before = 0.0
         self._is_closed = not hasattr(os, "memfd_create")
-        self.place = asyncio.Semaphore(SLOTS)
-        """To be had while something is written: who has it finds room in the memory."""
+        self.slot: AbstractAsyncContextManager[None] = _Slots(SLOTS)
+        """To be in while something is written: who is finds room in the memory. Entering it may raise
+        StorageUnavailable."""
 
     @property
     def is_ready(self) -> bool:
@@ -81,10 +84,10 @@ class ChunkWriter:
     async def write(self, upload_id: UploadId, at: int, data: bytes, note: Note = NO_NOTE) -> bool:
         """Write at most 256 KiB; whether they are durable now. If not, it is the caller's to write them.
 
-        With a ``note`` it is also whether their receipt is committed; if not, it may be all the same.
+        With a ``note`` it is also whether their receipt is committed; if not, it may be committed all the same.
 
-        The caller has a ``place`` and has just made sure of its lease. A cancelled one too goes on only when the work
-        is done.
+        The caller is in ``slot`` and has just made sure of its lease. A cancelled one too goes on only when the work is
+        done.
 
         Raises:
             StorageUnavailable: the medium failed.
@@ -128,6 +131,19 @@ class ChunkWriter:
         if self._process is not None:
             self._process.close()
             self._process = None
+
+
+class _Slots(asyncio.Semaphore):
+    """First come, first served, and nobody waits for ever."""
+
+    async def acquire(self) -> Literal[True]:
+        if not self.locked():
+            return await super().acquire()  # at once: a timer would cost more
+        try:
+            async with asyncio.timeout(_QUEUE_SECONDS):
+                return await super().acquire()
+        except TimeoutError:
+            raise StorageUnavailable("storage is busy") from None
 
 
 class _Process:
@@ -176,8 +192,9 @@ class _Process:
         if not self._orders:
             self._loop.call_soon(self._send)  # those of one turn of the loop go together
         now = time.monotonic()
+        if not self._under_way:
+            self._heard_at = now  # it is silent from now on, not since its last answer
         if self._watching is None:
-            self._heard_at = now
             self._watching = self._loop.call_later(_PATIENCE_SECONDS, self._watch)
         deadline = now + _DEADLINE_SECONDS
         self._orders += ORDER.pack(slot, len(data), at, deadline, upload_id.encode(), note.token.encode(), note.crc64)

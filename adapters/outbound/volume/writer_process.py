@@ -28,7 +28,6 @@ _ROUND = 32  # orders: enough to share a sync and a commit, and few enough that 
 _ANSWER_SECONDS = 0.002  # what is done by then is told, though more is to do
 _IDLE_SECONDS = 5.0
 
-
 _SYNC_FILE_RANGE_WRITE = 2
 # Python has no name for it. A hint alone: where it is missing, nothing but time is lost.
 _sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
