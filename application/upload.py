@@ -6,7 +6,7 @@ returns once its receipt is committed, and only then does anybody hear of it.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import NoReturn
 
@@ -14,14 +14,14 @@ from application.allowance import Allowances
 from application.blob_deletions import BlobDeleter
 from application.chunks import ChunkPlacer
 from application.digest import DigestUseCase
+from application.receiving import Receiver
 from application.single_flight import SingleFlight
 from application.views import UploadView
 from application.warm_uploads import WarmUploads
 from domain.access import Credential, Principal, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
-from domain.checksum import Checksum, Comparison
+from domain.checksum import Checksum
 from domain.errors import (
-    ChecksumMismatch,
     FileGone,
     InvalidParts,
     LongshoreError,
@@ -45,7 +45,7 @@ from ports.id_generator import IdGenerator
 from ports.progress_notifier import ProgressNotifier
 from ports.received_ledger import ReceivedLedger
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from ports.upload_lock import Lease, UploadLock
+from ports.upload_lock import UploadLock
 
 _ABORT_ATTEMPTS = 3
 _ABORT_PAUSE_SECONDS = 0.1
@@ -72,19 +72,26 @@ class UploadUseCase:
     ) -> None:
         """``intake``: takes small chunks in place of ``storage`` and ``ledger``, where there is one."""
         self._unit_of_work = unit_of_work
-        self._ledger = ledger
         self._storage = storage
-        self._intake = intake
         self._deleter = BlobDeleter(unit_of_work, blobs)
         self._digests = digests
         self._notifier = notifier
         self._clock = clock
         self._ids = ids
         self._policy = policy
-        self._allowances = Allowances(unit_of_work, policy)
+        allowances = Allowances(unit_of_work, policy)
         self._uploads = WarmUploads(unit_of_work, lock)
         self._settling = SingleFlight()
         self._completing = SingleFlight()
+        self._receiver = Receiver(
+            storage=storage,
+            ledger=ledger,
+            intake=intake,
+            notifier=notifier,
+            clock=clock,
+            policy=policy,
+            allowances=allowances,
+        )
         self._chunks = ChunkPlacer(
             unit_of_work=unit_of_work,
             lock=lock,
@@ -93,7 +100,7 @@ class UploadUseCase:
             notifier=notifier,
             clock=clock,
             policy=policy,
-            allowances=self._allowances,
+            allowances=allowances,
         )
 
     async def create(
@@ -181,7 +188,7 @@ class UploadUseCase:
             upload.check_append(at=at, announced=source.length, policy=self._policy)
             if is_news:
                 await self._save_length(upload)
-            await self._receive(upload, lease, source, checksums, on_received)
+            await self._receiver.receive(upload, lease, source, checksums, on_received)
             if ends and not source.is_cut:
                 await self._complete_as_told(upload, upload.offset)
             else:
@@ -353,7 +360,7 @@ class UploadUseCase:
         async with self._or_nothing(principal, final.id), self._uploads.opened(principal, final.id) as (upload, lease):
             await self._storage.join(upload.id, [(part.id, part.offset) for part in parts])
             for extent in _laid_end_to_end(parts):
-                await self._record(upload, lease, extent)
+                await self._receiver.record(upload, lease, extent)
             await self._complete(upload)
             await self._part_with(parts)
             return UploadView.of(upload)
@@ -445,66 +452,6 @@ class UploadUseCase:
             upload.check_here(self._clock.now())
             await self._complete_if_whole(upload)
             return UploadView.of(upload)
-
-    async def _receive(
-        self,
-        upload: Upload,
-        lease: Lease,
-        source: ByteSource,
-        checksums: Sequence[Checksum],
-        on_received: Callable[[int], None],
-    ) -> None:
-        comparison = Comparison(checksums) if checksums else None
-        if source.length == 0:
-            _check_same(comparison)
-            return
-        end = await self._allowances.end(upload, announced=source.length)
-        if upload.offset == end:
-            await self._check_ended(upload, source, end)
-            _check_same(comparison)
-            return
-        room = end - upload.offset
-        if self._intake and comparison is None and source.length is not None and self._intake.accepts(source.length):
-            if data := await source.gather(min(room, source.length)):
-                await self._take(self._intake, upload, lease, data)
-                on_received(upload.offset)
-                await self._allowances.spend(upload, len(data))
-            return
-        unverified: list[Extent] = []
-        writing = self._storage.write(
-            upload.id, at=upload.offset, source=source, limit=room, hasher=comparison, permit=lease.check
-        )
-        async with aclosing(writing) as stretches:
-            async for extent in stretches:
-                if extent.range.end == end:
-                    await self._check_ended(upload, source, end)
-                if comparison:
-                    unverified.append(extent)
-                else:
-                    await self._record(upload, lease, extent)
-                    on_received(upload.offset)
-                await self._allowances.spend(upload, extent.range.size)
-        if not source.is_cut:
-            # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
-            _check_same(comparison)
-            for extent in unverified:
-                await self._record(upload, lease, extent)
-
-    async def _check_ended(self, upload: Upload, source: ByteSource, end: int) -> None:
-        # An announced body was measured before its first byte; only an unannounced one can run over.
-        if source.length is None and await source.read(1):
-            raise self._allowances.excess(upload, end=end)
-
-    async def _record(self, upload: Upload, lease: Lease, extent: Extent) -> None:
-        now = self._clock.now()
-        await self._ledger.record(upload.receive(extent, now, self._policy), lease)
-        self._notifier.publish(upload.event(EventType.PROGRESS, now))
-
-    async def _take(self, intake: ChunkIntake, upload: Upload, lease: Lease, data: bytes) -> None:
-        at, now = upload.offset, self._clock.now()
-        receipt = upload.receive(intake.extent(at, data), now, self._policy)
-        await intake.take(receipt, lease, at=at, data=data)
-        self._notifier.publish(upload.event(EventType.PROGRESS, now))
 
     async def _complete_if_whole(self, upload: Upload) -> None:
         if upload.is_ready:
@@ -643,11 +590,6 @@ class UploadUseCase:
                     self._uploads.forget(part.id)
                     await work.uploads.save(part)
                 await work.commit()
-
-
-def _check_same(comparison: Comparison | None) -> None:
-    if comparison and (differing := comparison.differing()):
-        raise ChecksumMismatch(f"the body's {differing.algorithm} is another one")
 
 
 def _laid_end_to_end(parts: Sequence[Upload]) -> ReceivedRanges:
