@@ -16,16 +16,16 @@ from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, MemoryChunkStorage
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.ledger import SqlReceivedLedger
-from adapters.outbound.sql.lock import SqlUploadLock
-from adapters.outbound.sql.outbox import SqlOutbox
-from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
+from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
+from adapters.outbound.sql.locks.lock import SqlUploadLock
+from adapters.outbound.sql.repositories.outbox import SqlOutbox
+from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume
 from application.cleanup import CleanupUseCase
 from application.digest import DigestUseCase
@@ -33,7 +33,7 @@ from application.download import DownloadUseCase
 from application.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
 from domain.upload_policy import UploadPolicy
-from infrastructure.database import migrate
+from infrastructure.migrate import migrate
 from ports.blob_storage import BlobStorage
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock

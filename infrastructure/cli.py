@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _migrate(settings: Settings) -> int:
     from adapters.outbound.sql.database import Database  # noqa: PLC0415
-    from infrastructure.database import CannotMigrate, migrate  # noqa: PLC0415
+    from infrastructure.migrate import CannotMigrate, migrate  # noqa: PLC0415
 
     async def run() -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

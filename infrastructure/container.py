@@ -12,36 +12,36 @@ from dependency_injector import containers, providers
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
-from adapters.inbound.http.chunks import Chunks
-from adapters.inbound.http.cors import Cors
-from adapters.inbound.http.events import EventStreams
-from adapters.inbound.http.exchange import Services
-from adapters.inbound.http.files import Files
-from adapters.inbound.http.form import Form
-from adapters.inbound.http.health import Health
-from adapters.inbound.http.links import Links
-from adapters.inbound.http.resumable import Resumable
-from adapters.inbound.http.tus import Tus
-from adapters.inbound.http.uploads import Uploads
+from adapters.inbound.http.chunks.chunks import Chunks
+from adapters.inbound.http.engine.cors import Cors
+from adapters.inbound.http.engine.exchange import Services
+from adapters.inbound.http.files.files import Files
+from adapters.inbound.http.files.links import Links
+from adapters.inbound.http.forms.form import Form
+from adapters.inbound.http.operations.health import Health
+from adapters.inbound.http.progress.events import EventStreams
+from adapters.inbound.http.uploads.resumable import Resumable
+from adapters.inbound.http.uploads.tus import Tus
+from adapters.inbound.http.uploads.uploads import Uploads
 from adapters.inbound.websocket.base import Sockets
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.installation import SqlInstallation
-from adapters.outbound.sql.ledger import SqlReceivedLedger
-from adapters.outbound.sql.lock import SqlUploadLock
-from adapters.outbound.sql.outbox import SqlOutbox
-from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
+from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
+from adapters.outbound.sql.locks.lock import SqlUploadLock
+from adapters.outbound.sql.repositories.installation import SqlInstallation
+from adapters.outbound.sql.repositories.outbox import SqlOutbox
+from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.staging import Durability
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writer import ChunkWriter
+from adapters.outbound.volume.writing.writer import ChunkWriter
 from application.cleanup import CleanupUseCase
 from application.digest import DigestUseCase
 from application.download import DownloadUseCase
@@ -54,8 +54,8 @@ from infrastructure.link_secret import link_secret
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
-    from adapters.outbound.postgres.feed import PostgresFeed
-    from adapters.outbound.postgres.notifier import PostgresProgressNotifier
+    from adapters.outbound.pg_notify.feed import PostgresFeed
+    from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
     from adapters.outbound.s3.address import BucketAddress
     from adapters.outbound.s3.blob_storage import S3BlobStorage
     from adapters.outbound.s3.bucket import Bucket
@@ -65,13 +65,13 @@ _BODY_THREADS = 4
 
 
 def _postgres_feed(url: str) -> "PostgresFeed":
-    from adapters.outbound.postgres.feed import PostgresFeed  # noqa: PLC0415 -- asyncpg is 3 MiB; SQLite needs none
+    from adapters.outbound.pg_notify.feed import PostgresFeed  # noqa: PLC0415 -- asyncpg is 3 MiB; SQLite needs none
 
     return PostgresFeed(url)
 
 
 def _postgres_notifier(url: str, feed: "PostgresFeed") -> "PostgresProgressNotifier":
-    from adapters.outbound.postgres.notifier import PostgresProgressNotifier  # noqa: PLC0415 -- as above
+    from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier  # noqa: PLC0415 -- as above
 
     return PostgresProgressNotifier(url, feed)
 
@@ -99,7 +99,7 @@ def recorder(database: Database) -> tuple[str, ...] | None:
     if not database.is_sqlite:
         return None
     durable = "--durable" if database.durable else "--no-durable"
-    return ("infrastructure.writer_process", "--database", str(Path(database.sqlite_path).absolute()), durable)
+    return ("infrastructure.recording_writer", "--database", str(Path(database.sqlite_path).absolute()), durable)
 
 
 def _origins(foreign: tuple[str, ...], public_url: str) -> tuple[str, ...]:

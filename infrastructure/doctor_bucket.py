@@ -13,7 +13,7 @@ from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.bucket import Bucket
 from adapters.outbound.s3.probe import check_service
 from adapters.outbound.s3.staging import BLOBS, STAGED
-from adapters.outbound.sql.mapping import unsigned
+from adapters.outbound.sql.repositories.mapping import unsigned
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, LongshoreError
 from infrastructure.findings import Finding, Medium

@@ -13,9 +13,9 @@ from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_b
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from adapters.inbound.http.events import EventsHandler
-from adapters.inbound.http.pages import STATIC_FOLDER, Nowhere, Page, StaticFiles
-from adapters.inbound.http.routes import ExchangeRouter, chunk_paths, exchange_paths
+from adapters.inbound.http.engine.router import ExchangeRouter
+from adapters.inbound.http.page.pages import STATIC_FOLDER, Nowhere, Page, StaticFiles
+from adapters.inbound.http.progress.events import EventsHandler
 from adapters.inbound.websocket.progress import ProgressSocket
 from domain.errors import LongshoreError
 from infrastructure import version
@@ -71,11 +71,17 @@ async def _serve(settings: Settings) -> None:
 
 
 def _listen(container: Container, settings: Settings) -> HTTPServer:
-    paths = exchange_paths(container.upload_routes(), container.files(), container.form(), container.health_route())
-    paths += chunk_paths(container.chunks())
+    dialects = (
+        container.upload_routes(),
+        container.files(),
+        container.health_route(),
+        container.form(),
+        container.chunks(),
+    )
+    resources = [resource for dialect in dialects for resource in dialect.resources()]
     set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=_MAX_FIELDS)))
     server = HTTPServer(
-        ExchangeRouter(paths, container.services(), _application(container)),
+        ExchangeRouter(resources, container.services(), _application(container)),
         max_header_size=_HEADER_BYTES,
         max_body_size=_BODY_BYTES,
         idle_connection_timeout=_HEADER_SECONDS,

@@ -13,8 +13,8 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.volume.volume import WrongVolume, translated
 from domain.errors import StorageFull, StorageUnavailable, Unavailable
 from infrastructure.container import Container
-from infrastructure.database import is_current
 from infrastructure.link_secret import BadSecret
+from infrastructure.migrate import is_current
 from infrastructure.settings import Settings
 
 _STARTER = Path(__file__).parents[1] / "starter.py"

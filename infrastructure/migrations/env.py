@@ -1,4 +1,4 @@
-"""Run by alembic, on the connection that infrastructure/database.py hands in or from its own command line."""
+"""Run by alembic, on the connection that infrastructure/migrate.py hands in or from its own command line."""
 
 import asyncio
 

@@ -16,13 +16,13 @@ import pytest
 from tornado.iostream import IOStream
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut, IterableSource
-from adapters.inbound.http import detached, streaming
-from adapters.inbound.http.body import RequestBody
-from adapters.inbound.http.readiness import Readiness
-from adapters.inbound.http.socket_body import SocketBody
+from adapters.inbound.http.engine import detached, streaming
+from adapters.inbound.http.engine.body import RequestBody
+from adapters.inbound.http.engine.readiness import Readiness
+from adapters.inbound.http.engine.socket_body import SocketBody
 from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume
 from domain.byte_range import Extent
 from domain.checksum import Buffer, Hasher

@@ -14,9 +14,9 @@ import psutil
 import pytest
 from sqlalchemy import Connection, text
 
-from adapters.outbound.volume import writer as writer_module
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
-from adapters.outbound.volume.writer_orders import SLOTS
+from adapters.outbound.volume.writing import writer as writer_module
+from adapters.outbound.volume.writing.orders import SLOTS
 from domain.checksum import crc64nvme
 from domain.errors import StorageUnavailable
 from domain.upload import Receipt

@@ -17,14 +17,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from adapters.outbound.volume import staged_files, writer, writer_process
+from adapters.outbound.volume import staged_files
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.staging import Durability
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writer import ChunkWriter
-from adapters.outbound.volume.writer_orders import NO_NOTE, ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
+from adapters.outbound.volume.writing import process as writer_process
+from adapters.outbound.volume.writing import writer
+from adapters.outbound.volume.writing.orders import NO_NOTE, ORDER, OUTCOME, SLOT_BYTES, SLOTS, Outcome
+from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.errors import FileGone, StorageFull, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
 from tests.chaos.trace import Strace

@@ -14,8 +14,8 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from adapters.inbound.common.rate_limit import RateLimiter
-from adapters.inbound.http.cors import Cors
-from adapters.inbound.http.events import EventsHandler, EventStreams
+from adapters.inbound.http.engine.cors import Cors
+from adapters.inbound.http.progress.events import EventsHandler, EventStreams
 from domain.events import EventType
 from domain.metadata import Metadata
 from tests.support.builders import ALICE, BOB, an_id

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.inbound.http import detached, streaming
+from adapters.inbound.http.engine import detached, streaming
 from domain.upload import UploadState
 from tests.e2e.wire import Closed, Connection, Header, chunked
 from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head, serving

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
-from adapters.inbound.http import detached, lanes, socket_body, streaming
-from adapters.inbound.http.cors import Cors
+from adapters.inbound.http.engine import detached, keep_alive, socket_body, streaming
+from adapters.inbound.http.engine.cors import Cors
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import Durability
-from adapters.outbound.volume.writer import ChunkWriter
+from adapters.outbound.volume.writing.writer import ChunkWriter
 from tests.e2e.wire import Closed, Connection, Header, Response, chunked
 from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head, serving
 
@@ -66,7 +66,7 @@ def on_lanes(server: WebServer) -> list[str]:
     followed: list[str] = []
     follow = server.services.lanes._follow
 
-    def note(lane: lanes.Lane, request: HTTPServerRequest, head_bytes: int) -> bool:
+    def note(lane: keep_alive.Lane, request: HTTPServerRequest, head_bytes: int) -> bool:
         begun = follow(lane, request, head_bytes)
         if begun:
             followed.append(request.path)
@@ -195,7 +195,7 @@ class TestQuickHeaders:
     )
     def test_they_say_what_tornados_say(self, lines: list[tuple[str, str]]) -> None:
         text = "".join(f"{name}: {value}\r\n" for name, value in lines)
-        quick, slow = lanes.QuickHeaders.parse(text), HTTPHeaders.parse(text)
+        quick, slow = keep_alive.QuickHeaders.parse(text), HTTPHeaders.parse(text)
         for each in (quick, slow):
             each["x-set"] = "1"
             each["Upload-Offset"] = "2"
@@ -393,7 +393,7 @@ class TestHeadsInPieces:
 
     def test_a_head_may_end_where_the_lane_looks_no_further(self, server: WebServer, wire: Connection) -> None:
         url, at = server.begin(200), 0
-        room = lanes._HEAD_BYTES - len(patch_head(server, url, 10, ("X-More", ""), at=10))
+        room = keep_alive._HEAD_BYTES - len(patch_head(server, url, 10, ("X-More", ""), at=10))
         for missing in range(-6, 7):
             to_lane(wire, server)
             answer = send_chunk(wire, server, url, b"0123456789", ("X-More", "m" * (room + missing)), at=at)
@@ -781,7 +781,7 @@ class TestClientsThatGoAway:
 class TestIdleLanes:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(lanes, "_IDLE_SECONDS", 0.2)
+        monkeypatch.setattr(keep_alive, "_IDLE_SECONDS", 0.2)
 
     def test_one_goes_back_to_tornado_and_still_serves(self, server: WebServer, wire: Connection) -> None:
         followed, url = on_lanes(server), server.begin(1000)
@@ -815,7 +815,7 @@ class TestIdleLanes:
     ) -> None:
         """Whole before the lane is swept, behind it, or cut in two by it; each connection for itself."""
         # The test says when to sweep: on a busy machine the clock may sweep before anybody has seen the lane.
-        monkeypatch.setattr(lanes, "_IDLE_SECONDS", 60.0)
+        monkeypatch.setattr(keep_alive, "_IDLE_SECONDS", 60.0)
         answers: list[bool] = []
         with ExitStack() as open_wires:
             wires = [open_wires.enter_context(Connection(server.port)) for _ in range(10)]

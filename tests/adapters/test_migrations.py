@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.partial_indexes import metadata
 from domain.errors import RepositoryUnavailable
-from infrastructure.database import migrate, revisions
+from infrastructure.migrate import migrate, revisions
 from tests.support.builders import a_file, an_upload, extent, told
 from tests.support.stores import Store, added, kept
 
@@ -143,7 +143,7 @@ async def test_a_schema_newer_than_we_know_is_left_alone_with_a_warning(
 _MIGRATE = """
 import asyncio, sys
 from adapters.outbound.sql.database import Database
-from infrastructure.database import migrate
+from infrastructure.migrate import migrate
 
 async def main():
     database = Database(sys.argv[1])

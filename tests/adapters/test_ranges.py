@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.inbound.http.ranges import parse_range
+from adapters.inbound.http.files.ranges import parse_range
 from domain.byte_range import ByteRange
 
 HUGE = "123456789012345678901234"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.inbound.http.readiness import Readiness
+from adapters.inbound.http.engine.readiness import Readiness
 from tests.support.exchanges import LOOPS
 
 

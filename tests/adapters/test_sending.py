@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tornado.iostream import StreamClosedError
 
-from adapters.inbound.http.sending import FileSlice, send_slice
+from adapters.inbound.http.engine.sending import FileSlice, send_slice
 
 BODY = os.urandom(16 * 1024 * 1024 + 7)
 

@@ -18,11 +18,11 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from adapters.outbound.sql.batches import Batches
 from adapters.outbound.sql.database import Database, normalised
-from adapters.outbound.sql.holder import Holder
-from adapters.outbound.sql.installation import SqlInstallation
-from adapters.outbound.sql.leases import SqlLeases
-from adapters.outbound.sql.mapping import event_to_text
-from adapters.outbound.sql.outbox import SqlOutbox
+from adapters.outbound.sql.locks.leases import SqlLeases
+from adapters.outbound.sql.locks.process_identity import Holder
+from adapters.outbound.sql.repositories.installation import SqlInstallation
+from adapters.outbound.sql.repositories.mapping import event_to_text
+from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.tables import installation, metadata, outbox
 from adapters.outbound.system.clock import SystemClock
 from domain.errors import RepositoryUnavailable, StorageFull

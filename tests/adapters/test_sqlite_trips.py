@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.holder import Holder
-from adapters.outbound.sql.leases import SqlLeases
+from adapters.outbound.sql.locks.leases import SqlLeases
+from adapters.outbound.sql.locks.process_identity import Holder
 from adapters.outbound.system.clock import SystemClock
 from domain.errors import RepositoryUnavailable, StorageFull
 from domain.ids import UploadId

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from alembic.script import ScriptDirectory
 
-from infrastructure.database import revisions
+from infrastructure.migrate import revisions
 from tests.support.server import ROOT, ServerProcess, run_verb
 
 # Each import is told on standard error, in the process that makes it; children inherit the wish.
@@ -86,7 +86,7 @@ def test_a_restart_loads_nothing_it_does_not_use(server: ServerProcess) -> None:
     assert server.terminate() == 0
     modules = loaded(server)
     assert packages(modules) & (_LOADS_NO_MODULE | {"asyncpg", "aiobotocore", "botocore", "aiohttp"}) == set()
-    assert {module for module in modules if module.startswith("adapters.outbound.postgres")} == set()
+    assert {module for module in modules if module.startswith("adapters.outbound.pg_notify")} == set()
 
 
 def test_a_restart_on_postgresql_loads_asyncpg_and_no_migrations(server: ServerProcess, postgres_url: str) -> None:
@@ -95,7 +95,7 @@ def test_a_restart_on_postgresql_loads_asyncpg_and_no_migrations(server: ServerP
     assert server.terminate() == 0
     modules = loaded(server)
     assert packages(modules) & _LOADS_NO_MODULE == set()
-    assert {"asyncpg", "adapters.outbound.postgres.feed"} <= modules
+    assert {"asyncpg", "adapters.outbound.pg_notify.feed"} <= modules
 
 
 def test_what_the_migrating_process_loads_is_told_on_the_first_start(server: ServerProcess) -> None:
@@ -170,6 +170,6 @@ def test_the_files_of_the_migrations_are_named_after_their_revisions() -> None:
 
 
 def test_asking_whether_the_schema_is_current_loads_no_alembic() -> None:
-    program = "import sys, infrastructure.database; print('alembic' in sys.modules)"
+    program = "import sys, infrastructure.migrate; print('alembic' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

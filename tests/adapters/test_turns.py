@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from adapters.outbound.sql.turns import Turns
+from adapters.outbound.sql.sqlite.turns import Turns
 from domain.errors import RepositoryUnavailable
 
 

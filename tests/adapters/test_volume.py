@@ -21,8 +21,8 @@ from adapters.inbound.common.block_source import BlockSource, BodyCut
 from adapters.outbound.volume import chunk_storage, staging
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.staging import write_all
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume, WrongVolume, gone_if_missing, translated
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Checksum

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume
 from domain.ids import UploadId
 from tests.support.sources import source_of

@@ -17,7 +17,7 @@ class Module:
 
     @property
     def name(self) -> str:
-        """Dotted, as it is imported: ``adapters.outbound.sql.uploads``."""
+        """Dotted, as it is imported: ``adapters.outbound.sql.repositories.uploads``."""
         parts = self.path.relative_to(ROOT).with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

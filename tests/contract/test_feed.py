@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 import asyncpg
 import pytest
 
-from adapters.outbound.postgres.feed import PostgresFeed
-from adapters.outbound.postgres.notifier import PostgresProgressNotifier
+from adapters.outbound.pg_notify.feed import PostgresFeed
+from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
 from domain.events import EventType
 from tests.support.builders import an_event, an_upload
 from tests.support.events import Bus, Ear, open_bus, wait_until
@@ -15,14 +15,14 @@ from tests.support.ports import free_port
 from tests.support.postgres import PostgresCluster
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "pg_notify"])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    bus = await open_bus(request.getfixturevalue("postgres_url") if request.param == "postgres" else None)
+    bus = await open_bus(request.getfixturevalue("postgres_url") if request.param == "pg_notify" else None)
     yield bus
     await bus.close()
 
 
-@pytest.fixture(params=["postgres"])
+@pytest.fixture(params=["pg_notify"])
 async def feed(postgres_url: str) -> AsyncIterator[PostgresFeed]:
     """A feed that depends on a connection."""
     feed = PostgresFeed(postgres_url)

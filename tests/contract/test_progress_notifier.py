@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.outbound.postgres.feed import PostgresFeed
-from adapters.outbound.postgres.notifier import PostgresProgressNotifier
+from adapters.outbound.pg_notify.feed import PostgresFeed
+from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
 from domain.events import EventType
 from domain.metadata import Metadata
 from domain.upload import Upload, UploadState
@@ -17,14 +17,14 @@ from tests.support.events import Bus, Ear, open_bus, wait_until
 from tests.support.postgres import PostgresCluster
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "pg_notify"])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    bus = await open_bus(request.getfixturevalue("postgres_url") if request.param == "postgres" else None)
+    bus = await open_bus(request.getfixturevalue("postgres_url") if request.param == "pg_notify" else None)
     yield bus
     await bus.close()
 
 
-@pytest.fixture(params=["postgres"])
+@pytest.fixture(params=["pg_notify"])
 async def processes(postgres_url: str) -> AsyncIterator[tuple[Bus, Bus]]:
     """Two processes' ends of one bus."""
     here, there = await open_bus(postgres_url), await open_bus(postgres_url)

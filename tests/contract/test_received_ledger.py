@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.outbound.sql.ledger import SqlReceivedLedger
-from adapters.outbound.sql.ledger_entry import Entry
+from adapters.outbound.sql.ledger.entry import Entry
+from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
 from domain.byte_range import ReceivedRanges
 from domain.checksum import crc64nvme
 from domain.errors import RepositoryUnavailable, UploadTakenOver

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
-from adapters.outbound.postgres.feed import PostgresFeed
-from adapters.outbound.postgres.notifier import PostgresProgressNotifier
+from adapters.outbound.pg_notify.feed import PostgresFeed
+from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
 from domain.events import UploadEvent
 from ports.feed import Feed
 from ports.progress_notifier import ProgressNotifier

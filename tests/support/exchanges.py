@@ -21,16 +21,16 @@ from tornado.web import Application
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
-from adapters.inbound.http.cors import Cors
-from adapters.inbound.http.exchange import Services
-from adapters.inbound.http.files import Files
-from adapters.inbound.http.form import Form
-from adapters.inbound.http.health import Health
-from adapters.inbound.http.links import Links
-from adapters.inbound.http.resumable import Resumable
-from adapters.inbound.http.routes import ExchangeRouter, exchange_paths
-from adapters.inbound.http.tus import Tus
-from adapters.inbound.http.uploads import Uploads
+from adapters.inbound.http.engine.cors import Cors
+from adapters.inbound.http.engine.exchange import Services
+from adapters.inbound.http.engine.router import ExchangeRouter
+from adapters.inbound.http.files.files import Files
+from adapters.inbound.http.files.links import Links
+from adapters.inbound.http.forms.form import Form
+from adapters.inbound.http.operations.health import Health
+from adapters.inbound.http.uploads.resumable import Resumable
+from adapters.inbound.http.uploads.tus import Tus
+from adapters.inbound.http.uploads.uploads import Uploads
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.ledger import MemoryReceivedLedger
@@ -43,7 +43,7 @@ from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume
 from application.digest import DigestUseCase
 from application.download import DownloadUseCase
@@ -150,14 +150,15 @@ class WebServer:
             max_length_bytes=_MAX_LENGTH,
             lifetime=UploadPolicy().ttl,
         )
-        paths = exchange_paths(
+        dialects = (
             Uploads(tus=tus, resumable=resumable, files=files, uploads=self.uploads),
             files,
             Form(uploads=self.uploads, files=self.files, links=links, executor=self.executor),
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock)),
         )
+        resources = [resource for dialect in dialects for resource in dialect.resources()]
         server = HTTPServer(
-            ExchangeRouter(paths, services, Application([])),
+            ExchangeRouter(resources, services, Application([])),
             max_header_size=32 * 1024,
             max_body_size=1024 * 1024,
             idle_connection_timeout=20,

@@ -12,10 +12,10 @@ from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.staging import Durability
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writer import ChunkWriter
+from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.upload import Upload, UploadState
 from infrastructure.container import recorder
 from ports.chunk_intake import ChunkIntake

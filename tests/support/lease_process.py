@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.ledger import SqlReceivedLedger
-from adapters.outbound.sql.lock import SqlUploadLock
+from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
+from adapters.outbound.sql.locks.lock import SqlUploadLock
 from adapters.outbound.system.clock import SystemClock
 from domain.byte_range import ByteRange, Extent
 from domain.errors import LongshoreError

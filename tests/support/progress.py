@@ -13,7 +13,7 @@ from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork, MemoryUnitOfWorkFactory
 from adapters.outbound.system.clock import SystemClock
 from application.progress import ProgressUseCase
-from application.progress_messages import JsonValue, encode_json
+from application.progress.messages import JsonValue, encode_json
 from domain.access import ANYBODY, Principal
 from domain.errors import RepositoryUnavailable, Unauthenticated
 from domain.events import EventType, UploadEvent

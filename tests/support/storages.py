@@ -12,7 +12,7 @@ from adapters.outbound.s3.chunk_storage import S3ChunkStorage
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume
 from domain.byte_range import ByteRange, ReceivedRanges
 from domain.errors import UploadTakenOver

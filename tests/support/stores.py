@@ -9,11 +9,11 @@ from adapters.outbound.memory.lock import MemoryUploadLock
 from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.ledger import SqlReceivedLedger
-from adapters.outbound.sql.lock import SqlUploadLock
-from adapters.outbound.sql.outbox import SqlOutbox
+from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
+from adapters.outbound.sql.locks.lock import SqlUploadLock
 from adapters.outbound.sql.partial_indexes import metadata
-from adapters.outbound.sql.unit_of_work import SqlUnitOfWorkFactory
+from adapters.outbound.sql.repositories.outbox import SqlOutbox
+from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
 from domain.access import ANYBODY, Principal
 from domain.ids import UploadId
 from domain.upload import Upload

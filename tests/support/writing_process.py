@@ -14,7 +14,7 @@ from typing import Self
 
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writer import ChunkWriter
+from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.ids import UploadId
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from adapters.inbound.websocket.messages import (
 )
 from adapters.inbound.websocket.outgoing import text_frame
 from application.progress import ProgressUseCase
-from application.progress_messages import ProgressMessage
+from application.progress.messages import ProgressMessage
 from domain.errors import LongshoreError
 
 _PONG_FRAME = text_frame(PONG)

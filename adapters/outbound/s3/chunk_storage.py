@@ -16,7 +16,6 @@ from awscrt.checksums import crc64nvme
 from adapters.outbound.s3.assembly import Assembly
 from adapters.outbound.s3.bucket import Bucket
 from adapters.outbound.s3.errors import NoSuchMultipart
-from adapters.outbound.s3.intake import intake_of
 from adapters.outbound.s3.pieces import Pieces
 from adapters.outbound.s3.staging import (
     BLOBS,
@@ -29,6 +28,7 @@ from adapters.outbound.s3.staging import (
     Stagings,
     blob_name,
 )
+from adapters.outbound.s3.stretches import intake_of
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher
 from domain.errors import FileGone, StorageUnavailable, UploadNotFound

@@ -20,10 +20,10 @@ from sqlalchemy import (
 
 from adapters.outbound.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
 from adapters.outbound.sql.errors import translated
-from adapters.outbound.sql.sqlite_connection import BUSY_SECONDS, SqliteConnection, connect_sqlite, prepare_sqlite
-from adapters.outbound.sql.sqlite_driver import LazyConnection
-from adapters.outbound.sql.sqlite_trips import ReadTrips, Work, WriteTrips
-from adapters.outbound.sql.turns import Turns
+from adapters.outbound.sql.sqlite.connection import BUSY_SECONDS, SqliteConnection, connect_sqlite, prepare_sqlite
+from adapters.outbound.sql.sqlite.driver import LazyConnection
+from adapters.outbound.sql.sqlite.trips import ReadTrips, Work, WriteTrips
+from adapters.outbound.sql.sqlite.turns import Turns
 from ports.health import HealthCheck
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 
-from adapters.outbound.volume.rounds import Rounds
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
 from domain.byte_range import ByteRange
 from domain.errors import FileGone

@@ -5,8 +5,8 @@ from typing import Protocol
 from awscrt.checksums import crc64nvme
 
 from adapters.outbound.volume.chunk_storage import SMALL_BYTES, VolumeChunkStorage
-from adapters.outbound.volume.writer import ChunkWriter
-from adapters.outbound.volume.writer_orders import Note
+from adapters.outbound.volume.writing.orders import Note
+from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.byte_range import ByteRange, Extent
 from domain.upload import Receipt
 from ports.chunk_intake import ChunkIntake

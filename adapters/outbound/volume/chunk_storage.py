@@ -8,10 +8,10 @@ from functools import partial
 
 from awscrt.checksums import crc64nvme
 
-from adapters.outbound.volume.rounds import Rounds
 from adapters.outbound.volume.staging import Durability, Staging
+from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume, translated
-from adapters.outbound.volume.writer import ChunkWriter
+from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Buffer, Hasher
 from domain.ids import BlobKey, UploadId

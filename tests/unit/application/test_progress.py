@@ -16,8 +16,8 @@ from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork
 from application.progress import ProgressUseCase
-from application.progress_hub import MAX_WATCHES
-from application.progress_messages import ProgressMessage, Subscriber
+from application.progress.hub import MAX_WATCHES
+from application.progress.messages import ProgressMessage, Subscriber
 from domain.access import Principal
 from domain.errors import BudgetExceeded, RepositoryUnavailable
 from domain.events import EventType, UploadEvent

@@ -1,0 +1,1 @@
+"""The chunk API below ``/api/v1/file``. Start with ``chunks.py``."""

@@ -1,0 +1,1 @@
+"""How requests come and replies go: start with ``exchange.py``."""

@@ -1,0 +1,152 @@
+"""Exchanges that have their connection to themselves: bytes go from the socket to the file, or back, past Tornado.
+
+Tornado's read loop costs a callback per 64 KiB, and its keep-alive more than a small chunk's own work. A chunk of a
+known length is taken off it: the connection is detached (Tornado's public way out), and when the reply is sent it
+waits in ``lanes.py`` for the next chunk, or goes back to the server. TLS, chunked and short bodies of other methods
+take ``streaming.py``. Downloads are detached too: ``sending.py``.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Unpack, cast
+
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
+
+from adapters.inbound.http.engine.exchange import (
+    LINGER_BYTES,
+    LINGER_SECONDS,
+    Options,
+    Reply,
+    Route,
+    RunningExchange,
+    Services,
+    announced_length,
+    reason_of,
+)
+from adapters.inbound.http.engine.keep_alive import Lane
+from adapters.inbound.http.engine.readiness import Readiness
+from adapters.inbound.http.engine.sending import send_slice
+from adapters.inbound.http.engine.socket_body import SocketBody
+
+_WORTH_IT_BYTES = 1024 * 1024
+
+
+def is_worth_detaching(request: HTTPServerRequest, *, sends_files: bool, posts_files: bool) -> bool:
+    """``sends_files``: what the route answers a GET with; ``posts_files``: what the body of a POST is."""
+    connection = request.connection
+    if not isinstance(connection, HTTP1Connection) or isinstance(connection.stream, SSLIOStream):
+        return False
+    length = announced_length(request.headers)
+    if request.method == "GET":
+        return sends_files and length == 0
+    is_file = request.method in ("PATCH", "PUT") or (posts_files and request.method == "POST")
+    if not is_file or not length:
+        return False
+    return length >= _WORTH_IT_BYTES or (request.method == "PATCH" and request.version == "HTTP/1.1")
+
+
+class DetachedExchange(RunningExchange):
+    """Only for a request of which ``is_worth_detaching`` is true, or one that came on a lane."""
+
+    def __init__(
+        self, request: HTTPServerRequest, route: Route, services: Services, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(request, route, services, **options)
+        self._task: asyncio.Task[None] | None = None
+        self.body: SocketBody
+        self._sending_to: socket.socket | None = None
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        stream = cast(HTTP1Connection, self.request.connection).detach()
+        context = getattr(self.request.connection, "context", None)
+        self._start(Lane(stream.socket, Readiness(stream.socket), context), stream)
+        return None
+
+    def follow(self, lane: Lane, head_bytes: int) -> None:
+        """Begin with what the lane's socket has for us, beginning with the request's head."""
+        lane.socket.recv(head_bytes)
+        self._start(lane, None)
+        self.body.take_what_came()
+
+    def _start(self, lane: Lane, stream: IOStream | None) -> None:
+        headers = self.request.headers
+        self._lane = lane
+        self._socket = lane.socket
+        self.body = SocketBody(
+            lane.socket,
+            lane.readiness,
+            stream=stream,
+            length=announced_length(headers) or 0,
+            expects_continue=headers.get("Expect", "").lower() == "100-continue",
+            executor=self.services.executor,
+        )
+        self._task = asyncio.create_task(self.run())
+
+    async def send(self, reply: Reply) -> None:
+        head = f"HTTP/1.1 {reply.status} {reason_of(reply.status)}\r\n"
+        head += "".join([f"{name}: {value}\r\n" for name, value in reply.complete_headers().items()])
+        await self._write(self.body.untold + (head + "\r\n").encode("latin-1") + reply.body)
+        if reply.slice is not None and self.request.method != "HEAD":
+            # A socket of our own: should the stream notice that the client is gone, it closes only its own.
+            with self._socket.dup() as self._sending_to:
+                self._sending_to.setblocking(False)
+                await send_slice(reply.slice, self._sending_to, self.services.executor)
+        elif reply.content is not None and self.request.method != "HEAD":
+            async for block in reply.content:
+                await self._write(block)
+        if self.body.left:
+            await self._linger()
+        if self.body.left or reply.ends_connection or not self._keeps_alive():
+            self.body.close()
+        elif self.body.stream is not None:
+            self.services.take_back(self.body.stream, getattr(self._lane.context, "address", None))
+        else:
+            self.services.lanes.wait(self._lane)
+
+    def cut(self) -> None:
+        super().cut()
+        if self._sending_to is not None:
+            with suppress(OSError):  # it is over already
+                self._sending_to.shutdown(socket.SHUT_RDWR)
+
+    def tell(self, data: bytes) -> None:
+        self.body.tell(data)
+
+    def abandon(self) -> None:
+        self.body.close()
+
+    async def _write(self, data: bytes) -> None:
+        """Raises:
+        StreamClosedError: the client is gone.
+        """
+        if self.body.stream is not None:
+            await self.body.stream.write(data)
+            return
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise StreamClosedError(error) from error
+        if sent < len(data):
+            try:
+                await asyncio.get_running_loop().sock_sendall(self._socket, memoryview(data)[sent:])
+            except OSError as error:
+                raise StreamClosedError(error) from error
+
+    def _keeps_alive(self) -> bool:
+        request = self.request
+        return request.version == "HTTP/1.1" and request.headers.get("Connection", "").lower() != "close"
+
+    async def _linger(self) -> None:
+        """Throw away what is still under way, for a while, so that the reply arrives."""
+        if not self.body.awaits_continue:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await self.body.discard(LINGER_BYTES)

@@ -1,0 +1,177 @@
+"""Connections that send chunk after chunk: between two of them nobody but us looks at the socket.
+
+A lane takes the narrow case alone: a PATCH whose whole head has arrived, with a Content-Length and nothing that needs
+a second thought. It looks before it takes (``MSG_PEEK``), so whatever else comes is still in the socket when the
+connection goes back to Tornado, which knows all of HTTP. What it takes is parsed by Tornado's own functions.
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, parse_request_start_line
+from tornado.iostream import IOStream
+
+from adapters.inbound.http.engine.readiness import Readiness
+
+_HEAD_BYTES = 4096
+_IDLE_SECONDS = 5.0
+_MAX_DIGITS = 15
+_OFFSET = re.compile(rb"\r\nUpload-Offset: ?([0-9]+)\r\n", re.IGNORECASE)
+_LENGTH = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_SECOND_THOUGHTS = ("Transfer-Encoding", "Expect", "Upgrade", "Content-Encoding")
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """``context``: who is at the other end, as Tornado keeps it for all requests of a connection."""
+
+    socket: socket.socket
+    readiness: Readiness
+    context: object
+    since: float = 0.0
+    request: HTTPServerRequest | None = None
+    """The last one that was parsed here."""
+    before: bytes = b""
+    after: bytes = b""
+    """That request's head without the digits of its Upload-Offset: the next one mostly differs in nothing else."""
+
+    def close(self) -> None:
+        self.readiness.close()
+        self.socket.close()
+
+
+class QuickHeaders(HTTPHeaders):
+    """For heads that are asked two dozen times a chunk, mostly in vain: Tornado's own look-ups are slow at that."""
+
+    def __init__(self) -> None:
+        self._quick: dict[str, str] = {}
+        super().__init__()
+
+    def add(self, name: str, value: str, **options: bool) -> None:
+        super().add(name, value, **options)
+        self._quick[name.lower()] = super().__getitem__(name)
+
+    def __getitem__(self, name: str) -> str:
+        return self._quick[name.lower()]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        super().__setitem__(name, value)
+        self._quick[name.lower()] = value
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        del self._quick[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._quick
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        return self._quick.get(name.lower(), default)
+
+
+class Lanes:
+    """``follow`` takes the head, of so many bytes, from the lane's socket and begins with its request; or it says no,
+    then ``give_back`` serves the connection, of which nothing has been read."""
+
+    def __init__(
+        self, follow: Callable[[Lane, HTTPServerRequest, int], bool], give_back: Callable[[IOStream, object], None]
+    ) -> None:
+        self._follow = follow
+        self._give_back = give_back
+        self._waiting: dict[Lane, None] = {}  # the longest so first
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    def wait(self, lane: Lane) -> None:
+        """Follow the lane's next request, when it comes."""
+        if self._is_closed:
+            lane.close()
+            return
+        loop = asyncio.get_running_loop()
+        lane.since = loop.time()
+        self._waiting[lane] = None
+        lane.readiness.ask(partial(self._look, lane))
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(_IDLE_SECONDS, self._sweep)
+
+    def close(self) -> None:
+        """Close every connection that waits, or comes to wait."""
+        self._is_closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for lane in list(self._waiting):
+            self._forget(lane)
+            lane.close()
+
+    def _look(self, lane: Lane) -> None:
+        self._forget(lane)
+        try:
+            seen = lane.socket.recv(_HEAD_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            self.wait(lane)
+            return
+        except OSError:
+            seen = b""
+        if not seen:
+            lane.close()
+            return
+        head = seen[: seen.find(b"\r\n\r\n") + 4]
+        request = _like_the_last(head, lane) or _plain_chunk(head, lane)
+        if request is None or not self._follow(lane, request, len(head)):
+            self._return(lane)
+
+    def _return(self, lane: Lane) -> None:
+        lane.readiness.close()
+        self._give_back(IOStream(lane.socket), getattr(lane.context, "address", None))
+
+    def _forget(self, lane: Lane) -> None:
+        del self._waiting[lane]
+        lane.readiness.rest()
+
+    def _sweep(self) -> None:
+        """Silent connections are Tornado's to time out."""
+        loop = asyncio.get_running_loop()
+        self._sweeping = None
+        until = loop.time() - _IDLE_SECONDS
+        for lane in [lane for lane in self._waiting if lane.since <= until]:
+            self._forget(lane)
+            self._return(lane)
+        if self._waiting:
+            self._sweeping = loop.call_later(_IDLE_SECONDS, self._sweep)
+
+
+def _like_the_last(head: bytes, lane: Lane) -> HTTPServerRequest | None:
+    if lane.request is None or not (head.startswith(lane.before) and head.endswith(lane.after)):
+        return None
+    digits = head[len(lane.before) : -len(lane.after)]
+    if not digits.isdigit() or len(digits) > _MAX_DIGITS:
+        return None
+    lane.request.headers["Upload-Offset"] = digits.decode()
+    return lane.request
+
+
+def _plain_chunk(head: bytes, lane: Lane) -> HTTPServerRequest | None:
+    """None for anything that is not plain."""
+    if not head.startswith(b"PATCH /") or head.count(b"\n") != head.count(b"\r\n"):
+        return None  # a line feed alone ends a line, and the head, for Tornado: what follows may be the body
+    line, _, rest = head.decode("latin-1").partition("\r\n")
+    try:
+        start_line = parse_request_start_line(line)
+        headers = QuickHeaders.parse(rest)
+        # Tornado finds the connection's context through the connection; a lane has nothing else of it.
+        request = HTTPServerRequest(start_line=start_line, headers=headers, connection=lane)  # type: ignore[arg-type]
+    except (HTTPInputError, ValueError):
+        return None
+    if start_line.version != "HTTP/1.1" or not _LENGTH.fullmatch(headers.get("Content-Length", "")):
+        return None
+    if any(name in headers for name in _SECOND_THOUGHTS):
+        return None
+    lane.request = None
+    if (found := _OFFSET.search(head)) and headers["Upload-Offset"] == found[1].decode():  # there is no other one
+        lane.request = request
+        lane.before, lane.after = head[: found.start(1)], head[found.end(1) :]
+    return request

@@ -1,0 +1,111 @@
+"""Conditional requests, ranges and digests of a file that never changes: RFC 9110 §13 and §14, RFC 9530."""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+
+from adapters.inbound.common.errors import Refusal
+from adapters.inbound.http.engine.exchange import Exchange
+from adapters.inbound.http.files.ranges import parse_range
+from application.download import DownloadUseCase
+from domain.byte_range import ByteRange
+from domain.file import File
+from domain.ids import FileId
+
+# RFC 9530 §4: a preference of 1 to 10; 0 is a no. It may be ignored, and so is what does not read so.
+_WANTS_SHA256 = re.compile(r"(?:^|,)[ \t]*sha-256=0*(?:[1-9]|10)[ \t]*(?:$|,)", re.ASCII)
+
+
+def validators(file: File) -> dict[str, str]:
+    return {"ETag": _etag(file), "Last-Modified": format_datetime(_modified(file), usegmt=True)}
+
+
+async def wanted_digest(exchange: Exchange, files: DownloadUseCase, file_id: FileId) -> dict[str, str]:
+    """The digest of a file that has just come in, as a header, if its client wants it."""
+    if not wants_sha256(exchange.headers):
+        return {}
+    file = await files.digested(await files.describe(exchange.principal, file_id))
+    return {} if file.sha256 is None else {"Repr-Digest": repr_digest(file.sha256)}
+
+
+def repr_digest(sha256: bytes) -> str:
+    """RFC 9530 §3."""
+    return f"sha-256=:{b64encode(sha256).decode()}:"
+
+
+def wants_sha256(headers: Mapping[str, str]) -> bool:
+    return bool(_WANTS_SHA256.search(headers.get("Want-Repr-Digest", "")))
+
+
+def wanted(exchange: Exchange, file: File) -> tuple[ByteRange | None, int]:
+    """Which bytes are to be sent, if any, and the status: 200, 206 or 304.
+
+    Raises:
+        Refusal: 412 or 416.
+    """
+    # RFC 9110 §13.2.2 has the order: If-Match, else If-Unmodified-Since; If-None-Match, else If-Modified-Since; ranges.
+    if not _is_meant(exchange, file):
+        raise Refusal(412, "precondition_failed", "the file is not the one named")
+    if _is_known(exchange, file):
+        return None, 304
+    part, status = _part(exchange, file)
+    if status == 416:
+        raise Refusal(416, "range_not_satisfiable", "no such bytes", {"Content-Range": f"bytes */{file.size}"})
+    return part, status
+
+
+def _is_meant(exchange: Exchange, file: File) -> bool:
+    if (match := exchange.headers.get("If-Match")) is not None:
+        return _names(match, file, weak=False)
+    date = _parse_date(exchange.headers.get("If-Unmodified-Since"))
+    return date is None or _modified(file) <= date
+
+
+def _is_known(exchange: Exchange, file: File) -> bool:
+    if (match := exchange.headers.get("If-None-Match")) is not None:
+        return _names(match, file, weak=True)
+    date = _parse_date(exchange.headers.get("If-Modified-Since"))
+    return date is not None and _modified(file) <= date
+
+
+def _part(exchange: Exchange, file: File) -> tuple[ByteRange | None, int]:
+    """RFC 9110 §14.2: only GET has ranges; §13.1.5: If-Range must match strongly."""
+    whole = ByteRange(0, file.size) if file.size else None
+    field = exchange.headers.get("Range")
+    if field is None or exchange.method != "GET":
+        return whole, 200
+    condition = exchange.headers.get("If-Range")
+    if condition is not None and condition.strip() != _etag(file) and _parse_date(condition) != _modified(file):
+        return whole, 200
+    return parse_range(field, file.size)
+
+
+def _etag(file: File) -> str:
+    """Strong: a file's bytes never change, so its id names them."""
+    return f'"{file.id}"'
+
+
+def _modified(file: File) -> datetime:
+    return file.created_at.astimezone(UTC).replace(microsecond=0)
+
+
+def _names(field: str, file: File, *, weak: bool) -> bool:
+    if field.strip() == "*":
+        return True
+    tags = [tag.strip() for tag in field.split(",")]
+    if weak:
+        tags = [tag.removeprefix("W/") for tag in tags]
+    return _etag(file) in tags
+
+
+def _parse_date(field: str | None) -> datetime | None:
+    """An HTTP date; None without one, or for what is none (RFC 9110: such a field is ignored)."""
+    if field is None:
+        return None
+    try:
+        parsed = parsedate_to_datetime(field)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

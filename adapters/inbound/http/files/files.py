@@ -1,0 +1,223 @@
+"""Stored files: what is known of one, its bytes, links to them, and its end."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from urllib.parse import parse_qs
+
+from adapters.inbound.common.encoding import content_disposition, format_metadata, parse_digits
+from adapters.inbound.common.errors import Refusal
+from adapters.inbound.http.engine.exchange import Exchange, Reply
+from adapters.inbound.http.engine.router import Resource
+from adapters.inbound.http.engine.sending import FileSlice
+from adapters.inbound.http.files.conditions import repr_digest, validators, wanted, wanted_digest, wants_sha256
+from adapters.inbound.http.files.links import Links
+from adapters.inbound.http.files.presented import parse_link, parse_shown
+from application.download import DownloadUseCase, OpenFile
+from application.upload import UploadUseCase
+from application.views import UploadView
+from domain.access import MAX_LINK_LIFE, STRANGER, Disposition, Visibility
+from domain.errors import FileNotFound, Unauthenticated
+from domain.file import File
+from domain.ids import FileId, file_id_of, parse_file_id, parse_upload_id
+
+# Shown in the browser; everything else is saved, so that nobody's page runs under our name.
+_INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+_A_YEAR_SECONDS = 365 * 24 * 3600
+
+
+class Files:
+    def __init__(self, *, files: DownloadUseCase, uploads: UploadUseCase, links: Links) -> None:
+        self._files = files
+        self._uploads = uploads
+        self._links = links
+
+    def resources(self) -> Sequence[Resource]:
+        return [
+            Resource(
+                re.compile(r"/files/([^/]+)/content/?"),
+                {"GET": self.content, "HEAD": self.content},
+                admits_strangers=True,
+                sends_files=True,
+            ),
+            Resource(re.compile(r"/files/([^/]+)/links/?"), {"POST": self.link}),
+            Resource(
+                re.compile(r"/files/([^/]+)/?"),
+                {"GET": self.get, "HEAD": self.get, "DELETE": self.delete},
+                admits_strangers=True,
+            ),
+        ]
+
+    async def get(self, exchange: Exchange, text: str) -> Reply:
+        with _strangers_asked(exchange):
+            shown = parse_shown(exchange.request.query)
+            file = await self._files.describe(exchange.principal, parse_file_id(text), shown)
+        return _json(self._view(file))
+
+    async def arrived(self, exchange: Exchange, file_id: FileId) -> Reply:
+        """What ``get`` gives, to the request that brought the file; with the digest of its bytes, if that is wanted."""
+        digest = await wanted_digest(exchange, self._files, file_id)
+        reply = await self.get(exchange, file_id)
+        reply.headers.update(digest)
+        return reply
+
+    async def delete(self, exchange: Exchange, text: str) -> Reply:
+        with _strangers_asked(exchange):
+            shown = parse_shown(exchange.request.query)
+            await self._files.delete(exchange.principal, parse_file_id(text), shown)
+        return Reply(204)
+
+    async def link(self, exchange: Exchange, text: str) -> Reply:
+        """``POST /files/{id}/links?seconds=&disposition=``: a link that opens the file to whoever has it."""
+        shown = parse_shown(exchange.request.query)
+        file = await self._files.describe(exchange.principal, parse_file_id(text), shown)
+        link = self._files.sign(
+            file, life=_parse_life(shown.get("seconds")), disposition=_parse_disposition(shown.get("disposition"))
+        )
+        expires = link.token.expires_at.isoformat().replace("+00:00", "Z")
+        return _json({"url": self._links.signed(link), "expires_at": expires}, status=201)
+
+    async def content(self, exchange: Exchange, text: str) -> Reply:
+        with _strangers_asked(exchange):
+            file_id = parse_file_id(text)
+        return await self._content(exchange, file_id)
+
+    async def upload(self, exchange: Exchange, text: str) -> Reply:
+        """``GET /uploads/{id}``: how far it is; once completed, the content itself."""
+        view = await self._uploads.look_at(exchange.principal, parse_upload_id(text))
+        if view.file_id is None:
+            return _json(self._upload_view(view))
+        return await self._content(exchange, file_id_of(view.id))
+
+    async def uploads(self, exchange: Exchange) -> Reply:
+        """``GET /uploads?state=open``: the caller's unfinished uploads, for going on from another device."""
+        if parse_qs(exchange.request.query).get("state", ["open"]) != ["open"]:
+            raise Refusal(400, "invalid_request", "state can only be open")
+        views = await self._uploads.list_open(exchange.principal)
+        return _json({"uploads": [self._upload_view(view) for view in views]})
+
+    async def _content(self, exchange: Exchange, file_id: FileId) -> Reply:
+        query = exchange.request.query
+        shown = parse_shown(query)
+        link = parse_link(shown, query, file_id)
+        if link is not None:
+            opened = await self._files.open_signed(link)
+        else:
+            with _strangers_asked(exchange):
+                opened = await self._files.open(exchange.principal, file_id, shown)
+        try:
+            file = await self._files.digested(opened.file) if wants_sha256(exchange.headers) else opened.file
+            headers = _content_headers(file, link.token.disposition if link else None)
+            if link or file.visibility is Visibility.PUBLIC:
+                # The link alone opens it: a page of another site that shows it has no more than it had before.
+                headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            reply = _reply(exchange, opened, headers)
+            return await _elsewhere(exchange, opened, reply) or reply
+        except BaseException:
+            await opened.blob.close()
+            raise
+
+    def _view(self, file: File) -> dict[str, object]:
+        """``url`` is good for whoever may see this view."""
+        is_guarded = file.credential is not None
+        return {
+            "id": file.id,
+            "name": file.name,
+            "size": file.size,
+            "media_type": file.media_type,
+            "checksum": file.checksum,
+            "sha256": file.sha256.hex() if file.sha256 else None,
+            "visibility": file.visibility,
+            "created_at": file.created_at.isoformat().replace("+00:00", "Z"),
+            "url": self._links.signed(self._files.sign(file)) if is_guarded else self._links.content(file.id),
+        }
+
+    def _upload_view(self, view: UploadView) -> dict[str, object]:
+        return {
+            "id": view.id,
+            "filename": view.metadata.filename,
+            "media_type": view.metadata.media_type,
+            "offset": view.offset,
+            "length": view.length,
+            "metadata": format_metadata(view.metadata),
+            "state": view.state,
+            "created_at": view.created_at.isoformat().replace("+00:00", "Z"),
+            "expires_at": view.expires_at.isoformat().replace("+00:00", "Z"),
+            "url": self._links.upload(view.id),
+        }
+
+
+@contextmanager
+def _strangers_asked(exchange: Exchange) -> Iterator[None]:
+    """One of whom nothing is known is asked who they are, instead of being told what is not there."""
+    try:
+        yield
+    except FileNotFound:
+        if exchange.principal is STRANGER:
+            raise Unauthenticated("say who you are, or follow a link that opens the file") from None
+        raise
+
+
+def _reply(exchange: Exchange, opened: OpenFile, headers: dict[str, str]) -> Reply:
+    part, status = wanted(exchange, opened.file)
+    reply = Reply(status, headers, size=part.size if part else 0, closing=opened.blob.close)
+    if status == 206 and part:
+        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{opened.file.size}"
+    if part:
+        reply.content = opened.blob.blocks(part)
+        if opened.blob.fd is not None:
+            reply.slice = FileSlice(opened.blob.fd, part.start, part.size)
+    return reply
+
+
+def _content_headers(file: File, disposition: Disposition | None) -> dict[str, str]:
+    is_inline = file.media_type in _INLINE and disposition is not Disposition.ATTACHMENT
+    headers = {
+        "Content-Type": file.media_type,
+        "Content-Disposition": content_disposition(file.name, inline=is_inline),
+        **validators(file),
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",  # the link may be all it takes
+    }
+    if file.sha256 is not None:
+        headers["Repr-Digest"] = repr_digest(file.sha256)
+    return headers
+
+
+async def _elsewhere(exchange: Exchange, opened: OpenFile, reply: Reply) -> Reply | None:
+    """To where storage gives the bytes out itself, if it does; a Range goes along, the client sends it again.
+
+    Not with If-Range: storage has validators of its own, and ours would never match them.
+    """
+    if exchange.method != "GET" or reply.content is None or "If-Range" in exchange.headers:
+        return None
+    link = await opened.link(disposition=reply.headers["Content-Disposition"])
+    if link is None:
+        return None
+    # The link opens the file to whoever has it, for a while: nobody is to keep it.
+    moved = {"Location": link, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return Reply(307, moved, closing=opened.blob.close)
+
+
+def _parse_life(seconds: str | None) -> timedelta:
+    if seconds is None:
+        return MAX_LINK_LIFE
+    life = min(parse_digits(seconds.removeprefix("-"), "seconds"), _A_YEAR_SECONDS)  # how much too long is all one
+    return timedelta(seconds=-life if seconds.startswith("-") else life)
+
+
+def _parse_disposition(text: str | None) -> Disposition | None:
+    if text not in (None, *Disposition):
+        raise Refusal(400, "invalid_request", "disposition is inline or attachment")
+    return None if text is None else Disposition(text)
+
+
+def _json(content: dict[str, object], status: int = 200) -> Reply:
+    headers = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"}
+    return Reply(status, headers, json.dumps(content).encode())

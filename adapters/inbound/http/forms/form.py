@@ -1,0 +1,227 @@
+"""Whole files by one request: ``POST /upload`` (a multipart form, answered by an envelope of status, message and
+file) and ``PUT /upload/{name}``.
+"""
+
+import json
+import re
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import Executor
+from contextlib import aclosing
+from urllib.parse import parse_qs, unquote
+
+import structlog
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from adapters.inbound.common.block_source import BlockSource, BodyCut
+from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
+from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
+from adapters.inbound.http.engine.body import Body
+from adapters.inbound.http.engine.exchange import Exchange, Reply
+from adapters.inbound.http.engine.router import Resource
+from adapters.inbound.http.files.conditions import wanted_digest
+from adapters.inbound.http.files.links import Links
+from application.download import DownloadUseCase
+from application.upload import UploadUseCase
+from domain.access import Principal
+from domain.file import File
+from domain.ids import FileId, file_id_of
+from domain.metadata import Metadata
+
+log = structlog.get_logger(__name__)
+
+_BLOCK_BYTES = 256 * 1024
+_MAX_PARTS = 1000
+_MAX_PART_HEADER_BYTES = 16 * 1024
+_MAX_FIELD_BYTES = 64 * 1024
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+class Form:
+    def __init__(self, *, uploads: UploadUseCase, files: DownloadUseCase, links: Links, executor: Executor) -> None:
+        self._uploads = uploads
+        self._files = files
+        self._links = links
+        self._executor = executor
+
+    def resources(self) -> Sequence[Resource]:
+        return [
+            Resource(re.compile(r"/upload/?"), {"POST": self.post}),
+            Resource(re.compile(r"/upload/([^/]+)/?"), {"PUT": self.put}),
+        ]
+
+    async def post(self, exchange: Exchange) -> Reply:
+        """All files of the form, or none of them; a kill in the middle leaves those stored before it, each whole."""
+        stored: list[FileId] = []
+        try:
+            await self._store_parts(exchange, stored)
+            files = [await self._files.describe(exchange.principal, file_id) for file_id in stored]
+            return _json(200, self._envelope(files))
+        except Exception as error:
+            for file_id in stored:
+                await self._files.delete(exchange.principal, file_id)
+            status = status_of(error)
+            if status == 500:
+                log.exception("request failed", request_id=exchange.request_id)
+            envelope: dict[str, object] = {
+                "status": "error",
+                "message": detail_of(error),
+                "code": code_of(error),
+                "request_id": exchange.request_id,
+            }
+            return _json(status, envelope, headers_of(error))
+
+    async def put(self, exchange: Exchange, name: str) -> Reply:
+        """``curl -T file …/upload/``: the answer is the link, on a line of its own."""
+        headers = exchange.headers
+        whole = parse_repr_digest(headers.get("Repr-Digest"))
+        with digests_checked():
+            view = await self._uploads.store(
+                exchange.principal,
+                source=exchange.body,
+                metadata=Metadata.of(filename=unquote(name), media_type=headers.get("Content-Type")),
+                length=exchange.body.length,
+                checksums=parse_content_digest(headers.get("Content-Digest")),
+                sha256=whole.sha256,
+                sha512=whole.sha512,
+            )
+        if view is None:
+            raise Refusal(400, "body_cut", "the body ended before its announced end")
+        file_id = file_id_of(view.id)
+        link = self._links.absolute(self._links.content(file_id), exchange.request)
+        about = {"Location": self._links.file(file_id), "Content-Type": "text/plain; charset=utf-8"}
+        about |= await wanted_digest(exchange, self._files, file_id)
+        return Reply(201, about, f"{link}\n".encode())
+
+    async def _store_parts(self, exchange: Exchange, stored: list[FileId]) -> None:
+        watch_id = _parse_watch_id(exchange)
+        reader = FormReader(exchange.body, parse_boundary(exchange), self._executor)
+        async with aclosing(reader.parts()) as parts:
+            async for part in parts:
+                if part.name != "file" or not part.filename:
+                    await part.skip(_MAX_FIELD_BYTES)
+                    continue
+                # One id can show one upload: of several files it shows the first.
+                file_id = await self._store(exchange.principal, part, watch_id if not stored else "")
+                stored.append(file_id)
+        if not stored:
+            raise Refusal(400, "no_file", "the form has no field named file with a file in it")
+
+    async def _store(self, principal: Principal, part: "FormPart", watch_id: str) -> FileId:
+        metadata = Metadata.of(filename=part.filename, media_type=part.media_type)
+        view = await self._uploads.store(principal, source=part, metadata=metadata, watch_id=watch_id)
+        if view is None:
+            raise _broken()
+        return file_id_of(view.id)
+
+    def _envelope(self, files: list[File]) -> dict[str, object]:
+        views = [
+            {
+                "id": file.id,
+                "name": file.name,
+                "size": file.size,
+                "media_type": file.media_type,
+                "checksum": file.checksum,
+                "url": self._links.content(file.id),
+            }
+            for file in files
+        ]
+        if len(views) == 1:
+            message = f"File '{files[0].name}' uploaded successfully!"
+            return {"status": "success", "message": message, "file": views[0]}
+        return {"status": "success", "message": f"{len(views)} files uploaded successfully!", "files": views}
+
+
+class FormPart(BlockSource):
+    """One part of a form, of unknown length. Only the newest part of a form can be read."""
+
+    def __init__(self, segment: MultipartSegment, reader: "FormReader", executor: Executor) -> None:
+        super().__init__(executor=executor)
+        self.name = segment.name or ""
+        self.filename = segment.filename or ""
+        self.media_type = segment.content_type
+        self._reader = reader
+
+    async def next_block(self) -> bytes:
+        try:
+            return await self._reader.next_block()
+        except MultipartError as error:
+            raise BodyCut from error
+
+    def stop(self) -> None:
+        self._reader.stop()  # what has arrived is still read; a form that has arrived whole stays whole
+
+    async def skip(self, limit: int) -> None:
+        """Read past a part that is not a file."""
+        size = 0
+        while block := await self.read(_BLOCK_BYTES):
+            size += len(block)
+            if size > limit:
+                raise Refusal(413, "field_too_large", "a form field that is not a file is too large")
+        if self.is_cut:
+            raise _broken()
+
+
+class FormReader:
+    """Pulls a multipart body apart as it arrives, a block at a time."""
+
+    def __init__(self, body: Body, boundary: str, executor: Executor) -> None:
+        self._body = body
+        self._executor = executor
+        self._parser = PushMultipartParser(
+            boundary,
+            max_header_size=_MAX_PART_HEADER_BYTES,
+            max_segment_count=_MAX_PARTS,
+        )
+        self._events = self._parse()
+
+    async def parts(self) -> AsyncGenerator[FormPart, None]:
+        """Each part once it begins; read or skip one to its end before asking for the next."""
+        try:
+            while (event := await anext(self._events, None)) is not None:
+                if isinstance(event, MultipartSegment):
+                    yield FormPart(event, self, self._executor)
+        except MultipartError as error:
+            raise _broken() from error
+
+    async def next_block(self) -> bytes:
+        """The next bytes of the current part, ``b""`` at its end."""
+        event = await anext(self._events, None)
+        return event if isinstance(event, bytes) else b""
+
+    def stop(self) -> None:
+        """End the whole form: what is left of its body can't be told apart any more."""
+        self._body.stop()
+
+    async def _parse(self) -> "AsyncGenerator[MultipartSegment | bytes, None]":
+        """Segments, their bytes, and ``b""`` at each one's end."""
+        while not self._parser.closed:
+            block = await self._body.read(_BLOCK_BYTES)
+            for event in self._parser.parse(block):
+                yield b"" if event is None else event if isinstance(event, MultipartSegment) else bytes(event)
+        while await self._body.read(_BLOCK_BYTES):
+            pass  # an epilogue means nothing (RFC 2046 §5.1.1)
+
+
+def _broken() -> Refusal:
+    return Refusal(400, "invalid_form", "the body is not a whole multipart form")
+
+
+def parse_boundary(exchange: Exchange) -> str:
+    media_type, options = parse_options_header(exchange.headers.get("Content-Type", ""))
+    boundary = options.get("boundary", "")
+    # RFC 2046 §5.1.1: 1 to 70 characters
+    if media_type != "multipart/form-data" or not 0 < len(boundary) <= 70 or not boundary.isascii():
+        raise Refusal(400, "invalid_form", "a multipart/form-data body is needed")
+    return str(boundary)
+
+
+def _parse_watch_id(exchange: Exchange) -> str:
+    given = parse_qs(exchange.request.query).get("upload_id", [""])[-1]
+    if given and not _UUID.fullmatch(given):
+        raise Refusal(400, "invalid_request", "upload_id is not a UUID")
+    return given
+
+
+def _json(status: int, content: dict[str, object], headers: dict[str, str] | None = None) -> Reply:
+    headers = {**(headers or {}), "Content-Type": "application/json; charset=utf-8"}
+    return Reply(status, headers, json.dumps(content).encode())

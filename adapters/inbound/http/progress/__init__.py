@@ -1,0 +1,1 @@
+"""Live progress by plain HTTP."""

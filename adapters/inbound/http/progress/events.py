@@ -1,0 +1,251 @@
+"""``/events``: the progress of ``/ws/progress`` as server-sent events, for whoever has no WebSocket."""
+
+import asyncio
+import json
+import re
+import socket
+from collections import Counter
+from contextlib import suppress
+from typing import cast
+
+import structlog
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError
+
+from adapters.inbound.common.auth import Authenticator
+from adapters.inbound.common.errors import Refusal, code_of, headers_of, problem
+from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.http.engine.cors import Cors
+from adapters.inbound.http.page.pages import ProblemHandler
+from application.progress import ProgressUseCase
+from application.progress.messages import ProgressMessage
+from domain.errors import LongshoreError, TooManyRequests, Unavailable
+
+log = structlog.get_logger(__name__)
+
+_MAX_IDS = 1000
+_MAX_UNREAD_BYTES = 64 * 1024
+_SEND_BUFFER_BYTES = 64 * 1024
+"""What the kernel keeps for a slow reader is old news by the time it is read."""
+_MAX_STALL_SECONDS = 10.0
+_CLOSE_SECONDS = 2.0
+_RETRY = b"retry: 2000\n\n"
+_HEARTBEAT = b":\n\n"
+_SEQUENCE = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+def event_text(message: ProgressMessage) -> bytes:
+    """WHATWG HTML §9.2.6; an error has no id, so that the last one before it stays the reader's."""
+    id_ = b"" if message.sequence is None else b"id: %d\n" % message.sequence
+    return b"%sevent: %s\ndata: %s\n\n" % (id_, message.type.encode(), message.body)
+
+
+class EventStreams:
+    """All open streams of this process: their budget, and their end when the server drains."""
+
+    def __init__(
+        self, *, max_streams: int = 5_000, max_per_client: int = 1_000, heartbeat_seconds: float = 15.0
+    ) -> None:
+        self.heartbeat_seconds = heartbeat_seconds
+        self._max_streams = max_streams
+        self._max_per_client = max_per_client
+        self._open: dict[EventsHandler, str] = {}
+        self._clients: Counter[str] = Counter()
+        self._emptied = asyncio.Event()
+        self._is_draining = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, stream: "EventsHandler", client: str) -> None:
+        """Raises:
+        Unavailable: the server drains, or has as many streams as it takes.
+        TooManyRequests: the client has as many as it may.
+        """
+        if self._is_draining or len(self._open) >= self._max_streams:
+            raise Unavailable("no more event streams are taken")
+        if self._clients[client] >= self._max_per_client:
+            raise TooManyRequests("too many event streams are open")
+        self._open[stream] = client
+        self._clients[client] += 1
+
+    def forget(self, stream: "EventsHandler") -> None:
+        client = self._open.pop(stream, None)
+        if client is not None:
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
+        if not self._open and self._is_draining:
+            self._emptied.set()
+
+    async def close_all(self) -> None:
+        """The server drains: take no more, end what is open; returns when all are gone, or in two seconds."""
+        self._is_draining = True
+        for stream in list(self._open):
+            stream.end()
+        if self._open:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), _CLOSE_SECONDS)
+
+
+class EventsHandler(ProblemHandler):
+    """A subscriber of progress. What its reader is too slow for is replaced by what is newer."""
+
+    def initialize(
+        self,
+        progress: ProgressUseCase,
+        authenticator: Authenticator,
+        streams: EventStreams,
+        cors: Cors,
+        rate_limiter: RateLimiter | None = None,
+    ) -> None:
+        self._rate_limiter = rate_limiter
+        self._progress = progress
+        self._authenticator = authenticator
+        self._streams = streams
+        self._cors = cors
+        self._waiting: dict[str, bytes] = {}
+        self._unread = 0
+        self._has_news = asyncio.Event()
+        self._is_drained = asyncio.Event()
+        self._is_ended = False
+
+    async def get(self) -> None:
+        for name, value in self._cors.headers(self.request).items():
+            self.set_header(name, value)
+        writing: asyncio.Task[None] | None = None
+        try:
+            principal = self._authenticator.principal(self.request)
+            upload_ids, mine = self._parse_wishes()
+            client = self._authenticator.client_ip(self.request)
+            if self._rate_limiter is not None:
+                self._rate_limiter.check(client)
+            self._streams.admit(self, client)
+            writing = asyncio.create_task(self._write_all())
+            after = self._parse_last_event_id()
+            await self._progress.subscribe(principal, self, upload_ids, mine=mine, after=after)
+            await writing
+        except (LongshoreError, Refusal, HTTPError) as error:
+            await self._refuse(error, writing)
+        finally:
+            self._progress.leave(self)
+            self._streams.forget(self)
+            if writing:
+                writing.cancel()
+
+    # What the use case asks of a subscriber
+
+    def offer(self, message: ProgressMessage) -> None:
+        if self._is_ended:
+            return
+        text = message.rendered(event_text)
+        # Taken out and put in at the end: ids have to arrive in their order.
+        self._unread += len(text) - len(self._waiting.pop(message.key, b""))
+        self._waiting[message.key] = text
+        self._has_news.set()
+        self._is_drained.clear()
+        if self._unread > _MAX_UNREAD_BYTES:
+            self.cut()
+
+    async def ready(self) -> None:
+        if not self._is_ended and self._waiting:
+            await self._is_drained.wait()
+
+    # Its end
+
+    def end(self) -> None:
+        """Let the reader go, in good order."""
+        self._is_ended = True
+        self._has_news.set()
+        self._is_drained.set()
+
+    def cut(self) -> None:
+        """Let the reader go that takes too little; it comes back with ``Last-Event-ID``."""
+        if not self._is_ended:
+            log.info("event stream cut: its reader is too slow", request_id=self.request_id)
+        self.end()
+        self._stream_connection().stream.close()
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self.end()
+
+    # Inside
+
+    async def _write_all(self) -> None:
+        with suppress(StreamClosedError):
+            self._begin()
+            await self._send(_RETRY)
+            while not self._is_ended:
+                try:
+                    async with asyncio.timeout(self._streams.heartbeat_seconds):
+                        await self._has_news.wait()
+                except TimeoutError:
+                    await self._send(_HEARTBEAT)
+                    continue
+                await self._send_waiting()
+            await self.finish()
+
+    async def _send_waiting(self) -> None:
+        self._has_news.clear()
+        if self._is_ended:
+            return
+        texts = b"".join(self._waiting.values())
+        self._waiting.clear()
+        self._unread = 0
+        await self._send(texts)
+        if not self._waiting:
+            self._is_drained.set()
+
+    async def _send(self, texts: bytes) -> None:
+        self.write(texts)
+        try:
+            async with asyncio.timeout(_MAX_STALL_SECONDS):
+                await self.flush()
+        except TimeoutError:
+            self.cut()
+
+    def _begin(self) -> None:
+        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")
+        stream = self._stream_connection().stream
+        if stream.closed():
+            raise StreamClosedError
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+
+    def _stream_connection(self) -> HTTP1Connection:
+        return cast(HTTP1Connection, self.request.connection)
+
+    def _parse_wishes(self) -> tuple[list[str], bool]:
+        upload_ids = [id_ for id_ in self.get_query_arguments("upload_id") if id_]
+        mine = self.get_query_argument("scope", "") == "mine"
+        if not upload_ids and not mine:
+            raise Refusal(400, "invalid_request", "upload_id or scope=mine is needed")
+        if len(upload_ids) > _MAX_IDS:
+            raise Refusal(400, "invalid_request", f"at most {_MAX_IDS} ids")
+        return upload_ids, mine
+
+    def _parse_last_event_id(self) -> int:
+        given = self.request.headers.get("Last-Event-ID", "")
+        return int(given) if _SEQUENCE.fullmatch(given) else 0
+
+    async def _refuse(self, error: LongshoreError | Refusal | HTTPError, writing: asyncio.Task[None] | None) -> None:
+        if writing is not None and self._headers_written:
+            body = json.dumps({"type": "error", "code": code_of(error)}).encode()
+            self.offer(ProgressMessage(key="error", type_="error", sequence=None, body=body))
+            await self.ready()
+            self.end()
+            await writing
+            return
+        if writing is not None:
+            writing.cancel()
+        about = problem(error, self.request_id)
+        log.info("event stream refused", **about)
+        self.set_status(int(about["status"]))
+        for name, value in headers_of(error).items():
+            self.set_header(name, value)
+        self.set_header("Content-Type", "application/problem+json")
+        self.set_header("Cache-Control", "no-store")
+        await self.finish(json.dumps(about))

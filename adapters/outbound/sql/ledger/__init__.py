@@ -1,0 +1,1 @@
+"""Receipts, written in batches: the path of every chunk. Start with ``ledger.py``."""

@@ -1,0 +1,171 @@
+"""Rows to entities and back, written out; entities know nothing of it."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from adapters.outbound.sql.ledger.plain_receipts import signed
+from domain.access import Credential, Visibility
+from domain.byte_range import ByteRange, Extent, ReceivedRanges
+from domain.events import EventType, UploadEvent
+from domain.file import File
+from domain.ids import BlobKey, FileId, OwnerId, UploadId
+from domain.metadata import Metadata
+from domain.upload import Upload, UploadKind, UploadState
+
+Row = Mapping[str, Any]
+
+
+def unsigned(crc64: int | None) -> int | None:
+    return crc64 + (1 << 64) if crc64 is not None and crc64 < 0 else crc64
+
+
+def upload_to_row(upload: Upload) -> dict[str, Any]:
+    return {
+        "id": upload.id,
+        "owner": upload.owner,
+        "watch_id": upload.watch_id,
+        "kind": upload.kind.value,
+        "state": upload.state.value,
+        "length": upload.length,
+        "metadata": _metadata_to_text(upload.metadata),
+        "parts": json.dumps(upload.parts),
+        "completes_on_request": upload.completes_on_request,
+        "chunk_size": upload.chunk_size,
+        "created_at": upload.created_at,
+        "updated_at": upload.updated_at,
+        "expires_at": upload.expires_at,
+        **_access_to_row(upload),
+        "sha512": upload.sha512,
+    }
+
+
+def upload_from_row(row: RowMapping, ranges: Iterable[RowMapping]) -> Upload:
+    extents = [extent_from_row(range_) for range_ in ranges]
+    return Upload(
+        id=UploadId(row["id"]),
+        owner=OwnerId(row["owner"]),
+        length=row["length"],
+        metadata=_metadata_from_text(row["metadata"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        expires_at=row["expires_at"],
+        kind=UploadKind(row["kind"]),
+        parts=tuple(json.loads(row["parts"])),
+        completes_on_request=row["completes_on_request"],
+        chunk_size=row["chunk_size"],
+        state=UploadState(row["state"]),
+        watch_id=row["watch_id"],
+        visibility=Visibility(row["visibility"]),
+        credential=Credential.of(_map_from_text(row["credential"])),
+        detail=_map_from_text(row["detail"]),
+        sha256=row["sha256"],
+        sha512=row["sha512"],
+        received=ReceivedRanges(extents),
+        _unfolded=len(extents),  # else an upload that moves between processes would never be folded
+    )
+
+
+def extent_to_row(upload_id: UploadId, extent: Extent) -> dict[str, Any]:
+    return {
+        "upload_id": upload_id,
+        "range_start": extent.range.start,
+        "range_end": extent.range.end,
+        "crc64": signed(extent.crc64),
+    }
+
+
+def extent_from_row(row: RowMapping) -> Extent:
+    return Extent(ByteRange(row["range_start"], row["range_end"]), unsigned(row["crc64"]))
+
+
+def file_to_row(file: File) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "owner": file.owner,
+        "name": file.name,
+        "media_type": file.media_type,
+        "size": file.size,
+        "crc64": signed(file.crc64),
+        "blob_key": file.blob_key,
+        "created_at": file.created_at,
+        **_access_to_row(file),
+    }
+
+
+def file_from_row(row: RowMapping) -> File:
+    return File(
+        id=FileId(row["id"]),
+        owner=OwnerId(row["owner"]),
+        name=row["name"],
+        media_type=row["media_type"],
+        size=row["size"],
+        crc64=unsigned(row["crc64"]),
+        blob_key=BlobKey(row["blob_key"]),
+        created_at=row["created_at"],
+        visibility=Visibility(row["visibility"]),
+        credential=Credential.of(_map_from_text(row["credential"])),
+        detail=_map_from_text(row["detail"]),
+        sha256=row["sha256"],
+    )
+
+
+def event_to_text(event: UploadEvent) -> str:
+    return json.dumps(
+        {
+            "type": event.type.value,
+            "time": event.time.isoformat(),
+            "upload_id": event.upload_id,
+            "watch_id": event.watch_id,
+            "owner": event.owner,
+            "filename": event.filename,
+            "offset": event.offset,
+            "length": event.length,
+            "state": event.state,
+        }
+    )
+
+
+def event_from_text(text: str) -> UploadEvent:
+    values = json.loads(text)
+    return UploadEvent(
+        type=EventType(values["type"]),
+        time=datetime.fromisoformat(values["time"]),
+        upload_id=UploadId(values["upload_id"]),
+        watch_id=values["watch_id"],
+        owner=OwnerId(values["owner"]),
+        filename=values["filename"],
+        offset=values["offset"],
+        length=values["length"],
+        state=values["state"],
+    )
+
+
+def _access_to_row(of: Upload | File) -> dict[str, Any]:
+    return {
+        "visibility": of.visibility.value,
+        "credential": _map_to_text(of.credential.values if of.credential else None),
+        "detail": _map_to_text(of.detail),
+        "sha256": of.sha256,
+    }
+
+
+def _map_to_text(values: Mapping[str, str] | None) -> str | None:
+    return None if values is None else json.dumps(dict(values))  # in ASCII: PostgreSQL's text knows no NUL
+
+
+def _map_from_text(text: str | None) -> dict[str, str] | None:
+    return None if text is None else dict(json.loads(text))
+
+
+def _metadata_to_text(metadata: Metadata) -> str:
+    # A list of pairs, for the order counts; base64, for values are any bytes.
+    return json.dumps([(key, None if value is None else b64encode(value).decode()) for key, value in metadata.pairs])
+
+
+def _metadata_from_text(text: str) -> Metadata:
+    return Metadata(tuple((key, None if value is None else b64decode(value)) for key, value in json.loads(text)))

@@ -1,0 +1,70 @@
+"""One transaction over the repositories. Contract: tests/contract/test_unit_of_work.py."""
+
+from types import TracebackType
+from typing import Self
+
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.repositories.blob_deletions import SqlBlobDeletions
+from adapters.outbound.sql.repositories.files import SqlFileRepository
+from adapters.outbound.sql.repositories.outbox import SqlOutbox
+from adapters.outbound.sql.repositories.uploads import SqlUploadRepository
+from domain.events import UploadEvent
+from ports.blob_deletions import BlobDeletions
+from ports.file_repository import FileRepository
+from ports.unit_of_work import UnitOfWork
+from ports.upload_repository import UploadRepository
+
+
+class SqlUnitOfWork(UnitOfWork):
+    """Events wait in the outbox, written with the change itself; after the commit they go to its notifier."""
+
+    def __init__(self, database: Database, outbox: SqlOutbox) -> None:
+        self._transaction = database.transaction()
+        self._outbox = outbox
+        self._announced: list[UploadEvent] = []
+        self._uploads = SqlUploadRepository(self._transaction)
+        self._files = SqlFileRepository(self._transaction)
+        self._blob_deletions = SqlBlobDeletions(self._transaction)
+
+    @property
+    def uploads(self) -> UploadRepository:
+        return self._uploads
+
+    @property
+    def files(self) -> FileRepository:
+        return self._files
+
+    @property
+    def blob_deletions(self) -> BlobDeletions:
+        return self._blob_deletions
+
+    def announce(self, event: UploadEvent) -> None:
+        self._announced.append(event)
+
+    async def commit(self) -> None:
+        events, self._announced = self._announced, []
+        numbers = await self._outbox.keep(events, self._transaction) if events else []
+        await self._transaction.commit()
+        if events:
+            self._outbox.publish(events, numbers)
+
+    async def __aenter__(self) -> Self:
+        await self._transaction.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._announced = []
+        await self._transaction.__aexit__(kind, error, trace)
+
+
+class SqlUnitOfWorkFactory:
+    """Call it for a new unit of work; it is a ``ports.unit_of_work.UnitOfWorkFactory``."""
+
+    def __init__(self, database: Database, outbox: SqlOutbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    def __call__(self) -> UnitOfWork:
+        return SqlUnitOfWork(self._database, self._outbox)

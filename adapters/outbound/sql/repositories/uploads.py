@@ -1,0 +1,197 @@
+"""Uploads as rows. Contract: tests/contract/test_upload_repository.py."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from adapters.outbound.sql.database import Transaction
+from adapters.outbound.sql.repositories.mapping import extent_from_row, extent_to_row, upload_from_row, upload_to_row
+from adapters.outbound.sql.tables import IS_OPEN, LEFT_NO_FILE, files, received_ranges, uploads
+from domain.access import Principal
+from domain.byte_range import ByteRange, Extent
+from domain.errors import UploadNotFound, UploadTakenOver
+from domain.ids import OwnerId, UploadId
+from domain.upload import OPEN_STATES, Upload, UploadKind, UploadState
+from domain.upload_policy import Usage
+from ports.upload_repository import UploadRepository
+
+_IS_OPEN: ColumnElement[bool] = text(IS_OPEN).self_group()  # type: ignore[assignment]
+_LEFT_NO_FILE: ColumnElement[bool] = text(LEFT_NO_FILE)  # type: ignore[assignment]
+_OPEN = [state.value for state in OPEN_STATES]
+_c = uploads.c
+
+
+def _usage_of() -> Select[int, int, int]:
+    owner = bindparam("owner", type_=Text)
+    sizes = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner).scalar_subquery()
+    # Ranges may overlap where bytes came twice; for a budget that is near enough.
+    ranges = received_ranges.c
+    size = func.coalesce(func.sum(ranges.range_end - ranges.range_start), 0)
+    received = select(size).where(ranges.upload_id == _c.id).correlate(uploads).scalar_subquery()
+    return select(
+        func.count().label("count"),
+        func.coalesce(func.sum(func.coalesce(_c.length, received)), 0).label("length"),
+        sizes.label("stored"),
+    ).where(_c.owner == owner, _IS_OPEN)
+
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, 0))")
+# Those of every upload are put together once: that costs as much as running them.
+_ADD = insert(uploads)
+_ADD_RANGES = insert(received_ranges)
+_USAGE = _usage_of()
+_BY_ID = select(uploads).where(_c.id == bindparam("upload_id"))
+_RANGES = select(received_ranges).where(received_ranges.c.upload_id == bindparam("upload_id"))
+# What is over stays as it is, even if someone who was thought dead comes back with other news.
+_SAVE = update(uploads).where(
+    _c.id == bindparam("upload_id"), or_(_c.state.in_(_OPEN), _c.state == bindparam("state_now"))
+)
+_FORGET_RANGES = delete(received_ranges).where(received_ranges.c.upload_id == bindparam("upload_id"))
+
+
+class SqlUploadRepository(UploadRepository):
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, upload: Upload) -> None:
+        row, extents = upload_to_row(upload), [extent_to_row(upload.id, extent) for extent in upload.received]
+
+        def add(connection: Connection) -> None:
+            connection.execute(_ADD, row)
+            if extents:
+                connection.execute(_ADD_RANGES, extents)
+
+        await self._transaction.change(add)
+
+    async def get(self, upload_id: UploadId, principal: Principal) -> Upload:
+        values = {"upload_id": upload_id}
+        rows = await self._transaction.read(_BY_ID, values)
+        if not rows or not principal.may_see(rows[0]["owner"]):
+            raise UploadNotFound("no such upload")
+        return upload_from_row(rows[0], await self._transaction.read(_RANGES, values))
+
+    async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
+        watched = select(uploads).where(_c.watch_id == watch_id, *_seen_by(principal))
+        found = await self._load(watched.order_by(_c.created_at.desc(), _c.id.desc()).limit(1))
+        return found[0] if found else None
+
+    async def received_within(self, upload_id: UploadId, wanted: ByteRange) -> Sequence[Extent]:
+        ranges = received_ranges.c
+        overlapping = (ranges.range_start < wanted.end, ranges.range_end > wanted.start)
+        found = select(received_ranges).where(ranges.upload_id == upload_id, *overlapping)
+        rows = await self._transaction.read(found.order_by(ranges.range_start, ranges.range_end))
+        return [extent_from_row(row) for row in rows]
+
+    async def settle_chunk_size(self, upload_id: UploadId, chunk_size: int) -> int | None:
+        first = update(uploads).where(_c.id == upload_id, _c.chunk_size.is_(None)).values(chunk_size=chunk_size)
+        await self._transaction.write(first)
+        rows = await self._transaction.read(select(_c.chunk_size).where(_c.id == upload_id))
+        return rows[0]["chunk_size"] if rows else None
+
+    async def save(self, upload: Upload) -> None:
+        """Raises:
+        UploadNotFound: there is no such upload.
+        UploadTakenOver: it is over by now, in another way than ``upload`` tells.
+        """
+        row = upload_to_row(upload)
+        folded = [extent_to_row(upload.id, extent) for extent in upload.received] if upload.can_be_folded else []
+        known = {"upload_id": upload.id}
+
+        def save(connection: Connection) -> None:
+            if not connection.execute(_SAVE, {**row, **known, "state_now": row["state"]}).rowcount:
+                if connection.execute(_BY_ID, known).first():
+                    raise UploadTakenOver("a newer request has ended this upload")
+                raise UploadNotFound("no such upload")
+            if folded:
+                connection.execute(_FORGET_RANGES, known)
+                connection.execute(_ADD_RANGES, folded)
+
+        await self._transaction.change(save)
+
+    async def delete(self, upload_id: UploadId) -> None:
+        await self._transaction.write(delete(uploads).where(_c.id == upload_id))  # its ranges go by the foreign key
+
+    async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:
+        mine = select(uploads).where(_c.owner == principal.owner, _IS_OPEN)
+        return await self._load(mine.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit))
+
+    async def usage(self, owner: OwnerId) -> Usage:
+        if not self._transaction.is_sqlite:
+            # Others of this owner wait here for our commit; on SQLite one transaction writes at a time anyway.
+            await self._transaction.write(_ONE_AT_A_TIME, {"owner": owner})
+        [row] = await self._transaction.read(_USAGE, {"owner": owner})
+        return _usage_from_row(row)
+
+    async def check_usage(self, owner: OwnerId, check: Callable[[Usage], None]) -> None:
+        if not self._transaction.is_sqlite:
+            check(await self.usage(owner))
+            return
+
+        def check_then(connection: Connection) -> None:
+            check(_usage_from_row(connection.execute(_USAGE, {"owner": owner}).mappings().one()))
+
+        await self._transaction.change(check_then)
+
+    async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
+        expired = select(uploads).where(_IS_OPEN, _c.expires_at <= now)
+        return await self._load(expired.order_by(_c.expires_at, _c.id).limit(limit))
+
+    async def forget_ended(self, *, before: datetime, limit: int) -> int:
+        ended = select(_c.id).where(_LEFT_NO_FILE, _c.updated_at < before).order_by(_c.updated_at).limit(limit)
+        ids = [row["id"] for row in await self._transaction.read(ended)]
+        if not ids:
+            return 0
+        done = await self._transaction.write(delete(uploads).where(_c.id.in_(ids)))
+        return done.rowcount
+
+    async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
+        # The ranges may overlap, so their sum says only which uploads are worth loading.
+        ranges = received_ranges.c
+        size = func.coalesce(func.sum(ranges.range_end - ranges.range_start), 0)
+        received = select(size).where(ranges.upload_id == _c.id).scalar_subquery()
+        by_itself = and_(_c.completes_on_request.is_(False), _c.length.is_not(None), received >= _c.length)
+        begun = or_(_c.state == UploadState.ASSEMBLING.value, by_itself)
+        left = select(uploads).where(_IS_OPEN, _c.kind != UploadKind.PARTIAL.value, begun)
+        found = await self._load(left.order_by(_c.updated_at, _c.id).limit(limit))
+        return [upload for upload in found if upload.is_ready]
+
+    async def exists_open(self, upload_id: UploadId) -> bool:
+        return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id, _IS_OPEN)))
+
+    async def is_known(self, upload_id: UploadId) -> bool:
+        return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id)))
+
+    async def _load(self, statement: Select[*tuple[object, ...]]) -> list[Upload]:
+        rows = await self._transaction.read(statement)
+        if not rows:
+            return []
+        wanted = select(received_ranges).where(received_ranges.c.upload_id.in_([row["id"] for row in rows]))
+        ranges: defaultdict[str, list[RowMapping]] = defaultdict(list)
+        for range_ in await self._transaction.read(wanted):
+            ranges[range_["upload_id"]].append(range_)
+        return [upload_from_row(row, ranges[row["id"]]) for row in rows]
+
+
+def _usage_from_row(row: RowMapping) -> Usage:
+    return Usage(open_uploads=int(row["count"]), bytes=int(row["length"]) + int(row["stored"]))
+
+
+def _seen_by(principal: Principal) -> list[ColumnElement[bool]]:
+    return [] if principal.is_admin else [_c.owner == principal.owner]

@@ -1,0 +1,1 @@
+"""Small chunks, written by a process beside ours. Start with ``writer.py``."""

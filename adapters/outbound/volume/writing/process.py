@@ -1,0 +1,174 @@
+"""The process that writes and syncs small chunks; writer.py starts it and says why it is there.
+
+Orders come in one socket and outcomes go back through it; the bytes are in shared memory. Given a ledger, it also
+records the receipts that come with them, once the bytes are durable. It ends with its parent, needs the standard
+library alone, and uses no threads.
+"""
+
+import argparse
+import ctypes
+import mmap
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from adapters.outbound.volume.staging import Durability, Staging
+from adapters.outbound.volume.volume import Volume
+from adapters.outbound.volume.writing.orders import ORDER, OUTCOME, SLOT_BYTES, SLOTS, Note, Outcome
+from domain.errors import LongshoreError, StorageUnavailable
+from domain.ids import UploadId
+
+_ROUND = 32  # orders: enough to share a sync and a commit, and few enough that the parent is not idle meanwhile
+_ANSWER_SECONDS = 0.002  # what is done by then is told, though more is to do
+_IDLE_SECONDS = 5.0
+
+_SYNC_FILE_RANGE_WRITE = 2
+# Python has no name for it. A hint alone: where it is missing, nothing but time is lost.
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
+
+
+def start_writing(fd: int, at: int, size: int) -> None:
+    """Have the kernel begin to write the bytes: syncs that follow one another then share the filesystem's commit."""
+    if _sync_file_range is not None:
+        _sync_file_range(fd, ctypes.c_int64(at), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
+
+
+class _TooLate(LongshoreError):
+    """The lease that the bytes come under may be somebody else's by now."""
+
+
+class Ledger(Protocol):
+    def record(self, receipts: Sequence[tuple[UploadId, int, int, int, str]], /) -> bool:
+        """Commit them: upload, first byte, one past the last one, CRC-64, lease's token; whether all are committed."""
+
+
+def main() -> None:
+    run(arguments().parse_args())
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--memory", type=int)
+    parser.add_argument("--orders", type=int)
+    parser.add_argument("--parent", type=int)
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--durability", type=Durability)
+    return parser
+
+
+def run(given: argparse.Namespace, ledger: Ledger | None = None) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent drains, and needs us for it
+        signal.signal(number, signal.SIG_IGN)
+    memory = memoryview(mmap.mmap(given.memory, SLOTS * SLOT_BYTES))
+    staging = Staging(Volume(given.root), given.durability)
+    with suppress(ConnectionError):  # the parent is gone
+        _serve(socket.socket(fileno=given.orders), given.parent, memory, staging, ledger)
+
+
+def _serve(orders: socket.socket, parent: int, memory: memoryview, staging: Staging, ledger: Ledger | None) -> None:
+    waiting = select.poll()
+    waiting.register(orders, select.POLLIN)
+    rest, tidied = b"", time.monotonic()
+    while True:
+        is_idle = not waiting.poll(_IDLE_SECONDS * 1000)
+        if is_idle or time.monotonic() - tidied > _IDLE_SECONDS:
+            staging.files.close_idle()
+            tidied = time.monotonic()
+        if is_idle:
+            continue
+        told = orders.recv(_ROUND * ORDER.size)
+        if not told:
+            return
+        told = rest + told
+        whole = len(told) - len(told) % ORDER.size
+        rest = told[whole:]
+        round_ = _Round(staging, ledger, parent)
+        for slot, size, at, deadline, upload_id, token, crc64 in ORDER.iter_unpack(told[:whole]):
+            data = memory[slot * SLOT_BYTES : slot * SLOT_BYTES + size]
+            note = Note(token.rstrip(b"\0").decode(), crc64)
+            round_.begin(_Order(slot, UploadId(upload_id.decode()), at, data, note), deadline)
+        for outcome in round_.outcomes():
+            orders.sendall(outcome)
+
+
+class _Order(NamedTuple):
+    slot: int
+    upload_id: UploadId
+    at: int
+    data: memoryview
+    note: Note
+
+
+class _Round:
+    """Orders that came together: all are on their way to the disk before the first is waited for, and all receipts
+    go in one commit."""
+
+    def __init__(self, staging: Staging, ledger: Ledger | None, parent: int) -> None:
+        self._staging = staging
+        self._ledger = ledger
+        self._parent = parent
+        self._begun: list[tuple[_Order, int]] = []
+        self._over = bytearray()
+
+    def begin(self, order: _Order, deadline: float) -> None:
+        def check() -> None:
+            # Once the parent is gone its leases are others' at once.
+            if time.monotonic() > deadline or os.getppid() != self._parent:
+                raise _TooLate
+
+        try:
+            fd = self._staging.begin(order.upload_id, order.at, order.data, check)
+        except LongshoreError as error:
+            self._tell(order, _outcome_of(error))
+            return
+        start_writing(fd, order.at, len(order.data))
+        self._begun.append((order, fd))
+
+    def outcomes(self) -> Iterator[bytearray]:
+        """Finish what was begun; what is done by then is told every now and then."""
+        since = time.monotonic()
+        durable = []
+        for order, fd in self._begun:
+            try:
+                self._staging.finish(order.upload_id, fd)
+            except LongshoreError as error:
+                self._tell(order, _outcome_of(error))
+            else:
+                if order.note.token:
+                    durable.append(order)
+                else:
+                    self._tell(order, Outcome.DONE)
+            if self._over and time.monotonic() - since > _ANSWER_SECONDS:
+                yield self._take()
+                since = time.monotonic()
+        if durable:
+            self._record(durable)
+        if self._over:
+            yield self._take()
+
+    def _record(self, orders: Sequence[_Order]) -> None:
+        receipts = [(one.upload_id, one.at, one.at + len(one.data), one.note.crc64, one.note.token) for one in orders]
+        is_done = self._ledger is not None and self._ledger.record(receipts)
+        for order in orders:
+            self._tell(order, Outcome.DONE if is_done else Outcome.REFUSED)
+
+    def _tell(self, order: _Order, outcome: Outcome) -> None:
+        self._over += OUTCOME.pack(order.slot, outcome)
+
+    def _take(self) -> bytearray:
+        over, self._over = self._over, bytearray()
+        return over
+
+
+def _outcome_of(error: LongshoreError) -> Outcome:
+    return Outcome.FAILED if isinstance(error, StorageUnavailable) else Outcome.REFUSED
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""Live progress: anyone who may see an upload can watch it arrive. Start with ``use_case.py``."""
+
+from application.progress.use_case import ProgressUseCase
+
+__all__ = ["ProgressUseCase"]

@@ -1,0 +1,225 @@
+"""One upload that somebody watches: its newest standing, who watches, and how often they are told."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from application.progress.fan_out import FanOut, Telling, Watching
+from application.progress.messages import SNAPSHOT, Encode, ProgressMessage, Subscriber, progress_message
+from domain.access import Principal
+from domain.events import EventType
+from domain.ids import OwnerId
+from domain.progress import Gate, RateMeter, Standing, advance
+from ports.clock import Clock
+
+_INTERVAL = 0.125
+"""Eight a second and two changes of state make the ten that CONTRACT §2.4 allows."""
+
+
+class Numbers:
+    """Sequence numbers: one row for all uploads of a process, ahead of earlier processes by the wall clock.
+
+    In microseconds: a busy server makes more than a message a millisecond, and would run ahead of its clock.
+    One row for all, so that ``Last-Event-ID`` of a stream of many uploads means the same for each of them.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = 0
+
+    def next(self) -> int:
+        self._last = max(self._last + 1, _microseconds(self._clock.now()))
+        return self._last
+
+
+class Numbered(NamedTuple):
+    """A standing and the sequence number of the message that showed it first."""
+
+    standing: Standing
+    number: int
+
+
+class Watch(Watching):
+    """One subscriber's wish to see one id. ``channel`` is None before an upload was found under it."""
+
+    __slots__ = (
+        *("_subscriber", "channel", "ended", "is_reading", "of_scope"),
+        *("principal", "since", "snapshot", "watch_id"),
+    )
+
+    def __init__(self, subscriber: Subscriber, principal: Principal, watch_id: str, *, of_scope: bool) -> None:
+        self._subscriber = subscriber
+        self.principal = principal
+        self.watch_id = watch_id
+        self.of_scope = of_scope
+        self.channel: Channel | None = None
+        self.is_reading = True
+        self.ended = False
+        self.since = 0
+        self.snapshot: Standing | None = None
+
+    @property
+    def subscriber(self) -> Subscriber:
+        return self._subscriber
+
+    @property
+    def is_ended(self) -> bool:
+        return self.ended
+
+
+class Channel:
+    """Uploads of one owner under one watch id: the newest of them counts."""
+
+    def __init__(
+        self,
+        watch_id: str,
+        owner: OwnerId,
+        *,
+        clock: Clock,
+        numbers: Numbers,
+        encode: Encode,
+        fan_out: FanOut,
+        on_over: "Callable[[Channel], None]",
+    ) -> None:
+        self.watch_id = watch_id
+        self.owner = owner
+        self.watches: dict[Watch, None] = {}
+        self.standing: Standing | None = None
+        self.numbered: Numbered | None = None
+        self._clock = clock
+        self._numbers = numbers
+        self._encode = encode
+        self._fan_out = fan_out
+        self._on_over = on_over
+        self._gate = Gate(_INTERVAL)
+        self._meter = RateMeter()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: _Telling | None = None
+        self._told = 0
+
+    def hear(self, heard: Standing, type_: EventType) -> bool:
+        """Take a report in, whatever its age, and tell the watchers if it is news; return whether it was."""
+        known = self.standing
+        shown = heard if known is None else advance(known, heard)
+        if shown is None:
+            return False
+        if known is None or shown.upload_id != known.upload_id:
+            self._meter = RateMeter()
+        self.standing = shown
+        self._meter.note(self._clock.monotonic(), shown.offset)
+        # What the state says counts: an end is told as an end, however we heard of it.
+        told_as = type_ if shown.type is EventType.PROGRESS else shown.type
+        is_change = known is None or (shown.upload_id, shown.state) != (known.upload_id, known.state)
+        if told_as is not EventType.PROGRESS or is_change:
+            self._tell(told_as, shown)
+        elif self._timer is None:
+            self._tell_at_gate(shown)
+        return True
+
+    def join(self, watch: Watch) -> None:
+        if watch.channel is not None:
+            watch.channel.watches.pop(watch, None)
+        watch.channel = self
+        self.watches[watch] = None
+
+    def show(self, watch: Watch, after: int | None) -> None:
+        """Send a snapshot of the newest standing, unless message ``after`` or an older one showed it."""
+        standing = self.standing
+        if standing is None:
+            return
+        self._told += 1
+        watch.since = self._told
+        if after is not None and self._first_number(standing) <= after:
+            return
+        watch.snapshot = standing
+        watch.subscriber.offer(self.message(SNAPSHOT, standing))
+
+    def message(self, type_: str, standing: Standing) -> ProgressMessage:
+        number = self._numbers.next()
+        if self.numbered is None or not standing.shows_same(self.numbered.standing):
+            self.numbered = Numbered(standing, number)
+        return progress_message(
+            self._encode,
+            standing,
+            watch_id=self.watch_id,
+            type_=type_,
+            sequence=number,
+            bytes_per_second=self._meter.bytes_per_second(),
+        )
+
+    def began(self, telling: "_Telling") -> None:
+        if self._waiting is telling:
+            self._waiting = None
+
+    def told(self) -> None:
+        if self.is_over:
+            self._on_over(self)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all has been told, up to the end."""
+        return self.standing is not None and self.standing.is_over and self._waiting is None
+
+    def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _first_number(self, standing: Standing) -> float:
+        known = self.numbered
+        return known.number if known and standing.shows_same(known.standing) else float("inf")
+
+    def _tell_at_gate(self, standing: Standing) -> None:
+        wait = self._gate.wait(self._clock.monotonic())
+        if wait > 0:
+            self._timer = asyncio.get_running_loop().call_later(wait, self._tell_newest)
+        else:
+            self._tell(EventType.PROGRESS, standing)
+
+    def _tell_newest(self) -> None:
+        self._timer = None
+        if self.standing:
+            self._tell(EventType.PROGRESS, self.standing)
+
+    def _tell(self, type_: EventType, standing: Standing) -> None:
+        self.close()
+        self._gate.passed(self._clock.monotonic())
+        if not self.watches:
+            return
+        if type_ is EventType.PROGRESS and self._waiting and self._waiting.type is EventType.PROGRESS:
+            return  # it has not begun and will show the newest
+        self._told += 1
+        self._waiting = _Telling(self, type_, standing, self._told)
+        self._fan_out.add(self._waiting)
+
+
+class _Telling(Telling):
+    """A change of state is told as it was, to those who watched by then; progress as it is by now."""
+
+    __slots__ = ("_channel", "_number", "_standing", "type")
+
+    def __init__(self, channel: Channel, type_: EventType, standing: Standing, number: int) -> None:
+        self.type = type_
+        self._channel = channel
+        self._standing = standing
+        self._number = number
+
+    def begin(self) -> tuple[ProgressMessage | None, Sequence[Watch]]:
+        channel = self._channel
+        channel.began(self)
+        if self.type is not EventType.PROGRESS:
+            watches = [watch for watch in channel.watches if watch.since < self._number]
+            return channel.message(self.type, self._standing), watches
+        newest = channel.standing or self._standing
+        if newest.type is not EventType.PROGRESS:
+            return None, ()  # a message of its own follows
+        watches = [watch for watch in channel.watches if watch.snapshot is not newest]
+        return channel.message(self.type, newest), watches
+
+    def end(self) -> None:
+        self._channel.told()
+
+
+def _microseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1_000_000)

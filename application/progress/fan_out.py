@@ -1,0 +1,85 @@
+"""Hands messages to their watchers in slices: a crowd in front of one upload never holds up the rest."""
+
+import asyncio
+import logging
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from application.progress.messages import ProgressMessage, Subscriber
+
+log = logging.getLogger(__name__)
+
+_SLICE = 250
+"""Watchers told before others get the event loop: about 2 ms."""
+
+
+class Watching(Protocol):
+    @property
+    def subscriber(self) -> Subscriber: ...
+
+    @property
+    def is_ended(self) -> bool: ...
+
+
+class Telling(Protocol):
+    """Something to be told when its turn comes."""
+
+    @abstractmethod
+    def begin(self) -> tuple[ProgressMessage | None, Sequence[Watching]]:
+        """The message as it is by now, and whom it is for; None if it needn't be told any more."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Everybody has been told."""
+
+
+class FanOut:
+    """First come, first told. A message is made when its turn comes, so what waits is the newest value."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Telling] = deque()
+        self._message: ProgressMessage | None = None
+        self._left: Sequence[Watching] = ()
+        self._runs = False
+
+    def add(self, telling: Telling) -> None:
+        self._queue.append(telling)
+        if not self._runs:
+            self._runs = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        room = _SLICE
+        while self._queue and room > 0:
+            try:
+                room -= self._tell_slice(room)
+            except Exception:
+                # One message that can't be made must not end all that follow.
+                log.exception("a message could not be made")
+                self._queue.popleft()
+        self._runs = bool(self._queue)
+        if self._runs:
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _tell_slice(self, room: int) -> int:
+        if not self._left:
+            self._message, self._left = self._queue[0].begin()
+        part, self._left = self._left[:room], self._left[room:]
+        if self._message is not None:
+            _tell(part, self._message)
+        if not self._left:
+            self._queue.popleft().end()
+        return max(1, len(part))
+
+
+def _tell(watches: Sequence[Watching], message: ProgressMessage) -> None:
+    for watch in watches:
+        if watch.is_ended:
+            continue
+        try:
+            watch.subscriber.offer(message)
+        except Exception:
+            # One broken reader must not cost the others their news.
+            log.exception("a watcher could not be told")

@@ -1,0 +1,327 @@
+"""Who watches what in this process: brings each event to the channel of its upload, and watchers to theirs.
+
+The order that loses nothing: a wish is noted first, then the repository is read. What is heard in between
+waits in the channel, and the newer of the two is what the snapshot shows. Nothing in here waits.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from application.progress.channel import Channel, Numbered, Numbers, Watch
+from application.progress.fan_out import FanOut
+from application.progress.messages import Encode, Subscriber, not_found_message
+from domain.access import Principal
+from domain.errors import BudgetExceeded
+from domain.events import EventType, UploadEvent
+from domain.ids import OwnerId, UploadId
+from domain.progress import Standing
+from domain.upload import Upload
+from ports.clock import Clock
+
+MAX_WATCHES = 1000
+"""Ids one subscriber may watch, those without an upload among them."""
+_MAX_REMEMBERED = 1024
+
+
+class Reader:
+    """One subscriber with all its wishes. ``wants_all``: of its owner's uploads, but the ``unwanted``."""
+
+    __slots__ = ("_ended", "is_reading", "principal", "subscriber", "unwanted", "wants_all", "watches")
+
+    def __init__(self, subscriber: Subscriber, principal: Principal) -> None:
+        self.subscriber = subscriber
+        self.principal = principal
+        self.watches: dict[str, Watch] = {}
+        self.wants_all = False
+        self.is_reading = False
+        self.unwanted: dict[str, None] = {}  # empty, a set weighs four times as much
+        self._ended: dict[UploadId, None] = {}  # the last ones it was shown unasked: a late report shows none again
+
+    def wants(self, watch_id: str, upload_id: UploadId) -> bool:
+        """Whether an upload of its owner is to be shown, for all that the reader did not name it."""
+        return (
+            self.wants_all
+            and watch_id not in self.watches
+            and watch_id not in self.unwanted
+            and upload_id not in self._ended
+            and len(self.watches) < MAX_WATCHES
+        )
+
+    def saw_the_end(self, upload_id: UploadId) -> None:
+        self._ended[upload_id] = None
+        if len(self._ended) > MAX_WATCHES:
+            del self._ended[next(iter(self._ended))]
+
+
+class Hub:
+    def __init__(self, clock: Clock, encode: Encode) -> None:
+        self._clock = clock
+        self._encode = encode
+        self._numbers = Numbers(clock)
+        self._fan_out = FanOut()
+        self._readers: dict[Subscriber, Reader] = {}
+        self._owners: dict[OwnerId, dict[Reader, None]] = {}  # readers that want all of an owner's uploads
+        self._wishes: dict[str, dict[Watch, None]] = {}
+        self._unmet: dict[str, dict[Watch, None]] = {}  # wishes that no upload was found for
+        self._channels: dict[str, dict[OwnerId, Channel]] = {}
+        # What was shown last of uploads that nobody watches now: for a reader that lost its connection and
+        # comes back, and against a late report that would show an ended upload alive.
+        self._remembered: OrderedDict[tuple[str, OwnerId], Numbered] = OrderedDict()
+
+    # Readers and their wishes
+
+    def reader(self, subscriber: Subscriber, principal: Principal) -> Reader:
+        reader = self._readers.get(subscriber)
+        if reader is None:
+            reader = self._readers[subscriber] = Reader(subscriber, principal)
+        return reader
+
+    def wish(self, reader: Reader, watch_ids: list[str]) -> list[Watch]:
+        """Note wishes; each has to be ``answer``-ed then. A wish that is there already begins anew.
+
+        Raises:
+            BudgetExceeded: too many with the ones there are; none was noted.
+        """
+        if len(reader.watches.keys() | set(watch_ids)) > MAX_WATCHES:
+            raise BudgetExceeded(f"at most {MAX_WATCHES} uploads can be watched at once")
+        for watch_id in watch_ids if reader.unwanted else ():
+            reader.unwanted.pop(watch_id, None)
+        return [self._wish(reader, watch_id, of_scope=False) for watch_id in watch_ids]
+
+    def wish_all(self, reader: Reader) -> None:
+        """Note the wish for all uploads of the reader's owner; ``answer_all`` ends its reading."""
+        reader.wants_all = reader.is_reading = True
+        reader.unwanted.clear()
+        self._owners.setdefault(reader.principal.owner, {})[reader] = None
+
+    def answer(self, watch: Watch, upload: Upload | None, after: int | None = None) -> None:
+        """Show ``watch`` the newer of ``upload``, as just read, and what was heard meanwhile; from here on it
+        hears of everything. With neither, it is told so, once, and will hear of an upload that comes."""
+        if watch.ended:
+            return
+        watch.is_reading = False
+        channel = self._heard(upload) if upload else self._visible(watch)
+        if channel is not None:
+            self._meet(watch, channel)
+            channel.show(watch, after)
+        elif not watch.of_scope:
+            self._unmet.setdefault(watch.watch_id, {})[watch] = None
+            watch.subscriber.offer(not_found_message(self._encode, watch.watch_id))
+        else:
+            self._forget(watch)
+
+    def list_missing(self, reader: Reader, uploads: list[Upload]) -> list[tuple[Watch, Upload]]:
+        """Of the owner's open uploads, those the reader does not watch yet, with wishes noted for them."""
+        return [
+            (self._wish(reader, upload.watch_id, of_scope=True), upload)
+            for upload in uploads
+            if reader.wants(upload.watch_id, upload.id)
+        ]
+
+    def answer_all(self, reader: Reader) -> None:
+        """The owner's open uploads were read and answered: show what was only heard of, and go on."""
+        reader.is_reading = False
+        for watch in list(reader.watches.values()):
+            if watch.of_scope and watch.is_reading:
+                self.answer(watch, None)
+
+    def unwish(self, subscriber: Subscriber, watch_ids: list[str]) -> None:
+        reader = self._readers.get(subscriber)
+        if reader is None:
+            return
+        for watch_id in watch_ids:
+            if reader.wants_all and len(reader.unwanted) < MAX_WATCHES:
+                reader.unwanted[watch_id] = None
+            if watch := reader.watches.get(watch_id):
+                self._forget(watch)
+
+    def unwish_all(self, subscriber: Subscriber) -> None:
+        """End the wish for all uploads of the owner; those asked for by id stay."""
+        reader = self._readers.get(subscriber)
+        if reader is None or not reader.wants_all:
+            return
+        reader.wants_all = False
+        readers = self._owners[reader.principal.owner]
+        del readers[reader]
+        if not readers:
+            del self._owners[reader.principal.owner]
+        for watch in list(reader.watches.values()):
+            if watch.of_scope:
+                self._forget(watch)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        reader = self._readers.get(subscriber)
+        if reader is None:
+            return
+        self.unwish_all(subscriber)
+        for watch in list(reader.watches.values()):
+            self._forget(watch)
+        del self._readers[subscriber]
+
+    def is_here(self, reader: Reader) -> bool:
+        return self._readers.get(reader.subscriber) is reader
+
+    # Events
+
+    def hear(self, event: UploadEvent) -> None:
+        is_created = event.type is EventType.CREATED
+        channel, joined = self._find(event.watch_id, event.owner), list[Watch]()
+        if channel is None or is_created or event.watch_id in self._unmet:
+            channel, joined = self._gather(event, is_created=is_created)
+        if channel is not None:
+            is_news = channel.hear(Standing.of_event(event), event.type)
+            if channel.is_over:
+                self._release(channel)
+            elif not is_news:
+                for watch in joined:  # to them all is news
+                    channel.show(watch, None)
+
+    def watched(self) -> list[tuple[str, Principal]]:
+        """What has to be read to know all anew: ids, each with somebody who may see its upload."""
+        pairs = {
+            (watch_id, watch.channel.owner if watch.channel else watch.principal.owner): watch.principal
+            for watch_id, watches in self._wishes.items()
+            for watch in watches
+        }
+        return [(watch_id, principal) for (watch_id, _), principal in pairs.items()]
+
+    def readers_of_all(self) -> list[Reader]:
+        return [reader for readers in self._owners.values() for reader in readers]
+
+    def refresh(self, upload: Upload) -> None:
+        """Tell everybody of ``upload``, as just read, what they have missed."""
+        self._heard(upload)
+        for watch in list(self._unmet.get(upload.watch_id, ())):
+            if watch.principal.may_see(upload.owner):
+                self.answer(watch, upload)
+        self._drop_unwatched(upload.watch_id)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._readers
+
+    def close(self) -> None:
+        for subscriber in list(self._readers):
+            self.leave(subscriber)
+
+    # Inside
+
+    def _wish(self, reader: Reader, watch_id: str, *, of_scope: bool) -> Watch:
+        if known := reader.watches.get(watch_id):
+            self._forget(known, keep_channel=True)
+        watch = Watch(reader.subscriber, reader.principal, watch_id, of_scope=of_scope)
+        reader.watches[watch_id] = watch
+        self._wishes.setdefault(watch_id, {})[watch] = None
+        return watch
+
+    def _forget(self, watch: Watch, *, keep_channel: bool = False) -> None:
+        watch.ended = True
+        reader = self._readers[watch.subscriber]
+        if reader.watches.get(watch.watch_id) is watch:
+            del reader.watches[watch.watch_id]
+        if watch.channel is not None:
+            watch.channel.watches.pop(watch, None)
+        _take_out(self._wishes, watch)
+        _take_out(self._unmet, watch)
+        if not keep_channel:
+            self._drop_unwatched(watch.watch_id)
+
+    def _find(self, watch_id: str, owner: OwnerId) -> Channel | None:
+        channels = self._channels.get(watch_id)
+        return channels.get(owner) if channels else None
+
+    def _visible(self, watch: Watch) -> Channel | None:
+        for owner, channel in self._channels.get(watch.watch_id, {}).items():
+            if watch.principal.may_see(owner):
+                return channel
+        return None
+
+    def _heard(self, upload: Upload) -> Channel:
+        """The upload's channel, which knows now what was read."""
+        channel = self._find(upload.watch_id, upload.owner) or self._open(upload.watch_id, upload.owner)
+        standing = Standing.of_upload(upload, self._clock.now())
+        channel.hear(standing, standing.type)
+        return channel
+
+    def _gather(self, event: UploadEvent, *, is_created: bool) -> tuple[Channel | None, list[Watch]]:
+        """Bring whoever wants to see that upload to its channel, None if nobody does; and who was brought there.
+
+        Of an administrator's view of one id in the hands of two owners, the upload created last wins."""
+        watch_id, owner = event.watch_id, event.owner
+        for reader in self._owners.get(owner, ()):
+            if reader.wants(watch_id, event.upload_id):
+                self._wish(reader, watch_id, of_scope=True).is_reading = reader.is_reading
+        watches = [watch for watch in self._wishes.get(watch_id, ()) if watch.principal.may_see(owner)]
+        channel = self._find(watch_id, owner)
+        if channel is None and watches:
+            channel = self._open(watch_id, owner)
+        joined = []
+        for watch in watches:
+            if channel is None or watch.is_reading or watch.channel is channel:
+                continue
+            if watch.channel is None or is_created:
+                self._meet(watch, channel)
+                joined.append(watch)
+        return channel, joined
+
+    def _meet(self, watch: Watch, channel: Channel) -> None:
+        if watch.channel is channel:
+            return
+        left = watch.channel
+        channel.join(watch)
+        _take_out(self._unmet, watch)
+        if left is not None:
+            self._drop_unwatched(watch.watch_id)
+
+    def _open(self, watch_id: str, owner: OwnerId) -> Channel:
+        channel = Channel(
+            watch_id,
+            owner,
+            clock=self._clock,
+            numbers=self._numbers,
+            encode=self._encode,
+            fan_out=self._fan_out,
+            on_over=self._release,
+        )
+        if remembered := self._remembered.pop((watch_id, owner), None):
+            channel.standing, channel.numbered = remembered.standing, remembered
+        self._channels.setdefault(watch_id, {})[owner] = channel
+        return channel
+
+    def _release(self, channel: Channel) -> None:
+        """All has been told: whoever watches all uploads of an owner needs no place for this one any more."""
+        for watch in [watch for watch in channel.watches if watch.of_scope]:
+            if channel.standing:
+                self._readers[watch.subscriber].saw_the_end(channel.standing.upload_id)
+            self._forget(watch)
+
+    def _drop_unwatched(self, watch_id: str) -> None:
+        channels = self._channels.get(watch_id)
+        if not channels:
+            return
+        for owner, channel in list(channels.items()):
+            if not channel.watches and not any(self._awaiting(watch_id, owner)):
+                self._drop(channels, channel)
+        if not channels:
+            del self._channels[watch_id]
+
+    def _awaiting(self, watch_id: str, owner: OwnerId) -> Iterator[Watch]:
+        for watch in self._wishes.get(watch_id, ()):
+            if watch.channel is None and watch.principal.may_see(owner):
+                yield watch
+
+    def _drop(self, channels: dict[OwnerId, Channel], channel: Channel) -> None:
+        channel.close()
+        del channels[channel.owner]
+        if channel.numbered is not None:
+            self._remembered[channel.watch_id, channel.owner] = channel.numbered
+            if len(self._remembered) > _MAX_REMEMBERED:
+                self._remembered.popitem(last=False)
+
+
+def _take_out(index: dict[str, dict[Watch, None]], watch: Watch) -> None:
+    watches = index.get(watch.watch_id)
+    if watches is not None:
+        watches.pop(watch, None)
+        if not watches:
+            del index[watch.watch_id]

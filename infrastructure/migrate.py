@@ -1,0 +1,123 @@
+"""Brings the database's schema up to date: at every start, under a lock, all of it or nothing."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from sqlalchemy import Connection, event, inspect, pool, text
+
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
+from adapters.outbound.sql.errors import translated
+from adapters.outbound.sql.sqlite.connection import SqliteConnection, prepare_sqlite
+from domain.errors import LongshoreError, RepositoryUnavailable
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(7813585269108010866)")  # the bytes of "longshor"
+_WAIT_SECONDS = 60
+_POLL_SECONDS = 0.1
+
+log = logging.getLogger(__name__)
+
+
+class CannotMigrate(Exception):
+    """A migration failed and was undone: one clear line for the operator."""
+
+
+async def is_current(database: Database) -> bool:
+    """Whether ``migrate`` would have nothing to do, found out without it: alembic is large, its work is rare.
+
+    A schema newer than we know is left alone: migrations only add, so an older version goes on working.
+
+    Raises:
+        RepositoryUnavailable: the database is away.
+    """
+    with translated():
+        async with database.reading() as connection:
+            current = await connection.run_sync(_revision)
+    return _is_newer(current) or current == revisions()[-1]
+
+
+async def migrate(database: Database) -> None:
+    """Return once the schema is what this version needs, whoever else is migrating at the same time.
+
+    Raises:
+        CannotMigrate: nothing has been changed.
+        RepositoryUnavailable: the database is away, or another process has been migrating for a minute.
+    """
+    engine = _engine(database)
+    try:
+        with translated():
+            async with engine.connect() as connection:
+                if not database.is_sqlite:
+                    await _lock(connection)
+                await connection.run_sync(_upgrade)
+                await connection.commit()
+    except LongshoreError:
+        raise
+    except Exception as error:
+        log.debug("migrating failed", exc_info=True)
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise CannotMigrate(f"migrating the database failed, nothing is changed: {reason}") from error
+    finally:
+        await engine.dispose()
+
+
+def _engine(database: Database) -> AsyncEngine:
+    """A connection of its own: a migration may take long, and on SQLite it builds tables anew."""
+    if not database.is_sqlite:
+        return create_async_engine(database.url, poolclass=pool.NullPool, connect_args={"timeout": 5})
+    engine = create_async_engine(database.url, poolclass=pool.NullPool, async_creator=database.open_sqlite)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: SqliteConnection, _record: object) -> None:
+        # With foreign keys on, building a table anew would delete what points to it.
+        prepare_sqlite(connection, foreign_keys=False, busy_seconds=_WAIT_SECONDS)
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    """Be the only one to migrate, until the transaction ends."""
+    try:
+        async with asyncio.timeout(_WAIT_SECONDS):
+            # Asked again and again: a statement that waits for a lock could not be given up cleanly.
+            while not await connection.scalar(_TRY_LOCK):  # noqa: ASYNC110
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        raise RepositoryUnavailable("another process is migrating the database") from None
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def revisions() -> list[str]:
+    """Those we know, the newest last: their files are named after them."""
+    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("*_*.py"))
+
+
+def _is_newer(revision: str | None) -> bool:
+    if revision is None or revision in revisions():
+        return False
+    log.warning("the database's schema is %s, newer than this version knows; going on with it", revision)
+    return True
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 -- who only asks is_current does without its 4 MiB
+    from alembic.config import Config  # noqa: PLC0415
+
+    if _is_newer(_revision(connection)):
+        return
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
