@@ -1,0 +1,107 @@
+"""Who is made of what in the core, once: the server's container, the tests and programs that embed us all ask here.
+
+Adapters go in, use cases come out; nothing is started and nothing has to be closed but ``progress``.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from application.cleanup import CleanupUseCase
+from application.digest import DigestUseCase
+from application.download import DownloadUseCase
+from application.progress import ProgressUseCase
+from application.reconcile import ReconcileUseCase
+from application.upload import UploadUseCase
+from domain.upload_policy import UploadPolicy
+from ports.blob_storage import BlobStorage
+from ports.chunk_intake import ChunkIntake
+from ports.chunk_storage import ChunkStorage
+from ports.clock import Clock
+from ports.download_signer import DownloadSigner
+from ports.feed import Feed
+from ports.id_generator import IdGenerator
+from ports.outbox import Outbox
+from ports.progress_notifier import ProgressNotifier
+from ports.received_ledger import ReceivedLedger
+from ports.unit_of_work import UnitOfWorkFactory
+from ports.upload_lock import UploadLock
+
+_ORPHANS_AFTER = timedelta(hours=1)
+_ENDED_AFTER = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The adapters that the core leans on. Those of one storage belong together, and so do those of one database.
+
+    ``intake``: takes small chunks in place of ``chunks`` and ``ledger``, where there is one.
+    """
+
+    unit_of_work: UnitOfWorkFactory
+    lock: UploadLock
+    ledger: ReceivedLedger
+    outbox: Outbox
+    chunks: ChunkStorage
+    blobs: BlobStorage
+    notifier: ProgressNotifier
+    feed: Feed
+    signer: DownloadSigner
+    clock: Clock
+    ids: IdGenerator
+    intake: ChunkIntake | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The use cases over one database and one storage; one of these a process is enough."""
+
+    uploads: UploadUseCase
+    downloads: DownloadUseCase
+    digests: DigestUseCase
+    progress: ProgressUseCase
+    reconcile: ReconcileUseCase
+    cleanup: CleanupUseCase
+
+
+def core_of(
+    outside: Outside,
+    *,
+    policy: UploadPolicy | None = None,
+    orphans_after: timedelta = _ORPHANS_AFTER,
+    ended_after: timedelta = _ENDED_AFTER,
+) -> Core:
+    """``orphans_after``, ``ended_after``: what cleanup waits for before it removes bytes that belong to nobody, and
+    before it forgets uploads that left no file."""
+    unit_of_work, blobs, clock = outside.unit_of_work, outside.blobs, outside.clock
+    digests = DigestUseCase(unit_of_work=unit_of_work, blobs=blobs, clock=clock)
+    uploads = UploadUseCase(
+        unit_of_work=unit_of_work,
+        lock=outside.lock,
+        ledger=outside.ledger,
+        storage=outside.chunks,
+        blobs=blobs,
+        digests=digests,
+        notifier=outside.notifier,
+        clock=clock,
+        ids=outside.ids,
+        policy=policy or UploadPolicy(),
+        intake=outside.intake,
+    )
+    return Core(
+        uploads=uploads,
+        downloads=DownloadUseCase(
+            unit_of_work=unit_of_work, blobs=blobs, digests=digests, signer=outside.signer, clock=clock
+        ),
+        digests=digests,
+        progress=ProgressUseCase(unit_of_work, outside.feed, clock),
+        reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outside.outbox, clock=clock),
+        cleanup=CleanupUseCase(
+            uploads=uploads,
+            unit_of_work=unit_of_work,
+            storage=outside.chunks,
+            blobs=blobs,
+            clock=clock,
+            orphans_after=orphans_after,
+            ended_after=ended_after,
+        ),
+    )
