@@ -5,7 +5,8 @@ from datetime import datetime
 
 from domain.ids import FileId, OwnerId, UploadId, file_id_of
 from domain.metadata import Metadata
-from domain.upload import Upload, UploadKind, UploadState
+from domain.upload import Upload
+from domain.upload_state import UploadKind, UploadState
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,6 @@ class UploadView:
     parts: tuple[str, ...]
     completes_on_request: bool
     chunk_size: int | None
-    sha256: bytes | None
-    """What its client says its bytes' SHA-256 is."""
     created_at: datetime
     expires_at: datetime
 
@@ -35,12 +34,11 @@ class UploadView:
             state=upload.state,
             offset=upload.offset,
             length=upload.length,
-            metadata=upload.metadata,
+            metadata=upload.draft.metadata,
             kind=upload.kind,
             parts=upload.parts,
             completes_on_request=upload.completes_on_request,
             chunk_size=upload.chunk_size,
-            sha256=upload.sha256,
             created_at=upload.created_at,
             expires_at=upload.expires_at,
         )

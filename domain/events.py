@@ -1,10 +1,50 @@
-"""What has happened, for those who watch: past-tense facts, published after the commit that made them true."""
+"""What has happened, for those who watch: past-tense facts, published after the commit that made them true.
 
+A family: each kind of thing that events tell of has a class of its own, and all go by one codec, to whoever keeps
+them or passes them on (``event_to_values``, ``event_from_values``).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, ClassVar, Self
 
 from domain.ids import OwnerId, UploadId
+
+_MAX_NAME = 1024  # letters: a name is told for display, and messages have their bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Event(ABC):
+    """``type`` is what happened, such as ``upload.created``: the word before the dot names the class."""
+
+    family: ClassVar[str]
+
+    type: StrEnum
+    time: datetime
+
+    @property
+    @abstractmethod
+    def subject(self) -> str:
+        """The id of what it tells of."""
+
+    @property
+    @abstractmethod
+    def is_passing(self) -> bool:
+        """Whether the next event of its subject tells all that this one does: who is slow needs only the newest."""
+
+    @abstractmethod
+    def to_values(self) -> dict[str, str | int | None]:
+        """All but type and time."""
+
+    @classmethod
+    @abstractmethod
+    def of_values(cls, type_: str, time: datetime, values: Mapping[str, Any]) -> Self:
+        """Raises:
+        ValueError, TypeError, KeyError: not what ``to_values`` gave, or of a version to come.
+        """
 
 
 class EventType(StrEnum):
@@ -22,11 +62,12 @@ class EventType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class UploadEvent:
+class UploadEvent(Event):
     """One upload as it stood at ``time``. ``offset`` counts durable bytes."""
 
+    family = "upload"
+
     type: EventType
-    time: datetime
     upload_id: UploadId
     watch_id: str
     owner: OwnerId
@@ -34,3 +75,52 @@ class UploadEvent:
     offset: int
     length: int | None
     state: str
+
+    @property
+    def subject(self) -> str:
+        return self.upload_id
+
+    @property
+    def is_passing(self) -> bool:
+        return self.type is EventType.PROGRESS
+
+    def to_values(self) -> dict[str, str | int | None]:
+        return {
+            "upload_id": self.upload_id,
+            "watch_id": self.watch_id,
+            "owner": self.owner,
+            "filename": self.filename[:_MAX_NAME],
+            "offset": self.offset,
+            "length": self.length,
+            "state": self.state,
+        }
+
+    @classmethod
+    def of_values(cls, type_: str, time: datetime, values: Mapping[str, Any]) -> Self:
+        return cls(
+            type=EventType(type_),
+            time=time,
+            upload_id=UploadId(str(values["upload_id"])),
+            watch_id=str(values["watch_id"]),
+            owner=OwnerId(str(values["owner"])),
+            filename=str(values["filename"]),
+            offset=int(values["offset"]),
+            length=None if values["length"] is None else int(values["length"]),
+            state=str(values["state"]),
+        )
+
+
+_FAMILIES: Mapping[str, type[Event]] = {kind.family: kind for kind in (UploadEvent,)}
+
+
+def event_to_values(event: Event) -> dict[str, str | int | None]:
+    """As JSON can have it; the keys are for good, for other versions read them."""
+    return {"type": event.type, "time": event.time.isoformat(), **event.to_values()}
+
+
+def event_from_values(values: Mapping[str, Any]) -> Event:
+    """Raises:
+    ValueError, TypeError, KeyError: not an event, or one of a version to come.
+    """
+    type_ = str(values["type"])
+    return _FAMILIES[type_.partition(".")[0]].of_values(type_, datetime.fromisoformat(values["time"]), values)

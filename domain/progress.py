@@ -10,7 +10,8 @@ from typing import Self
 
 from domain.events import EventType, UploadEvent
 from domain.ids import UploadId
-from domain.upload import Upload, UploadState
+from domain.upload import Upload
+from domain.upload_state import UploadState
 
 _S = UploadState
 _OVER = frozenset({_S.COMPLETED, _S.ABORTED, _S.EXPIRED})
@@ -39,7 +40,7 @@ class Standing:
     def of_upload(cls, upload: Upload, now: datetime) -> Self:
         return cls(
             upload_id=upload.id,
-            filename=upload.metadata.filename,
+            filename=upload.draft.metadata.filename,
             offset=upload.offset,
             length=upload.length,
             state=upload.state,

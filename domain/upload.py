@@ -1,28 +1,22 @@
-"""One attempt to bring one file in: its states, and what may happen in each.
+"""One attempt to bring one file in, and what may happen to it in each of its states (``upload_state.py``).
 
-    PENDING → RECEIVING → ASSEMBLING → COMPLETED
-    any open state → ABORTED | EXPIRED          ASSEMBLING ↔ FAILED (retry)
-
-The entity holds what the repository knows, never what storage happens to hold (the truth rule).
+The entity holds what the repository knows, never what storage happens to hold (the truth rule). It is changed by its
+own verbs alone; bytes are counted in after their receipt is committed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from domain.access import NOBODY, Credential, Principal, Visibility, is_small
+from domain.access import Principal
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
-from domain.checksum import Checksum
 from domain.errors import (
     BytesMissing,
     ChunkDiffers,
     ChunkSizeChanged,
     CompletedOtherwise,
-    CredentialRefused,
     InconsistentLength,
     InvalidChunk,
-    InvalidDetail,
     InvalidParts,
     LengthExceeded,
     OffsetMismatch,
@@ -37,62 +31,11 @@ from domain.errors import (
 )
 from domain.events import EventType, UploadEvent
 from domain.file import File
+from domain.file_draft import FileDraft
 from domain.ids import BlobKey, OwnerId, UploadId, file_id_of
-from domain.metadata import Metadata
+from domain.receipt import Receipt
 from domain.upload_policy import UploadPolicy
-
-
-class UploadState(StrEnum):
-    PENDING = "PENDING"
-    RECEIVING = "RECEIVING"
-    ASSEMBLING = "ASSEMBLING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    ABORTED = "ABORTED"
-    EXPIRED = "EXPIRED"
-
-    @property
-    def is_open(self) -> bool:
-        return self in OPEN_STATES
-
-
-_S = UploadState
-OPEN_STATES = frozenset({_S.PENDING, _S.RECEIVING, _S.ASSEMBLING, _S.FAILED})
-NEXT_STATES: Mapping[UploadState, frozenset[UploadState]] = {
-    _S.PENDING: frozenset({_S.RECEIVING, _S.ASSEMBLING, _S.ABORTED, _S.EXPIRED}),
-    _S.RECEIVING: frozenset({_S.ASSEMBLING, _S.ABORTED, _S.EXPIRED}),
-    _S.ASSEMBLING: frozenset({_S.COMPLETED, _S.FAILED, _S.ABORTED, _S.EXPIRED}),
-    _S.FAILED: frozenset({_S.ASSEMBLING, _S.ABORTED, _S.EXPIRED}),
-    _S.COMPLETED: frozenset(),
-    _S.ABORTED: frozenset(),
-    _S.EXPIRED: frozenset(),
-}
-
-
-class UploadKind(StrEnum):
-    """tus 1.0 §Concatenation: a WHOLE upload becomes a file, PARTIAL ones wait until a FINAL one joins them."""
-
-    WHOLE = "whole"
-    PARTIAL = "partial"
-    FINAL = "final"
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the ledger writes down for one durable stretch: the bytes, and what they changed about the upload."""
-
-    upload_id: UploadId
-    extent: Extent
-    state: UploadState | None = None
-    expires_at: datetime | None = None
-    folds: bool = False
-    """The extent replaces the smaller ones within it, so that a million small chunks don't stay a million rows."""
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it tells of the bytes and of nothing else."""
-        return self.state is None and self.expires_at is None and not self.folds
-
+from domain.upload_state import NEXT_STATES, UploadKind, UploadState
 
 _FOLD_EVERY = 1024
 
@@ -104,7 +47,7 @@ class Upload:
     id: UploadId
     owner: OwnerId
     length: int | None
-    metadata: Metadata
+    draft: FileDraft
     created_at: datetime
     updated_at: datetime
     expires_at: datetime
@@ -115,13 +58,6 @@ class Upload:
     """Whether having all bytes is not enough: the client says when the upload is complete."""
     chunk_size: int | None = None
     """Of an upload whose chunks come in any order, once the first one has come: chunk i lies at i times this."""
-    visibility: Visibility = Visibility.PRIVATE
-    """This and the next two are its file's, once it is one."""
-    credential: Credential | None = None
-    detail: Mapping[str, str] | None = None
-    sha256: bytes | None = None
-    """What the client says the whole file's SHA-256 is, and its SHA-512: other bytes never become a file."""
-    sha512: bytes | None = None
     state: UploadState = UploadState.PENDING
     watch_id: str = ""
     received: ReceivedRanges = field(default_factory=ReceivedRanges)
@@ -130,8 +66,6 @@ class Upload:
 
     def __post_init__(self) -> None:
         self.watch_id = self.watch_id or self.id
-        self.announced_checksums()  # which refuses digests of another size
-        self.declare_access(self.visibility, self.credential, self.detail)
 
     @property
     def offset(self) -> int:
@@ -172,22 +106,16 @@ class Upload:
         """Whether it is complete, and more extents may be written down than it takes to tell of its bytes."""
         return self.state is UploadState.COMPLETED and self._unfolded > len(self.received)
 
-    def announced_checksums(self) -> Sequence[Checksum]:
-        """Of the whole file."""
-        told = (("sha256", self.sha256), ("sha512", self.sha512))
-        return [Checksum(algorithm, digest) for algorithm, digest in told if digest is not None]
-
     def check_seen_by(self, principal: Principal) -> None:
         """Someone else's upload looks like none at all."""
         if not principal.may_see(self.owner):
             raise UploadNotFound("no such upload")
 
     def check_retried_by(self, principal: Principal, given: Mapping[str, str]) -> None:
-        """As ``File.check_changed_by``, of the file to come."""
-        is_owner = principal.owner == self.owner != NOBODY
-        shown = self.credential is None or self.credential.is_shown_by(given)
-        if not (shown or is_owner or principal.is_admin):
-            raise CredentialRefused("the credential does not open this file")
+        """Raises:
+        CredentialRefused: the file to come has a credential, and ``given`` is not it.
+        """
+        self.draft.check_tried_by(principal, given, is_owner=principal.owner == self.owner)
 
     def check_here(self, now: datetime) -> None:
         """Raise for an upload that is over without a file, or whose time has run out."""
@@ -201,31 +129,16 @@ class Upload:
         if self.state is UploadState.COMPLETED:
             raise UploadCompleted("the upload is completed already")
 
-    def check_completed_with(
-        self,
-        *,
-        length: int | None,
-        metadata: Metadata | None,
-        visibility: Visibility | None,
-        credential: Credential | None,
-        detail: Mapping[str, str] | None,
-    ) -> None:
+    def check_completed_with(self, *, length: int | None, draft: FileDraft | None) -> None:
         """Whether a completed upload was completed with these words; None says nothing.
 
-        Who says others would believe, say, a public file to be private. The credential comes first: one who does not
-        know it is told nothing of the rest.
+        Raises:
+            CompletedOtherwise
         """
-        said = (
-            ("credential", credential, self.credential),
-            ("visibility", visibility if credential is None else Visibility.PRIVATE, self.visibility),
-            ("detail", detail, self.detail),
-            ("length", length, self.length),
-            ("name", metadata and metadata.filename, self.metadata.filename),
-            ("media type", metadata and metadata.media_type, self.metadata.media_type),
-        )
-        for what, again, first in said:
-            if again is not None and again != first:
-                raise CompletedOtherwise(what)
+        if draft is not None:
+            self.draft.check_repeated(draft)
+        if length not in (None, self.length):
+            raise CompletedOtherwise("length")
 
     def check_append(self, *, at: int, announced: int | None, policy: UploadPolicy) -> None:
         """Whether a body of ``announced`` bytes (None: unknown) may follow at byte ``at``."""
@@ -283,56 +196,55 @@ class Upload:
         self.length = length
         return True
 
-    def declare_access(
-        self, visibility: Visibility, credential: Credential | None, detail: Mapping[str, str] | None
-    ) -> None:
-        """Say who may open the file to come, and what is told with it. What has a credential is private."""
-        if detail is not None and not is_small(detail):
-            raise InvalidDetail("too much detail")
-        self.visibility = visibility if credential is None else Visibility.PRIVATE
-        self.credential = credential
-        self.detail = detail
+    def redraft(self, last: FileDraft) -> None:
+        """The client says once more, and for good, what the file is to be."""
+        self.draft = self.draft.amended(last)
 
-    def receive(self, extent: Extent, now: datetime, policy: UploadPolicy) -> Receipt:
-        """Count a durable stretch in; return what has to be written down for it."""
-        fold = self.received.add(extent)
-        self._unfolded += 1
-        folds = self._unfolded >= _FOLD_EVERY
-        if folds:
-            self._unfolded = 1
-        before = self.state
-        if self.state is UploadState.PENDING:
-            self._become(UploadState.RECEIVING)
-        if self.is_whole and not self.completes_on_request:
-            self._become(UploadState.ASSEMBLING)
-        self.updated_at = now
+    def settle_chunk_size(self, chunk_size: int) -> None:
+        """Of all its chunks; the first one's stands, whoever comes with it.
+
+        Raises:
+            ChunkSizeChanged: another one is settled.
+        """
+        if self.chunk_size not in (None, chunk_size):
+            raise ChunkSizeChanged(expected=self.chunk_size or 0, actual=chunk_size)
+        self.chunk_size = chunk_size
+
+    def receipt(self, extent: Extent, now: datetime, policy: UploadPolicy, *, in_order: bool) -> Receipt:
+        """What has to be written down for a durable stretch; it counts once that is done (``count``).
+
+        ``in_order``: it lies at the offset and nobody else is on the way with another one; then it may be the last,
+        and every so often it is told as one with all that was there before.
+        """
+        folds = in_order and self._unfolded + 1 >= _FOLD_EVERY
+        state = UploadState.RECEIVING if self.state is UploadState.PENDING else self.state
+        is_last = in_order and self.length is not None and extent.range.end >= self.length
+        if is_last and not self.completes_on_request:
+            state = UploadState.ASSEMBLING
+        expiry = policy.expiry(now)
         return Receipt(
             upload_id=self.id,
-            extent=fold if folds else extent,
-            state=self.state if self.state is not before else None,
-            expires_at=self._prolong(policy.expiry(now)),
+            extent=self._fold_with(extent) if folds else extent,
+            state=None if state is self.state else state,
+            # Once a minute is often enough: a write per chunk is not.
+            expires_at=None if expiry - self.expires_at < timedelta(minutes=1) else expiry,
             folds=folds,
         )
 
-    def place(self, extent: Extent, now: datetime, policy: UploadPolicy) -> Receipt:
-        """What has to be written down for a durable chunk; it counts once that is done (``placed``).
-
-        For others are on their way at the same time, and what one of them counts must be true.
-        """
-        before = self.state
-        if self.state is UploadState.PENDING:
-            self._become(UploadState.RECEIVING)
+    def count(self, receipt: Receipt, now: datetime) -> None:
+        """The receipt is committed: its bytes have been received, and the rest of what it says is so."""
+        self.received.add(receipt.extent)
+        self._unfolded = 1 if receipt.folds else self._unfolded + 1
+        if receipt.state is not None and receipt.state in NEXT_STATES[self.state]:
+            self.state = receipt.state
+        if receipt.expires_at is not None and self.state.is_open:
+            self.expires_at = max(self.expires_at, receipt.expires_at)
         self.updated_at = now
-        return Receipt(
-            upload_id=self.id,
-            extent=extent,
-            state=self.state if self.state is not before else None,
-            expires_at=self._prolong(policy.expiry(now)),
-        )
 
-    def placed(self, extent: Extent) -> None:
-        self.received.add(extent)
-        self._unfolded += 1
+    def learn(self, received: ReceivedRanges) -> None:
+        """Of bytes that have been recorded, though whoever read this upload did not see them yet."""
+        for extent in received:
+            self.received.add(extent)
 
     def folds(self) -> list[Receipt]:
         """What makes one row of many that touch, once it is worth it.
@@ -361,16 +273,16 @@ class Upload:
         return File(
             id=file_id_of(self.id),
             owner=self.owner,
-            name=self.metadata.filename,
-            media_type=self.metadata.media_type,
+            name=self.draft.metadata.filename,
+            media_type=self.draft.metadata.media_type,
             size=self.received.prefix,
             crc64=self.received.crc64(),
             blob_key=blob_key,
             created_at=now,
-            visibility=self.visibility,
-            credential=self.credential,
-            detail=self.detail,
-            sha256=self.sha256,
+            visibility=self.draft.visibility,
+            credential=self.draft.credential,
+            detail=self.draft.detail,
+            sha256=self.draft.sha256,
         )
 
     def completed_by(self, same: File, now: datetime) -> tuple["Upload", File]:
@@ -412,18 +324,14 @@ class Upload:
             upload_id=self.id,
             watch_id=self.watch_id,
             owner=self.owner,
-            filename=self.metadata.filename,
+            filename=self.draft.metadata.filename,
             offset=self.offset,
             length=self.length,
             state=self.state,
         )
 
-    def _prolong(self, expiry: datetime) -> datetime | None:
-        """Put the expiry off; once a minute is often enough, a write per chunk is not."""
-        if expiry - self.expires_at < timedelta(minutes=1):
-            return None
-        self.expires_at = expiry
-        return expiry
+    def _fold_with(self, extent: Extent) -> Extent:
+        return ReceivedRanges([*self.received]).add(extent)
 
     def _become(self, state: UploadState) -> None:
         if state is self.state:

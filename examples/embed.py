@@ -16,9 +16,9 @@ from adapters.inbound.common.block_source import IterableSource
 from application.views import UploadView
 from domain.access import Principal
 from domain.byte_range import ByteRange
-from domain.events import UploadEvent
+from domain.events import Event, UploadEvent
+from domain.file_draft import FileDraft
 from domain.ids import OwnerId, UploadId, file_id_of
-from domain.metadata import Metadata
 from examples.wiring import Longshore, in_memory, on_disk
 
 MEBIBYTE = 1024 * 1024
@@ -33,8 +33,8 @@ async def blocks(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def begin(longshore: Longshore, length: int) -> UploadId:
-    metadata = Metadata.of(filename="holiday.mov", media_type="video/quicktime")
-    upload = await longshore.uploads.create(ME, length=length, metadata=metadata)
+    draft = FileDraft.of(filename="holiday.mov", media_type="video/quicktime")
+    upload = await longshore.uploads.create(ME, draft, length=length)
     print(f"  began {upload.id}, {upload.length} bytes to come")
     return upload.id
 
@@ -58,8 +58,8 @@ async def compare(longshore: Longshore, upload_id: UploadId, data: bytes) -> Non
     print(f"  read {opened.file.name} back, {len(content)} bytes, {opened.file.checksum}: {verdict}")
 
 
-def tell(event: UploadEvent) -> None:
-    if event.type.is_last:
+def tell(event: Event) -> None:
+    if isinstance(event, UploadEvent) and event.type.is_last:
         print(f"  heard: {event.type} at byte {event.offset}")
 
 

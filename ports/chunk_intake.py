@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import Protocol
 
 from domain.byte_range import Extent
-from domain.upload import Receipt
+from domain.receipt import Receipt
 from ports.upload_lock import Lease
 
 

@@ -4,7 +4,7 @@ Contract: tests/contract/test_received_ledger.py."""
 from abc import abstractmethod
 from typing import Protocol
 
-from domain.upload import Receipt
+from domain.receipt import Receipt
 from ports.upload_lock import Lease
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from domain.events import UploadEvent
+from domain.events import Event
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.upload_repository import UploadRepository
@@ -33,7 +33,7 @@ class UnitOfWork(Protocol):
     def blob_deletions(self) -> BlobDeletions: ...
 
     @abstractmethod
-    def announce(self, event: UploadEvent) -> None: ...
+    def announce(self, event: Event) -> None: ...
 
     @abstractmethod
     async def commit(self) -> None: ...

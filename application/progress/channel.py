@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from application.progress.fan_out import FanOut, Telling, Watching
+from application.progress.fan_out import FanOut, Listener
 from application.progress.messages import SNAPSHOT, Encode, ProgressMessage, Subscriber, progress_message
 from domain.access import Principal
 from domain.events import EventType
@@ -40,32 +40,20 @@ class Numbered(NamedTuple):
     number: int
 
 
-class Watch(Watching):
+class Watch(Listener):
     """One subscriber's wish to see one id. ``channel`` is None before an upload was found under it."""
 
-    __slots__ = (
-        *("_subscriber", "channel", "ended", "is_reading", "of_scope"),
-        *("principal", "since", "snapshot", "watch_id"),
-    )
+    __slots__ = ("channel", "is_reading", "of_scope", "principal", "since", "snapshot", "watch_id")
 
     def __init__(self, subscriber: Subscriber, principal: Principal, watch_id: str, *, of_scope: bool) -> None:
-        self._subscriber = subscriber
+        super().__init__(subscriber)
         self.principal = principal
         self.watch_id = watch_id
         self.of_scope = of_scope
         self.channel: Channel | None = None
         self.is_reading = True
-        self.ended = False
         self.since = 0
         self.snapshot: Standing | None = None
-
-    @property
-    def subscriber(self) -> Subscriber:
-        return self._subscriber
-
-    @property
-    def is_ended(self) -> bool:
-        return self.ended
 
 
 class Channel:
@@ -191,10 +179,10 @@ class Channel:
             return  # it has not begun and will show the newest
         self._told += 1
         self._waiting = _Telling(self, type_, standing, self._told)
-        self._fan_out.add(self._waiting)
+        self._fan_out.add(self._waiting.begin, self.told)
 
 
-class _Telling(Telling):
+class _Telling:
     """A change of state is told as it was, to those who watched by then; progress as it is by now."""
 
     __slots__ = ("_channel", "_number", "_standing", "type")
@@ -216,9 +204,6 @@ class _Telling(Telling):
             return None, ()  # a message of its own follows
         watches = [watch for watch in channel.watches if watch.snapshot is not newest]
         return channel.message(self.type, newest), watches
-
-    def end(self) -> None:
-        self._channel.told()
 
 
 def _microseconds(time: datetime) -> int:

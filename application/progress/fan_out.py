@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-from abc import abstractmethod
 from collections import deque
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from application.progress.messages import ProgressMessage, Subscriber
 
@@ -15,37 +13,32 @@ _SLICE = 250
 """Watchers told before others get the event loop: about 2 ms."""
 
 
-class Watching(Protocol):
-    @property
-    def subscriber(self) -> Subscriber: ...
+class Listener:
+    """One who is told. ``ended``: nothing any more, even of what was begun before."""
 
-    @property
-    def is_ended(self) -> bool: ...
+    __slots__ = ("ended", "subscriber")
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self.subscriber = subscriber
+        self.ended = False
 
 
-class Telling(Protocol):
-    """Something to be told when its turn comes."""
-
-    @abstractmethod
-    def begin(self) -> tuple[ProgressMessage | None, Sequence[Watching]]:
-        """The message as it is by now, and whom it is for; None if it needn't be told any more."""
-
-    @abstractmethod
-    def end(self) -> None:
-        """Everybody has been told."""
+Begin = Callable[[], tuple[ProgressMessage | None, Sequence[Listener]]]
+"""Called when its turn comes: the message as it is by now, and whom it is for; None if it needn't be told any more."""
 
 
 class FanOut:
     """First come, first told. A message is made when its turn comes, so what waits is the newest value."""
 
     def __init__(self) -> None:
-        self._queue: deque[Telling] = deque()
+        self._queue: deque[tuple[Begin, Callable[[], None]]] = deque()
         self._message: ProgressMessage | None = None
-        self._left: Sequence[Watching] = ()
+        self._left: Sequence[Listener] = ()
         self._runs = False
 
-    def add(self, telling: Telling) -> None:
-        self._queue.append(telling)
+    def add(self, begin: Begin, end: Callable[[], None]) -> None:
+        """``end`` is called once everybody has been told."""
+        self._queue.append((begin, end))
         if not self._runs:
             self._runs = True
             asyncio.get_running_loop().call_soon(self._run)
@@ -65,18 +58,18 @@ class FanOut:
 
     def _tell_slice(self, room: int) -> int:
         if not self._left:
-            self._message, self._left = self._queue[0].begin()
+            self._message, self._left = self._queue[0][0]()
         part, self._left = self._left[:room], self._left[room:]
         if self._message is not None:
             _tell(part, self._message)
         if not self._left:
-            self._queue.popleft().end()
+            self._queue.popleft()[1]()
         return max(1, len(part))
 
 
-def _tell(watches: Sequence[Watching], message: ProgressMessage) -> None:
+def _tell(watches: Sequence[Listener], message: ProgressMessage) -> None:
     for watch in watches:
-        if watch.is_ended:
+        if watch.ended:
             continue
         try:
             watch.subscriber.offer(message)

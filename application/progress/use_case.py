@@ -14,6 +14,7 @@ from application.progress.hub import Hub, Reader
 from application.progress.messages import Encode, Subscriber, encode_json
 from domain.access import Principal
 from domain.errors import LongshoreError
+from domain.events import Event, UploadEvent
 from domain.upload import Upload
 from ports.clock import Clock
 from ports.feed import Feed
@@ -100,7 +101,11 @@ class ProgressUseCase:
 
     def _listen(self) -> None:
         if self._unlisten is None:
-            self._unlisten = self._feed.listen(self._hub.hear, self._on_gap)
+            self._unlisten = self._feed.listen(self._hear, self._on_gap)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, UploadEvent):
+            self._hub.hear(event)
 
     async def _answer(self, reader: Reader, watches: Sequence[Watch], after: int | None) -> None:
         for at in range(0, len(watches), _BATCH):

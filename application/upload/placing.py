@@ -6,24 +6,21 @@ the older one has been recorded.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
 
 from application.upload.allowance import Allowances
+from application.upload.leaving import Leaving
+from application.upload.warm_uploads import WarmUploads
 from application.views import UploadView
 from domain.access import Principal
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.errors import (
     ChunkDiffers,
-    ChunkSizeChanged,
     ChunkTooLong,
     LongshoreError,
-    Unavailable,
     UploadBusy,
     UploadNotFound,
-    UploadTakenOver,
 )
 from domain.events import EventType
 from domain.ids import UploadId
@@ -37,53 +34,16 @@ from ports.received_ledger import ReceivedLedger
 from ports.unit_of_work import UnitOfWorkFactory
 from ports.upload_lock import Lease, UploadLock
 
-_MAX_KNOWN = 1024
-_FRESH_SECONDS = 1.0
 _PATIENCE_SECONDS = 4.0
 _PAUSE_SECONDS = 0.05
 _GRACE_SECONDS = 0.8  # with the lock's own look around well below the 2 s that a newer request waits
-
-
-@dataclass(slots=True)
-class _Known:
-    """An upload as last read under a generation of leases, and what this process has placed since.
-
-    Nobody has had the whole of it in between, so all but its received ranges is as it was; of those, other processes
-    add theirs, which the next look at the repository brings.
-    """
-
-    generation: str
-    upload: Upload
-    read_at: float
-
-
-class _Leaving:
-    """Has a chunk that somebody else waits for come to its end, one way or the other.
-
-    One that is being sent is there in a moment, and then its twin finds the same bytes: both are successes.
-    """
-
-    def __init__(self, source: ByteSource) -> None:
-        self.has_stopped = False
-        self._source = source
-        self._alarm: asyncio.TimerHandle | None = None
-
-    def begin(self) -> None:
-        self._alarm = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._stop)
-
-    def end(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-
-    def _stop(self) -> None:
-        self.has_stopped = True
-        self._source.stop()
 
 
 class ChunkPlacer:
     def __init__(
         self,
         *,
+        uploads: WarmUploads,
         unit_of_work: UnitOfWorkFactory,
         lock: UploadLock,
         ledger: ReceivedLedger,
@@ -93,6 +53,7 @@ class ChunkPlacer:
         policy: UploadPolicy,
         allowances: Allowances,
     ) -> None:
+        self._uploads = uploads
         self._unit_of_work = unit_of_work
         self._lock = lock
         self._ledger = ledger
@@ -101,31 +62,22 @@ class ChunkPlacer:
         self._clock = clock
         self._policy = policy
         self._allowances = allowances
-        self._known: OrderedDict[UploadId, _Known] = OrderedDict()
 
     async def place(
         self, principal: Principal, upload_id: UploadId, *, index: int, chunk_size: int, source: ByteSource
     ) -> UploadView | None:
         wanted = await self._wanted(principal, upload_id, index, chunk_size)
-        leaving = _Leaving(source)
+        leaving = Leaving(source, grace_seconds=_GRACE_SECONDS)
         try:
             async with self._holding(upload_id, wanted, leaving.begin) as lease:
-                upload = await self._current(principal, upload_id, lease)
+                upload = await self._current(principal, lease)
                 upload.check_here(self._clock.now())
                 upload.chunk_range(index, chunk_size, self._policy)  # it may have changed while we waited
                 await self._receive(upload, lease, wanted, source)
-        except BaseException as error:
-            if not isinstance(error, LongshoreError) or isinstance(error, Unavailable | UploadTakenOver):
-                self._known.pop(upload_id, None)  # memory may be ahead of the repository
-            raise
         finally:
             leaving.end()
-        if source.is_cut:
-            if leaving.has_stopped:
-                lease.check()  # a lease that only ran out is our trouble, not a newer request
-                raise UploadTakenOver("a newer request for this upload took over")
-            return None
-        return UploadView.of(upload)
+        leaving.check(lease)
+        return None if source.is_cut else UploadView.of(upload)
 
     @asynccontextmanager
     async def _holding(
@@ -195,12 +147,13 @@ class ChunkPlacer:
 
     async def _record(self, upload: Upload, lease: Lease, extent: Extent) -> None:
         now = self._clock.now()
-        await self._ledger.record(upload.place(extent, now, self._policy), lease)
-        upload.placed(extent)
-        known = self._known.get(upload.id)
-        if known and known.generation == lease.generation and known.upload is not upload:
-            upload = known.upload  # read anew meanwhile
-            upload.placed(extent)
+        receipt = upload.receipt(extent, now, self._policy, in_order=False)
+        await self._ledger.record(receipt, lease)
+        upload.count(receipt, now)
+        current = self._uploads.under(lease)
+        if current is not None and current is not upload:  # read anew meanwhile
+            current.count(receipt, now)
+            upload = current
         self._notifier.publish(upload.event(EventType.PROGRESS, now))
 
     async def _settle_chunk_size(self, upload: Upload, chunk_size: int) -> None:
@@ -211,50 +164,28 @@ class ChunkPlacer:
                 await work.commit()
             if settled is None:
                 raise UploadNotFound("no such upload")
-            upload.chunk_size = settled
-        if upload.chunk_size != chunk_size:
-            raise ChunkSizeChanged(expected=upload.chunk_size, actual=chunk_size)
+            upload.settle_chunk_size(settled)
+        upload.settle_chunk_size(chunk_size)
 
     async def _received_within(self, upload_id: UploadId, wanted: ByteRange) -> Sequence[Extent]:
         async with self._unit_of_work() as work:
             return await work.uploads.received_within(upload_id, wanted)
-
-    async def _read(self, principal: Principal, upload_id: UploadId) -> Upload:
-        async with self._unit_of_work() as work:
-            return await work.uploads.get(upload_id, principal)
 
     async def _wanted(self, principal: Principal, upload_id: UploadId, index: int, chunk_size: int) -> ByteRange:
         """Where the chunk lies; whether the principal may ask for it at all, and how, before anybody waits.
 
         Nothing is refused for an upload as we only remember it: it may be over, and then that is what has to be said.
         """
-        if known := self._known.get(upload_id):
-            known.upload.check_seen_by(principal)
+        if (known := self._uploads.known(upload_id)) is not None:
+            known.check_seen_by(principal)
             with suppress(LongshoreError):
-                return known.upload.chunk_range(index, chunk_size, self._policy)
-        upload = await self._read(principal, upload_id)
+                return known.chunk_range(index, chunk_size, self._policy)
+        upload = await self._uploads.read(principal, upload_id)
         upload.check_here(self._clock.now())
         return upload.chunk_range(index, chunk_size, self._policy)
 
-    async def _current(self, principal: Principal, upload_id: UploadId, lease: Lease) -> Upload:
-        """The upload as it is under this lease; read anew now and then, for the sake of what others place."""
-        now = self._clock.monotonic()
-        known = self._known.get(upload_id)
-        is_same = known is not None and known.generation == lease.generation
-        if known and is_same and now - known.read_at < _FRESH_SECONDS:
-            return known.upload
-        if known and is_same:
-            known.read_at = now  # who comes meanwhile need not read it, too
-        upload = await self._read(principal, upload_id)
-        folds = upload.folds()
-        known = self._known.get(upload_id)
-        if known and known.generation == lease.generation:
-            for extent in known.upload.received:
-                upload.received.add(extent)
-        self._known[upload_id] = _Known(lease.generation, upload, now)
-        self._known.move_to_end(upload_id)
-        if len(self._known) > _MAX_KNOWN:
-            self._known.popitem(last=False)
+    async def _current(self, principal: Principal, lease: Lease) -> Upload:
+        upload, folds = await self._uploads.shared(principal, lease)
         for receipt in folds:
             await self._ledger.record(receipt, lease)
         return upload

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from datetime import datetime
 
 from application.upload.allowance import Allowances
 from domain.byte_range import Extent
 from domain.checksum import Checksum, Comparison
 from domain.errors import ChecksumMismatch
 from domain.events import EventType
+from domain.receipt import Receipt
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy
 from ports.byte_source import ByteSource
@@ -47,7 +49,7 @@ class Receiver:
         lease: Lease,
         source: ByteSource,
         checksums: Sequence[Checksum],
-        on_received: Callable[[int], None],
+        on_received: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Count in what comes at the offset; with ``checksums`` all of it or nothing. See ``UploadUseCase.append``."""
         comparison = Comparison(checksums) if checksums else None
@@ -71,13 +73,19 @@ class Receiver:
     async def record(self, upload: Upload, lease: Lease, extent: Extent) -> None:
         """Count in what is durable."""
         now = self._clock.now()
-        await self._ledger.record(upload.receive(extent, now, self._policy), lease)
-        self._notifier.publish(upload.event(EventType.PROGRESS, now))
+        receipt = upload.receipt(extent, now, self._policy, in_order=True)
+        await self._ledger.record(receipt, lease)
+        self._count(upload, receipt, now)
 
     async def _take(self, intake: ChunkIntake, upload: Upload, lease: Lease, data: bytes) -> None:
         at, now = upload.offset, self._clock.now()
-        receipt = upload.receive(intake.extent(at, data), now, self._policy)
+        receipt = upload.receipt(intake.extent(at, data), now, self._policy, in_order=True)
         await intake.take(receipt, lease, at=at, data=data)
+        self._count(upload, receipt, now)
+
+    def _count(self, upload: Upload, receipt: Receipt, now: datetime) -> None:
+        """It is committed: from here on it counts, and everybody may hear of it."""
+        upload.count(receipt, now)
         self._notifier.publish(upload.event(EventType.PROGRESS, now))
 
     async def _receive_stretches(

@@ -27,7 +27,7 @@ from adapters.outbound.volume.volume import Volume
 from domain.byte_range import Extent
 from domain.checksum import Buffer, Hasher
 from domain.ids import UploadId
-from domain.upload import UploadState
+from domain.upload_state import UploadState
 from ports.byte_source import ByteSource
 from tests.e2e.wire import Connection, Header, chunked
 from tests.support.exchanges import TUS, WebServer, offset_in, patch_head, serving

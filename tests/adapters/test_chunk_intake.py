@@ -19,7 +19,7 @@ from adapters.outbound.volume.writing import writer as writer_module
 from adapters.outbound.volume.writing.orders import SLOTS
 from domain.checksum import crc64nvme
 from domain.errors import StorageUnavailable
-from domain.upload import Receipt
+from domain.receipt import Receipt
 from ports.received_ledger import ReceivedLedger
 from ports.upload_lock import Lease
 from tests.support.intakes import Intake, intakes_of

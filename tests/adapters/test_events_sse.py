@@ -17,8 +17,7 @@ from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.progress.events import EventsHandler, EventStreams
 from domain.events import EventType
-from domain.metadata import Metadata
-from tests.support.builders import ALICE, BOB, an_id
+from tests.support.builders import ALICE, BOB, an_id, renamed
 from tests.support.progress import ByHeader, House
 
 
@@ -182,7 +181,7 @@ async def test_a_line_end_in_a_name_ends_no_line(server: Server) -> None:
     upload = await server.house.begin(ALICE)
     client = await server.open(f"?upload_id={upload.id}")
     await client.event()
-    upload.metadata = Metadata.of(filename="a\n\ndata: {}\r\rb\u2028c")
+    renamed(upload, "a\n\ndata: {}\r\rb\u2028c")
     server.house.receive(upload, 500)
     assert (await client.event()).data["filename"] == "adata: {}bc"
 
@@ -267,7 +266,7 @@ async def test_a_slow_reader_gets_the_newest_and_every_change(server: Server) ->
     upload = await server.house.begin(ALICE, length=10**6)
     client = await server.open(f"?upload_id={upload.id}", receive_buffer=2048)
     await client.event()
-    upload.metadata = Metadata.of(filename="n" * 1000)
+    renamed(upload, "n" * 1000)
     for up_to in range(1000, 21_000, 1000):
         server.house.receive(upload, up_to)
         await asyncio.sleep(0.13)
@@ -286,7 +285,7 @@ async def test_too_much_unread_ends_the_stream(server: Server) -> None:
     for _ in uploads:
         await client.event()
     for upload in uploads:
-        upload.metadata = Metadata.of(filename="n" * 1000)
+        renamed(upload, "n" * 1000)
     for up_to in (500, 700, 900):
         for upload in uploads:
             server.house.receive(upload, up_to)

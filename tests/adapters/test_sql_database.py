@@ -1,6 +1,7 @@
 """What the database adapter promises beside the ports: honest errors, durable settings, one writer at a time."""
 
 import asyncio
+import json
 import os
 import sqlite3
 import subprocess
@@ -21,11 +22,11 @@ from adapters.outbound.sql.database import Database, normalised
 from adapters.outbound.sql.locks.leases import SqlLeases
 from adapters.outbound.sql.locks.process_identity import Holder
 from adapters.outbound.sql.repositories.installation import SqlInstallation
-from adapters.outbound.sql.repositories.mapping import event_to_text
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.tables import installation, metadata, outbox
 from adapters.outbound.system.clock import SystemClock
 from domain.errors import RepositoryUnavailable, StorageFull
+from domain.events import event_to_values
 from domain.ids import UploadId
 from tests.support.builders import NOW, RememberingNotifier, a_receipt, an_event, an_id, an_upload
 from tests.support.stores import Store, added, kept
@@ -43,7 +44,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 async def test_an_event_of_another_version_is_left_for_a_day_and_holds_nothing_up(database: Database) -> None:
     notifier = RememberingNotifier()
     box = SqlOutbox(database, notifier)
-    known = event_to_text(an_event(an_upload()))
+    known = json.dumps(event_to_values(an_event(an_upload())))
     strange = ['{"type": "upload.teleported"}', "not JSON", known.replace("upload.created", "upload.teleported")]
     async with database.engine.begin() as connection:
         for text_ in (*strange, known):

@@ -25,9 +25,8 @@ from adapters.inbound.websocket.outgoing import Outgoing, text_frame
 from adapters.inbound.websocket.progress import ProgressSocket
 from domain.errors import InvalidRequest
 from domain.events import EventType
-from domain.metadata import Metadata
 from domain.upload import Upload
-from tests.support.builders import ALICE, BOB, an_id
+from tests.support.builders import ALICE, BOB, an_id, renamed
 from tests.support.progress import ByHeader, House
 
 
@@ -497,7 +496,7 @@ class TestPings:
 
 def long_named(upload: Upload) -> None:
     """Give it a name that makes each message about a kilobyte."""
-    upload.metadata = Metadata.of(filename="n" * 800)
+    renamed(upload, "n" * 800)
 
 
 class TestSlowReaders:

@@ -11,7 +11,7 @@ import pytest
 
 from domain.checksum import crc64nvme
 from domain.errors import FileGone, RepositoryUnavailable, UploadTakenOver
-from domain.upload import UploadState
+from domain.upload_state import UploadState
 from tests.support.builders import NOW, a_receipt, extent
 from tests.support.intakes import Intake, intakes_of
 from tests.support.stores import kept

@@ -121,7 +121,7 @@ async def test_a_gap_that_a_listener_fails_on_is_told_to_the_others(feed: Postgr
         raise RuntimeError("a listener's mistake")
 
     ear = Ear()
-    feed.listen(ear.events.append, fail)
+    feed.listen(ear.hear, fail)
     ear.listen_to(feed)
     feed.report_gap()
     assert ear.gaps == 1

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.events import EventType, UploadEvent
+from domain.events import Event, EventType, UploadEvent
 from domain.upload import Upload
 from ports.progress_notifier import ProgressNotifier
 from tests.support.builders import NOW, RememberingNotifier, an_event, an_upload
@@ -16,7 +16,7 @@ LATER = NOW + timedelta(seconds=10)
 class DyingNotifier(ProgressNotifier):
     """Stands for the end of the process between the commit and the announcement."""
 
-    def publish(self, event: UploadEvent) -> None:
+    def publish(self, event: Event) -> None:
         raise SystemExit(9)
 
 

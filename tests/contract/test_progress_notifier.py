@@ -11,7 +11,8 @@ from adapters.outbound.pg_notify.feed import PostgresFeed
 from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
 from domain.events import EventType
 from domain.metadata import Metadata
-from domain.upload import Upload, UploadState
+from domain.upload import Upload
+from domain.upload_state import UploadState
 from tests.support.builders import NOW, an_event, an_upload, extent
 from tests.support.events import Bus, Ear, open_bus, wait_until
 from tests.support.postgres import PostgresCluster

@@ -15,10 +15,10 @@ from domain.byte_range import ReceivedRanges
 from domain.checksum import crc64nvme
 from domain.errors import RepositoryUnavailable, UploadTakenOver
 from domain.ids import UploadId
-from domain.upload import Upload, UploadState
-from domain.upload_policy import UploadPolicy
+from domain.upload import Upload
+from domain.upload_state import UploadState
 from ports.upload_lock import Lease
-from tests.support.builders import NOW, a_receipt, an_id, an_upload, extent
+from tests.support.builders import NOW, a_receipt, an_id, an_upload, counted, extent
 from tests.support.postgres import PostgresCluster
 from tests.support.stores import Process, Store, added, kept
 
@@ -159,7 +159,7 @@ async def test_ten_thousand_chunks_do_not_stay_ten_thousand_rows(process: Proces
     upload = await added(process, an_upload(length=20_000))
     async with holding(process, upload) as lease:
         for at in range(0, 10_000, 500):
-            receipts = [upload.receive(extent(n, n + 1, 0), NOW, UploadPolicy()) for n in range(at, at + 500)]
+            receipts = counted(upload, *(extent(n, n + 1, 0) for n in range(at, at + 500)))
             await asyncio.gather(*(process.ledger.record(receipt, lease) for receipt in receipts))
     seen = await kept(process, upload.id)
     assert seen.offset == 10_000

@@ -15,10 +15,11 @@ from domain.events import EventType
 from domain.file import File
 from domain.ids import BlobKey, OwnerId, UploadId, file_id_of
 from domain.metadata import Metadata
-from domain.upload import OPEN_STATES, Upload, UploadKind, UploadState
+from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
+from domain.upload_state import OPEN_STATES, UploadKind, UploadState
 from ports.upload_repository import UploadRepository
-from tests.support.builders import ADMIN, ALICE, BOB, NOW, a_file, an_id, an_upload, extent, told
+from tests.support.builders import ADMIN, ALICE, BOB, NOW, a_file, an_id, an_upload, counted, extent, told
 from tests.support.stores import Process, Store, added, kept
 
 HOUR = timedelta(hours=1)
@@ -65,7 +66,7 @@ async def test_metadata_is_kept_to_the_letter_and_in_order(
     process: Process, pairs: list[tuple[str, bytes | None]]
 ) -> None:
     upload = await added(process, an_upload(metadata=Metadata(tuple(pairs))))
-    assert (await kept(process, upload.id)).metadata.pairs == tuple(pairs)
+    assert (await kept(process, upload.id)).draft.metadata.pairs == tuple(pairs)
 
 
 async def test_an_entity_is_not_the_kept_one(process: Process) -> None:
@@ -226,8 +227,9 @@ async def received_out_of_order(process: Process) -> Upload:
     upload = await added(process, an_upload(length=30))
     async with process.lock.hold(upload.id, on_wanted=lambda: None) as lease:
         for number, start in enumerate((0, 20, 10)):
-            receipt = upload.receive(extent(start, start + 10, number), NOW, UploadPolicy())
-            await process.ledger.record(receipt, lease)
+            for receipt in counted(upload, extent(start, start + 10, number), in_order=False):
+                await process.ledger.record(receipt, lease)
+    upload.assemble()
     return upload
 
 

@@ -6,11 +6,15 @@ from datetime import UTC, datetime, timedelta
 from adapters.outbound.system.clock import SystemClock
 from domain.access import ANYBODY, Credential, Principal, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
-from domain.events import EventType, UploadEvent
+from domain.events import Event, EventType, UploadEvent
 from domain.file import File
+from domain.file_draft import FileDraft
 from domain.ids import BlobKey, FileId, OwnerId, UploadId
 from domain.metadata import Metadata
-from domain.upload import Receipt, Upload, UploadKind, UploadState
+from domain.receipt import Receipt
+from domain.upload import Upload
+from domain.upload_policy import UploadPolicy
+from domain.upload_state import UploadKind, UploadState
 from ports.clock import Clock
 from ports.progress_notifier import ProgressNotifier
 
@@ -53,7 +57,14 @@ def an_upload(
         id=UploadId(id or an_id()),
         owner=owner.owner,
         length=length,
-        metadata=metadata or Metadata.of(filename="holiday.mov", media_type="video/quicktime"),
+        draft=FileDraft(
+            metadata=metadata or Metadata.of(filename="holiday.mov", media_type="video/quicktime"),
+            visibility=visibility,
+            credential=Credential.of(credential),
+            detail=detail,
+            sha256=sha256,
+            sha512=sha512,
+        ),
         created_at=created_at,
         updated_at=updated_at or created_at,
         expires_at=expires_at or created_at + timedelta(hours=24),
@@ -63,11 +74,6 @@ def an_upload(
         watch_id=watch_id,
         received=ReceivedRanges(received),
         completes_on_request=completes_on_request,
-        visibility=visibility,
-        credential=Credential.of(credential),
-        detail=detail,
-        sha256=sha256,
-        sha512=sha512,
     )
 
 
@@ -106,6 +112,19 @@ def an_event(upload: Upload, type_: EventType = EventType.CREATED, *, time: date
     return upload.event(type_, time)
 
 
+def counted(upload: Upload, *extents: Extent, in_order: bool = True, now: datetime = NOW) -> list[Receipt]:
+    """The receipts of these stretches, one after the other, each counted in as if it were committed."""
+    receipts = []
+    for one in extents:
+        receipts.append(upload.receipt(one, now, UploadPolicy(), in_order=in_order))
+        upload.count(receipts[-1], now)
+    return receipts
+
+
+def renamed(upload: Upload, filename: str) -> None:
+    upload.redraft(FileDraft.of(filename=filename))
+
+
 def a_receipt(
     upload: Upload,
     start: int,
@@ -131,7 +150,7 @@ def told(upload: Upload) -> dict[str, object]:
         "id": upload.id,
         "owner": upload.owner,
         "length": upload.length,
-        "metadata": upload.metadata,
+        "draft": upload.draft,
         "created_at": upload.created_at,
         "updated_at": upload.updated_at,
         "expires_at": upload.expires_at,
@@ -139,11 +158,6 @@ def told(upload: Upload) -> dict[str, object]:
         "parts": upload.parts,
         "state": upload.state,
         "watch_id": upload.watch_id,
-        "visibility": upload.visibility,
-        "credential": upload.credential,
-        "detail": upload.detail,
-        "sha256": upload.sha256,
-        "sha512": upload.sha512,
         "received": list(upload.received),
     }
 
@@ -154,7 +168,8 @@ class RememberingNotifier(ProgressNotifier):
     def __init__(self) -> None:
         self.events: list[UploadEvent] = []
 
-    def publish(self, event: UploadEvent) -> None:
+    def publish(self, event: Event) -> None:
+        assert isinstance(event, UploadEvent)
         self.events.append(event)
 
 

@@ -21,11 +21,11 @@ from application.views import UploadView
 from domain.access import Principal
 from domain.byte_range import ByteRange
 from domain.checksum import Checksum
-from domain.events import EventType, UploadEvent
+from domain.events import Event, EventType, UploadEvent
+from domain.file_draft import FileDraft
 from domain.ids import UploadId, file_id_of
-from domain.metadata import Metadata
-from domain.upload import UploadKind
 from domain.upload_policy import UploadPolicy
+from domain.upload_state import UploadKind
 from tests.support.builders import ALICE
 from tests.support.clock import StandingClock
 from tests.support.faults import (
@@ -40,7 +40,7 @@ from tests.support.faults import (
 )
 from tests.support.sources import source_of
 
-NAME = Metadata.of(filename="holiday.mov", media_type="video/quicktime")
+NAME = FileDraft.of(filename="holiday.mov", media_type="video/quicktime")
 
 
 class Process:
@@ -93,7 +93,7 @@ class Process:
     async def begin(
         self, length: int | None, who: Principal = ALICE, kind: UploadKind = UploadKind.WHOLE
     ) -> UploadView:
-        return await self.uploads.create(who, length=length, metadata=NAME, kind=kind)
+        return await self.uploads.create(who, NAME, length=length, kind=kind)
 
     async def send(
         self,
@@ -143,7 +143,11 @@ class Deployment:
         self.feed = MemoryFeed()
         self.notifier = MemoryProgressNotifier(self.feed)
         self.events: list[UploadEvent] = []
-        self.feed.listen(self.events.append, lambda: None)
+        self.feed.listen(self._hear, lambda: None)
+
+    def _hear(self, event: Event) -> None:
+        assert isinstance(event, UploadEvent)
+        self.events.append(event)
 
     def process(self) -> Process:
         return Process(self)

@@ -8,7 +8,7 @@ from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.pg_notify.feed import PostgresFeed
 from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
-from domain.events import UploadEvent
+from domain.events import Event, UploadEvent
 from ports.feed import Feed
 from ports.progress_notifier import ProgressNotifier
 
@@ -20,11 +20,15 @@ class Ear:
     events: list[UploadEvent] = field(default_factory=list)
     gaps: int = 0
 
+    def hear(self, event: Event) -> None:
+        assert isinstance(event, UploadEvent)
+        self.events.append(event)
+
     def on_gap(self) -> None:
         self.gaps += 1
 
     def listen_to(self, feed: Feed) -> Callable[[], None]:
-        return feed.listen(self.events.append, self.on_gap)
+        return feed.listen(self.hear, self.on_gap)
 
     async def hears(self, count: int, within: float = 5.0) -> list[UploadEvent]:
         """All it has heard, once that is ``count`` events."""

@@ -18,9 +18,9 @@ from adapters.outbound.memory.unit_of_work import MemoryUnitOfWork
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher
 from domain.errors import LongshoreError
-from domain.events import EventType, UploadEvent
+from domain.events import Event, EventType
 from domain.ids import BlobKey, UploadId
-from domain.upload import Receipt
+from domain.receipt import Receipt
 from ports.byte_source import ByteSource
 from ports.chunk_storage import Staged
 from ports.clock import Clock
@@ -207,7 +207,7 @@ class FaultyOutbox(MemoryOutbox):
         super().__init__(database, notifier)
         self._faults = faults
 
-    def publish(self, events: Iterable[UploadEvent]) -> None:
+    def publish(self, events: Iterable[Event]) -> None:
         self._faults.reach(Point.ANNOUNCE)
         super().publish(events)
 
@@ -222,7 +222,7 @@ class FaultyUnitOfWork(MemoryUnitOfWork):
         if not announced:
             self._faults.reach(Point.SAVE)
         for type_ in announced:
-            if type_ in _COMMITS:
+            if isinstance(type_, EventType) and type_ in _COMMITS:
                 self._faults.reach(_COMMITS[type_])
         await super().commit()
 

@@ -16,7 +16,8 @@ from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.threads import Rounds
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writing.writer import ChunkWriter
-from domain.upload import Upload, UploadState
+from domain.upload import Upload
+from domain.upload_state import UploadState
 from infrastructure.container import recorder
 from ports.chunk_intake import ChunkIntake
 from ports.upload_lock import Lease

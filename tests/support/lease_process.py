@@ -18,7 +18,7 @@ from adapters.outbound.system.clock import SystemClock
 from domain.byte_range import ByteRange, Extent
 from domain.errors import LongshoreError
 from domain.ids import UploadId
-from domain.upload import Receipt
+from domain.receipt import Receipt
 from ports.upload_lock import Lease
 
 ROOT = Path(__file__).resolve().parents[2]

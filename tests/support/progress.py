@@ -16,9 +16,10 @@ from application.progress import ProgressUseCase
 from application.progress.messages import JsonValue, encode_json
 from domain.access import ANYBODY, Principal
 from domain.errors import RepositoryUnavailable, Unauthenticated
-from domain.events import EventType, UploadEvent
+from domain.events import Event, EventType, UploadEvent
 from domain.ids import OwnerId
-from domain.upload import Upload, UploadState
+from domain.upload import Upload
+from domain.upload_state import UploadState
 from ports.clock import Clock
 from ports.unit_of_work import UnitOfWork
 from tests.support.builders import a_receipt, an_id, an_upload, extent
@@ -42,11 +43,11 @@ class GapFeed(MemoryFeed):
         self.is_cut = False
         self._on_gap: list[Callable[[], None]] = []
 
-    def listen(self, on_event: Callable[[UploadEvent], None], on_gap: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, on_event: Callable[[Event], None], on_gap: Callable[[], None]) -> Callable[[], None]:
         self._on_gap.append(on_gap)
         return super().listen(on_event, on_gap)
 
-    def deliver(self, event: UploadEvent) -> None:
+    def deliver(self, event: Event) -> None:
         if not self.is_cut:
             super().deliver(event)
 

@@ -3,7 +3,7 @@
 from adapters.outbound.memory.storage import MemoryChunkStorage
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import crc64nvme
-from domain.upload import Receipt
+from domain.receipt import Receipt
 from ports.chunk_intake import ChunkIntake
 from ports.received_ledger import ReceivedLedger
 from ports.upload_lock import Lease

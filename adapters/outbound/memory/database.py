@@ -5,7 +5,7 @@ from datetime import datetime
 
 from adapters.outbound.memory.leases import LeaseState
 from domain.byte_range import Extent, ReceivedRanges
-from domain.events import UploadEvent
+from domain.events import Event
 from domain.file import File
 from domain.ids import BlobKey, FileId, UploadId
 from domain.upload import Upload
@@ -19,7 +19,7 @@ class MemoryDatabase:
     received: dict[UploadId, list[Extent]] = field(default_factory=dict)
     files: dict[FileId, File] = field(default_factory=dict)
     blob_deletions: dict[BlobKey, datetime] = field(default_factory=dict)
-    outbox: list[UploadEvent] = field(default_factory=list)
+    outbox: list[Event] = field(default_factory=list)
     leases: dict[UploadId, LeaseState] = field(default_factory=dict)
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from domain.events import UploadEvent
+from domain.events import Event
 from ports.feed import Feed
 
 log = logging.getLogger(__name__)
@@ -13,9 +13,9 @@ class MemoryFeed(Feed):
     """Fed by ``MemoryProgressNotifier``. Nothing can get lost, so no gap is ever reported."""
 
     def __init__(self) -> None:
-        self._listeners: dict[object, Callable[[UploadEvent], None]] = {}
+        self._listeners: dict[object, Callable[[Event], None]] = {}
 
-    def listen(self, on_event: Callable[[UploadEvent], None], on_gap: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, on_event: Callable[[Event], None], on_gap: Callable[[], None]) -> Callable[[], None]:
         key = object()
         self._listeners[key] = on_event
 
@@ -24,7 +24,7 @@ class MemoryFeed(Feed):
 
         return end
 
-    def deliver(self, event: UploadEvent) -> None:
+    def deliver(self, event: Event) -> None:
         for on_event in list(self._listeners.values()):
             try:
                 on_event(event)

@@ -3,7 +3,7 @@
 from adapters.outbound.memory.database import MemoryDatabase
 from domain.byte_range import ByteRange, Extent
 from domain.errors import UploadTakenOver
-from domain.upload import NEXT_STATES, Receipt
+from domain.receipt import Receipt
 from ports.received_ledger import ReceivedLedger
 from ports.upload_lock import Lease
 
@@ -20,10 +20,7 @@ class MemoryReceivedLedger(ReceivedLedger):
         extents = self._database.received.setdefault(receipt.upload_id, [])
         extents[:] = [extent for extent in extents if not _is_replaced(extent, receipt)]
         extents.append(receipt.extent)
-        if receipt.state is not None and receipt.state in NEXT_STATES[upload.state]:
-            upload.state = receipt.state
-        if receipt.expires_at is not None and upload.state.is_open:
-            upload.expires_at = max(upload.expires_at, receipt.expires_at)
+        upload.count(receipt, upload.updated_at)
 
 
 def _is_replaced(known: Extent, receipt: Receipt) -> bool:

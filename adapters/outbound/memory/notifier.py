@@ -1,7 +1,7 @@
 """Publishing within one process. Contract: tests/contract/test_progress_notifier.py."""
 
 from adapters.outbound.memory.feed import MemoryFeed
-from domain.events import UploadEvent
+from domain.events import Event
 from ports.progress_notifier import ProgressNotifier
 
 
@@ -9,5 +9,5 @@ class MemoryProgressNotifier(ProgressNotifier):
     def __init__(self, feed: MemoryFeed) -> None:
         self._feed = feed
 
-    def publish(self, event: UploadEvent) -> None:
+    def publish(self, event: Event) -> None:
         self._feed.deliver(event)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from adapters.outbound.memory.database import MemoryDatabase
-from domain.events import UploadEvent
+from domain.events import Event
 from ports.outbox import Outbox
 from ports.progress_notifier import ProgressNotifier
 
@@ -14,7 +14,7 @@ class MemoryOutbox(Outbox):
         self._database = database
         self._notifier = notifier
 
-    def publish(self, events: Iterable[UploadEvent]) -> None:
+    def publish(self, events: Iterable[Event]) -> None:
         """Publish and forget ``events``, which are kept already."""
         for event in list(events):
             self._notifier.publish(event)

@@ -8,7 +8,7 @@ from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.files import MemoryFileRepository
 from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.uploads import Changes, MemoryUploadRepository
-from domain.events import UploadEvent
+from domain.events import Event
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.unit_of_work import UnitOfWork
@@ -20,7 +20,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._database = database
         self._outbox = outbox
         self._changes = Changes(database)
-        self._announced: list[UploadEvent] = []
+        self._announced: list[Event] = []
         self._uploads = MemoryUploadRepository(self._changes)
         self._files = MemoryFileRepository(self._changes)
         self._blob_deletions = MemoryBlobDeletions(self._changes)
@@ -37,7 +37,7 @@ class MemoryUnitOfWork(UnitOfWork):
     def blob_deletions(self) -> BlobDeletions:
         return self._blob_deletions
 
-    def announce(self, event: UploadEvent) -> None:
+    def announce(self, event: Event) -> None:
         self._announced.append(event)
 
     async def commit(self) -> None:

@@ -117,7 +117,7 @@ class MemoryUploadRepository(UploadRepository):
             return None
         if known.chunk_size is None:
             known = self._copy(known)
-            known.chunk_size = chunk_size
+            known.settle_chunk_size(chunk_size)
             self._changes.uploads[upload_id] = known
         return known.chunk_size
 

@@ -9,7 +9,7 @@ import asyncpg
 
 from adapters.outbound.pg_notify.connection import Connected
 from adapters.outbound.pg_notify.payload import CHANNEL, decode
-from domain.events import UploadEvent
+from domain.events import Event
 from ports.feed import Feed
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,9 @@ class PostgresFeed(Connected, Feed):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.origin = secrets.token_hex(6)
-        self._listeners: dict[object, tuple[Callable[[UploadEvent], None], Callable[[], None]]] = {}
+        self._listeners: dict[object, tuple[Callable[[Event], None], Callable[[], None]]] = {}
 
-    def listen(self, on_event: Callable[[UploadEvent], None], on_gap: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, on_event: Callable[[Event], None], on_gap: Callable[[], None]) -> Callable[[], None]:
         key = object()
         self._listeners[key] = (on_event, on_gap)
 
@@ -35,7 +35,7 @@ class PostgresFeed(Connected, Feed):
 
         return end
 
-    def deliver(self, event: UploadEvent) -> None:
+    def deliver(self, event: Event) -> None:
         for on_event, _ in list(self._listeners.values()):
             try:
                 on_event(event)

@@ -9,8 +9,7 @@ import asyncpg
 from adapters.outbound.pg_notify.connection import Connected
 from adapters.outbound.pg_notify.feed import PostgresFeed
 from adapters.outbound.pg_notify.payload import CHANNEL, encode_event, encode_gap
-from domain.events import EventType, UploadEvent
-from domain.ids import UploadId
+from domain.events import Event
 from ports.progress_notifier import ProgressNotifier
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ class PostgresProgressNotifier(Connected, ProgressNotifier):
         self._has_news = asyncio.Event()
         self._progress_due = 0.0
 
-    def publish(self, event: UploadEvent) -> None:
+    def publish(self, event: Event) -> None:
         self._feed.deliver(event)
         self._waiting.add(event)
         self._has_news.set()
@@ -83,7 +82,7 @@ class PostgresProgressNotifier(Connected, ProgressNotifier):
         if self._waiting:
             loop.call_later(max(0.0, self._progress_due - loop.time()), self._has_news.set)
 
-    def _encode(self, event: UploadEvent) -> str:
+    def _encode(self, event: Event) -> str:
         try:
             return encode_event(self._feed.origin, event)
         except ValueError:
@@ -99,26 +98,26 @@ class Waiting:
 
     def __init__(self) -> None:
         self._has_gap = False
-        self._changes: deque[UploadEvent] = deque()
-        self._progress: OrderedDict[UploadId, UploadEvent] = OrderedDict()
+        self._changes: deque[Event] = deque()
+        self._progress: OrderedDict[str, Event] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._changes or self._progress or self._has_gap)
 
-    def add(self, event: UploadEvent) -> None:
-        if event.type is EventType.PROGRESS:
-            self._progress[event.upload_id] = event
+    def add(self, event: Event) -> None:
+        if event.is_passing:
+            self._progress[event.subject] = event
             if len(self._progress) > _MAX_WAITING:
                 self._progress.popitem(last=False)
                 self._has_gap = True
         else:
-            self._progress.pop(event.upload_id, None)  # the change tells how far it got, too
+            self._progress.pop(event.subject, None)  # the change tells how far it got, too
             self._changes.append(event)
             if len(self._changes) > _MAX_WAITING:
                 self._changes.popleft()
                 self._has_gap = True
 
-    def take(self, *, with_progress: bool) -> tuple[bool, list[UploadEvent]]:
+    def take(self, *, with_progress: bool) -> tuple[bool, list[Event]]:
         """Whether there was a gap, and what there is to be sent; taken out."""
         has_gap, self._has_gap = self._has_gap, False
         taken = list(self._changes)
@@ -128,12 +127,12 @@ class Waiting:
             self._progress.clear()
         return has_gap, taken
 
-    def put_back(self, events: list[UploadEvent], *, has_gap: bool) -> None:
+    def put_back(self, events: list[Event], *, has_gap: bool) -> None:
         """Events that may not have been sent: twice is no harm, not at all would be."""
         self._has_gap |= has_gap
-        changed = {event.upload_id for event in self._changes}
+        changed = {event.subject for event in self._changes}
         for event in reversed(events):
-            if event.type is not EventType.PROGRESS:
+            if not event.is_passing:
                 self._changes.appendleft(event)
-            elif event.upload_id not in changed:
-                self._progress.setdefault(event.upload_id, event)
+            elif event.subject not in changed:
+                self._progress.setdefault(event.subject, event)

@@ -2,43 +2,28 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 
-from domain.events import EventType, UploadEvent
-from domain.ids import OwnerId, UploadId
+from domain.events import Event, event_from_values, event_to_values
 
 CHANNEL = "longshore_progress"
 _MAX_BYTES = 7_999
-_MAX_NAME = 1024
-"""Characters, of at most 6 bytes each as JSON has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``event`` is None where the sender had to leave some out: a gap. ``origin`` is the sending process."""
+    """``origin`` is the sending process. ``event`` is None for a gap: the sender had to leave some out, or it is of a
+    version that words them otherwise. Who shows a state then reads it anew."""
 
     origin: str
-    event: UploadEvent | None
+    event: Event | None
 
 
-def encode_event(origin: str, event: UploadEvent) -> str:
+def encode_event(origin: str, event: Event) -> str:
     """Raises:
-    ValueError: too long, for all that the file name is cut.
+    ValueError: it is too long.
     """
-    fields: dict[str, str | int | None] = {
-        "o": origin,
-        "t": event.type,
-        "at": event.time.isoformat(),
-        "id": event.upload_id,
-        "by": event.owner,
-        "f": event.filename[:_MAX_NAME],
-        "n": event.offset,
-        "len": event.length,
-        "s": event.state,
-    }
-    if event.watch_id != event.upload_id:
-        fields["w"] = event.watch_id
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    notice = {"o": origin, "event": event_to_values(event)}
+    text = json.dumps(notice, ensure_ascii=False, separators=(",", ":"))
     data = text.encode("utf-8", "replace")  # halves of surrogate pairs have no UTF-8
     if len(data) > _MAX_BYTES:
         raise ValueError("the event is too long for a NOTIFY")
@@ -54,17 +39,4 @@ def decode(payload: str) -> Notice:
     ValueError, TypeError, KeyError: not ours, or of a version to come.
     """
     fields = json.loads(payload)
-    if "t" not in fields:
-        return Notice(str(fields["o"]), None)
-    event = UploadEvent(
-        type=EventType(fields["t"]),
-        time=datetime.fromisoformat(fields["at"]),
-        upload_id=UploadId(str(fields["id"])),
-        watch_id=str(fields.get("w", fields["id"])),
-        owner=OwnerId(str(fields["by"])),
-        filename=str(fields["f"]),
-        offset=int(fields["n"]),
-        length=None if fields["len"] is None else int(fields["len"]),
-        state=str(fields["s"]),
-    )
-    return Notice(str(fields["o"]), event)
+    return Notice(str(fields["o"]), event_from_values(fields["event"]) if "event" in fields else None)

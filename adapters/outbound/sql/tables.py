@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from domain.access import Visibility
-from domain.upload import OPEN_STATES, UploadKind, UploadState
+from domain.upload_state import OPEN_STATES, UploadKind, UploadState
 
 metadata = MetaData(
     naming_convention={

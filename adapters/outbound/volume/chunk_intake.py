@@ -8,7 +8,7 @@ from adapters.outbound.volume.chunk_storage import SMALL_BYTES, VolumeChunkStora
 from adapters.outbound.volume.writing.orders import Note
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.byte_range import ByteRange, Extent
-from domain.upload import Receipt
+from domain.receipt import Receipt
 from ports.chunk_intake import ChunkIntake
 from ports.received_ledger import ReceivedLedger
 from ports.upload_lock import Lease

@@ -8,9 +8,10 @@ import pytest
 
 from application.cleanup import Cleaned
 from domain.errors import RepositoryUnavailable, Sha256Mismatch, StorageFull, StorageUnavailable
+from domain.file_draft import FileDraft
 from domain.ids import FileId, UploadId, blob_key_of, file_id_of
-from domain.upload import UploadState
 from domain.upload_policy import UploadPolicy
+from domain.upload_state import UploadState
 from tests.support.builders import ALICE
 from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point
@@ -123,7 +124,7 @@ async def test_what_was_noted_just_now_is_left_to_its_process(deployment: Deploy
 @pytest.mark.parametrize("error", [StorageUnavailable(), Died()])
 async def test_refused_bytes_go_with_a_later_cleanup(deployment: Deployment, error: BaseException) -> None:
     process = deployment.process()
-    upload = await process.uploads.create(ALICE, length=len(DATA), metadata=NAME, sha256=SHA256)
+    upload = await process.uploads.create(ALICE, FileDraft(sha256=SHA256), length=len(DATA))
     process.faults.put(Point.DELETE, error)
     with pytest.raises((Sha256Mismatch, Died)):
         await process.send(upload.id, DATA.upper())
@@ -134,18 +135,18 @@ async def test_refused_bytes_go_with_a_later_cleanup(deployment: Deployment, err
 
 
 async def test_refused_bytes_that_go_at_once_are_noted_no_longer(deployment: Deployment, process: Process) -> None:
-    upload = await process.uploads.create(ALICE, length=len(DATA), metadata=NAME, sha256=SHA256)
+    upload = await process.uploads.create(ALICE, FileDraft(sha256=SHA256), length=len(DATA))
     with pytest.raises(Sha256Mismatch):
         await process.send(upload.id, DATA.upper())
     assert is_clean(deployment)
 
 
 async def store(process: Process) -> object:
-    return await process.uploads.store(ALICE, source=source_of(DATA, announced=False), metadata=NAME)
+    return await process.uploads.store(ALICE, NAME, source=source_of(DATA, announced=False))
 
 
 async def complete_on_request(process: Process) -> object:
-    upload = await process.uploads.create(ALICE, length=None, metadata=NAME, completes_on_request=True)
+    upload = await process.uploads.create(ALICE, NAME, length=None, completes_on_request=True)
     await process.send(upload.id, DATA)
     return await process.uploads.complete(ALICE, upload.id)
 
@@ -202,7 +203,7 @@ async def test_a_store_whose_completion_could_not_be_committed_leaves_no_bytes(
 ) -> None:
     process.faults.put(Point.COMPLETE, RepositoryUnavailable())
     with pytest.raises(RepositoryUnavailable):
-        await process.uploads.store(ALICE, source=source_of(DATA, announced=False), metadata=NAME)
+        await process.uploads.store(ALICE, NAME, source=source_of(DATA, announced=False))
     assert is_clean(deployment)
 
 
@@ -222,7 +223,7 @@ async def test_an_upload_in_the_middle_has_no_blob_to_note(deployment: Deploymen
 async def test_shared_bytes_stay_until_the_last_file_goes(deployment: Deployment, process: Process) -> None:
     first = await stored(process)
     await process.digests.run()
-    second = await process.uploads.create(ALICE, length=None, metadata=NAME, sha256=SHA256)
+    second = await process.uploads.create(ALICE, FileDraft(sha256=SHA256), length=None)
     assert second.state is UploadState.COMPLETED
     process.faults.put(Point.DELETE, StorageUnavailable())
     await process.files.delete(ALICE, first)
@@ -232,7 +233,7 @@ async def test_shared_bytes_stay_until_the_last_file_goes(deployment: Deployment
     assert await process.content(second.id) == DATA
     process.faults.put(Point.DELETE, StorageUnavailable())
     await process.files.delete(ALICE, file_id_of(second.id))
-    again = await process.uploads.create(ALICE, length=None, metadata=NAME, sha256=SHA256)
+    again = await process.uploads.create(ALICE, FileDraft(sha256=SHA256), length=None)
     assert again.state is UploadState.PENDING, "what is to be deleted is lent to nobody"
     process.faults.heal()
     deployment.clock.pass_by(LATER)

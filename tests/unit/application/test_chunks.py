@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypedDict
 
@@ -30,10 +31,11 @@ from domain.errors import (
     UploadTooLarge,
 )
 from domain.events import EventType
+from domain.file_draft import FileDraft
 from domain.ids import UploadId, file_id_of
 from domain.metadata import Metadata
-from domain.upload import UploadState
 from domain.upload_policy import UploadPolicy
+from domain.upload_state import UploadState
 from tests.support.builders import ALICE, BOB, an_id
 from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point
@@ -53,7 +55,7 @@ def process(deployment: Deployment) -> Process:
 
 
 async def begin(process: Process, length: int | None = None) -> UploadId:
-    view = await process.uploads.create(ALICE, length=length, metadata=NAME, completes_on_request=True)
+    view = await process.uploads.create(ALICE, NAME, length=length, completes_on_request=True)
     return view.id
 
 
@@ -391,9 +393,9 @@ async def test_detail_told_again_replaces_what_was_told_before(process: Process,
     await place(process, upload_id, 0, b"x" * SIZE)
     process.faults.put(Point.SEAL, StorageFull())
     with pytest.raises(StorageFull):
-        await process.uploads.complete(ALICE, upload_id, length=SIZE, detail={"a": "1"})
+        await process.uploads.complete(ALICE, upload_id, length=SIZE, draft=FileDraft(detail={"a": "1"}))
     process.faults.heal()
-    await process.uploads.complete(ALICE, upload_id, length=SIZE, detail=again)
+    await process.uploads.complete(ALICE, upload_id, length=SIZE, draft=FileDraft(detail=again))
     file = await process.files.describe(ALICE, file_id_of(upload_id))
     assert file.detail == ({"a": "1"} if again is None else again)
 
@@ -402,35 +404,33 @@ class Word(TypedDict, total=False):
     """What a completion can carry."""
 
     length: int | None
-    metadata: Metadata | None
-    visibility: Visibility | None
-    credential: Credential | None
-    detail: dict[str, str] | None
+    draft: FileDraft
 
 
 KEY = Credential({"k": "v", "n": "1"})
-SECRET: Word = {"length": SIZE, "metadata": NAME, "credential": KEY, "detail": {"a": "1"}}
-OPEN: Word = {"length": SIZE, "metadata": NAME, "visibility": Visibility.PUBLIC}
+SECRET = FileDraft(NAME.metadata, credential=KEY, detail={"a": "1"})
+OPEN = FileDraft(NAME.metadata, Visibility.PUBLIC)
+FILENAME, MEDIA_TYPE = NAME.metadata.filename, NAME.metadata.media_type
 
 
-async def completed_with(process: Process, word: Word) -> UploadId:
+async def completed_with(process: Process, draft: FileDraft) -> UploadId:
     upload_id = await begin(process)
     await place(process, upload_id, 0, b"x" * SIZE)
-    await process.uploads.complete(ALICE, upload_id, **word)
+    await process.uploads.complete(ALICE, upload_id, length=SIZE, draft=draft)
     return upload_id
 
 
 @pytest.mark.parametrize(
     ("first", "again"),
     [
-        (OPEN, OPEN),
-        (SECRET, SECRET),
-        (SECRET, {**SECRET, "credential": Credential({"n": "1", "k": "v"}), "visibility": Visibility.PRIVATE}),
-        (SECRET, {"visibility": Visibility.PRIVATE}),
+        (OPEN, {"draft": OPEN, "length": SIZE}),
+        (SECRET, {"draft": SECRET}),
+        (SECRET, {"draft": replace(SECRET, credential=Credential({"n": "1", "k": "v"}))}),
+        (SECRET, {"draft": FileDraft(NAME.metadata)}),
         (SECRET, {}),
     ],
 )
-async def test_the_same_word_again_gives_the_same_file(process: Process, first: Word, again: Word) -> None:
+async def test_the_same_word_again_gives_the_same_file(process: Process, first: FileDraft, again: Word) -> None:
     upload_id = await completed_with(process, first)
     file = await process.files.describe(ALICE, file_id_of(upload_id))
     assert (await process.uploads.complete(ALICE, upload_id, **again)).state is UploadState.COMPLETED
@@ -440,20 +440,21 @@ async def test_the_same_word_again_gives_the_same_file(process: Process, first: 
 @pytest.mark.parametrize(
     ("first", "again", "what"),
     [
-        (OPEN, {"credential": KEY}, "credential"),
-        (SECRET, {"credential": Credential({"k": "v"}), "detail": {"a": "2"}}, "credential"),
-        (SECRET, {"credential": Credential({"k": "v", "n": "1", "o": "2"})}, "credential"),
-        (SECRET, {"visibility": Visibility.PUBLIC}, "visibility"),
-        (OPEN, {"visibility": Visibility.PRIVATE}, "visibility"),
-        (SECRET, {"detail": {}}, "detail"),
-        (OPEN, {"detail": {"a": "1"}}, "detail"),
+        (OPEN, {"draft": replace(OPEN, credential=KEY)}, "credential"),
+        (SECRET, {"draft": replace(SECRET, credential=Credential({"k": "v"}), detail={"a": "2"})}, "credential"),
+        (SECRET, {"draft": replace(SECRET, credential=Credential({"k": "v", "n": "1", "o": "2"}))}, "credential"),
+        (SECRET, {"draft": OPEN}, "visibility"),
+        (OPEN, {"draft": FileDraft(NAME.metadata)}, "visibility"),
+        (SECRET, {"draft": replace(SECRET, detail={})}, "detail"),
+        (OPEN, {"draft": replace(OPEN, detail={"a": "1"})}, "detail"),
         (OPEN, {"length": SIZE - 1}, "length"),
-        (OPEN, {"metadata": Metadata.of(filename="other", media_type=NAME.media_type)}, "name"),
-        (OPEN, {"metadata": Metadata.of(filename=NAME.filename, media_type="a/b")}, "media type"),
+        (OPEN, {"draft": OPEN, "length": SIZE - 1}, "length"),
+        (OPEN, {"draft": replace(OPEN, metadata=Metadata.of(filename="other", media_type=MEDIA_TYPE))}, "name"),
+        (OPEN, {"draft": replace(OPEN, metadata=Metadata.of(filename=FILENAME, media_type="a/b"))}, "media type"),
     ],
 )
 async def test_another_word_is_refused_and_changes_nothing(
-    process: Process, first: Word, again: Word, what: str
+    process: Process, first: FileDraft, again: Word, what: str
 ) -> None:
     upload_id = await completed_with(process, first)
     file = await process.files.describe(ALICE, file_id_of(upload_id))
@@ -467,8 +468,8 @@ async def test_of_two_words_at_once_the_later_one_is_refused(process: Process) -
     upload_id = await begin(process)
     await place(process, upload_id, 0, b"x" * SIZE)
     first, second = await asyncio.gather(
-        process.uploads.complete(ALICE, upload_id, **OPEN),
-        process.uploads.complete(ALICE, upload_id, **SECRET),
+        process.uploads.complete(ALICE, upload_id, draft=OPEN),
+        process.uploads.complete(ALICE, upload_id, draft=SECRET),
         return_exceptions=True,
     )
     assert isinstance(first, UploadView) and isinstance(second, CompletedOtherwise)

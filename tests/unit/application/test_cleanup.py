@@ -15,8 +15,8 @@ from domain.errors import (
 )
 from domain.events import EventType
 from domain.ids import UploadId
-from domain.upload import UploadState
 from domain.upload_policy import UploadPolicy
+from domain.upload_state import UploadState
 from tests.support.builders import ALICE, BOB, an_id
 from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point

@@ -20,10 +20,11 @@ from domain.errors import (
 )
 from domain.events import EventType
 from domain.file import File
+from domain.file_draft import FileDraft
 from domain.ids import BlobKey, UploadId, file_id_of
 from domain.metadata import Metadata
-from domain.upload import UploadKind, UploadState
 from domain.upload_policy import UploadPolicy
+from domain.upload_state import UploadKind, UploadState
 from tests.support.builders import ADMIN, ALICE, BOB
 from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point
@@ -69,7 +70,7 @@ async def offered(
     visibility: Visibility = Visibility.PRIVATE,
 ) -> UploadView:
     """A new upload whose client has told what the bytes are to be."""
-    return await process.uploads.create(who, length=length, metadata=NAME, sha256=sha256(data), visibility=visibility)
+    return await process.uploads.create(who, FileDraft(NAME.metadata, visibility, sha256=sha256(data)), length=length)
 
 
 class TestTheChore:
@@ -160,10 +161,10 @@ class TestAnAnnouncedDigest:
 
     @pytest.mark.parametrize("data", [b"", DATA])
     async def test_by_one_request_it_counts_as_well(self, process: Process, data: bytes) -> None:
-        right = await process.uploads.store(ALICE, source=source_of(data), metadata=NAME, sha256=sha256(data))
+        right = await process.uploads.store(ALICE, FileDraft(sha256=sha256(data)), source=source_of(data))
         assert right and (await file_of(process, right.id)).sha256 == sha256(data)
         with pytest.raises(Sha256Mismatch):
-            await process.uploads.store(ALICE, source=source_of(data), metadata=NAME, sha256=sha256(b"other"))
+            await process.uploads.store(ALICE, FileDraft(sha256=sha256(b"other")), source=source_of(data))
         assert await process.uploads.list_open(ALICE) == []
 
     async def test_an_empty_file_is_checked_at_the_creation(self, process: Process) -> None:
@@ -177,24 +178,24 @@ class TestAnAnnouncedDigest:
     ) -> None:
         for told in ({**wrong}, {"sha256": sha256(DATA), **wrong}):
             refused = await process.uploads.create(
-                ALICE, length=len(DATA), metadata=NAME, sha256=told.get("sha256"), sha512=told["sha512"]
+                ALICE, FileDraft(sha256=told.get("sha256"), sha512=told["sha512"]), length=len(DATA)
             )
             with pytest.raises(Sha256Mismatch):
                 await process.send(refused.id, DATA)
-        taken = await process.uploads.create(ALICE, length=len(DATA), metadata=NAME, sha512=sha512(DATA))
+        taken = await process.uploads.create(ALICE, FileDraft(sha512=sha512(DATA)), length=len(DATA))
         assert (await process.send(taken.id, DATA)).state is UploadState.COMPLETED
         assert (await file_of(process, taken.id)).sha256 is None, "it is read as it is for any other"
 
     async def test_joined_parts_are_checked_as_one(self, process: Process) -> None:
         parts = [await process.part(DATA[:100]), await process.part(DATA[100:])]
         with pytest.raises(Sha256Mismatch):
-            await process.uploads.join(ALICE, parts, NAME, sha256=sha256(b"other"))
-        final = await process.uploads.join(ALICE, parts, NAME, sha256=sha256(DATA))
+            await process.uploads.join(ALICE, parts, FileDraft(sha256=sha256(b"other")))
+        final = await process.uploads.join(ALICE, parts, FileDraft(sha256=sha256(DATA)))
         assert await process.content(final.id) == DATA
 
     async def test_at_the_clients_word_it_counts_as_well(self, process: Process) -> None:
         upload = await process.uploads.create(
-            ALICE, length=None, metadata=NAME, completes_on_request=True, sha256=sha256(b"other")
+            ALICE, FileDraft(sha256=sha256(b"other")), length=None, completes_on_request=True
         )
         await process.send(upload.id, DATA)
         with pytest.raises(Sha256Mismatch):
@@ -260,10 +261,8 @@ class TestTheOffer:
     async def test_the_new_file_is_as_its_client_wants_it(self, process: Process, known: UploadId) -> None:
         upload = await process.uploads.create(
             ALICE,
+            FileDraft(Metadata.of(filename="b.txt", media_type="text/plain"), Visibility.PUBLIC, sha256=sha256(DATA)),
             length=None,
-            metadata=Metadata.of(filename="b.txt", media_type="text/plain"),
-            sha256=sha256(DATA),
-            visibility=Visibility.PUBLIC,
         )
         file = await file_of(process, upload.id, BOB)
         assert (file.name, file.media_type, file.visibility) == ("b.txt", "text/plain", Visibility.PUBLIC)
@@ -281,7 +280,7 @@ class TestTheOffer:
         self, process: Process, known: UploadId
     ) -> None:
         view = await process.uploads.create(
-            ALICE, length=len(DATA), metadata=NAME, sha256=sha256(DATA), sha512=sha512(b"other")
+            ALICE, FileDraft(sha256=sha256(DATA), sha512=sha512(b"other")), length=len(DATA)
         )
         assert view.state is UploadState.PENDING
         with pytest.raises(Sha256Mismatch):
@@ -289,7 +288,7 @@ class TestTheOffer:
 
     async def test_a_part_is_not_offered_what_is_a_file(self, process: Process, known: UploadId) -> None:
         view = await process.uploads.create(
-            ALICE, length=len(DATA), metadata=NAME, kind=UploadKind.PARTIAL, sha256=sha256(DATA)
+            ALICE, FileDraft(sha256=sha256(DATA)), length=len(DATA), kind=UploadKind.PARTIAL
         )
         assert view.state is UploadState.PENDING
 
@@ -302,9 +301,9 @@ class TestTheOffer:
         assert (await offered(process)).state is UploadState.PENDING
 
     async def test_where_everybody_is_the_owner_what_a_credential_guards_is_not_offered(self, process: Process) -> None:
-        upload = await process.uploads.create(ANYBODY, length=None, metadata=NAME, completes_on_request=True)
+        upload = await process.uploads.create(ANYBODY, NAME, length=None, completes_on_request=True)
         await process.send(upload.id, DATA, who=ANYBODY)
-        await process.uploads.complete(ANYBODY, upload.id, credential=Credential({"k": "v"}))
+        await process.uploads.complete(ANYBODY, upload.id, draft=FileDraft(credential=Credential({"k": "v"})))
         await process.digests.run()
         assert (await offered(process, who=ANYBODY)).state is UploadState.PENDING
 

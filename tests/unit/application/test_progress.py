@@ -20,7 +20,7 @@ from application.progress.hub import MAX_WATCHES
 from application.progress.messages import ProgressMessage, Subscriber
 from domain.access import Principal
 from domain.errors import BudgetExceeded, RepositoryUnavailable
-from domain.events import EventType, UploadEvent
+from domain.events import Event, EventType
 from domain.upload import Upload
 from ports.unit_of_work import UnitOfWork
 from tests.support.builders import ADMIN, ALICE, BOB, an_id
@@ -580,11 +580,11 @@ class UnreliableFeed(MemoryFeed):
         self._chance = chance
         self._on_gap: list[Callable[[], None]] = []
 
-    def listen(self, on_event: Callable[[UploadEvent], None], on_gap: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, on_event: Callable[[Event], None], on_gap: Callable[[], None]) -> Callable[[], None]:
         self._on_gap.append(on_gap)
         return super().listen(on_event, on_gap)
 
-    def deliver(self, event: UploadEvent) -> None:
+    def deliver(self, event: Event) -> None:
         loop = asyncio.get_running_loop()
         for _ in range(self._chance.choice([0, 1, 1, 1, 1, 2])):
             loop.call_later(self._chance.choice([0, 0, 0.01, 0.05]), super().deliver, event)

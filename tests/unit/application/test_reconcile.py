@@ -7,7 +7,7 @@ import pytest
 from domain.errors import FileGone, RepositoryUnavailable, StorageFull, StorageUnavailable
 from domain.events import EventType
 from domain.ids import UploadId, file_id_of
-from domain.upload import UploadKind, UploadState
+from domain.upload_state import UploadKind, UploadState
 from tests.support.builders import ALICE
 from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point

@@ -38,10 +38,10 @@ from domain.errors import (
     UploadTooLarge,
 )
 from domain.events import EventType
+from domain.file_draft import FileDraft
 from domain.ids import BlobKey, UploadId, file_id_of
-from domain.metadata import Metadata
-from domain.upload import UploadKind, UploadState
 from domain.upload_policy import UploadPolicy
+from domain.upload_state import UploadKind, UploadState
 from tests.support.builders import ADMIN, ALICE, BOB, an_id
 from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point
@@ -106,9 +106,14 @@ def sha256(data: bytes) -> Checksum:
 
 class TestCreating:
     async def test_a_new_upload_waits_for_its_first_byte(self, deployment: Deployment, process: Process) -> None:
-        view = await process.uploads.create(ALICE, length=1000, metadata=NAME)
+        view = await process.uploads.create(ALICE, NAME, length=1000)
         assert (view.state, view.offset, view.length) == (UploadState.PENDING, 0, 1000)
-        assert (view.owner, view.metadata, view.kind, view.file_id) == (ALICE.owner, NAME, UploadKind.WHOLE, None)
+        assert (view.owner, view.metadata, view.kind, view.file_id) == (
+            ALICE.owner,
+            NAME.metadata,
+            UploadKind.WHOLE,
+            None,
+        )
         assert view.expires_at - view.created_at == timedelta(hours=24)
         assert deployment.told(view.id) == [CREATED]
 
@@ -126,7 +131,7 @@ class TestCreating:
     async def test_progress_is_shown_under_the_id_that_the_client_chose(
         self, deployment: Deployment, process: Process
     ) -> None:
-        view = await process.uploads.create(ALICE, length=1, metadata=NAME, watch_id="mine")
+        view = await process.uploads.create(ALICE, NAME, length=1, watch_id="mine")
         await process.send(view.id, b"x")
         assert {event.watch_id for event in deployment.events} == {"mine"}
 
@@ -174,8 +179,8 @@ class TestCreating:
         for size in (401, 400):
             storing = process.uploads.store(
                 ALICE,
+                NAME,
                 source=source_of(bytes(size), announced=announced),
-                metadata=NAME,
                 length=size if announced else None,
             )
             if size == 401:
@@ -269,7 +274,7 @@ class TestQuotaOfUnannouncedBodies:
                 yield bytes(10_000)
 
         with pytest.raises(QuotaExceeded):
-            await process.uploads.store(ALICE, source=IterableSource(blocks()), metadata=NAME)
+            await process.uploads.store(ALICE, NAME, source=IterableSource(blocks()))
         assert taken <= 120_000
         assert process.deployment.memory.staged == {} and process.deployment.database.files == {}
 
@@ -468,7 +473,7 @@ class TestCompletingOnRequest:
     """What IETF's Upload-Complete and the chunk API's complete are made of."""
 
     async def test_the_last_byte_does_not_complete_it(self, process: Process) -> None:
-        upload = await process.uploads.create(ALICE, length=3, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=3, completes_on_request=True)
         view = await process.send(upload.id, b"abc")
         assert (view.state, view.file_id) == (UploadState.RECEIVING, None)
         assert (await process.uploads.inspect(ALICE, upload.id)).state is UploadState.RECEIVING
@@ -476,14 +481,14 @@ class TestCompletingOnRequest:
         assert (await process.uploads.look_at(ALICE, upload.id)).state is UploadState.RECEIVING
 
     async def test_not_even_an_empty_one_is_complete_at_once(self, process: Process) -> None:
-        upload = await process.uploads.create(ALICE, length=0, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=0, completes_on_request=True)
         assert upload.file_id is None
         await process.uploads.complete(ALICE, upload.id)
         assert await process.content(upload.id) == b""
 
     @pytest.mark.parametrize("announced", [3, None])
     async def test_its_client_completes_it(self, process: Process, announced: int | None) -> None:
-        upload = await process.uploads.create(ALICE, length=announced, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=announced, completes_on_request=True)
         await process.send(upload.id, b"abc")
         first = await process.uploads.complete(ALICE, upload.id)
         again = await process.uploads.complete(ALICE, upload.id)
@@ -491,14 +496,14 @@ class TestCompletingOnRequest:
         assert await process.content(upload.id) == b"abc"
 
     async def test_missing_bytes_are_named(self, process: Process) -> None:
-        upload = await process.uploads.create(ALICE, length=5, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=5, completes_on_request=True)
         await process.send(upload.id, b"abc")
         with pytest.raises(BytesMissing) as refused:
             await process.uploads.complete(ALICE, upload.id)
         assert refused.value.gaps == ((3, 5),)
 
     async def test_another_length_than_was_announced_is_refused(self, process: Process) -> None:
-        upload = await process.uploads.create(ALICE, length=5, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=5, completes_on_request=True)
         with pytest.raises(InconsistentLength):
             await process.uploads.complete(ALICE, upload.id, length=4)
 
@@ -509,7 +514,7 @@ class TestTheEndOfABody:
     @pytest.mark.parametrize("length", [6, None])
     @pytest.mark.parametrize("announced", [True, False])
     async def test_it_completes_the_upload(self, process: Process, length: int | None, announced: bool) -> None:
-        upload = await process.uploads.create(ALICE, length=length, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=length, completes_on_request=True)
         view = await process.send(upload.id, b"abc", ends=False, announced=announced)
         assert (view.state, view.offset, view.length) == (UploadState.RECEIVING, 3, length)
         view = await process.send(upload.id, b"def", at=3, ends=True, announced=announced)
@@ -517,13 +522,13 @@ class TestTheEndOfABody:
         assert await process.content(upload.id) == b"abcdef"
 
     async def test_an_empty_body_has_an_end_too(self, process: Process) -> None:
-        upload = await process.uploads.create(ALICE, length=None, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=None, completes_on_request=True)
         assert (await process.send(upload.id, b"", ends=True)).state is UploadState.COMPLETED
         assert await process.content(upload.id) == b""
 
     @pytest.mark.parametrize("announced", [True, False])
     async def test_before_the_announced_length_it_completes_nothing(self, process: Process, announced: bool) -> None:
-        upload = await process.uploads.create(ALICE, length=6, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=6, completes_on_request=True)
         with pytest.raises(InconsistentLength):
             await process.send(upload.id, b"abc", ends=True, announced=announced)
         view = await process.uploads.inspect(ALICE, upload.id)
@@ -532,7 +537,7 @@ class TestTheEndOfABody:
 
     @pytest.mark.parametrize("length", [6, None])
     async def test_that_never_comes_completes_nothing(self, process: Process, length: int | None) -> None:
-        upload = await process.uploads.create(ALICE, length=length, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=length, completes_on_request=True)
         for announced in (9, None):
             source = CutSource([b"abc"], length=announced if length is None else None)
             at = (await process.uploads.look_at(ALICE, upload.id)).offset
@@ -541,7 +546,7 @@ class TestTheEndOfABody:
         assert (await process.send(upload.id, b"", at=6, ends=True)).state is UploadState.COMPLETED
 
     async def test_a_completed_upload_has_had_its_end(self, process: Process) -> None:
-        upload = await process.uploads.create(ALICE, length=3, metadata=Metadata(), completes_on_request=True)
+        upload = await process.uploads.create(ALICE, FileDraft(), length=3, completes_on_request=True)
         await process.send(upload.id, b"abc", ends=True)
         for data, ends in ((b"", True), (b"", False), (b"d", True)):
             with pytest.raises(UploadCompleted):
@@ -557,7 +562,7 @@ class TestTheEndOfABody:
     async def test_a_part_of_a_joined_file_stays_a_part(self, process: Process) -> None:
         part = await process.begin(3, kind=UploadKind.PARTIAL)
         assert (await process.send(part.id, b"abc", ends=True)).file_id is None
-        final = await process.uploads.join(ALICE, [part.id], Metadata())
+        final = await process.uploads.join(ALICE, [part.id], FileDraft())
         assert await process.content(final.id) == b"abc"
 
     async def test_whoever_listens_hears_the_offset_of_what_counts(self, process: Process) -> None:
@@ -1014,7 +1019,7 @@ class TestStoring:
         self, deployment: Deployment, process: Process, announced: bool, length: int | None
     ) -> None:
         source = source_of(b"abc", announced=announced)
-        view = await process.uploads.store(ALICE, source=source, metadata=NAME, length=length, watch_id="form")
+        view = await process.uploads.store(ALICE, NAME, source=source, length=length, watch_id="form")
         assert view is not None
         assert (view.state, view.length) == (UploadState.COMPLETED, 3)
         assert await process.content(view.id) == b"abc"
@@ -1023,7 +1028,7 @@ class TestStoring:
 
     @pytest.mark.parametrize("length", [0, None])
     async def test_an_empty_file_is_a_file(self, process: Process, length: int | None) -> None:
-        view = await process.uploads.store(ALICE, source=source_of(b""), metadata=NAME, length=length)
+        view = await process.uploads.store(ALICE, NAME, source=source_of(b""), length=length)
         assert view is not None
         assert await process.content(view.id) == b""
 
@@ -1032,12 +1037,12 @@ class TestStoring:
         self, deployment: Deployment, process: Process, length: int | None
     ) -> None:
         source = CutSource([b"0123"], length=length)
-        assert await process.uploads.store(ALICE, source=source, metadata=NAME, length=length) is None
+        assert await process.uploads.store(ALICE, NAME, source=source, length=length) is None
         assert await self._left(deployment, process) == ([], {}, {})
 
     async def test_a_file_that_had_come_whole_is_kept_however_its_body_ended(self, process: Process) -> None:
         source = CutSource([b"0123"], length=None)
-        view = await process.uploads.store(ALICE, source=source, metadata=NAME, length=4)
+        view = await process.uploads.store(ALICE, NAME, source=source, length=4)
         assert view is not None
         assert await process.content(view.id) == b"0123"
 
@@ -1045,12 +1050,12 @@ class TestStoring:
         self, deployment: Deployment, process: Process
     ) -> None:
         with pytest.raises(LengthExceeded):
-            await process.uploads.store(ALICE, source=source_of(b"01234"), metadata=NAME, length=4)
+            await process.uploads.store(ALICE, NAME, source=source_of(b"01234"), length=4)
         unannounced = source_of(b"01234", announced=False)
         with pytest.raises(LengthExceeded):
-            await process.uploads.store(ALICE, source=unannounced, metadata=NAME, length=4)
+            await process.uploads.store(ALICE, NAME, source=unannounced, length=4)
         with pytest.raises(InconsistentLength):
-            await process.uploads.store(ALICE, source=source_of(b"012"), metadata=NAME, length=4)
+            await process.uploads.store(ALICE, NAME, source=source_of(b"012"), length=4)
         assert await self._left(deployment, process) == ([], {}, {})
 
     @pytest.mark.parametrize("announced", [True, False])
@@ -1058,19 +1063,19 @@ class TestStoring:
         process = limited(length=10)
         source = source_of(bytes(11), announced=announced)
         with pytest.raises(UploadTooLarge):
-            await process.uploads.store(ALICE, source=source, metadata=NAME)
+            await process.uploads.store(ALICE, NAME, source=source)
         assert await self._left(process.deployment, process) == ([], {}, {})
 
     @pytest.mark.parametrize("point", [Point.WRITE, Point.WRITTEN, Point.RECORD, Point.SEAL, Point.COMPLETE])
     async def test_a_failure_leaves_nothing(self, deployment: Deployment, process: Process, point: Point) -> None:
         process.faults.put(point, StorageUnavailable())
         with pytest.raises(StorageUnavailable):
-            await process.uploads.store(ALICE, source=source_of(b"abc"), metadata=NAME)
+            await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
         assert (await process.uploads.list_open(ALICE), deployment.database.files) == ([], {})
 
     async def test_a_cancelled_request_leaves_nothing(self, deployment: Deployment, process: Process) -> None:
         source = HangingSource([b"0123"], length=None)
-        request = asyncio.create_task(process.uploads.store(ALICE, source=source, metadata=NAME))
+        request = asyncio.create_task(process.uploads.store(ALICE, NAME, source=source))
         await source.hangs.wait()
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -1081,7 +1086,7 @@ class TestStoring:
         process.faults.put(Point.WRITE, StorageUnavailable())
         process.faults.put(Point.READ, RepositoryUnavailable(), after=3)
         with pytest.raises(StorageUnavailable):
-            await process.uploads.store(ALICE, source=source_of(b"abc"), metadata=NAME)
+            await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
         process.faults.heal()
         assert len(await process.uploads.list_open(ALICE)) == 1
         deployment.clock.pass_by(timedelta(hours=25))
@@ -1322,8 +1327,8 @@ class TestFaults:
 
 class TestNames:
     async def test_names_are_for_display_only(self, deployment: Deployment, process: Process) -> None:
-        metadata = Metadata.of(filename="../../etc/pass\0wd", media_type="text/html; charset=utf-8")
-        view = await process.uploads.store(ALICE, source=source_of(b"x"), metadata=metadata)
+        draft = FileDraft.of(filename="../../etc/pass\0wd", media_type="text/html; charset=utf-8")
+        view = await process.uploads.store(ALICE, draft, source=source_of(b"x"))
         assert view is not None
         file = await process.files.describe(ALICE, file_id_of(view.id))
         assert (file.name, file.media_type) == ("passwd", "text/html")

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain.checksum import Checksum
 from domain.errors import ChecksumMismatch, LengthExceeded, OffsetMismatch, RepositoryUnavailable, UploadTakenOver
-from domain.upload import UploadState
+from domain.upload_state import UploadState
 from ports.byte_source import ByteSource
 from tests.support.builders import ALICE
 from tests.support.deployment import Deployment, Process

@@ -174,7 +174,7 @@ def test_a_path_shows_visibility_and_extension_and_nothing_else_of_the_name(name
 class TestUpload:
     def test_what_has_a_credential_is_private(self) -> None:
         upload = an_upload(visibility=PUBLIC, credential=KEY)
-        assert upload.visibility is Visibility.PRIVATE
+        assert upload.draft.visibility is Visibility.PRIVATE
 
     def test_too_much_detail_is_refused(self) -> None:
         with pytest.raises(InvalidDetail):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.events import EventType
 from domain.ids import UploadId
 from domain.progress import Gate, RateMeter, Standing, advance
-from domain.upload import UploadState
+from domain.upload_state import UploadState
 from tests.support.builders import NOW, an_event, an_upload, extent
 
 MIB = 1024 * 1024

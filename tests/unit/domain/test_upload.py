@@ -24,10 +24,12 @@ from domain.errors import (
     UploadTooLarge,
 )
 from domain.events import EventType
+from domain.file_draft import FileDraft
 from domain.ids import BlobKey, OwnerId, UploadId, file_id_of
-from domain.metadata import Metadata
-from domain.upload import NEXT_STATES, Upload, UploadKind, UploadState
+from domain.receipt import Receipt
+from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
+from domain.upload_state import NEXT_STATES, UploadKind, UploadState
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 POLICY = UploadPolicy(max_length_bytes=1000)
@@ -38,7 +40,7 @@ def upload(length: int | None = 10, kind: UploadKind = UploadKind.WHOLE) -> Uplo
         id=UploadId("a" * 32),
         owner=OwnerId("user:1"),
         length=length,
-        metadata=Metadata.of(filename="a.txt"),
+        draft=FileDraft.of(filename="a.txt"),
         created_at=NOW,
         updated_at=NOW,
         expires_at=NOW + POLICY.ttl,
@@ -50,11 +52,36 @@ def stretch(start: int, end: int) -> Extent:
     return Extent(ByteRange(start, end), crc64nvme(bytes(end - start)))
 
 
+def counted(one: Upload, *extents: Extent, in_order: bool = True, now: datetime = NOW) -> list[Receipt]:
+    """Their receipts, each counted in as if it had been committed."""
+    receipts = []
+    for extent in extents:
+        receipts.append(one.receipt(extent, now, POLICY, in_order=in_order))
+        one.count(receipts[-1], now)
+    return receipts
+
+
+def test_what_is_not_committed_yet_does_not_count() -> None:
+    one = upload()
+    receipt = one.receipt(stretch(0, 10), NOW, POLICY, in_order=True)
+    assert (one.state, one.offset) == (UploadState.PENDING, 0)
+    one.count(receipt, NOW)
+    assert (one.state, one.offset) == (UploadState.ASSEMBLING, 10)
+
+
+def test_a_receipt_that_comes_late_moves_no_state_back() -> None:
+    one = upload()
+    early = one.receipt(stretch(5, 10), NOW, POLICY, in_order=False)
+    counted(one, stretch(0, 10))
+    one.count(early, NOW)
+    assert (one.state, one.offset) == (UploadState.ASSEMBLING, 10)
+
+
 def test_an_upload_lives_from_pending_to_completed() -> None:
     one = upload()
-    assert one.receive(stretch(0, 4), NOW, POLICY).state is UploadState.RECEIVING
-    assert one.receive(stretch(4, 6), NOW, POLICY).state is None
-    assert one.receive(stretch(6, 10), NOW, POLICY).state is UploadState.ASSEMBLING
+    assert counted(one, stretch(0, 4), now=NOW)[0].state is UploadState.RECEIVING
+    assert counted(one, stretch(4, 6), now=NOW)[0].state is None
+    assert counted(one, stretch(6, 10), now=NOW)[0].state is UploadState.ASSEMBLING
     one.assemble()
     file = one.complete(blob_key=BlobKey("k"), now=NOW)
     assert one.state is UploadState.COMPLETED
@@ -79,7 +106,7 @@ def test_only_what_has_no_gaps_may_have_been_sealed(
 ) -> None:
     one = upload(length, kind)
     for start, end in received:
-        one.placed(stretch(start, end))
+        counted(one, stretch(start, end), in_order=False)
     assert one.may_be_sealed is expected
 
 
@@ -150,7 +177,7 @@ def test_a_deferred_length_is_told_once() -> None:
 
 def test_a_length_below_what_has_been_received_is_refused() -> None:
     one = upload(length=None)
-    one.receive(stretch(0, 5), NOW, POLICY)
+    counted(one, stretch(0, 5), now=NOW)[0]
     with pytest.raises(InconsistentLength):
         one.declare_length(4, POLICY)
     with pytest.raises(UploadTooLarge):
@@ -159,14 +186,14 @@ def test_a_length_below_what_has_been_received_is_refused() -> None:
 
 def test_receiving_puts_the_expiry_off_at_most_once_a_minute() -> None:
     one = upload()
-    assert one.receive(stretch(0, 1), NOW + timedelta(seconds=59), POLICY).expires_at is None
+    assert counted(one, stretch(0, 1), now=NOW + timedelta(seconds=59))[0].expires_at is None
     later = NOW + timedelta(seconds=61)
-    assert one.receive(stretch(1, 2), later, POLICY).expires_at == later + POLICY.ttl
+    assert counted(one, stretch(1, 2), now=later)[0].expires_at == later + POLICY.ttl
 
 
 def test_as_many_as_1024_written_extents_are_folded_into_one() -> None:
     one = upload(length=None)
-    receipts = [one.receive(stretch(at, at + 1), NOW, POLICY) for at in range(2048)]
+    receipts = [counted(one, stretch(at, at + 1))[0] for at in range(2048)]
     assert [at for at, receipt in enumerate(receipts) if receipt.folds] == [1023, 2046]
     assert receipts[1023].extent.range == ByteRange(0, 1024)
     assert receipts[1023].extent.crc64 == crc64nvme(bytes(1024))
@@ -203,7 +230,7 @@ def test_only_whole_partial_uploads_are_parts() -> None:
     part = upload(kind=UploadKind.PARTIAL)
     with pytest.raises(InvalidParts):
         part.check_part()
-    part.receive(stretch(0, 10), NOW, POLICY)
+    counted(part, stretch(0, 10))
     part.check_part()
     assert not part.becomes_file
     with pytest.raises(InvalidParts):
@@ -212,7 +239,7 @@ def test_only_whole_partial_uploads_are_parts() -> None:
 
 def test_an_event_tells_how_the_upload_stands() -> None:
     one = upload()
-    one.receive(stretch(0, 4), NOW, POLICY)
+    counted(one, stretch(0, 4), now=NOW)[0]
     event = one.event(EventType.PROGRESS, NOW)
     assert (event.upload_id, event.watch_id, event.filename) == (one.id, one.id, "a.txt")
     assert (event.offset, event.length, event.state) == (4, 10, "RECEIVING")

@@ -40,9 +40,10 @@ from application.views import UploadView
 from domain.access import Credential, Principal, Visibility
 from domain.errors import BytesMissing, FileNotFound, UploadNotFound
 from domain.file import File
+from domain.file_draft import FileDraft
 from domain.ids import file_id_of, parse_file_id, parse_upload_id
 from domain.metadata import Metadata
-from domain.upload import UploadState
+from domain.upload_state import UploadState
 from ports.byte_source import ByteSource
 
 _MAX_LISTED = 1000
@@ -94,8 +95,8 @@ class Chunks:
         fields = parse_fields(InitFields, await read_fields(exchange, self._executor))
         view = await self._uploads.create(
             exchange.principal,
+            FileDraft() if fields.filename is None else FileDraft.of(filename=fields.filename),
             length=fields.total_size,
-            metadata=Metadata() if fields.filename is None else Metadata.of(filename=fields.filename),
             completes_on_request=True,
         )
         return success({"chunk_size": self._max_chunk_size, "upload_id": view.id})
@@ -161,17 +162,14 @@ class Chunks:
 
     async def _complete(self, principal: Principal, view: UploadView, fields: CompleteFields) -> None:
         _check_count(view, fields)
-        credential = Credential.of(fields.credential)
+        draft = FileDraft(
+            Metadata.of(filename=_name(view, fields), media_type=fields.content_type),
+            visibility=Visibility.PUBLIC,  # unless it has a credential
+            credential=Credential.of(fields.credential),
+            detail=fields.detail,
+        )
         try:
-            await self._uploads.complete(
-                principal,
-                view.id,
-                length=fields.total_size,
-                metadata=Metadata.of(filename=_name(view, fields), media_type=fields.content_type),
-                visibility=Visibility.PUBLIC if credential is None else Visibility.PRIVATE,
-                credential=credential,
-                detail=fields.detail,
-            )
+            await self._uploads.complete(principal, view.id, length=fields.total_size, draft=draft)
         except BytesMissing as error:
             raise _missing_chunks(error, view, fields) from None
 

@@ -24,6 +24,7 @@ from application.download import DownloadUseCase
 from application.upload import UploadUseCase
 from domain.access import Principal
 from domain.file import File
+from domain.file_draft import FileDraft
 from domain.ids import FileId, file_id_of
 from domain.metadata import Metadata
 
@@ -74,15 +75,14 @@ class Form:
         """``curl -T file …/upload/``: the answer is the link, on a line of its own."""
         headers = exchange.headers
         whole = parse_repr_digest(headers.get("Repr-Digest"))
+        metadata = Metadata.of(filename=unquote(name), media_type=headers.get("Content-Type"))
         with digests_checked():
             view = await self._uploads.store(
                 exchange.principal,
+                FileDraft(metadata, sha256=whole.sha256, sha512=whole.sha512),
                 source=exchange.body,
-                metadata=Metadata.of(filename=unquote(name), media_type=headers.get("Content-Type")),
                 length=exchange.body.length,
                 checksums=parse_content_digest(headers.get("Content-Digest")),
-                sha256=whole.sha256,
-                sha512=whole.sha512,
             )
         if view is None:
             raise Refusal(400, "body_cut", "the body ended before its announced end")
@@ -107,8 +107,8 @@ class Form:
             raise Refusal(400, "no_file", "the form has no field named file with a file in it")
 
     async def _store(self, principal: Principal, part: "FormPart", watch_id: str) -> FileId:
-        metadata = Metadata.of(filename=part.filename, media_type=part.media_type)
-        view = await self._uploads.store(principal, source=part, metadata=metadata, watch_id=watch_id)
+        draft = FileDraft.of(filename=part.filename, media_type=part.media_type)
+        view = await self._uploads.store(principal, draft, source=part, watch_id=watch_id)
         if view is None:
             raise _broken()
         return file_id_of(view.id)

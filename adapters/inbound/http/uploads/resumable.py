@@ -30,9 +30,10 @@ from domain.errors import (
     UploadCompleted,
     UploadNotOpen,
 )
+from domain.file_draft import FileDraft
 from domain.ids import UploadId, parse_upload_id
 from domain.metadata import Metadata
-from domain.upload import UploadState
+from domain.upload_state import UploadState
 
 _MAX_INTEGER = 10**15 - 1  # RFC 9651 §3.3.1
 # How often a client is told how far its body has come; the reply to a short one comes before the first time.
@@ -71,11 +72,9 @@ class Resumable:
         whole = parse_repr_digest(headers.get("Repr-Digest"))
         view = await self._uploads.create(
             exchange.principal,
+            FileDraft(_metadata(headers), sha256=whole.sha256, sha512=whole.sha512),
             length=length,
-            metadata=_metadata(headers),
             completes_on_request=True,
-            sha256=whole.sha256,
-            sha512=whole.sha512,
         )
         if view.file_id is not None:
             return await self._reply(exchange, view, 201)

@@ -28,9 +28,10 @@ from application.upload import UploadUseCase
 from application.views import UploadView
 from domain.checksum import Checksum
 from domain.errors import InvalidParts, LengthExceeded, LongshoreError, UploadNotOpen
+from domain.file_draft import FileDraft
 from domain.ids import UploadId, file_id_of, parse_upload_id
 from domain.metadata import Metadata
-from domain.upload import UploadKind
+from domain.upload_state import UploadKind
 
 VERSION = "1.0.0"
 EXTENSIONS = (
@@ -82,9 +83,8 @@ class Tus:
             checksums = _parse_checksum(exchange)
             if length is not None and announced is not None and announced > length:
                 raise LengthExceeded("the body is longer than Upload-Length")
-        view = await self._uploads.create(
-            exchange.principal, length=length, metadata=metadata, kind=kind, sha256=sha256
-        )
+        draft = FileDraft(metadata, sha256=sha256)
+        view = await self._uploads.create(exchange.principal, draft, length=length, kind=kind)
         headers = {"Location": self._links.upload(view.id)}
         if view.file_id and view.offset:
             # Complete by a file its owner has already: the bytes that come along, or would, are not needed.
@@ -160,9 +160,8 @@ class Tus:
         if "Upload-Length" in exchange.headers or "Upload-Defer-Length" in exchange.headers:
             raise Refusal(400, "invalid_request", "a final upload's length is the sum of its parts'")
         part_ids = [self._parse_part(part, exchange) for part in parts]
-        view = await self._uploads.join(
-            exchange.principal, part_ids, metadata, names=parts, sha256=parse_sha256(metadata)
-        )
+        draft = FileDraft(metadata, sha256=parse_sha256(metadata))
+        view = await self._uploads.join(exchange.principal, part_ids, draft, names=parts)
         digest = await wanted_digest(exchange, self._files, file_id_of(view.id))
         return _reply(201, {"Location": self._links.upload(view.id), **digest}, view)
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from adapters.outbound.sql.ledger.plain_receipts import signed
 from domain.ids import UploadId
-from domain.upload import NEXT_STATES, Receipt, UploadState
+from domain.receipt import Receipt
+from domain.upload_state import NEXT_STATES, UploadState
 
 
 @dataclass(frozen=True, slots=True)

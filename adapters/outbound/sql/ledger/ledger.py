@@ -15,7 +15,7 @@ from adapters.outbound.sql.ledger.postgres import PostgresLedgerWriter
 from adapters.outbound.sql.ledger.sqlite import SqliteLedgerWriter
 from domain.errors import UploadTakenOver
 from domain.ids import UploadId
-from domain.upload import Receipt
+from domain.receipt import Receipt
 from ports.received_ledger import ReceivedLedger
 from ports.upload_lock import Lease
 

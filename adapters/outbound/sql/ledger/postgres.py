@@ -7,7 +7,7 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.engine import AsyncConnection
 from adapters.outbound.sql.ledger.entry import Entry, before, range_row
 from domain.ids import UploadId
-from domain.upload import OPEN_STATES
+from domain.upload_state import OPEN_STATES
 
 if TYPE_CHECKING:
     import asyncpg  # SQLAlchemy loads it where it is used

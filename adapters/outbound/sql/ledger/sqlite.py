@@ -10,7 +10,7 @@ from adapters.outbound.sql.ledger.entry import Entry, before, range_row
 from adapters.outbound.sql.ledger.plain_receipts import insert_plain
 from adapters.outbound.sql.sqlite.one_thread import OneThread
 from domain.ids import UploadId
-from domain.upload import OPEN_STATES
+from domain.upload_state import OPEN_STATES
 
 _LEASE_STANDS = """
 SELECT 1 FROM upload_leases JOIN uploads ON uploads.id = upload_leases.upload_id

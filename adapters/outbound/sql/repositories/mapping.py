@@ -3,7 +3,6 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -11,11 +10,12 @@ from sqlalchemy import RowMapping
 from adapters.outbound.sql.ledger.plain_receipts import signed
 from domain.access import Credential, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
-from domain.events import EventType, UploadEvent
 from domain.file import File
+from domain.file_draft import FileDraft
 from domain.ids import BlobKey, FileId, OwnerId, UploadId
 from domain.metadata import Metadata
-from domain.upload import Upload, UploadKind, UploadState
+from domain.upload import Upload
+from domain.upload_state import UploadKind, UploadState
 
 Row = Mapping[str, Any]
 
@@ -32,15 +32,15 @@ def upload_to_row(upload: Upload) -> dict[str, Any]:
         "kind": upload.kind.value,
         "state": upload.state.value,
         "length": upload.length,
-        "metadata": _metadata_to_text(upload.metadata),
+        "metadata": _metadata_to_text(upload.draft.metadata),
         "parts": json.dumps(upload.parts),
         "completes_on_request": upload.completes_on_request,
         "chunk_size": upload.chunk_size,
         "created_at": upload.created_at,
         "updated_at": upload.updated_at,
         "expires_at": upload.expires_at,
-        **_access_to_row(upload),
-        "sha512": upload.sha512,
+        **_access_to_row(upload.draft),
+        "sha512": upload.draft.sha512,
     }
 
 
@@ -50,7 +50,14 @@ def upload_from_row(row: RowMapping, ranges: Iterable[RowMapping]) -> Upload:
         id=UploadId(row["id"]),
         owner=OwnerId(row["owner"]),
         length=row["length"],
-        metadata=_metadata_from_text(row["metadata"]),
+        draft=FileDraft(
+            metadata=_metadata_from_text(row["metadata"]),
+            visibility=Visibility(row["visibility"]),
+            credential=Credential.of(_map_from_text(row["credential"])),
+            detail=_map_from_text(row["detail"]),
+            sha256=row["sha256"],
+            sha512=row["sha512"],
+        ),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         expires_at=row["expires_at"],
@@ -60,11 +67,6 @@ def upload_from_row(row: RowMapping, ranges: Iterable[RowMapping]) -> Upload:
         chunk_size=row["chunk_size"],
         state=UploadState(row["state"]),
         watch_id=row["watch_id"],
-        visibility=Visibility(row["visibility"]),
-        credential=Credential.of(_map_from_text(row["credential"])),
-        detail=_map_from_text(row["detail"]),
-        sha256=row["sha256"],
-        sha512=row["sha512"],
         received=ReceivedRanges(extents),
         _unfolded=len(extents),  # else an upload that moves between processes would never be folded
     )
@@ -114,38 +116,7 @@ def file_from_row(row: RowMapping) -> File:
     )
 
 
-def event_to_text(event: UploadEvent) -> str:
-    return json.dumps(
-        {
-            "type": event.type.value,
-            "time": event.time.isoformat(),
-            "upload_id": event.upload_id,
-            "watch_id": event.watch_id,
-            "owner": event.owner,
-            "filename": event.filename,
-            "offset": event.offset,
-            "length": event.length,
-            "state": event.state,
-        }
-    )
-
-
-def event_from_text(text: str) -> UploadEvent:
-    values = json.loads(text)
-    return UploadEvent(
-        type=EventType(values["type"]),
-        time=datetime.fromisoformat(values["time"]),
-        upload_id=UploadId(values["upload_id"]),
-        watch_id=values["watch_id"],
-        owner=OwnerId(values["owner"]),
-        filename=values["filename"],
-        offset=values["offset"],
-        length=values["length"],
-        state=values["state"],
-    )
-
-
-def _access_to_row(of: Upload | File) -> dict[str, Any]:
+def _access_to_row(of: FileDraft | File) -> dict[str, Any]:
     return {
         "visibility": of.visibility.value,
         "credential": _map_to_text(of.credential.values if of.credential else None),

@@ -3,6 +3,7 @@ Contract: tests/contract/test_outbox.py."""
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,10 +11,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from adapters.outbound.sql.database import Database, Transaction
-from adapters.outbound.sql.repositories.mapping import event_from_text, event_to_text
 from adapters.outbound.sql.tables import outbox
 from domain.errors import Unavailable
-from domain.events import UploadEvent
+from domain.events import Event, event_from_values, event_to_values
 from ports.outbox import Outbox
 from ports.progress_notifier import ProgressNotifier
 
@@ -34,9 +34,9 @@ class SqlOutbox(Outbox):
         self._published: list[int] = []
         self._forgetting: asyncio.Task[None] | None = None
 
-    async def keep(self, events: Sequence[UploadEvent], transaction: Transaction) -> list[int]:
+    async def keep(self, events: Sequence[Event], transaction: Transaction) -> list[int]:
         """Keep ``events`` if ``transaction`` is committed; return a list that has their numbers from then on."""
-        rows = [{"event": event_to_text(event), "created_at": event.time} for event in events]
+        rows = [{"event": json.dumps(event_to_values(event)), "created_at": event.time} for event in events]
         statement = insert(outbox).returning(outbox.c.id, sort_by_parameter_order=True)
         numbers: list[int] = []
 
@@ -46,7 +46,7 @@ class SqlOutbox(Outbox):
         await transaction.change(keep)
         return numbers
 
-    def publish(self, events: Sequence[UploadEvent], numbers: Sequence[int]) -> None:
+    def publish(self, events: Sequence[Event], numbers: Sequence[int]) -> None:
         """Publish what has just been committed."""
         for event in events:
             self._notifier.publish(event)
@@ -74,7 +74,7 @@ class SqlOutbox(Outbox):
     def _publish_row(self, row: RowMapping) -> bool:
         """Whether it could be read: another version's event is left to a process of that version."""
         try:
-            event = event_from_text(row["event"])
+            event = event_from_values(json.loads(row["event"]))
         except (ValueError, KeyError, TypeError) as error:
             log.warning("an event in the outbox can't be read: %r", error)
             return False

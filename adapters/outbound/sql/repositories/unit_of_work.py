@@ -8,7 +8,7 @@ from adapters.outbound.sql.repositories.blob_deletions import SqlBlobDeletions
 from adapters.outbound.sql.repositories.files import SqlFileRepository
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.uploads import SqlUploadRepository
-from domain.events import UploadEvent
+from domain.events import Event
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.unit_of_work import UnitOfWork
@@ -21,7 +21,7 @@ class SqlUnitOfWork(UnitOfWork):
     def __init__(self, database: Database, outbox: SqlOutbox) -> None:
         self._transaction = database.transaction()
         self._outbox = outbox
-        self._announced: list[UploadEvent] = []
+        self._announced: list[Event] = []
         self._uploads = SqlUploadRepository(self._transaction)
         self._files = SqlFileRepository(self._transaction)
         self._blob_deletions = SqlBlobDeletions(self._transaction)
@@ -38,7 +38,7 @@ class SqlUnitOfWork(UnitOfWork):
     def blob_deletions(self) -> BlobDeletions:
         return self._blob_deletions
 
-    def announce(self, event: UploadEvent) -> None:
+    def announce(self, event: Event) -> None:
         self._announced.append(event)
 
     async def commit(self) -> None:

@@ -28,8 +28,9 @@ from domain.access import Principal
 from domain.byte_range import ByteRange, Extent
 from domain.errors import UploadNotFound, UploadTakenOver
 from domain.ids import OwnerId, UploadId
-from domain.upload import OPEN_STATES, Upload, UploadKind, UploadState
+from domain.upload import Upload
 from domain.upload_policy import Usage
+from domain.upload_state import OPEN_STATES, UploadKind, UploadState
 from ports.upload_repository import UploadRepository
 
 _IS_OPEN: ColumnElement[bool] = text(IS_OPEN).self_group()  # type: ignore[assignment]
