@@ -229,7 +229,6 @@ async def received_out_of_order(process: Process) -> Upload:
         for number, start in enumerate((0, 20, 10)):
             for receipt in counted(upload, extent(start, start + 10, number), in_order=False):
                 await process.ledger.record(receipt, lease)
-    upload.assemble()
     return upload
 
 
@@ -240,6 +239,7 @@ async def test_a_complete_upload_keeps_one_range_in_place_of_its_many(process: P
         upload = await kept(process, upload.id)
     await save(process, upload)
     assert (await kept(process, upload.id))._unfolded == 3
+    upload.assemble()
     upload.complete(blob_key=BlobKey(upload.id), now=NOW)
     await save(process, upload)
     seen = await kept(process, upload.id)
