@@ -11,8 +11,8 @@ from sqlalchemy import RowMapping
 
 from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.bucket import Bucket
+from adapters.outbound.s3.layout import BLOBS, STAGED
 from adapters.outbound.s3.probe import check_service
-from adapters.outbound.s3.staging import BLOBS, STAGED
 from adapters.outbound.sql.repositories.mapping import unsigned
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, LongshoreError
@@ -48,7 +48,7 @@ class ExaminedBucket(Medium):
             sizes[upload_id] += found.size
             if found.modified >= before:
                 young.add(upload_id)
-        async for multipart in self._bucket.multiparts(BLOBS):
+        async for multipart in self._bucket.multiparts.under_way(BLOBS):
             upload_id = multipart.name.removeprefix(BLOBS)
             sizes[upload_id] += 0
             if multipart.begun >= before:

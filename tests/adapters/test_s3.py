@@ -14,9 +14,11 @@ import pytest
 
 from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.blob_storage import S3BlobStorage
-from adapters.outbound.s3.bucket import Bucket, Part, WrongBucket
+from adapters.outbound.s3.bucket import Bucket, WrongBucket
 from adapters.outbound.s3.chunk_storage import S3ChunkStorage
-from adapters.outbound.s3.staging import PartSizes
+from adapters.outbound.s3.connection import Connection
+from adapters.outbound.s3.layout import PartSizes
+from adapters.outbound.s3.multiparts import Multiparts, Part
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
@@ -31,12 +33,33 @@ KIB, MIB = 1024, 1024 * 1024
 TINY = PartSizes(smallest=5 * KIB, usual=8 * KIB, largest=16 * KIB)
 
 
+class ForgetfulMultiparts(Multiparts):
+    """Does what it is asked, but the answers named get lost, or the request does."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.loses_answers_of: set[str] = set()
+        self.refuses: set[str] = set()
+
+    async def complete(self, name: str, multipart_id: str, parts: Mapping[int, Part]) -> None:
+        await super().complete(name, multipart_id, parts)
+        if "complete" in self.loses_answers_of:
+            raise StorageUnavailable("no answer")
+
+    async def put_part(self, name: str, multipart_id: str, number: int, data: bytes) -> str:
+        if "put_part" in self.refuses:
+            raise StorageUnavailable("no answer")
+        return await super().put_part(name, multipart_id, number, data)
+
+
 class ForgetfulBucket(Bucket):
-    """Does what it is asked, but the answers named get lost, or the request does, and plans wait for ``plans_pass``."""
+    """As its multiparts; and plans wait for ``plans_pass``."""
+
+    multiparts: ForgetfulMultiparts
 
     def __init__(self, address: BucketAddress) -> None:
         super().__init__(address)
-        self.loses_answers_of: set[str] = set()
+        self.multiparts = ForgetfulMultiparts(self._connection)
         self.refuses: set[str] = set()
         self.plans_pass, self.plan_waits, self.plan_is_put = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.plans_pass.set()
@@ -51,20 +74,10 @@ class ForgetfulBucket(Bucket):
         if "/plan" in name:
             self.plan_is_put.set()
 
-    async def complete(self, name: str, multipart_id: str, parts: Mapping[int, Part]) -> None:
-        await super().complete(name, multipart_id, parts)
-        if "complete" in self.loses_answers_of:
-            raise StorageUnavailable("no answer")
-
     async def delete(self, names: Sequence[str]) -> None:
         if "delete" in self.refuses:
             raise StorageUnavailable("no answer")
         await super().delete(names)
-
-    async def put_part(self, name: str, multipart_id: str, number: int, data: bytes) -> str:
-        if "put_part" in self.refuses:
-            raise StorageUnavailable("no answer")
-        return await super().put_part(name, multipart_id, number, data)
 
 
 class BucketStorages(Storages):
@@ -312,7 +325,7 @@ async def test_an_answer_to_the_completion_may_get_lost(place: Place, sizes: Par
     storage = S3ChunkStorage(bucket, sizes)
     data = os.urandom(sizes.usual * 3)
     await (await place.process(sizes)).write(A, data)
-    bucket.loses_answers_of.add("complete")
+    bucket.multiparts.loses_answers_of.add("complete")
     assert await storage.seal(A, size=len(data)) == BlobKey(A)
     assert await (await place.process(sizes)).sealed(A, len(data)) == data
 
@@ -341,7 +354,7 @@ async def test_what_a_crash_leaves_beside_the_blob_is_swept_and_the_blob_stays(
 
 async def test_a_part_that_can_not_be_stored_is_not_told_of(place: Place, sizes: PartSizes) -> None:
     bucket = await place.bucket()
-    bucket.refuses.add("put_part")
+    bucket.multiparts.refuses.add("put_part")
     data = os.urandom(sizes.usual * 2)
     writing = S3ChunkStorage(bucket, sizes).write(A, at=0, source=source_of(data), limit=None, hasher=None)
     with pytest.raises(StorageUnavailable):
@@ -354,7 +367,7 @@ async def test_a_part_that_can_not_be_stored_is_not_told_of(place: Place, sizes:
 async def test_multiparts_that_nothing_else_is_left_of_are_found_and_discarded(place: Place) -> None:
     storages = await place.process()
     bucket = await place.bucket()
-    await bucket.begin(f"blobs/{A}", metadata={})
+    await bucket.multiparts.begin(f"blobs/{A}", metadata={})
     (staged,) = [found async for found in storages.chunks.staged()]
     assert staged.upload_id == A
     assert abs(datetime.now(UTC) - staged.modified_at) < timedelta(minutes=1)
@@ -367,8 +380,8 @@ async def test_parts_taken_away_behind_our_back_are_told(place: Place, sizes: Pa
     data = os.urandom(sizes.usual * 2)
     await storages.write(A, data)
     bucket = await place.bucket()
-    async for multipart in bucket.multiparts("blobs/"):
-        await bucket.abort(multipart.name, multipart.id)
+    async for multipart in bucket.multiparts.under_way("blobs/"):
+        await bucket.multiparts.abort(multipart.name, multipart.id)
     with pytest.raises(FileGone):
         await storages.write(A, data, at=len(data))
     with pytest.raises(FileGone):
@@ -500,7 +513,7 @@ async def test_a_bucket_that_is_not_found_when_listed_is_away(s3: S3Server) -> N
         with pytest.raises(StorageUnavailable):
             await storage.seal(A, size=1)
         with pytest.raises(StorageUnavailable):
-            await anext(aiter(bucket.multiparts("blobs/")))
+            await anext(aiter(bucket.multiparts.under_way("blobs/")))
         await bucket.close()
 
 

@@ -14,21 +14,12 @@ from typing import Any
 
 import structlog
 
-from adapters.outbound.s3.bucket import Bucket, Part
+from adapters.outbound.s3.bucket import Bucket
 from adapters.outbound.s3.errors import NoSuchMultipart, NotSupported
+from adapters.outbound.s3.layout import MADE_FROM, PartSizes, Piece, Plan, Slice, blob_name, staged_prefix
+from adapters.outbound.s3.multiparts import Part
 from adapters.outbound.s3.pieces import Pieces
-from adapters.outbound.s3.staging import (
-    MADE_FROM,
-    Absorbed,
-    PartSizes,
-    Piece,
-    Plan,
-    Slice,
-    Staging,
-    Stagings,
-    blob_name,
-    staged_prefix,
-)
+from adapters.outbound.s3.staging import Absorbed, Staging, Stagings
 from domain.errors import FileGone, StorageUnavailable
 from domain.ids import BlobKey, UploadId, blob_key_of
 
@@ -96,7 +87,7 @@ class Assembly:
         if version is None:
             data = await self._pieces.read(slices)
             permit()
-            version = await self._bucket.put_part(name, plan.multipart_id, index + 1, data)
+            version = await self._bucket.multiparts.put_part(name, plan.multipart_id, index + 1, data)
         staging.absorbed[index] = Absorbed(version, frozenset(slice_.name for slice_ in slices))
 
     async def _copy_part(
@@ -107,7 +98,7 @@ class Assembly:
             return None
         permit()
         try:
-            return await self._bucket.copy_part(name, plan.multipart_id, index + 1, only.name, only.source)
+            return await self._bucket.multiparts.copy_part(name, plan.multipart_id, index + 1, only.name, only.source)
         except NotSupported:
             self._copies = False
             return None
@@ -128,7 +119,7 @@ class Assembly:
             return
         plan = await self._stagings.planned(staging, self._sizes.of(size))
         try:
-            parts = await self._bucket.parts(blob_name(staging.upload_id), plan.multipart_id)
+            parts = await self._bucket.multiparts.parts(blob_name(staging.upload_id), plan.multipart_id)
         except NoSuchMultipart:
             await self._make_without(staging, size)
             return
@@ -180,7 +171,7 @@ class Assembly:
         if sum(part.size for part in parts.values()) != size:
             raise StorageUnavailable("storage failed: a part is not what was put together")
         try:
-            await self._bucket.complete(name, plan.multipart_id, parts)
+            await self._bucket.multiparts.complete(name, plan.multipart_id, parts)
         except StorageUnavailable:
             # It may have been done all the same, with an answer that got lost.
             if not await self._is_made(staging, size):
@@ -199,7 +190,7 @@ class Assembly:
         # First the marker: never is there a blob that could be taken for a sealed one.
         await self._bucket.put(f"{prefix}base-{plan.nonce}", b"")
         try:
-            await self._bucket.complete(name, plan.multipart_id, parts)
+            await self._bucket.multiparts.complete(name, plan.multipart_id, parts)
         except StorageUnavailable:
             blob = await self._bucket.describe(name)
             if blob is None or blob.metadata.get(MADE_FROM) != plan.nonce:
@@ -209,7 +200,7 @@ class Assembly:
 
     async def _all_parts(self, staging: Staging, plan: Plan, count: int) -> dict[int, Part]:
         """The first ``count`` parts, which have to be there, and what there is behind them."""
-        held = await self._bucket.parts(blob_name(staging.upload_id), plan.multipart_id)
+        held = await self._bucket.multiparts.parts(blob_name(staging.upload_id), plan.multipart_id)
         if not held.keys() >= set(range(1, count + 1)):
             raise StorageUnavailable("storage failed: a part is not there any more")
         return held
@@ -220,7 +211,7 @@ class Assembly:
         slices, gaps = staging.slices(0, size)
         if gaps and staging.plan:
             try:
-                parts = await self._bucket.parts(blob_name(part_id), staging.plan.multipart_id)
+                parts = await self._bucket.multiparts.parts(blob_name(part_id), staging.plan.multipart_id)
             except NoSuchMultipart:
                 raise await self._gone() from None
             inventory = await self._take_inventory(staging, staging.plan, parts, size)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from adapters.outbound.s3.bucket import Bucket
-from adapters.outbound.s3.staging import blob_name
+from adapters.outbound.s3.layout import blob_name
 from domain.byte_range import ByteRange
 from domain.errors import FileGone
 from domain.ids import BlobKey

@@ -1,8 +1,7 @@
 """Staged uploads in a bucket: whole parts go to a multipart upload, what is left over into pieces beside it.
 
 A stretch is told of once the service has it, as a part or as a piece; nothing is gathered anywhere else, so any
-process on the bucket can go on. How the bytes lie is said in ``staging.py``, how they become a blob in
-``assembly.py``.
+process on the bucket can go on. How the bytes lie is said in ``layout.py``, how they become a blob in ``assembly.py``.
 """
 
 import asyncio
@@ -16,19 +15,10 @@ from awscrt.checksums import crc64nvme
 from adapters.outbound.s3.assembly import Assembly
 from adapters.outbound.s3.bucket import Bucket
 from adapters.outbound.s3.errors import NoSuchMultipart
+from adapters.outbound.s3.layout import BLOBS, STAGED, PartSizes, Piece, Slice, blob_name
 from adapters.outbound.s3.pieces import Pieces
-from adapters.outbound.s3.staging import (
-    BLOBS,
-    STAGED,
-    Absorbed,
-    PartSizes,
-    Piece,
-    Slice,
-    Staging,
-    Stagings,
-    blob_name,
-)
-from adapters.outbound.s3.stretches import intake_of
+from adapters.outbound.s3.staging import Absorbed, Staging, Stagings
+from adapters.outbound.s3.stretches import stretches_of
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher
 from domain.errors import FileGone, StorageUnavailable, UploadNotFound
@@ -100,12 +90,12 @@ class S3ChunkStorage(ChunkStorage):
         taking: asyncio.Task[bytes] | None = None
         sending: asyncio.Task[Extent] | None = None
         left = limit
-        async with intake_of(source) as intake:
+        async with stretches_of(source) as stretches:
             try:
                 while left is None or left > 0:
                     part_bytes = staging.plan.part_bytes if staging.plan else part_bytes
                     room = part_bytes - at % part_bytes
-                    taking = asyncio.create_task(intake.take(room if left is None else min(room, left)))
+                    taking = asyncio.create_task(stretches.take(room if left is None else min(room, left)))
                     if sending:
                         done, sending = await sending, None
                         yield done
@@ -142,9 +132,9 @@ class S3ChunkStorage(ChunkStorage):
     async def discard(self, upload_id: UploadId) -> None:
         staging = await self._stagings.find(upload_id)
         name = blob_name(upload_id)
-        async for multipart in self._bucket.multiparts(name):
+        async for multipart in self._bucket.multiparts.under_way(name):
             if multipart.name == name:
-                await self._bucket.abort(name, multipart.id)
+                await self._bucket.multiparts.abort(name, multipart.id)
         if staging.base:
             await self._bucket.delete([name])
         await self._bucket.delete(staging.names)
@@ -156,7 +146,7 @@ class S3ChunkStorage(ChunkStorage):
         async for found in self._bucket.list(STAGED):
             _note(latest, found.name.split("/")[1], found.modified)
         # Also those that nothing else is left of: who began them died before saying so.
-        async for multipart in self._bucket.multiparts(BLOBS):
+        async for multipart in self._bucket.multiparts.under_way(BLOBS):
             _note(latest, multipart.name.removeprefix(BLOBS), multipart.begun)
         for upload_id, modified_at in latest.items():
             yield Staged(upload_id, modified_at)
@@ -190,7 +180,7 @@ class S3ChunkStorage(ChunkStorage):
             return False  # another writer has put them together meanwhile
         stretch.permit()
         try:
-            version = await self._bucket.put_part(
+            version = await self._bucket.multiparts.put_part(
                 blob_name(staging.upload_id), plan.multipart_id, stretch.index + 1, whole
             )
         except NoSuchMultipart as error:

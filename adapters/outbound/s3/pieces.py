@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from adapters.outbound.s3.bucket import Bucket
-from adapters.outbound.s3.staging import Slice
+from adapters.outbound.s3.layout import Slice
 
 _KEPT_BYTES = 32 * 1024 * 1024
 _READERS = 8

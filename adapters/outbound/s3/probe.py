@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from adapters.outbound.s3.bucket import Bucket
-from adapters.outbound.s3.staging import blob_name
+from adapters.outbound.s3.layout import blob_name
 from domain.errors import FileGone, StorageFull, StorageUnavailable
 
 
@@ -17,22 +17,22 @@ async def check_service(bucket: Bucket) -> None:
     Raises:
         StorageUnavailable: ``detail`` says what the service does not do.
     """
-    name = blob_name(secrets.token_hex(16))
+    multiparts, name = bucket.multiparts, blob_name(secrets.token_hex(16))
     with _needed("begin a multipart upload (CreateMultipartUpload)"):
-        multipart_id = await bucket.begin(name, metadata={})
+        multipart_id = await multiparts.begin(name, metadata={})
     try:
         with _needed("take parts in any order (UploadPart)"):
-            await bucket.put_part(name, multipart_id, 2, b"two")
-            await bucket.put_part(name, multipart_id, 1, b"?")
+            await multiparts.put_part(name, multipart_id, 2, b"two")
+            await multiparts.put_part(name, multipart_id, 1, b"?")
         with _needed("replace a part (UploadPart)"):
-            await bucket.put_part(name, multipart_id, 1, b"one!")
+            await multiparts.put_part(name, multipart_id, 1, b"one!")
         with _needed("list the parts of a multipart upload (ListParts)"):
-            parts = await bucket.parts(name, multipart_id)
+            parts = await multiparts.parts(name, multipart_id)
         if {number: part.size for number, part in parts.items()} != {1: 4, 2: 3}:
             raise StorageUnavailable("the service does not list the parts that were put last (ListParts)")
     finally:
         with _needed("end a multipart upload (AbortMultipartUpload)"):
-            await bucket.abort(name, multipart_id)
+            await multiparts.abort(name, multipart_id)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from ports.byte_source import ByteSource
 _CHECKPOINT_SECONDS = 1.0
 
 
-class Intake:
+class Stretches:
     """A read that has been begun is never cut off: what it brings belongs to the next stretch."""
 
     def __init__(self, source: ByteSource) -> None:
@@ -41,9 +41,9 @@ class Intake:
 
 
 @asynccontextmanager
-async def intake_of(source: ByteSource) -> AsyncIterator[Intake]:
-    intake = Intake(source)
+async def stretches_of(source: ByteSource) -> AsyncIterator[Stretches]:
+    stretches = Stretches(source)
     try:
-        yield intake
+        yield stretches
     finally:
-        await intake.close()
+        await stretches.close()
