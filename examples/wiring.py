@@ -25,7 +25,7 @@ from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from application.cleanup import CleanupUseCase
 from application.digest import DigestUseCase
@@ -98,8 +98,8 @@ async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
     notifier = MemoryProgressNotifier(feed)
     outbox, lock, ledger = SqlOutbox(database, notifier), SqlUploadLock(database, clock), SqlReceivedLedger(database)
     unit_of_work = SqlUnitOfWorkFactory(database, outbox)
-    with closing(Rounds("volume")) as rounds:
-        storage, blobs = VolumeChunkStorage(volume, rounds), VolumeBlobStorage(volume, rounds)
+    with closing(Threads("volume")) as threads:
+        storage, blobs = VolumeChunkStorage(volume, threads), VolumeBlobStorage(volume, threads)
         digests = DigestUseCase(unit_of_work=unit_of_work, blobs=blobs, clock=clock)
         uploads = UploadUseCase(
             unit_of_work=unit_of_work,

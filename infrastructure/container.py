@@ -39,7 +39,7 @@ from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import Durability
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from application.cleanup import CleanupUseCase
@@ -134,14 +134,14 @@ class Container(containers.DeclarativeContainer):
     lock = providers.Singleton(SqlUploadLock, database, clock)
     ledger = providers.Singleton(SqlReceivedLedger, database)
     volume = providers.Singleton(Volume, providers.Callable(Path, of.storage_path))
-    rounds = providers.Singleton(Rounds, "volume")
+    threads = providers.Singleton(Threads, "volume")
     durability = providers.Callable(Durability, of.durability)
     chunk_writer = providers.Singleton(ChunkWriter, volume, durability, providers.Callable(recorder, database))
     bucket = providers.Singleton(_bucket, of.bucket)
     storage = providers.Callable(lambda uses_bucket: "s3" if uses_bucket else "volume", of.uses_bucket)
     chunk_storage = providers.Selector(
         storage,
-        volume=providers.Singleton(VolumeChunkStorage, volume, rounds, durability=durability, writer=chunk_writer),
+        volume=providers.Singleton(VolumeChunkStorage, volume, threads, durability=durability, writer=chunk_writer),
         s3=providers.Singleton(_s3_chunk_storage, bucket),
     )
     chunk_intake = providers.Selector(
@@ -153,7 +153,7 @@ class Container(containers.DeclarativeContainer):
     )
     blob_storage = providers.Selector(
         storage,
-        volume=providers.Singleton(VolumeBlobStorage, volume, rounds),
+        volume=providers.Singleton(VolumeBlobStorage, volume, threads),
         s3=providers.Singleton(_s3_blob_storage, bucket, of.s3_proxy),
     )
 

@@ -41,7 +41,7 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
         stack.push_async_callback(database.close)
         if not settings.uses_bucket:
             stack.callback(container.chunk_storage().close)
-        stack.callback(container.rounds().close)
+        stack.callback(container.threads().close)
         stack.callback(container.chunk_writer().close)
         try:
             await _bring_up_to_date(database, settings)

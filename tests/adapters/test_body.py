@@ -22,7 +22,7 @@ from adapters.inbound.http.engine.readiness import Readiness
 from adapters.inbound.http.engine.socket_body import SocketBody
 from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from domain.byte_range import Extent
 from domain.checksum import Buffer, Hasher
@@ -321,8 +321,8 @@ class TestBlockSources:
 class GatedStorage(VolumeChunkStorage):
     """Takes nothing until it is opened, or nothing after the first stretch."""
 
-    def __init__(self, volume: Volume, rounds: Rounds, *, after_first: bool) -> None:
-        super().__init__(volume, rounds)
+    def __init__(self, volume: Volume, threads: Threads, *, after_first: bool) -> None:
+        super().__init__(volume, threads)
         self._after_first = after_first
         self.opened = threading.Event()
 
@@ -402,7 +402,7 @@ class TestBackpressure:
         """``most``: what the sockets and the server hold back, and after the first stretch of 8 MiB a second one."""
 
         def gated(server: WebServer) -> GatedStorage:
-            return GatedStorage(server.volume, server.rounds, after_first=after_first)
+            return GatedStorage(server.volume, server.threads, after_first=after_first)
 
         web = WebServer(tmp_path / "volume", storage=gated)
         web.receive_buffer = 256 * KIB

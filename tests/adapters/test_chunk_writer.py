@@ -21,7 +21,7 @@ from adapters.outbound.volume import staged_files
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import Durability
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writing import process as writer_process
 from adapters.outbound.volume.writing import writer
@@ -50,10 +50,10 @@ class Bench:
     def __init__(self, root: Path, durability: Durability = Durability.ACK) -> None:
         self.volume = Volume(root)
         self.volume.prepare()
-        self.rounds = Rounds("test-volume")
+        self.threads = Threads("test-volume")
         self.writer = ChunkWriter(self.volume, durability)
-        self.chunks = VolumeChunkStorage(self.volume, self.rounds, durability=durability, writer=self.writer)
-        self.blobs = VolumeBlobStorage(self.volume, self.rounds)
+        self.chunks = VolumeChunkStorage(self.volume, self.threads, durability=durability, writer=self.writer)
+        self.blobs = VolumeBlobStorage(self.volume, self.threads)
 
     @property
     def pid(self) -> int:
@@ -66,7 +66,7 @@ class Bench:
 
     def close(self) -> None:
         self.writer.close()
-        self.rounds.close()
+        self.threads.close()
         self.chunks.close()
 
     async def write(

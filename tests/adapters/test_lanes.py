@@ -928,7 +928,7 @@ def test_under_crossfire_every_client_is_told_of_its_own_chunk(tmp_path: Path, l
     """The last request of a lane is used again for the next one: nothing of it may be seen by another."""
 
     def beside(web: WebServer) -> VolumeChunkStorage:
-        return VolumeChunkStorage(web.volume, web.rounds, writer=ChunkWriter(web.volume, Durability.ACK))
+        return VolumeChunkStorage(web.volume, web.threads, writer=ChunkWriter(web.volume, Durability.ACK))
 
     with serving(WebServer(tmp_path / "volume", storage=beside if storage == "beside" else None), loop) as server:
         followed = on_lanes(server)

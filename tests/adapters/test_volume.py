@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import os
 import resource
 import stat
@@ -22,7 +23,7 @@ from adapters.outbound.volume import chunk_storage, staging
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import write_all
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume, WrongVolume, gone_if_missing, translated
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Checksum
@@ -48,14 +49,14 @@ class Disk:
         for upload_id in (A, B, C):  # so that a test can put things where bytes will come
             self.volume.make_shard(self.volume.staged_path(upload_id))
             self.volume.make_shard(self.volume.blob_path(BlobKey(upload_id)))
-        self.rounds = Rounds("test-volume")
-        self.chunks = VolumeChunkStorage(self.volume, self.rounds)
-        self.blobs = VolumeBlobStorage(self.volume, self.rounds)
+        self.threads = Threads("test-volume")
+        self.chunks = VolumeChunkStorage(self.volume, self.threads)
+        self.blobs = VolumeBlobStorage(self.volume, self.threads)
         self.storages = Storages(self.chunks, self.blobs, self.blobs)
 
     def close(self) -> None:
         self.chunks.close()
-        self.rounds.close()
+        self.threads.close()
 
     async def write(self, upload_id: UploadId, source: ByteSource, at: int = 0) -> list[Extent]:
         writing = self.chunks.write(upload_id, at=at, source=source, limit=None, hasher=None)
@@ -616,7 +617,7 @@ class TestLateWrites:
             with pytest.raises(asyncio.CancelledError):
                 await request
             gate.open()
-            await disk.rounds.run(lambda: None)
+            await disk.threads.run(lambda: None)
         disk.close()
         await asyncio.sleep(0)
 
@@ -678,31 +679,31 @@ class TestSealing:
             await disk.chunks.seal(A, size=4)
 
 
-class TestRounds:
+class TestThreads:
     @pytest.fixture
-    def rounds(self) -> Iterator[Rounds]:
-        rounds = Rounds("test-rounds")
-        yield rounds
-        rounds.close()
+    def threads(self) -> Iterator[Threads]:
+        threads = Threads("test-threads")
+        yield threads
+        threads.close()
 
-    async def test_every_job_gives_its_own_result(self, rounds: Rounds) -> None:
-        jobs = [rounds.run(partial(pow, number, 2)) for number in range(2000)]
+    async def test_every_job_gives_its_own_result(self, threads: Threads) -> None:
+        jobs = [threads.run(partial(pow, number, 2)) for number in range(2000)]
         assert await asyncio.gather(*jobs) == [number**2 for number in range(2000)]
 
-    async def test_many_jobs_share_few_threads(self, rounds: Rounds) -> None:
-        names = await asyncio.gather(*(rounds.run(self._slow_name) for _ in range(100)))
+    async def test_many_jobs_share_few_threads(self, threads: Threads) -> None:
+        names = await asyncio.gather(*(threads.run(self._slow_name) for _ in range(100)))
         assert 1 < len(set(names)) <= 8
         assert threading.current_thread().ident not in names
 
-    async def test_a_jobs_error_is_its_callers_alone(self, rounds: Rounds) -> None:
+    async def test_a_jobs_error_is_its_callers_alone(self, threads: Threads) -> None:
         def fail() -> int:
             raise StorageFull("no room")
 
-        jobs = [rounds.run(fail if number % 2 else partial(int, number)) for number in range(40)]
+        jobs = [threads.run(fail if number % 2 else partial(int, number)) for number in range(40)]
         outcomes = await asyncio.gather(*jobs, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [int, StorageFull] * 20
 
-    async def test_a_cancelled_callers_job_is_done_all_the_same(self, rounds: Rounds) -> None:
+    async def test_a_cancelled_callers_job_is_done_all_the_same(self, threads: Threads) -> None:
         done = threading.Event()
         go = threading.Event()
 
@@ -710,16 +711,16 @@ class TestRounds:
             go.wait(5)
             done.set()
 
-        request = asyncio.create_task(rounds.run(work))
+        request = asyncio.create_task(threads.run(work))
         await asyncio.sleep(0.01)
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(request, 1)
         go.set()
         assert await asyncio.to_thread(done.wait, 5)
-        assert await rounds.run(lambda: 1) == 1
+        assert await threads.run(lambda: 1) == 1
 
-    async def test_what_nobody_waits_for_any_more_is_undone(self, rounds: Rounds) -> None:
+    async def test_what_nobody_waits_for_any_more_is_undone(self, threads: Threads) -> None:
         undone: list[str] = []
         go = threading.Event()
 
@@ -727,21 +728,55 @@ class TestRounds:
             go.wait(5)
             return "opened"
 
-        request = asyncio.create_task(rounds.run(work, undo=undone.append))
+        request = asyncio.create_task(threads.run(work, undo=undone.append))
         await asyncio.sleep(0.01)
         request.cancel()
         await asyncio.wait([request])
         go.set()
-        await rounds.run(lambda: None)
+        await threads.run(lambda: None)
         while not undone:  # noqa: ASYNC110 -- set in this very loop
             await asyncio.sleep(0.01)
         assert undone == ["opened"]
-        assert await rounds.run(lambda: "kept", undo=undone.append) == "kept"
+        assert await threads.run(lambda: "kept", undo=undone.append) == "kept"
         assert undone == ["opened"]
 
-    async def test_a_cancelled_caller_that_must_not_leave_early_does_not(self, rounds: Rounds) -> None:
+    async def test_what_comes_in_the_moment_of_the_cancellation_is_undone_too(self, threads: Threads) -> None:
+        """The job is done and its caller is about to be told."""
+        undone: list[str] = []
+        done = threading.Event()
+
+        def work() -> str:
+            done.set()
+            return "opened"
+
+        request = asyncio.create_task(threads.run(work, undo=undone.append))
+        await asyncio.sleep(0)
+        assert done.wait(5)  # and the loop has not turned since
+        time.sleep(0.02)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        assert undone == ["opened"]
+
+    async def test_a_job_that_nobody_waits_for_may_fail(
+        self, threads: Threads, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail() -> str:
+            raise StorageFull
+
+        undone: list[str] = []
+        threads.begin(fail)
+        request = asyncio.create_task(threads.run(fail, undo=undone.append))
+        await asyncio.sleep(0)
+        request.cancel()
+        await asyncio.wait([request])
+        assert await threads.run(lambda: 1) == 1
+        gc.collect()
+        assert (undone, caplog.records) == ([], [])
+
+    async def test_a_cancelled_caller_that_must_not_leave_early_does_not(self, threads: Threads) -> None:
         go = threading.Event()
-        request = asyncio.create_task(rounds.run_to_end(partial(go.wait, 5)))
+        request = asyncio.create_task(threads.run_to_end(partial(go.wait, 5)))
         await asyncio.sleep(0.01)
         for _ in range(3):
             request.cancel()
@@ -751,48 +786,48 @@ class TestRounds:
         with pytest.raises(asyncio.CancelledError):
             await request
 
-    async def test_a_caller_cancelled_too_late_learns_so(self, rounds: Rounds) -> None:
+    async def test_a_caller_cancelled_too_late_learns_so(self, threads: Threads) -> None:
         def fail() -> None:
             raise StorageFull
 
         for work in (lambda: None, fail):
-            request = asyncio.create_task(rounds.run_to_end(work))
+            request = asyncio.create_task(threads.run_to_end(work))
             await asyncio.sleep(0.05)
             request.cancel()
             await asyncio.wait([request])
 
-    async def test_a_slow_job_does_not_hold_up_the_rest(self, rounds: Rounds) -> None:
+    async def test_a_slow_job_does_not_hold_up_the_rest(self, threads: Threads) -> None:
         go = threading.Event()
-        slow = [asyncio.create_task(rounds.run(partial(go.wait, 5))) for _ in range(3)]
+        slow = [asyncio.create_task(threads.run(partial(go.wait, 5))) for _ in range(3)]
         await asyncio.sleep(0.02)
-        assert await asyncio.wait_for(rounds.run(lambda: 1), 1) == 1
+        assert await asyncio.wait_for(threads.run(lambda: 1), 1) == 1
         go.set()
         assert await asyncio.gather(*slow) == [True] * 3
 
     async def test_closing_waits_for_every_job(self) -> None:
-        rounds, done = Rounds("closing"), []
+        threads, done = Threads("closing"), []
 
         def work(number: int) -> None:
             time.sleep(0.002)
             done.append(number)
 
-        jobs = [asyncio.create_task(rounds.run(partial(work, number))) for number in range(50)]
+        jobs = [asyncio.create_task(threads.run(partial(work, number))) for number in range(50)]
         await asyncio.sleep(0)
-        await asyncio.to_thread(rounds.close)
+        await asyncio.to_thread(threads.close)
         assert sorted(done) == list(range(50))
         await asyncio.gather(*jobs)
-        assert [thread for thread in threading.enumerate() if thread.name == "closing"] == []
+        assert [thread for thread in threading.enumerate() if thread.name.startswith("closing")] == []
 
     async def test_nothing_begins_after_closing(self) -> None:
-        rounds = Rounds("closed")
-        await rounds.run(lambda: None)
-        rounds.close()
-        rounds.close()
+        threads = Threads("closed")
+        await threads.run(lambda: None)
+        threads.close()
+        threads.close()
         with pytest.raises(RuntimeError):
-            await asyncio.wait_for(rounds.run(lambda: None), 1)
+            await asyncio.wait_for(threads.run(lambda: None), 1)
 
-    async def test_idle_threads_cost_nothing(self, rounds: Rounds) -> None:
-        await asyncio.gather(*(rounds.run(lambda: None) for _ in range(100)))
+    async def test_idle_threads_cost_nothing(self, threads: Threads) -> None:
+        await asyncio.gather(*(threads.run(lambda: None) for _ in range(100)))
         before = time.process_time()
         await asyncio.sleep(0.3)
         assert time.process_time() - before < 0.1

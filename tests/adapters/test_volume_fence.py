@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from domain.ids import UploadId
 from tests.support.sources import source_of
@@ -36,9 +36,9 @@ def volume(tmp_path: Path) -> Volume:
 
 @pytest.fixture
 def chunks(volume: Volume) -> Iterator[VolumeChunkStorage]:
-    rounds = Rounds("test-volume")
-    yield VolumeChunkStorage(volume, rounds)
-    rounds.close()
+    threads = Threads("test-volume")
+    yield VolumeChunkStorage(volume, threads)
+    threads.close()
 
 
 async def write(chunks: VolumeChunkStorage, data: bytes) -> None:

@@ -43,7 +43,7 @@ from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from application.digest import DigestUseCase
 from application.download import DownloadUseCase
@@ -70,10 +70,10 @@ class WebServer:
         self.database = MemoryDatabase()
         self.volume = Volume(root)
         self.volume.prepare()
-        self.rounds = Rounds("test-volume")
+        self.threads = Threads("test-volume")
         self.clock = SystemClock()
-        self.chunks = storage(self) if storage else VolumeChunkStorage(self.volume, self.rounds)
-        self.blobs = VolumeBlobStorage(self.volume, self.rounds)
+        self.chunks = storage(self) if storage else VolumeChunkStorage(self.volume, self.threads)
+        self.blobs = VolumeBlobStorage(self.volume, self.threads)
         notifier = MemoryProgressNotifier(MemoryFeed())
         units = MemoryUnitOfWorkFactory(self.database, MemoryOutbox(self.database, notifier))
         self.digests = DigestUseCase(unit_of_work=units, blobs=self.blobs, clock=self.clock)
@@ -186,7 +186,7 @@ class WebServer:
         self.executor.shutdown()
         if isinstance(self.chunks, VolumeChunkStorage):
             self.chunks.close()
-        self.rounds.close()
+        self.threads.close()
 
 
 @contextmanager

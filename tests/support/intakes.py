@@ -13,7 +13,7 @@ from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import Durability
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.upload import Upload
@@ -70,12 +70,12 @@ async def intakes_of(kind: str, folder: Path, url: str | None) -> AsyncIterator[
             yield Intake(MemoryChunkIntake(chunks, process.ledger), Storages(chunks, blobs, blobs), process)
             return
         assert process.database is not None
-        volume, rounds = Volume(folder / "volume"), Rounds("test-volume")
+        volume, threads = Volume(folder / "volume"), Threads("test-volume")
         volume.prepare()
         writer = ChunkWriter(volume, Durability.ACK, recorder(process.database))
-        staging = VolumeChunkStorage(volume, rounds, writer=writer)
-        volume_blobs = VolumeBlobStorage(volume, rounds)
-        for close in (staging.close, rounds.close, writer.close):
+        staging = VolumeChunkStorage(volume, threads, writer=writer)
+        volume_blobs = VolumeBlobStorage(volume, threads)
+        for close in (staging.close, threads.close, writer.close):
             stack.callback(close)
         intake = VolumeChunkIntake(staging, process.ledger, writer=writer, turn=process.database.turns)
         yield Intake(intake, Storages(staging, volume_blobs, volume_blobs), process, writer)

@@ -12,7 +12,7 @@ from adapters.outbound.s3.chunk_storage import S3ChunkStorage
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from domain.byte_range import ByteRange, ReceivedRanges
 from domain.errors import UploadTakenOver
@@ -78,13 +78,13 @@ async def storages_of(technology: str, folder: Path, clock: Clock | None = None)
         blobs = MemoryBlobStorage(memory)
         yield Storages(MemoryChunkStorage(memory, clock or SystemClock()), blobs, blobs)
         return
-    volume, rounds = Volume(folder / "volume"), Rounds("test-volume")
+    volume, threads = Volume(folder / "volume"), Threads("test-volume")
     volume.prepare()
-    volume_blobs = VolumeBlobStorage(volume, rounds)
-    chunks = VolumeChunkStorage(volume, rounds)
+    volume_blobs = VolumeBlobStorage(volume, threads)
+    chunks = VolumeChunkStorage(volume, threads)
     yield Storages(chunks, volume_blobs, volume_blobs)
     chunks.close()
-    rounds.close()
+    threads.close()
 
 
 def no_permit() -> None:

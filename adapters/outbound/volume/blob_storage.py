@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
 from domain.byte_range import ByteRange
 from domain.errors import FileGone
@@ -17,10 +17,10 @@ _BLOCK_BYTES = 256 * 1024
 
 
 class VolumeBlob(Blob):
-    def __init__(self, fd: int, size: int, rounds: Rounds) -> None:
+    def __init__(self, fd: int, size: int, threads: Threads) -> None:
         self._fd = fd
         self._size = size
-        self._rounds = rounds
+        self._threads = threads
 
     @property
     def size(self) -> int:
@@ -35,7 +35,7 @@ class VolumeBlob(Blob):
         while at < wanted.end:
             count = min(_BLOCK_BYTES, wanted.end - at)
             with translated():
-                block = await self._rounds.run(partial(os.pread, self._fd, count, at))
+                block = await self._threads.run(partial(os.pread, self._fd, count, at))
             if not block:
                 raise FileGone("the file is shorter than it was")
             yield block
@@ -52,17 +52,17 @@ class VolumeBlob(Blob):
 
 
 class VolumeBlobStorage(BlobStorage, HealthCheck):
-    def __init__(self, volume: Volume, rounds: Rounds) -> None:
+    def __init__(self, volume: Volume, threads: Threads) -> None:
         self._volume = volume
-        self._rounds = rounds
+        self._threads = threads
 
     async def open(self, key: BlobKey) -> Blob:
         def open_blob() -> VolumeBlob:
             with translated(), gone_if_missing(self._volume):
                 fd = os.open(self._volume.blob_path(key), os.O_RDONLY | OPEN_FLAGS)
-                return VolumeBlob(fd, os.fstat(fd).st_size, self._rounds)
+                return VolumeBlob(fd, os.fstat(fd).st_size, self._threads)
 
-        return await self._rounds.run(open_blob, undo=VolumeBlob.let_go)
+        return await self._threads.run(open_blob, undo=VolumeBlob.let_go)
 
     async def delete(self, key: BlobKey) -> bool:
         def unlink() -> None:
@@ -73,8 +73,8 @@ class VolumeBlobStorage(BlobStorage, HealthCheck):
                 # not there: who unlinked it may have died before this. A volume that is away has no such folder.
                 sync_folder(blob.parent)
 
-        await self._rounds.run(unlink)
+        await self._threads.run(unlink)
         return True
 
     async def check(self) -> None:
-        await self._rounds.run(self._volume.check)
+        await self._threads.run(self._volume.check)

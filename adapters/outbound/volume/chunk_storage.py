@@ -9,7 +9,7 @@ from functools import partial
 from awscrt.checksums import crc64nvme
 
 from adapters.outbound.volume.staging import Durability, Staging
-from adapters.outbound.volume.threads import Rounds
+from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume, translated
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.byte_range import ByteRange, Extent
@@ -32,13 +32,13 @@ class VolumeChunkStorage(ChunkStorage):
     def __init__(
         self,
         volume: Volume,
-        rounds: Rounds,
+        threads: Threads,
         *,
         durability: Durability = Durability.ACK,
         writer: ChunkWriter | None = None,
     ) -> None:
         self._staging = Staging(volume, durability)
-        self._rounds = rounds
+        self._threads = threads
         self._writer = writer
         self._small_writes = 0
         self._closing_idle: asyncio.TimerHandle | None = None
@@ -79,7 +79,7 @@ class VolumeChunkStorage(ChunkStorage):
         self._small_writes += 1
         try:
             if hasher is not None or not await self._write_beside(upload_id, at, data, permit):
-                await self._rounds.run_to_end(partial(self._write_here, upload_id, at, data, hasher, permit))
+                await self._threads.run_to_end(partial(self._write_here, upload_id, at, data, hasher, permit))
                 self._close_idle_later()
         finally:
             self._small_writes -= 1
@@ -87,11 +87,11 @@ class VolumeChunkStorage(ChunkStorage):
 
     async def holds(self, upload_id: UploadId, *, extent: Extent, source: ByteSource) -> bool:
         at, end = extent.range.start, extent.range.end
-        fd = await self._rounds.run(partial(self._staging.open_to_read, upload_id, least=end), undo=os.close)
+        fd = await self._threads.run(partial(self._staging.open_to_read, upload_id, least=end), undo=os.close)
         try:
             while at < end:
                 block = await source.read(min(_COMPARE_BYTES, end - at))
-                if not block or not await self._rounds.run_to_end(partial(_is_at, fd, at, block)):
+                if not block or not await self._threads.run_to_end(partial(_is_at, fd, at, block)):
                     return False
                 at += len(block)
         finally:
@@ -105,19 +105,19 @@ class VolumeChunkStorage(ChunkStorage):
             while start < size:
                 count = min(size - start, _COPY_BYTES)
                 # One slice a job: a copy of any size leaves the threads to others in between.
-                await self._rounds.run_to_end(partial(self._staging.copy, part_id, start, count, upload_id, at))
+                await self._threads.run_to_end(partial(self._staging.copy, part_id, start, count, upload_id, at))
                 start += count
                 at += count
 
     async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
-        return await self._rounds.run_to_end(partial(self._staging.seal, upload_id, size, fenced=fenced))
+        return await self._threads.run_to_end(partial(self._staging.seal, upload_id, size, fenced=fenced))
 
     async def discard(self, upload_id: UploadId) -> None:
-        await self._rounds.run_to_end(partial(self._staging.discard, upload_id))
+        await self._threads.run_to_end(partial(self._staging.discard, upload_id))
 
     async def staged(self) -> AsyncIterator[Staged]:
-        for shard in await self._rounds.run(self._staging.shards):
-            for upload_id, modified_at in await self._rounds.run(partial(self._staging.list_shard, shard)):
+        for shard in await self._threads.run(self._staging.shards):
+            for upload_id, modified_at in await self._threads.run(partial(self._staging.list_shard, shard)):
                 yield Staged(upload_id, modified_at)
 
     async def _write_beside(self, upload_id: UploadId, at: int, data: bytes, check: Callable[[], None]) -> bool:
@@ -145,8 +145,8 @@ class VolumeChunkStorage(ChunkStorage):
     def _close_idle(self) -> None:
         """Away from the loop: closing the last descriptor of a large deleted file takes time."""
         self._closing_idle = None
-        with suppress(RuntimeError):  # the rounds are over: the process ends
-            self._rounds.begin(self._staging.files.close_idle)
+        with suppress(RuntimeError):  # the threads are closed: the process ends
+            self._threads.begin(self._staging.files.close_idle)
             if len(self._staging.files):
                 self._close_idle_later()
 
@@ -161,7 +161,7 @@ class VolumeChunkStorage(ChunkStorage):
         least: int,
     ) -> AsyncGenerator[Extent, None]:
         """One stretch is made durable, and told of, while the next one arrives."""
-        fd = await self._rounds.run(partial(self._staging.open, upload_id, least=least), undo=os.close)
+        fd = await self._threads.run(partial(self._staging.open, upload_id, least=least), undo=os.close)
         pouring: asyncio.Task[int] | None = None
         syncing: asyncio.Task[Extent] | None = None
         left = limit
@@ -189,7 +189,7 @@ class VolumeChunkStorage(ChunkStorage):
             os.close(fd)
 
     async def _make_durable(self, upload_id: UploadId, fd: int, extent: Extent) -> Extent:
-        await self._rounds.run_to_end(partial(self._staging.sync, upload_id, fd))
+        await self._threads.run_to_end(partial(self._staging.sync, upload_id, fd))
         return extent
 
 
