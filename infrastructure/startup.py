@@ -42,7 +42,7 @@ async def started(settings: Settings) -> AsyncIterator[Container]:
         if not settings.uses_bucket:
             stack.callback(container.chunk_storage().close)
         stack.callback(container.threads().close)
-        stack.callback(container.chunk_writer().close)
+        stack.push_async_callback(container.chunk_writer().close)
         try:
             await _bring_up_to_date(database, settings)
             if settings.uses_bucket:

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
-from adapters.outbound.volume.writing import writer as writer_module
-from adapters.outbound.volume.writing.orders import SLOTS
+from adapters.outbound.volume.writing.orders import SEATS
+from adapters.outbound.volume.writing.writer import PATIENCE, Patience
 from domain.checksum import crc64nvme
 from domain.errors import StorageUnavailable
 from domain.receipt import Receipt
@@ -48,8 +48,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def intake(path: Path, tmp_path: Path) -> AsyncIterator[Intake]:
-    async for one in intakes_of("volume", tmp_path, f"sqlite+aiosqlite:///{path}"):
+async def intake(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Intake]:
+    patience = getattr(request, "param", PATIENCE)
+    async for one in intakes_of("volume", tmp_path, f"sqlite+aiosqlite:///{path}", patience=patience):
         await one.warm_up()
         yield one
 
@@ -59,6 +60,12 @@ def ledger(intake: Intake) -> Counting:
     assert isinstance(intake.adapter, VolumeChunkIntake)
     intake.adapter._ledger = ledger = Counting(intake.adapter._ledger)
     return ledger
+
+
+def patient(**seconds: float) -> pytest.MarkDecorator:
+    """With less patience than a server's."""
+    ids = [",".join(f"{name}={value:g}" for name, value in seconds.items())]
+    return pytest.mark.parametrize("intake", [Patience(**seconds)], indirect=True, ids=ids)
 
 
 def beside(intake: Intake) -> psutil.Process:
@@ -74,14 +81,14 @@ async def becomes(is_so: Callable[[], bool], *, within: float = 5.0) -> bool:
     return is_so()
 
 
-async def send_many(intake: Intake, count: int = 12) -> None:
+async def send_many(intake: Intake, count: int = 12, *, body: bytes = BODY) -> None:
     """Bodies side by side; they arrive whole."""
     uploads = [await intake.upload() for _ in range(count)]
-    await asyncio.gather(*(intake.send(upload, BODY, size=10_000) for upload in uploads))
+    await asyncio.gather(*(intake.send(upload, body, size=10_000) for upload in uploads))
     for upload in uploads:
         seen = await kept(intake.process, upload.id)
-        assert (seen.offset, seen.received.crc64()) == (len(BODY), crc64nvme(BODY))
-        assert await intake.storages.sealed(upload.id, len(BODY)) == BODY
+        assert (seen.offset, seen.received.crc64()) == (len(body), crc64nvme(body))
+        assert await intake.storages.sealed(upload.id, len(body)) == body
 
 
 async def test_it_records_by_itself(intake: Intake, ledger: Counting) -> None:
@@ -89,24 +96,23 @@ async def test_it_records_by_itself(intake: Intake, ledger: Counting) -> None:
     assert ledger.count == 0
 
 
+@patient(rest=0.0)
 async def test_killed_again_and_again_it_loses_nothing(intake: Intake, ledger: Counting) -> None:
     writer = intake.writer
     assert writer is not None
     sending = asyncio.create_task(send_many(intake, 30))
     for _ in range(3):
-        beside(intake).kill()
-        assert await becomes(lambda: not writer.is_ready)
-        writer._not_before = 0.0
+        process = beside(intake)
+        process.kill()
+        assert await becomes(lambda: not process.is_running())  # noqa: B023 -- asked in this very turn
         assert await becomes(lambda: writer.is_ready)
         await asyncio.sleep(0.03)
     await sending
     assert ledger.count > 0
 
 
-async def test_one_that_hangs_is_done_without(
-    intake: Intake, ledger: Counting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer_module, "_PATIENCE_SECONDS", 0.2)
+@patient(answer=0.2)
+async def test_one_that_hangs_is_done_without(intake: Intake, ledger: Counting) -> None:
     beside(intake).suspend()
     await send_many(intake)
     assert ledger.count >= 12
@@ -128,7 +134,7 @@ async def test_where_another_program_has_the_database_the_server_waits_for_it(
     assert (await kept(intake.process, one.id)).offset == 3
 
 
-@pytest.mark.parametrize("count", [12, 2 * SLOTS], ids=["few", "more than it has room for"])
+@pytest.mark.parametrize("count", [12, 2 * SEATS], ids=["few", "more than it has room for"])
 async def test_the_servers_own_changes_get_their_turn(intake: Intake, ledger: Counting, count: int) -> None:
     assert intake.process.database is not None
     database = intake.process.database
@@ -145,38 +151,38 @@ async def test_the_servers_own_changes_get_their_turn(intake: Intake, ledger: Co
 
     changing = asyncio.create_task(go_on_changing())
     try:
-        await send_many(intake, count)
+        await send_many(intake, count, body=BODY if count == 12 else BODY[:30_000])
     finally:
         changing.cancel()
     assert done > 20
     assert ledger.count == 0
 
 
-async def test_whoever_leaves_without_an_order_leaves_the_slot_to_the_next(intake: Intake) -> None:
-    """At first those who had a slot, then those who got theirs."""
+async def test_whoever_leaves_without_an_order_leaves_the_seat_to_the_next(intake: Intake) -> None:
+    """At first those who had a seat, then those who got theirs."""
     assert intake.process.database is not None
     turns = intake.process.database.turns
-    uploads = [await intake.upload() for _ in range(3 * SLOTS)]
+    uploads = [await intake.upload() for _ in range(3 * SEATS)]
     async with AsyncExitStack() as stack:
         holds = [intake.process.lock.hold(upload.id, on_wanted=lambda: None) for upload in uploads]
         leases = [await stack.enter_async_context(hold) for hold in holds]
         await turns.take(urgent=False)
         takings = [asyncio.create_task(intake.take(*pair, b"abc")) for pair in zip(uploads, leases, strict=True)]
-        for leaving in (takings[:SLOTS], takings[SLOTS : 2 * SLOTS - 1]):
+        for leaving in (takings[:SEATS], takings[SEATS : 2 * SEATS - 1]):
             await asyncio.sleep(0.05)
             for taking in leaving:
                 taking.cancel()
         await asyncio.sleep(0.05)
         turns.pass_on()
         outcomes = await asyncio.wait_for(asyncio.gather(*takings, return_exceptions=True), 10)
-    assert outcomes[2 * SLOTS - 1 :] == [None] * (SLOTS + 1)
+    assert outcomes[2 * SEATS - 1 :] == [None] * (SEATS + 1)
 
 
-async def test_where_no_slot_comes_storage_is_busy(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "_QUEUE_SECONDS", 0.1)
+@patient(seat=0.1)
+async def test_where_no_seat_comes_storage_is_busy(intake: Intake) -> None:
     assert intake.process.database is not None
     turns = intake.process.database.turns
-    uploads = [await intake.upload() for _ in range(SLOTS + 1)]
+    uploads = [await intake.upload() for _ in range(SEATS + 1)]
     async with AsyncExitStack() as stack:
         holds = [intake.process.lock.hold(upload.id, on_wanted=lambda: None) for upload in uploads]
         leases = [await stack.enter_async_context(hold) for hold in holds]
@@ -185,4 +191,4 @@ async def test_where_no_slot_comes_storage_is_busy(intake: Intake, monkeypatch: 
         with pytest.raises(StorageUnavailable):
             await takings[-1]
         turns.pass_on()
-        assert await asyncio.gather(*takings[:-1]) == [None] * SLOTS
+        assert await asyncio.gather(*takings[:-1]) == [None] * SEATS

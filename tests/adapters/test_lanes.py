@@ -944,4 +944,4 @@ def test_under_crossfire_every_client_is_told_of_its_own_chunk(tmp_path: Path, l
                 assert hashlib.sha256(staged.read_bytes()).digest() == client.digests[url].digest()
         if (writer := server.chunks._writer) is not None:  # type: ignore[attr-defined]
             assert writer.is_ready, "it was never there"
-            server.call(writer.close)
+            server.run(writer.close())

@@ -517,14 +517,12 @@ class TestDisksThatFail:
         assert not disk.volume.blob_path(KEY).exists()
         assert await disk.storages.sealed(A, 3) == b"abc"
 
-    async def test_the_stretch_before_a_failure_is_still_told_of(
-        self, disk: Disk, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(chunk_storage, "_CHECKPOINT_BYTES", MIB)
+    async def test_the_stretch_before_a_failure_is_still_told_of(self, disk: Disk) -> None:
+        chunks = VolumeChunkStorage(disk.volume, disk.threads, checkpoint_bytes=MIB)
         counted = []
         with files_limited_to(MIB + 100), pytest.raises(StorageUnavailable):
             source = source_of(bytes(3 * MIB))
-            async for extent in disk.chunks.write(A, at=0, source=source, limit=None, hasher=None):
+            async for extent in chunks.write(A, at=0, source=source, limit=None, hasher=None):
                 counted.append(extent)
         assert reach(counted) == MIB
 

@@ -2,14 +2,14 @@
 
 import psutil
 
-_MODULE = "writer_process"  # with a ledger or without
+_MODULES = {"infrastructure.recording_writer", "adapters.outbound.volume.writing.process"}  # with a ledger or without
 
 
 def writer_of(server_pid: int) -> psutil.Process | None:
     """None as long as there is none; a child that is not yet, or no more, what it is to be does not count."""
     for child in psutil.Process(server_pid).children():
         try:
-            if _MODULE in " ".join(child.cmdline()):
+            if _MODULES & set(child.cmdline()):
                 return child
         except psutil.Error:
             continue

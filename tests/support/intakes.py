@@ -15,7 +15,7 @@ from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writing.writer import ChunkWriter
+from adapters.outbound.volume.writing.writer import PATIENCE, ChunkWriter, Patience
 from domain.upload import Upload
 from domain.upload_state import UploadState
 from infrastructure.container import recorder
@@ -57,7 +57,9 @@ class Intake:
             await asyncio.gather(*(self.send(upload, b"warm", size=4) for upload in uploads))
 
 
-async def intakes_of(kind: str, folder: Path, url: str | None) -> AsyncIterator[Intake]:
+async def intakes_of(
+    kind: str, folder: Path, url: str | None, *, patience: Patience = PATIENCE
+) -> AsyncIterator[Intake]:
     """One of ``memory``, or of ``volume`` with the database at ``url``; yields once, for use in a fixture."""
     async with AsyncExitStack() as stack:
         store = Store(url)
@@ -72,10 +74,11 @@ async def intakes_of(kind: str, folder: Path, url: str | None) -> AsyncIterator[
         assert process.database is not None
         volume, threads = Volume(folder / "volume"), Threads("test-volume")
         volume.prepare()
-        writer = ChunkWriter(volume, Durability.ACK, recorder(process.database))
+        writer = ChunkWriter(volume, Durability.ACK, recorder(process.database), patience=patience)
         staging = VolumeChunkStorage(volume, threads, writer=writer)
         volume_blobs = VolumeBlobStorage(volume, threads)
-        for close in (staging.close, threads.close, writer.close):
-            stack.callback(close)
+        stack.callback(staging.close)
+        stack.callback(threads.close)
+        stack.push_async_callback(writer.close)
         intake = VolumeChunkIntake(staging, process.ledger, writer=writer, turn=process.database.turns)
         yield Intake(intake, Storages(staging, volume_blobs, volume_blobs), process, writer)

@@ -33,7 +33,7 @@ async def _write(root: Path) -> None:
         await asyncio.sleep(0.05)
         print("ordered", flush=True)
         print(sum(await asyncio.gather(*writes)), flush=True)
-    writer.close()
+    await writer.close()
 
 
 class WritingProcess:

@@ -51,7 +51,7 @@ class VolumeChunkIntake(ChunkIntake):
         crc64 = receipt.extent.crc64
         if not self._writer.is_recording or not receipt.is_plain or crc64 is None:
             return False
-        async with self._writer.slot:
+        async with self._writer.seat:
             await self._turn.join()
             try:
                 lease.check()

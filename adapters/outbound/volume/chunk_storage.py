@@ -8,6 +8,7 @@ from functools import partial
 
 from awscrt.checksums import crc64nvme
 
+from adapters.outbound.volume.staged_files import KEPT_SECONDS
 from adapters.outbound.volume.staging import Durability, Staging
 from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume, translated
@@ -18,16 +19,17 @@ from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 from ports.chunk_storage import ChunkStorage, Staged
 
-_CHECKPOINT_BYTES = 8 * 1024 * 1024
-_CHECKPOINT_SECONDS = 1.0
 SMALL_BYTES = 256 * 1024
 _COPY_BYTES = 64 * 1024 * 1024
 _COMPARE_BYTES = 256 * 1024
-_CLOSE_IDLE_SECONDS = 5.0
 
 
 class VolumeChunkStorage(ChunkStorage):
-    """``writer``: takes the small chunks where many come at once; without it threads write them too."""
+    """``writer``: takes the small chunks where many come at once; without it threads write them too.
+
+    ``checkpoint_bytes``, ``checkpoint_seconds``: how much of a body, and how old, is told of at the latest.
+    ``kept_seconds``: how long the file of a small chunk stays open for the next one.
+    """
 
     def __init__(
         self,
@@ -36,8 +38,13 @@ class VolumeChunkStorage(ChunkStorage):
         *,
         durability: Durability = Durability.ACK,
         writer: ChunkWriter | None = None,
+        checkpoint_bytes: int = 8 * 1024 * 1024,
+        checkpoint_seconds: float = 1.0,
+        kept_seconds: float = KEPT_SECONDS,
     ) -> None:
-        self._staging = Staging(volume, durability)
+        self._staging = Staging(volume, durability, kept_seconds=kept_seconds)
+        self._checkpoint_bytes = checkpoint_bytes
+        self._checkpoint_seconds = checkpoint_seconds
         self._threads = threads
         self._writer = writer
         self._small_writes = 0
@@ -47,7 +54,7 @@ class VolumeChunkStorage(ChunkStorage):
         """Let go of all files; call it when nothing is written any more."""
         if self._closing_idle is not None:
             self._closing_idle.cancel()
-        self._staging.files.close_idle(seconds=0.0)
+        self._staging.files.close_all()
 
     async def write(
         self,
@@ -126,7 +133,7 @@ class VolumeChunkStorage(ChunkStorage):
         if not self._writer.is_ready:
             self._writer.consider(self._small_writes)
             return False
-        async with self._writer.slot:
+        async with self._writer.seat:
             check()
             return await self._writer.write(upload_id, at, data)
 
@@ -140,7 +147,7 @@ class VolumeChunkStorage(ChunkStorage):
     def _close_idle_later(self) -> None:
         if self._closing_idle is None:
             loop = asyncio.get_running_loop()
-            self._closing_idle = loop.call_later(_CLOSE_IDLE_SECONDS, self._close_idle)
+            self._closing_idle = loop.call_later(self._staging.files.kept_seconds / 2, self._close_idle)
 
     def _close_idle(self) -> None:
         """Away from the loop: closing the last descriptor of a large deleted file takes time."""
@@ -168,7 +175,7 @@ class VolumeChunkStorage(ChunkStorage):
         try:
             while left is None or left > 0:
                 check = observer()
-                pouring = asyncio.create_task(_pour_stretch(source, fd, at, left, check))
+                pouring = asyncio.create_task(self._pour_stretch(source, fd, at, left, check))
                 if syncing:
                     done = await syncing
                     syncing = None
@@ -188,15 +195,14 @@ class VolumeChunkStorage(ChunkStorage):
             await _ended(pouring, syncing)  # the descriptor is theirs until then
             os.close(fd)
 
+    async def _pour_stretch(self, source: ByteSource, fd: int, at: int, left: int | None, check: "_Observer") -> int:
+        limit = self._checkpoint_bytes if left is None else min(left, self._checkpoint_bytes)
+        with translated():
+            return await source.pour(fd, at=at, limit=limit, seconds=self._checkpoint_seconds, observe=check)
+
     async def _make_durable(self, upload_id: UploadId, fd: int, extent: Extent) -> Extent:
         await self._threads.run_to_end(partial(self._staging.sync, upload_id, fd))
         return extent
-
-
-async def _pour_stretch(source: ByteSource, fd: int, at: int, left: int | None, check: "_Observer") -> int:
-    limit = _CHECKPOINT_BYTES if left is None else min(left, _CHECKPOINT_BYTES)
-    with translated():
-        return await source.pour(fd, at=at, limit=limit, seconds=_CHECKPOINT_SECONDS, observe=check)
 
 
 async def _ended(pouring: asyncio.Task[int] | None, syncing: asyncio.Task[Extent] | None) -> None:

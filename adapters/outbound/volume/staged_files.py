@@ -8,7 +8,7 @@ from contextlib import suppress
 from domain.ids import UploadId
 
 _KEPT = 256
-_IDLE_SECONDS = 10.0
+KEPT_SECONDS = 10.0
 
 
 class StagedFiles:
@@ -18,7 +18,8 @@ class StagedFiles:
     for long: the room of a file that another process deletes is free only when nobody has it open.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept_seconds: float = KEPT_SECONDS) -> None:
+        self.kept_seconds = kept_seconds
         self._kept: OrderedDict[UploadId, tuple[int, float]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -39,8 +40,14 @@ class StagedFiles:
         if fd is not None:
             os.close(fd)
 
-    def close_idle(self, *, seconds: float = _IDLE_SECONDS) -> None:
-        until = time.monotonic() - seconds
+    def close_idle(self) -> None:
+        """Those that nobody has taken for ``kept_seconds``; call it twice in that time."""
+        self._close_since(time.monotonic() - self.kept_seconds)
+
+    def close_all(self) -> None:
+        self._close_since(time.monotonic())
+
+    def _close_since(self, until: float) -> None:
         for upload_id, (_, since) in list(self._kept.items()):
             if since <= until:
                 self.forget(upload_id)

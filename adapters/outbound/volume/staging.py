@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from adapters.outbound.volume.fence import fence
-from adapters.outbound.volume.staged_files import StagedFiles
+from adapters.outbound.volume.staged_files import KEPT_SECONDS, StagedFiles
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
 from domain.errors import FileGone, UploadNotFound
 from domain.ids import BlobKey, UploadId, blob_key_of, parse_upload_id
@@ -30,10 +30,10 @@ class Durability(StrEnum):
 class Staging:
     """Every method may be called in any thread and raises FileGone, StorageFull or StorageUnavailable."""
 
-    def __init__(self, volume: Volume, durability: Durability) -> None:
+    def __init__(self, volume: Volume, durability: Durability, *, kept_seconds: float = KEPT_SECONDS) -> None:
         self._volume = volume
         self._durability = durability
-        self.files = StagedFiles()
+        self.files = StagedFiles(kept_seconds=kept_seconds)
         # Uploads whose folder entry this process has made durable.
         self._known_entries: OrderedDict[UploadId, None] = OrderedDict()
 

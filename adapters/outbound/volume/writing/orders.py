@@ -1,14 +1,15 @@
-"""What ``writer.py`` and its process say to each other. Apart, for the server needs nothing else of the process."""
+"""What ``writer.py`` and ``process.py`` say to each other; apart, for the server needs nothing else of the process."""
 
 import struct
 from enum import IntEnum
 from typing import NamedTuple
 
-SLOT_BYTES = 256 * 1024
-SLOTS = 64
-# Slot, size, position, deadline on the monotonic clock, upload id; for a receipt, the lease's token and the CRC-64
+# The memory that both share has a seat for each chunk under way.
+SEAT_BYTES = 256 * 1024
+SEATS = 64
+# Seat, size, position, deadline on the monotonic clock, upload id; for a receipt, the lease's token and the CRC-64
 ORDER = struct.Struct("=IIQd32s32sQ")
-OUTCOME = struct.Struct("=II")  # slot, Outcome
+OUTCOME = struct.Struct("=II")  # seat, Outcome
 
 
 class Note(NamedTuple):

@@ -1,4 +1,4 @@
-"""The process that writes and syncs small chunks; writer.py starts it and says why it is there.
+"""The process that writes and syncs small chunks; ``writer.py`` starts it and says why it is there.
 
 Orders come in one socket and outcomes go back through it; the bytes are in shared memory. Given a ledger, it also
 records the receipts that come with them, once the bytes are durable. It ends with its parent, needs the standard
@@ -18,15 +18,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from adapters.outbound.volume.staged_files import KEPT_SECONDS
 from adapters.outbound.volume.staging import Durability, Staging
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writing.orders import ORDER, OUTCOME, SLOT_BYTES, SLOTS, Note, Outcome
+from adapters.outbound.volume.writing.orders import ORDER, OUTCOME, SEAT_BYTES, SEATS, Note, Outcome
 from domain.errors import LongshoreError, StorageUnavailable
 from domain.ids import UploadId
 
-_ROUND = 32  # orders: enough to share a sync and a commit, and few enough that the parent is not idle meanwhile
+_ORDERS_AT_ONCE = 32  # enough to share a sync and a commit, and few enough that the parent is not idle meanwhile
 _ANSWER_SECONDS = 0.002  # what is done by then is told, though more is to do
-_IDLE_SECONDS = 5.0
 
 _SYNC_FILE_RANGE_WRITE = 2
 # Python has no name for it. A hint alone: where it is missing, nothing but time is lost.
@@ -59,53 +59,55 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--parent", type=int)
     parser.add_argument("--root", type=Path)
     parser.add_argument("--durability", type=Durability)
+    parser.add_argument("--kept-seconds", type=float, default=KEPT_SECONDS)
     return parser
 
 
 def run(given: argparse.Namespace, ledger: Ledger | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # the parent drains, and needs us for it
         signal.signal(number, signal.SIG_IGN)
-    memory = memoryview(mmap.mmap(given.memory, SLOTS * SLOT_BYTES))
-    staging = Staging(Volume(given.root), given.durability)
+    memory = memoryview(mmap.mmap(given.memory, SEATS * SEAT_BYTES))
+    staging = Staging(Volume(given.root), given.durability, kept_seconds=given.kept_seconds)
     with suppress(ConnectionError):  # the parent is gone
         _serve(socket.socket(fileno=given.orders), given.parent, memory, staging, ledger)
 
 
 def _serve(orders: socket.socket, parent: int, memory: memoryview, staging: Staging, ledger: Ledger | None) -> None:
+    idle_seconds = staging.files.kept_seconds / 2
     waiting = select.poll()
     waiting.register(orders, select.POLLIN)
     rest, tidied = b"", time.monotonic()
     while True:
-        is_idle = not waiting.poll(_IDLE_SECONDS * 1000)
-        if is_idle or time.monotonic() - tidied > _IDLE_SECONDS:
+        is_idle = not waiting.poll(idle_seconds * 1000)
+        if is_idle or time.monotonic() - tidied > idle_seconds:
             staging.files.close_idle()
             tidied = time.monotonic()
         if is_idle:
             continue
-        told = orders.recv(_ROUND * ORDER.size)
+        told = orders.recv(_ORDERS_AT_ONCE * ORDER.size)
         if not told:
             return
         told = rest + told
         whole = len(told) - len(told) % ORDER.size
         rest = told[whole:]
-        round_ = _Round(staging, ledger, parent)
-        for slot, size, at, deadline, upload_id, token, crc64 in ORDER.iter_unpack(told[:whole]):
-            data = memory[slot * SLOT_BYTES : slot * SLOT_BYTES + size]
+        batch = _Batch(staging, ledger, parent)
+        for seat, size, at, deadline, upload_id, token, crc64 in ORDER.iter_unpack(told[:whole]):
+            data = memory[seat * SEAT_BYTES : seat * SEAT_BYTES + size]
             note = Note(token.rstrip(b"\0").decode(), crc64)
-            round_.begin(_Order(slot, UploadId(upload_id.decode()), at, data, note), deadline)
-        for outcome in round_.outcomes():
+            batch.begin(_Order(seat, UploadId(upload_id.decode()), at, data, note), deadline)
+        for outcome in batch.outcomes():
             orders.sendall(outcome)
 
 
 class _Order(NamedTuple):
-    slot: int
+    seat: int
     upload_id: UploadId
     at: int
     data: memoryview
     note: Note
 
 
-class _Round:
+class _Batch:
     """Orders that came together: all are on their way to the disk before the first is waited for, and all receipts
     go in one commit."""
 
@@ -159,7 +161,7 @@ class _Round:
             self._tell(order, Outcome.DONE if is_done else Outcome.REFUSED)
 
     def _tell(self, order: _Order, outcome: Outcome) -> None:
-        self._over += OUTCOME.pack(order.slot, outcome)
+        self._over += OUTCOME.pack(order.seat, outcome)
 
     def _take(self) -> bytearray:
         over, self._over = self._over, bytearray()

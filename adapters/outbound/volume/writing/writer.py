@@ -1,10 +1,10 @@
-"""Small chunks, written and synced by a process beside ours. Our side of it; writer_process.py is the other.
+"""Small chunks, written and synced by a process beside ours. Our side of it; ``process.py`` is the other.
 
 Writing 64 KiB takes three system calls. In a thread each of them gives the interpreter's lock away and has to get it
 back from the event loop, which costs both of them more than the work itself. In a process of its own it costs the
 loop one copy into shared memory. See docs/decisions/0007.
 
-Where SQLite is the ledger, the process also records what it wrote (chunk_intake.py): that saves a second round, and
+Where SQLite is the ledger, the process also records what it wrote (``chunk_intake.py``): that saves a second trip, and
 a thread that competes for the same lock.
 
 It is an accelerator, started when many chunks come at once and never needed: what it does not do, or had under way
@@ -21,22 +21,18 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from adapters.outbound.volume.staged_files import KEPT_SECONDS
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writing.orders import NO_NOTE, ORDER, OUTCOME, SLOT_BYTES, SLOTS, Note, Outcome
+from adapters.outbound.volume.writing.orders import NO_NOTE, ORDER, OUTCOME, SEAT_BYTES, SEATS, Note, Outcome
 from domain.errors import StorageUnavailable
 from domain.ids import UploadId
 
 _MANY = 4
-# A lease that was safe when it was asked is so for 2 s more (ports/upload_lock.py).
-_DEADLINE_SECONDS = 1.0
-_PATIENCE_SECONDS = 5.0
-_QUEUE_SECONDS = 30.0
-_REST_SECONDS = 60.0
-_END_SECONDS = 5.0
 _READ_BYTES = 64 * 1024
 _PLAIN = ("adapters.outbound.volume.writing.process",)
 _ROOT = Path(__file__).resolve().parents[4]
@@ -47,21 +43,52 @@ importlib.import_module(sys.argv.pop(1)).main()"""
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long what is waited for, in seconds."""
+
+    order: float = 1.0
+    """An order is begun by then or not at all: a lease that was safe when it was asked is so for 2 s more
+    (ports/upload_lock.py)."""
+    answer: float = 5.0
+    """A process that has orders and says nothing is ended."""
+    seat: float = 30.0
+    end: float = 5.0
+    """The process's own; then it is killed."""
+    rest: float = 60.0
+    """From one start to the next."""
+
+
+PATIENCE = Patience()
+
+
 class ChunkWriter:
     """Lives on the event loop; ``close`` it at the end.
 
     ``recorder``: the program of a process that keeps a ledger, too, which is a module and arguments of its own.
+    ``kept_seconds``: as the storage's.
     """
 
-    def __init__(self, volume: Volume, durability: Durability, recorder: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        volume: Volume,
+        durability: Durability,
+        recorder: Sequence[str] | None = None,
+        *,
+        patience: Patience = PATIENCE,
+        kept_seconds: float = KEPT_SECONDS,
+    ) -> None:
         self._volume = volume
         self._durability = durability
         self._recorder = recorder
+        self._patience = patience
+        self._kept_seconds = kept_seconds
         self._process: _Process | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._not_before = 0.0
         self._is_closed = not hasattr(os, "memfd_create")
-        self.slot: AbstractAsyncContextManager[None] = _Slots(SLOTS)
+        self.seat: AbstractAsyncContextManager[None] = _Seats(SEATS, patience.seat)
         """To be in while something is written: who is finds room in the memory. Entering it may raise
         StorageUnavailable."""
 
@@ -86,7 +113,7 @@ class ChunkWriter:
 
         With a ``note`` it is also whether their receipt is committed; if not, it may be committed all the same.
 
-        The caller is in ``slot`` and has just made sure of its lease. A cancelled one too goes on only when the work is
+        The caller has a ``seat`` and has just made sure of its lease. A cancelled one too goes on only when the work is
         done.
 
         Raises:
@@ -99,48 +126,59 @@ class ChunkWriter:
             raise StorageUnavailable("storage failed")
         return outcome == Outcome.DONE
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Return once its process is gone; what that had under way is done, or the caller's to do."""
         self._is_closed = True
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        self._let_go()
+        if waited := [*self._ending, *([self._starting] if self._starting else [])]:
+            await asyncio.wait(waited)
 
     async def _start(self) -> None:
-        self._not_before = time.monotonic() + _REST_SECONDS
+        self._not_before = time.monotonic() + self._patience.rest
         loop = asyncio.get_running_loop()
         try:
             process = await loop.run_in_executor(None, self._launch)
+            if self._is_closed:
+                process.let_go()
+                await process.end()
+            else:
+                self._process = process
+                process.listen(loop, self._on_death)
         except OSError as error:
             log.warning("small chunks are written by threads, for their process does not start: %s", error)
-            return
         finally:
             self._starting = None
-        if self._is_closed:
-            process.close()
-        else:
-            self._process = process
-            process.listen(loop, self._on_death)
 
     def _launch(self) -> "_Process":
-        return _Process(
-            [*(self._recorder or _PLAIN), "--root", str(self._volume.root), "--durability", self._durability.value]
-        )
+        told = ["--root", str(self._volume.root), "--durability", self._durability.value]
+        program = [*(self._recorder or _PLAIN), *told, "--kept-seconds", str(self._kept_seconds)]
+        return _Process(program, self._patience)
 
     def _on_death(self) -> None:
         log.warning("the process that writes small chunks has died; threads write them meanwhile")
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.let_go()
+            ending = asyncio.create_task(process.end())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
 
-class _Slots(asyncio.Semaphore):
+class _Seats(asyncio.Semaphore):
     """First come, first served, and nobody waits for ever."""
+
+    def __init__(self, count: int, patience: float) -> None:
+        super().__init__(count)
+        self._patience = patience
 
     async def acquire(self) -> Literal[True]:
         if not self.locked():
             return await super().acquire()  # at once: a timer would cost more
         try:
-            async with asyncio.timeout(_QUEUE_SECONDS):
+            async with asyncio.timeout(self._patience):
                 return await super().acquire()
         except TimeoutError:
             raise StorageUnavailable("storage is busy") from None
@@ -149,12 +187,14 @@ class _Slots(asyncio.Semaphore):
 class _Process:
     """The process itself, the memory that both share, and the orders that are under way."""
 
-    def __init__(self, program: Sequence[str]) -> None:
+    def __init__(self, program: Sequence[str], patience: Patience) -> None:
+        self._patience = patience
         memory_fd = os.memfd_create("longshore-chunks")
         ours, its = socket.socketpair()
         try:
-            os.ftruncate(memory_fd, SLOTS * SLOT_BYTES)
-            self._memory = memoryview(mmap.mmap(memory_fd, SLOTS * SLOT_BYTES))
+            os.ftruncate(memory_fd, SEATS * SEAT_BYTES)
+            self._shared = mmap.mmap(memory_fd, SEATS * SEAT_BYTES)
+            self._memory = memoryview(self._shared)
             ours_to_it = ["--memory", str(memory_fd), "--orders", str(its.fileno()), "--parent", str(os.getpid())]
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-P", "-c", _START, str(_ROOT), *program, *ours_to_it],
@@ -170,7 +210,7 @@ class _Process:
             its.close()
         ours.setblocking(False)
         self._socket = ours
-        self._free = list(range(SLOTS - 1, -1, -1))  # the last one used comes first: it is in the cache
+        self._free = list(range(SEATS - 1, -1, -1))  # the last one used comes first: it is in the cache
         self._under_way: dict[int, asyncio.Future[int]] = {}
         self._orders = bytearray()
         self._rest = b""
@@ -186,8 +226,8 @@ class _Process:
         """An ``Outcome``."""
         if not self._free:
             return Outcome.REFUSED
-        slot = self._free.pop()
-        start = slot * SLOT_BYTES
+        seat = self._free.pop()
+        start = seat * SEAT_BYTES
         self._memory[start : start + len(data)] = data
         if not self._orders:
             self._loop.call_soon(self._send)  # those of one turn of the loop go together
@@ -195,35 +235,43 @@ class _Process:
         if not self._under_way:
             self._heard_at = now  # it is silent from now on, not since its last answer
         if self._watching is None:
-            self._watching = self._loop.call_later(_PATIENCE_SECONDS, self._watch)
-        deadline = now + _DEADLINE_SECONDS
-        self._orders += ORDER.pack(slot, len(data), at, deadline, upload_id.encode(), note.token.encode(), note.crc64)
+            self._watching = self._loop.call_later(self._patience.answer, self._watch)
+        deadline = now + self._patience.order
+        self._orders += ORDER.pack(seat, len(data), at, deadline, upload_id.encode(), note.token.encode(), note.crc64)
         ordered: asyncio.Future[int] = self._loop.create_future()
-        self._under_way[slot] = ordered
+        self._under_way[seat] = ordered
         try:
             return await ordered
         except asyncio.CancelledError:
-            if self._under_way.get(slot) is ordered:  # else it is over, and the slot may be somebody else's
-                over = self._under_way[slot] = self._loop.create_future()
+            if self._under_way.get(seat) is ordered:  # else it is over, and the seat may be somebody else's
+                over = self._under_way[seat] = self._loop.create_future()
                 while not over.done():
                     with suppress(asyncio.CancelledError):  # once is enough
                         await asyncio.wait([over])
             raise
 
-    def close(self) -> None:
-        """Let it end what is under way, and end; orders that it has not answered are refused."""
+    def let_go(self) -> None:
+        """Ask it for no more: it does what it was asked for, and ends."""
         with suppress(AttributeError, OSError):
             self._loop.remove_reader(self._socket.fileno())
         if self._watching is not None:
             self._watching.cancel()
         self._socket.close()
         self._orders.clear()
+
+    async def end(self) -> None:
+        """Return once it is gone. Only then are orders that it has not answered refused: it might still do them."""
+        await asyncio.get_running_loop().run_in_executor(None, self._wait)
         for ordered in self._under_way.values():
             if not ordered.done():
                 ordered.set_result(Outcome.REFUSED)
         self._under_way.clear()
+        self._memory.release()
+        self._shared.close()
+
+    def _wait(self) -> None:
         try:
-            self._process.wait(_END_SECONDS)
+            self._process.wait(self._patience.end)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -242,7 +290,7 @@ class _Process:
         self._watching = None
         if not self._under_way:
             return
-        left = self._heard_at + _PATIENCE_SECONDS - time.monotonic()
+        left = self._heard_at + self._patience.answer - time.monotonic()
         if left > 0:
             self._watching = self._loop.call_later(left, self._watch)
         else:
@@ -262,8 +310,8 @@ class _Process:
         told = self._rest + told
         whole = len(told) - len(told) % OUTCOME.size
         self._rest = told[whole:]
-        for slot, outcome in OUTCOME.iter_unpack(told[:whole]):
-            self._free.append(slot)
-            ordered = self._under_way.pop(slot)
+        for seat, outcome in OUTCOME.iter_unpack(told[:whole]):
+            self._free.append(seat)
+            ordered = self._under_way.pop(seat)
             if not ordered.done():
                 ordered.set_result(outcome)
