@@ -14,7 +14,7 @@ from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.chunks.chunks import Chunks
 from adapters.inbound.http.engine.cors import Cors
-from adapters.inbound.http.engine.exchange import Services
+from adapters.inbound.http.engine.running import Services
 from adapters.inbound.http.files.files import Files
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.forms.form import Form

@@ -1,11 +1,11 @@
 """A byte source over blocks that come one after the other: parts of a form, files, anything a program can read."""
 
 import asyncio
-import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Executor
 
+from adapters.inbound.common.writing import write_blocks
 from domain.checksum import Buffer
 from ports.byte_source import ByteSource
 
@@ -139,27 +139,3 @@ class IterableSource(BlockSource):
 async def _one_by_one(blocks: Iterable[bytes]) -> AsyncIterator[bytes]:
     for block in blocks:
         yield block
-
-
-async def write_blocks(
-    executor: Executor | None, fd: int, blocks: list[bytes], at: int, observe: Callable[[Buffer], None] | None
-) -> int:
-    """Write the blocks from position ``at`` on, in a thread; return their size."""
-    writing = asyncio.get_running_loop().run_in_executor(executor, _write, fd, blocks, at, observe)
-    try:
-        return await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await asyncio.wait([writing])  # the descriptor is the caller's to close, but not under our thread
-        raise
-
-
-def _write(fd: int, blocks: list[bytes], at: int, observe: Callable[[Buffer], None] | None) -> int:
-    start = at
-    for block in blocks:
-        if observe:
-            observe(block)
-        view = memoryview(block)
-        while view:  # pwrite may write less than asked
-            written = os.pwrite(fd, view, at)
-            view, at = view[written:], at + written
-    return at - start

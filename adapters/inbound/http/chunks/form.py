@@ -17,7 +17,7 @@ from adapters.inbound.common.block_source import BlockSource
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.chunks.envelope import FILE_TOO_LONG, bad_field, bad_fields
 from adapters.inbound.http.engine.exchange import Exchange
-from adapters.inbound.http.forms.form import FormPart, FormReader, parse_boundary
+from adapters.inbound.http.engine.multipart import FormPart, FormReader, parse_boundary
 from ports.byte_source import ByteSource
 
 _BLOCK_BYTES = 256 * 1024

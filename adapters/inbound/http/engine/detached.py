@@ -16,19 +16,11 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
-from adapters.inbound.http.engine.exchange import (
-    LINGER_BYTES,
-    LINGER_SECONDS,
-    Options,
-    Reply,
-    Route,
-    RunningExchange,
-    Services,
-    announced_length,
-    reason_of,
-)
+from adapters.inbound.http.engine.exchange import Reply, Route
+from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length, reason_of
 from adapters.inbound.http.engine.keep_alive import Lane
 from adapters.inbound.http.engine.readiness import Readiness
+from adapters.inbound.http.engine.running import Options, RunningExchange, Services
 from adapters.inbound.http.engine.sending import send_slice
 from adapters.inbound.http.engine.socket_body import SocketBody
 

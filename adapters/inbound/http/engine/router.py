@@ -13,8 +13,9 @@ from tornado.web import Application
 
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.engine.detached import DetachedExchange, is_worth_detaching
-from adapters.inbound.http.engine.exchange import Exchange, Reply, RunningExchange, Services
+from adapters.inbound.http.engine.exchange import Exchange, Reply
 from adapters.inbound.http.engine.keep_alive import Lane, Lanes
+from adapters.inbound.http.engine.running import RunningExchange, Services
 from adapters.inbound.http.engine.streaming import StreamingExchange
 
 Handler = Callable[..., Awaitable[Reply]]

@@ -1,7 +1,6 @@
 """A body read from the socket itself: large ones go from the socket to the file in a thread, in bursts."""
 
 import asyncio
-import os
 import select
 import socket
 import threading
@@ -14,7 +13,7 @@ from typing import cast
 
 from tornado.iostream import IOStream, StreamClosedError
 
-from adapters.inbound.common.block_source import write_blocks
+from adapters.inbound.common.writing import write_block, write_blocks
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.readiness import Readiness
 from domain.checksum import Buffer
@@ -292,9 +291,7 @@ def _move(burst: _Burst) -> tuple[int, bool]:
         block = buffer[:size]
         if burst.observe:
             burst.observe(block)
-        while block:  # pwrite may write less than asked
-            written = os.pwrite(burst.fd, block, at)
-            block, at = block[written:], at + written
+        at = write_block(burst.fd, block, at)
         moved += size
     return moved, False
 

@@ -8,17 +8,9 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
 
 from adapters.inbound.http.engine.body import RequestBody
-from adapters.inbound.http.engine.exchange import (
-    LINGER_BYTES,
-    LINGER_SECONDS,
-    Options,
-    Reply,
-    Route,
-    RunningExchange,
-    Services,
-    announced_length,
-    reason_of,
-)
+from adapters.inbound.http.engine.exchange import Reply, Route
+from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length, reason_of
+from adapters.inbound.http.engine.running import Options, RunningExchange, Services
 
 _UNLIMITED = 1 << 62
 

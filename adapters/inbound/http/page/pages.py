@@ -1,18 +1,10 @@
 """The page at ``/``, its files below ``/static/``, and the answer to paths that are nobody's."""
 
-import json
-from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-import structlog
-from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+from tornado.web import HTTPError, StaticFileHandler
 
-from adapters.inbound.common.errors import problem
-from adapters.inbound.common.request_id import request_id_of
-
-log = structlog.get_logger(__name__)
+from adapters.inbound.http.engine.handlers import ProblemHandler
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 # Everything the page needs comes from here; it runs no inline script and can't be framed.
@@ -26,33 +18,6 @@ _SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-
-
-class ProblemHandler(RequestHandler):
-    """Says what is wrong as RFC 9457 problem details."""
-
-    @cached_property
-    def request_id(self) -> str:
-        return request_id_of(self.request.headers)
-
-    def set_default_headers(self) -> None:
-        self.clear_header("Server")
-        self.set_header("X-Request-Id", self.request_id)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ANN401 -- Tornado's signature
-        about = problem(kwargs.get("exc_info", (None, HTTPError(status_code), None))[1], self.request_id)
-        log.info("refused", method=self.request.method, path=self.request.path, **about)
-        if status_code == 405:
-            self.set_header("Allow", "GET, HEAD")  # what was set before an error is cleared
-        self.set_header("Content-Type", "application/problem+json")
-        self.set_header("Cache-Control", "no-store")
-        _ = self.finish(json.dumps(about))
-
-    def log_exception(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None and not isinstance(error, HTTPError):  # those are refusals, told of by ``write_error``
-            log.error("request failed", request_id=self.request_id, exc_info=error)
 
 
 class Nowhere(ProblemHandler):

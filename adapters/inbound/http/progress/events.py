@@ -17,7 +17,7 @@ from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.errors import Refusal, code_of, headers_of, problem
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
-from adapters.inbound.http.page.pages import ProblemHandler
+from adapters.inbound.http.engine.handlers import ProblemHandler
 from application.progress import ProgressUseCase
 from application.progress.messages import ProgressMessage
 from domain.errors import LongshoreError, TooManyRequests, Unavailable

@@ -1,0 +1,53 @@
+"""Where a body ends and what a reply's head looks like: HTTP/1.1 beneath the routes (RFC 9112)."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from adapters.inbound.common.errors import Refusal
+
+# A refusal goes out at once, but closing on bytes still under way would reset the connection and could take the
+# answer with it: so much longer, and so many bytes, are read and thrown away.
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 16 * 1024 * 1024
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {
+    104: "Upload Resumption Supported",  # draft-ietf-httpbis-resumable-upload
+    460: "Checksum Mismatch",  # tus 1.0 §Checksum
+}
+
+
+def announced_length(headers: Mapping[str, str]) -> int | None:
+    """Content-Length, 0 without a body; None for a chunked one."""
+    if "Transfer-Encoding" in headers:
+        return None
+    length = headers.get("Content-Length", "0")
+    return int(length) if _LENGTH.fullmatch(length) else 0
+
+
+class AmbiguousFraming(Refusal):
+    """Where the body ends can be read in two ways."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(400, "invalid_request", detail, {"Connection": "close"})
+
+
+def check_framing(headers: Mapping[str, str]) -> None:
+    """Stricter than Tornado, and before any use case runs: two readings of one body are how requests are smuggled."""
+    coding = headers.get("Transfer-Encoding")
+    if coding is not None and ("Content-Length" in headers or coding.strip().lower() != "chunked"):
+        raise AmbiguousFraming("the only transfer coding understood is chunked")
+    if not _LENGTH.fullmatch(headers.get("Content-Length", "0")):
+        raise AmbiguousFraming("Content-Length is not a number")
+    if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise Refusal(415, "unsupported_media_type", "bodies are taken as they are, without Content-Encoding")
+
+
+def head_of(status: int, headers: Mapping[str, str]) -> bytes:
+    """A response up to the end of its headers, for those that don't go through Tornado."""
+    lines = [f"HTTP/1.1 {status} {reason_of(status)}", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def reason_of(status: int) -> str:
+    return _REASONS[status]

@@ -1,0 +1,256 @@
+"""What happens around a route, whichever way its bytes come and go: who calls, how often, what a refusal looks like.
+
+The two ways are ``streaming.py`` (through Tornado's connection) and ``detached.py`` (large bodies, and chunk after
+chunk, straight from the socket).
+"""
+
+import itertools
+import json
+import os
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from weakref import WeakSet
+
+import structlog
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.iostream import IOStream, StreamClosedError
+
+from adapters.inbound.common.auth import Authenticator
+from adapters.inbound.common.errors import Refusal, headers_of, problem
+from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.http.engine.body import Body
+from adapters.inbound.http.engine.cors import Cors
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Route
+from adapters.inbound.http.engine.framing import AmbiguousFraming, check_framing, head_of
+from adapters.inbound.http.engine.watchdog import BodyWatchdog
+from domain.access import STRANGER, Principal
+from domain.errors import LongshoreError, Unauthenticated
+
+if TYPE_CHECKING:
+    from adapters.inbound.http.engine.keep_alive import Lanes
+
+log = structlog.get_logger(__name__)
+
+_PROCESS = os.urandom(4).hex()
+_NUMBERS = itertools.count(1)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(slots=True)
+class Services:
+    """What every exchange needs, once a server."""
+
+    authenticator: Authenticator
+    rate_limiter: RateLimiter
+    cors: Cors
+    executor: Executor
+    serve_again: Callable[[IOStream, Any], None] = lambda stream, _: stream.close()
+    """The server's own way to begin with a connection."""
+    lanes: "Lanes" = field(init=False)
+    """Where detached connections wait for their next request; the router sets it up."""
+    watchdog: BodyWatchdog = field(default_factory=BodyWatchdog)
+    running: "set[RunningExchange]" = field(default_factory=set)
+    ended: "WeakSet[IOStream]" = field(default_factory=WeakSet)
+    """Connections whose last reply has been given: Tornado would go on with what it has read of them already."""
+    is_draining: bool = False
+
+    def next_request_id(self) -> str:
+        """Unique for long enough to find a request in the logs; no secret."""
+        return f"{_PROCESS}-{next(_NUMBERS):x}"
+
+    def take_back(self, stream: IOStream, address: object) -> None:
+        """Let Tornado serve what comes next on a connection that was detached from it."""
+        self.serve_again(stream, address)
+
+    def drain(self) -> None:
+        """From now on only requests that run already are served."""
+        self.is_draining = True
+
+
+class Options(TypedDict):
+    """``is_public``: for anyone, at any time, as often as they like. ``admits_strangers``: the route itself judges
+    those of whom nothing is known. ``carries_bytes``: its bodies are bytes of accepted uploads.
+    ``constant_headers`` go with every reply, refusals too. ``refusal``: how errors are worded, instead of problem
+    details."""
+
+    is_public: bool
+    admits_strangers: bool
+    carries_bytes: bool
+    constant_headers: Mapping[str, str]
+    refusal: "Callable[[Exception], Reply] | None"
+
+
+class RunningExchange(HTTPMessageDelegate, ABC):
+    """Runs ``route`` for one request."""
+
+    body: Body
+    """Set before it runs."""
+
+    def __init__(
+        self,
+        request: HTTPServerRequest,
+        route: Route,
+        services: Services,
+        **options: Unpack[Options],
+    ) -> None:
+        self.request = request
+        self.services = services
+        self._route = route
+        self._is_public = options["is_public"]
+        self._admits_strangers = options["admits_strangers"]
+        self._carries_bytes = options["carries_bytes"]
+        self._constant_headers = options["constant_headers"]
+        self._refusal = options["refusal"]
+        given = request.headers.get("X-Request-Id", "")
+        self._request_id = given if given and _REQUEST_ID.fullmatch(given) else services.next_request_id()
+
+    @abstractmethod
+    async def send(self, reply: Reply) -> None:
+        """Raises:
+        StreamClosedError: the client is gone.
+        """
+
+    @abstractmethod
+    def tell(self, data: bytes) -> None:
+        """Send ``data`` ahead of the reply, all of it or none: nobody waits for a client that doesn't read."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """The reply can't be completed: only closing tells the client so."""
+
+    def inform(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send an interim response (1xx), unless the client does not read what it was sent before.
+
+        RFC 9110 §15.2: HTTP/1.0 knows none.
+        """
+        if self.request.version != "HTTP/1.0":
+            self.tell(head_of(status, headers))
+
+    def cut(self) -> None:
+        """Take what has arrived of the body and no more."""
+        self.body.stop()
+
+    async def run(self) -> None:
+        self.services.running.add(self)
+        reply = None
+        try:
+            reply = await self._answer()
+            await self.send(reply)
+        except StreamClosedError:
+            self.abandon()
+        except Exception:
+            log.exception("reply failed", request_id=self._request_id)
+            self.abandon()
+        finally:
+            self.services.running.discard(self)
+            self.services.watchdog.forget(self.body)
+            self.body.drop()
+            if reply and reply.closing:
+                await reply.closing()
+
+    async def _answer(self) -> Reply:
+        cors = self.services.cors
+        preflight = cors.preflight(self.request)
+        try:
+            reply = Reply(204, preflight) if preflight is not None else await self._call_route()
+        except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
+            reply = self._refuse(error)
+            reply.ends_connection = isinstance(error, AmbiguousFraming)
+        reply.headers = {**self._constant_headers, **reply.headers}
+        reply.headers.update(cors.headers(self.request))
+        reply.headers["X-Request-Id"] = self._request_id
+        reply.headers["Date"] = _date_of(int(time.time()))
+        return reply
+
+    async def _call_route(self) -> Reply:
+        request, services = self.request, self.services
+        check_framing(request.headers)
+        if services.is_draining and not self._is_public:
+            raise GoingDown
+        method = request.headers.get("X-HTTP-Method-Override", "").strip().upper() or request.method or ""
+        # Requests that carry bytes of an accepted upload are bounded by quotas; they count once they are refused.
+        carries_bytes = (self._carries_bytes or method == "PATCH") and self.body.length != 0
+        if not carries_bytes:
+            self._count()
+        exchange = Exchange(
+            request=request,
+            body=self.body,
+            principal=self._principal(method),
+            request_id=self._request_id,
+            method=method,
+            inform=self.inform,
+        )
+        if self.body.length != 0:
+            services.watchdog.watch(self.body)
+        try:
+            reply = await self._route(exchange)
+        except (LongshoreError, Refusal):
+            if carries_bytes:
+                self._count()
+            if services.is_draining and self.body.is_cut:
+                raise GoingDown from None
+            raise
+        if self.body.is_cut:
+            raise self._cut_short()
+        return reply
+
+    def _cut_short(self) -> Exception:
+        """What came of the body is kept; yet to one who can still hear it, this is no success."""
+        if self.services.is_draining:
+            return GoingDown()
+        return Refusal(400, "body_cut", "the body ended before its announced end")
+
+    def _principal(self, method: str) -> Principal:
+        # A preflight cannot say who asks, nor can a monitor; both learn nothing of anybody's.
+        if self._is_public or method == "OPTIONS":
+            return STRANGER
+        try:
+            return self.services.authenticator.principal(self.request)
+        except Unauthenticated:
+            if self._admits_strangers:
+                return STRANGER
+            raise
+
+    def _count(self) -> None:
+        if not self._is_public:
+            services = self.services
+            services.rate_limiter.check(services.authenticator.client_ip(self.request))
+
+    def _refuse(self, error: Exception) -> Reply:
+        about = problem(error, self._request_id)
+        status = int(about["status"])
+        tell = log.exception if status == 500 else log.warning if status > 500 else log.info
+        tell(
+            "refused",
+            request_id=self._request_id,
+            method=self.request.method,
+            path=self.request.path,
+            status=status,
+            code=about["code"],
+            detail=str(error),
+        )
+        if self._refusal is not None:
+            return self._refusal(error)
+        headers = {**headers_of(error), "Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+        return Reply(status, headers, json.dumps(about).encode())
+
+
+class GoingDown(Refusal):
+    """What comes on an open connection while the server drains, or is cut by it."""
+
+    def __init__(self) -> None:
+        words = "The server stops or restarts: try again in a moment, with an upload from where HEAD says it is"
+        super().__init__(503, "unavailable", words)
+
+
+@lru_cache(maxsize=1)
+def _date_of(second: int) -> str:
+    """RFC 9110 §6.6.1."""
+    return formatdate(second, usegmt=True)
