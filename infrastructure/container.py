@@ -219,8 +219,10 @@ class Container(containers.DeclarativeContainer):
         cors=cors,
         executor=body_threads,
     )
-    tus = providers.Singleton(Tus, uploads=uploads, files=downloads, links=links, max_length_bytes=of.max_upload_size)
-    files = providers.Singleton(Files, files=downloads, uploads=uploads, links=links)
+    tus = providers.Singleton(
+        Tus, uploads=uploads, downloads=downloads, links=links, max_length_bytes=of.max_upload_size
+    )
+    files = providers.Singleton(Files, downloads=downloads, uploads=uploads, links=links)
     resumable = providers.Singleton(
         Resumable,
         uploads=uploads,
@@ -230,11 +232,11 @@ class Container(containers.DeclarativeContainer):
         lifetime=of.upload_ttl,
     )
     upload_routes = providers.Singleton(Uploads, tus=tus, resumable=resumable, files=files, uploads=uploads)
-    form = providers.Singleton(Form, uploads=uploads, files=downloads, links=links, executor=body_threads)
+    form = providers.Singleton(Form, uploads=uploads, downloads=downloads, links=links, executor=body_threads)
     chunks = providers.Singleton(
         Chunks,
         uploads=uploads,
-        files=downloads,
+        downloads=downloads,
         links=links,
         executor=body_threads,
         max_chunk_size=of.max_chunk_size,

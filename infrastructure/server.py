@@ -126,7 +126,7 @@ async def _drain(server: HTTPServer, container: Container) -> None:
         for exchange in list(services.running):
             exchange.cut()
         await _until(lambda: not services.running, _CUT_SECONDS)
-    services.lanes.close()
+    services.kept.close()
     await server.close_all_connections()
     services.watchdog.close()
     container.body_threads().shutdown(wait=False)

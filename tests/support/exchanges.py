@@ -89,7 +89,7 @@ class WebServer:
             ids=SystemIdGenerator(),
             policy=UploadPolicy(max_length_bytes=_MAX_LENGTH, max_open_uploads=None),
         )
-        self.files = DownloadUseCase(
+        self.downloads = DownloadUseCase(
             unit_of_work=units,
             blobs=self.blobs,
             digests=self.digests,
@@ -141,8 +141,8 @@ class WebServer:
         self._loop = asyncio.get_running_loop()
         services = self.services = Services(Authenticator(), RateLimiter(None), Cors([]), self.executor)
         links = Links()
-        files = Files(files=self.files, uploads=self.uploads, links=links)
-        tus = Tus(uploads=self.uploads, files=self.files, links=links, max_length_bytes=_MAX_LENGTH)
+        files = Files(downloads=self.downloads, uploads=self.uploads, links=links)
+        tus = Tus(uploads=self.uploads, downloads=self.downloads, links=links, max_length_bytes=_MAX_LENGTH)
         resumable = Resumable(
             uploads=self.uploads,
             files=files,
@@ -153,7 +153,7 @@ class WebServer:
         dialects = (
             Uploads(tus=tus, resumable=resumable, files=files, uploads=self.uploads),
             files,
-            Form(uploads=self.uploads, files=self.files, links=links, executor=self.executor),
+            Form(uploads=self.uploads, downloads=self.downloads, links=links, executor=self.executor),
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock)),
         )
         resources = [resource for dialect in dialects for resource in dialect.resources()]
@@ -177,7 +177,7 @@ class WebServer:
             exchange.cut()
         await server.close_all_connections()
         services.watchdog.close()
-        services.lanes.close()
+        services.kept.close()
         while services.running:  # noqa: ASYNC110 -- they leave the set by themselves
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.02)

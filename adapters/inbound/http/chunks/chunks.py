@@ -65,14 +65,14 @@ class Chunks:
         self,
         *,
         uploads: UploadUseCase,
-        files: DownloadUseCase,
+        downloads: DownloadUseCase,
         links: Links,
         executor: Executor,
         max_chunk_size: int,
         spool: Path,
     ) -> None:
         self._uploads = uploads
-        self._files = files
+        self._downloads = downloads
         self._links = links
         self._executor = executor
         self._max_chunk_size = max_chunk_size
@@ -122,16 +122,17 @@ class Chunks:
         with _begun():
             view = await self._uploads.look_at(exchange.principal, parse_upload_id(fields.upload_id))
             await self._complete(exchange.principal, view, fields)
-        file = await self._files.describe(exchange.principal, file_id_of(view.id), fields.credential or {})
+        file = await self._downloads.describe(exchange.principal, file_id_of(view.id), fields.credential or {})
         return success(self._view(file))
 
     async def get(self, exchange: Exchange, text: str) -> Reply:
-        file = await self._files.describe(exchange.principal, parse_file_id(text), parse_shown(exchange.request.query))
+        shown = parse_shown(exchange.request.query)
+        file = await self._downloads.describe(exchange.principal, parse_file_id(text), shown)
         return success(self._view(file))
 
     async def status(self, exchange: Exchange, text: str) -> Reply:
         try:
-            await self._files.describe(exchange.principal, parse_file_id(text), parse_shown(exchange.request.query))
+            await self._downloads.describe(exchange.principal, parse_file_id(text), parse_shown(exchange.request.query))
             state = UploadState.COMPLETED
         except FileNotFound:
             state = (await self._uploads.look_at(exchange.principal, parse_upload_id(text))).state
@@ -143,9 +144,9 @@ class Chunks:
         view = await self._uploads.look_at(exchange.principal, parse_upload_id(fields.file_id))
         if view.state is UploadState.FAILED:
             await self._uploads.retry(exchange.principal, view.id, given)
-            return success(self._view(await self._files.describe(exchange.principal, file_id_of(view.id), given)))
+            return success(self._view(await self._downloads.describe(exchange.principal, file_id_of(view.id), given)))
         if view.state is UploadState.COMPLETED:
-            await self._files.describe(exchange.principal, file_id_of(view.id), given)
+            await self._downloads.describe(exchange.principal, file_id_of(view.id), given)
         raise nothing_to_retry(is_complete=view.state is UploadState.COMPLETED)
 
     def _parse_chunk(self, form: ChunkForm, source: ByteSource | None) -> tuple[ChunkFields, ByteSource]:
@@ -175,13 +176,14 @@ class Chunks:
 
     def _view(self, file: File) -> Mapping[str, object]:
         is_public = file.visibility is Visibility.PUBLIC
+        link = self._links.content(file.id) if is_public else self._links.signed(self._downloads.sign(file))
         return {
             "id": file.id,
             "path": file.path,
             "content_type": file.media_type,
             "detail": file.detail,
             "credential": file.credential and dict(file.credential.values),
-            "download_url": self._links.content(file.id) if is_public else self._links.signed(self._files.sign(file)),
+            "download_url": link,
         }
 
 

@@ -1,9 +1,9 @@
 """Exchanges that have their connection to themselves: bytes go from the socket to the file, or back, past Tornado.
 
 Tornado's read loop costs a callback per 64 KiB, and its keep-alive more than a small chunk's own work. A chunk of a
-known length is taken off it: the connection is detached (Tornado's public way out), and when the reply is sent it
-waits in ``lanes.py`` for the next chunk, or goes back to the server. TLS, chunked and short bodies of other methods
-take ``streaming.py``. Downloads are detached too: ``sending.py``.
+known length is taken off it: the connection is detached (Tornado's public way out), and when the reply is sent it is
+kept for the next chunk (``keep_alive.py``), or goes back to the server. TLS, chunked and short bodies of other
+methods take ``streaming.py``. Downloads are detached too: ``sending.py``.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from adapters.inbound.http.engine.exchange import Reply, Route
 from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length, reason_of
-from adapters.inbound.http.engine.keep_alive import Lane
+from adapters.inbound.http.engine.keep_alive import KeptConnection
 from adapters.inbound.http.engine.readiness import Readiness
 from adapters.inbound.http.engine.running import Options, RunningExchange, Services
 from adapters.inbound.http.engine.sending import send_slice
@@ -42,7 +42,7 @@ def is_worth_detaching(request: HTTPServerRequest, *, sends_files: bool, posts_f
 
 
 class DetachedExchange(RunningExchange):
-    """Only for a request of which ``is_worth_detaching`` is true, or one that came on a lane."""
+    """Only for a request of which ``is_worth_detaching`` is true, or one that came on a kept connection."""
 
     def __init__(
         self, request: HTTPServerRequest, route: Route, services: Services, **options: Unpack[Options]
@@ -57,22 +57,22 @@ class DetachedExchange(RunningExchange):
     ) -> Awaitable[None] | None:
         stream = cast(HTTP1Connection, self.request.connection).detach()
         context = getattr(self.request.connection, "context", None)
-        self._start(Lane(stream.socket, Readiness(stream.socket), context), stream)
+        self._start(KeptConnection(stream.socket, Readiness(stream.socket), context), stream)
         return None
 
-    def follow(self, lane: Lane, head_bytes: int) -> None:
-        """Begin with what the lane's socket has for us, beginning with the request's head."""
-        lane.socket.recv(head_bytes)
-        self._start(lane, None)
+    def follow(self, kept: KeptConnection, head_bytes: int) -> None:
+        """Begin with what its socket has for us, beginning with the request's head."""
+        kept.socket.recv(head_bytes)
+        self._start(kept, None)
         self.body.take_what_came()
 
-    def _start(self, lane: Lane, stream: IOStream | None) -> None:
+    def _start(self, kept: KeptConnection, stream: IOStream | None) -> None:
         headers = self.request.headers
-        self._lane = lane
-        self._socket = lane.socket
+        self._kept = kept
+        self._socket = kept.socket
         self.body = SocketBody(
-            lane.socket,
-            lane.readiness,
+            kept.socket,
+            kept.readiness,
             stream=stream,
             length=announced_length(headers) or 0,
             expects_continue=headers.get("Expect", "").lower() == "100-continue",
@@ -97,9 +97,9 @@ class DetachedExchange(RunningExchange):
         if self.body.left or reply.ends_connection or not self._keeps_alive():
             self.body.close()
         elif self.body.stream is not None:
-            self.services.take_back(self.body.stream, getattr(self._lane.context, "address", None))
+            self.services.take_back(self.body.stream, getattr(self._kept.context, "address", None))
         else:
-            self.services.lanes.wait(self._lane)
+            self.services.kept.wait(self._kept)
 
     def cut(self) -> None:
         super().cut()

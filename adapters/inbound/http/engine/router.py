@@ -14,7 +14,7 @@ from tornado.web import Application
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.engine.detached import DetachedExchange, is_worth_detaching
 from adapters.inbound.http.engine.exchange import Exchange, Reply
-from adapters.inbound.http.engine.keep_alive import Lane, Lanes
+from adapters.inbound.http.engine.keep_alive import KeptConnection, KeptConnections
 from adapters.inbound.http.engine.running import RunningExchange, Services
 from adapters.inbound.http.engine.streaming import StreamingExchange
 
@@ -58,7 +58,7 @@ class ExchangeRouter(Router):
         self._resources = resources
         self._services = services
         self._application = application
-        services.lanes = Lanes(self.follow, services.take_back)
+        services.kept = KeptConnections(self.follow, services.take_back)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> HTTPMessageDelegate | None:
         if isinstance(request.connection, HTTP1Connection) and request.connection.stream in self._services.ended:
@@ -70,12 +70,12 @@ class ExchangeRouter(Router):
         is_detached = is_worth_detaching(request, sends_files=resource.sends_files, posts_files=resource.posts_files)
         return self._exchange(DetachedExchange if is_detached else StreamingExchange, request, resource, groups)
 
-    def follow(self, lane: Lane, request: HTTPServerRequest, head_bytes: int) -> bool:
+    def follow(self, kept: KeptConnection, request: HTTPServerRequest, head_bytes: int) -> bool:
         """Begin an exchange with the next request of a detached connection; whether the path is an exchange's."""
         resource, groups = self._resource_of(request)
         if resource is None:
             return False
-        self._exchange(DetachedExchange, request, resource, groups).follow(lane, head_bytes)
+        self._exchange(DetachedExchange, request, resource, groups).follow(kept, head_bytes)
         return True
 
     def _resource_of(self, request: HTTPServerRequest) -> tuple[Resource | None, tuple[str, ...]]:

@@ -34,7 +34,7 @@ from domain.access import STRANGER, Principal
 from domain.errors import LongshoreError, Unauthenticated
 
 if TYPE_CHECKING:
-    from adapters.inbound.http.engine.keep_alive import Lanes
+    from adapters.inbound.http.engine.keep_alive import KeptConnections
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Services:
     executor: Executor
     serve_again: Callable[[IOStream, Any], None] = lambda stream, _: stream.close()
     """The server's own way to begin with a connection."""
-    lanes: "Lanes" = field(init=False)
+    kept: "KeptConnections" = field(init=False)
     """Where detached connections wait for their next request; the router sets it up."""
     watchdog: BodyWatchdog = field(default_factory=BodyWatchdog)
     running: "set[RunningExchange]" = field(default_factory=set)

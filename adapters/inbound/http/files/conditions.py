@@ -22,11 +22,11 @@ def validators(file: File) -> dict[str, str]:
     return {"ETag": _etag(file), "Last-Modified": format_datetime(_modified(file), usegmt=True)}
 
 
-async def wanted_digest(exchange: Exchange, files: DownloadUseCase, file_id: FileId) -> dict[str, str]:
+async def wanted_digest(exchange: Exchange, downloads: DownloadUseCase, file_id: FileId) -> dict[str, str]:
     """The digest of a file that has just come in, as a header, if its client wants it."""
     if not wants_sha256(exchange.headers):
         return {}
-    file = await files.digested(await files.describe(exchange.principal, file_id))
+    file = await downloads.digested(await downloads.describe(exchange.principal, file_id))
     return {} if file.sha256 is None else {"Repr-Digest": repr_digest(file.sha256)}
 
 

@@ -29,8 +29,8 @@ _A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 class Files:
-    def __init__(self, *, files: DownloadUseCase, uploads: UploadUseCase, links: Links) -> None:
-        self._files = files
+    def __init__(self, *, downloads: DownloadUseCase, uploads: UploadUseCase, links: Links) -> None:
+        self._downloads = downloads
         self._uploads = uploads
         self._links = links
 
@@ -53,12 +53,12 @@ class Files:
     async def get(self, exchange: Exchange, text: str) -> Reply:
         with _strangers_asked(exchange):
             shown = parse_shown(exchange.request.query)
-            file = await self._files.describe(exchange.principal, parse_file_id(text), shown)
+            file = await self._downloads.describe(exchange.principal, parse_file_id(text), shown)
         return _json(self._view(file))
 
     async def arrived(self, exchange: Exchange, file_id: FileId) -> Reply:
         """What ``get`` gives, to the request that brought the file; with the digest of its bytes, if that is wanted."""
-        digest = await wanted_digest(exchange, self._files, file_id)
+        digest = await wanted_digest(exchange, self._downloads, file_id)
         reply = await self.get(exchange, file_id)
         reply.headers.update(digest)
         return reply
@@ -66,14 +66,14 @@ class Files:
     async def delete(self, exchange: Exchange, text: str) -> Reply:
         with _strangers_asked(exchange):
             shown = parse_shown(exchange.request.query)
-            await self._files.delete(exchange.principal, parse_file_id(text), shown)
+            await self._downloads.delete(exchange.principal, parse_file_id(text), shown)
         return Reply(204)
 
     async def link(self, exchange: Exchange, text: str) -> Reply:
         """``POST /files/{id}/links?seconds=&disposition=``: a link that opens the file to whoever has it."""
         shown = parse_shown(exchange.request.query)
-        file = await self._files.describe(exchange.principal, parse_file_id(text), shown)
-        link = self._files.sign(
+        file = await self._downloads.describe(exchange.principal, parse_file_id(text), shown)
+        link = self._downloads.sign(
             file, life=_parse_life(shown.get("seconds")), disposition=_parse_disposition(shown.get("disposition"))
         )
         expires = link.token.expires_at.isoformat().replace("+00:00", "Z")
@@ -103,12 +103,12 @@ class Files:
         shown = parse_shown(query)
         link = parse_link(shown, query, file_id)
         if link is not None:
-            opened = await self._files.open_signed(link)
+            opened = await self._downloads.open_signed(link)
         else:
             with _strangers_asked(exchange):
-                opened = await self._files.open(exchange.principal, file_id, shown)
+                opened = await self._downloads.open(exchange.principal, file_id, shown)
         try:
-            file = await self._files.digested(opened.file) if wants_sha256(exchange.headers) else opened.file
+            file = await self._downloads.digested(opened.file) if wants_sha256(exchange.headers) else opened.file
             headers = _content_headers(file, link.token.disposition if link else None)
             if link or file.visibility is Visibility.PUBLIC:
                 # The link alone opens it: a page of another site that shows it has no more than it had before.
@@ -131,7 +131,7 @@ class Files:
             "sha256": file.sha256.hex() if file.sha256 else None,
             "visibility": file.visibility,
             "created_at": file.created_at.isoformat().replace("+00:00", "Z"),
-            "url": self._links.signed(self._files.sign(file)) if is_guarded else self._links.content(file.id),
+            "url": self._links.signed(self._downloads.sign(file)) if is_guarded else self._links.content(file.id),
         }
 
     def _upload_view(self, view: UploadView) -> dict[str, object]:

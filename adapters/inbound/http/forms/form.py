@@ -33,9 +33,9 @@ _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re
 
 
 class Form:
-    def __init__(self, *, uploads: UploadUseCase, files: DownloadUseCase, links: Links, executor: Executor) -> None:
+    def __init__(self, *, uploads: UploadUseCase, downloads: DownloadUseCase, links: Links, executor: Executor) -> None:
         self._uploads = uploads
-        self._files = files
+        self._downloads = downloads
         self._links = links
         self._executor = executor
 
@@ -50,11 +50,11 @@ class Form:
         stored: list[FileId] = []
         try:
             await self._store_parts(exchange, stored)
-            files = [await self._files.describe(exchange.principal, file_id) for file_id in stored]
+            files = [await self._downloads.describe(exchange.principal, file_id) for file_id in stored]
             return _json(200, self._envelope(files))
         except Exception as error:
             for file_id in stored:
-                await self._files.delete(exchange.principal, file_id)
+                await self._downloads.delete(exchange.principal, file_id)
             status = status_of(error)
             if status == 500:
                 log.exception("request failed", request_id=exchange.request_id)
@@ -84,7 +84,7 @@ class Form:
         file_id = file_id_of(view.id)
         link = self._links.absolute(self._links.content(file_id), exchange.request)
         about = {"Location": self._links.file(file_id), "Content-Type": "text/plain; charset=utf-8"}
-        about |= await wanted_digest(exchange, self._files, file_id)
+        about |= await wanted_digest(exchange, self._downloads, file_id)
         return Reply(201, about, f"{link}\n".encode())
 
     async def _store_parts(self, exchange: Exchange, stored: list[FileId]) -> None:

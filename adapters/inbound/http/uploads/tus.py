@@ -49,9 +49,11 @@ _CONTENT_TYPE = "application/offset+octet-stream"
 class Tus:
     """One method a verb; ``(exchange[, id]) -> Reply``."""
 
-    def __init__(self, *, uploads: UploadUseCase, files: DownloadUseCase, links: Links, max_length_bytes: int) -> None:
+    def __init__(
+        self, *, uploads: UploadUseCase, downloads: DownloadUseCase, links: Links, max_length_bytes: int
+    ) -> None:
         self._uploads = uploads
-        self._files = files
+        self._downloads = downloads
         self._links = links
         self._max_length_bytes = max_length_bytes
 
@@ -93,7 +95,7 @@ class Tus:
             view = await self._append_first(exchange, view, checksums, headers)
             headers["Upload-Offset"] = str(view.offset)
         if view.file_id:
-            headers |= await wanted_digest(exchange, self._files, view.file_id)
+            headers |= await wanted_digest(exchange, self._downloads, view.file_id)
         return _reply(201, headers, view)
 
     async def head(self, exchange: Exchange, text: str) -> Reply:
@@ -128,7 +130,7 @@ class Tus:
         )
         answer = {"Upload-Offset": str(view.offset)}
         if view.file_id:
-            answer |= await wanted_digest(exchange, self._files, view.file_id)
+            answer |= await wanted_digest(exchange, self._downloads, view.file_id)
         return _reply(204, answer, view)
 
     async def delete(self, exchange: Exchange, text: str) -> Reply:
@@ -138,7 +140,7 @@ class Tus:
             await self._uploads.abort(exchange.principal, upload_id)
         except UploadNotOpen:
             # tus 1.0 §Termination holds for completed uploads too: their file goes.
-            await self._files.delete(exchange.principal, file_id_of(upload_id), parse_shown(exchange.request.query))
+            await self._downloads.delete(exchange.principal, file_id_of(upload_id), parse_shown(exchange.request.query))
         return Reply(204)
 
     async def _append_first(
@@ -162,7 +164,7 @@ class Tus:
         part_ids = [self._parse_part(part, exchange) for part in parts]
         draft = FileDraft(metadata, sha256=parse_sha256(metadata))
         view = await self._uploads.join(exchange.principal, part_ids, draft, names=parts)
-        digest = await wanted_digest(exchange, self._files, file_id_of(view.id))
+        digest = await wanted_digest(exchange, self._downloads, file_id_of(view.id))
         return _reply(201, {"Location": self._links.upload(view.id), **digest}, view)
 
     def _parse_part(self, url: str, exchange: Exchange) -> UploadId:

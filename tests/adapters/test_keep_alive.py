@@ -61,18 +61,18 @@ def wire(server: WebServer) -> Iterator[Connection]:
         yield connection
 
 
-def on_lanes(server: WebServer) -> list[str]:
-    """Grows by the path of each request that is begun on a lane; if it does not, a test of lanes tests nothing."""
+def on_kept(server: WebServer) -> list[str]:
+    """Grows by the path of each request that is begun on a kept connection; if it does not, the test tests nothing."""
     followed: list[str] = []
-    follow = server.services.lanes._follow
+    follow = server.services.kept._follow
 
-    def note(lane: keep_alive.Lane, request: HTTPServerRequest, head_bytes: int) -> bool:
-        begun = follow(lane, request, head_bytes)
+    def note(kept: keep_alive.KeptConnection, request: HTTPServerRequest, head_bytes: int) -> bool:
+        begun = follow(kept, request, head_bytes)
         if begun:
             followed.append(request.path)
         return begun
 
-    server.services.lanes._follow = note
+    server.services.kept._follow = note
     return followed
 
 
@@ -88,16 +88,16 @@ def send_chunk(wire: Connection, server: WebServer, url: str, data: bytes, *head
     return wire.receive("PATCH")
 
 
-def is_on_lane(wire: Connection, server: WebServer) -> bool:
+def is_kept(wire: Connection, server: WebServer) -> bool:
     ours = wire._socket.getsockname()
-    return server.call(lambda: any(lane.socket.getpeername() == ours for lane in server.services.lanes._waiting))
+    return server.call(lambda: any(kept.socket.getpeername() == ours for kept in server.services.kept._waiting))
 
 
-def to_lane(wire: Connection, server: WebServer, *, chunks: int = 1) -> None:
-    """Bring the connection to a lane; the second of ``chunks`` comes there, the third may look just like it."""
+def keep(wire: Connection, server: WebServer, *, chunks: int = 1) -> None:
+    """Have the connection kept; the second of ``chunks`` comes on it so, the third may look just like it."""
     url, at = server.begin(1000), 5
     assert offset_in(send_chunk(wire, server, url, b"first", at=0)) == 5
-    assert becomes(lambda: is_on_lane(wire, server))
+    assert becomes(lambda: is_kept(wire, server))
     for _ in range(chunks - 1):
         assert offset_in(send_chunk(wire, server, url, b"other", at=at)) == at + 5
         at += 5
@@ -106,8 +106,8 @@ def to_lane(wire: Connection, server: WebServer, *, chunks: int = 1) -> None:
 def sweep_between(
     server: WebServer, before: list[tuple[Connection, bytes]], after: list[tuple[Connection, bytes]], *, races: bool
 ) -> None:
-    """Sweep all lanes behind what is sent ``before``, unseen by the loop; or perhaps seen, if it ``races``."""
-    waiting = server.services.lanes
+    """Sweep all that are kept behind what is sent ``before``, unseen by the loop; or perhaps seen, if it ``races``."""
+    waiting = server.services.kept
 
     def send(pieces: list[tuple[Connection, bytes]]) -> None:
         for wire, piece in pieces:
@@ -115,10 +115,10 @@ def sweep_between(
 
     def sweep() -> None:
         if not races:
-            assert len(waiting._waiting) == len(before), "they are not on their lanes"
+            assert len(waiting._waiting) == len(before), "they are not kept"
             send(before)
-        for lane in waiting._waiting:
-            lane.since = -math.inf
+        for kept in waiting._waiting:
+            kept.since = -math.inf
         waiting._sweep()
         if not races:
             assert not waiting._waiting
@@ -151,7 +151,7 @@ class TestTheWayThere:
     ) -> None:
         url, data = server.begin(size + 5), os.urandom(size)
         assert offset_in(send_chunk(wire, server, url, data, at=0)) == size
-        assert becomes(lambda: is_on_lane(wire, server))
+        assert becomes(lambda: is_kept(wire, server))
         assert offset_in(send_chunk(wire, server, url, b"after", at=size)) == size + 5
         assert server.content(url) == data + b"after"
 
@@ -161,7 +161,7 @@ class TestTheWayThere:
         time.sleep(0.02)
         wire.send(b"hello")
         assert offset_in(wire.receive("PATCH")) == 5
-        assert becomes(lambda: is_on_lane(wire, server))
+        assert becomes(lambda: is_kept(wire, server))
 
     @pytest.mark.parametrize("size", [5, 100 * KIB])
     def test_what_was_sent_ahead_is_answered_all_the_same(self, server: WebServer, wire: Connection, size: int) -> None:
@@ -179,7 +179,7 @@ class TestTheWayThere:
         url, at = server.begin(50), 0
         for at in range(0, 50, 5):
             assert offset_in(send_chunk(wire, server, url, b"hello", at=at)) == at + 5
-        assert not is_on_lane(wire, server)
+        assert not is_kept(wire, server)
         assert server.content(url) == b"hello" * 10
 
 
@@ -215,9 +215,9 @@ class TestQuickHeaders:
 
 @on_both_loops
 class TestManyChunks:
-    def test_they_come_on_the_lane(self, server: WebServer, wire: Connection) -> None:
-        to_lane(wire, server)
-        followed, data = on_lanes(server), os.urandom(400 * 700)
+    def test_they_come_on_the_kept_connection(self, server: WebServer, wire: Connection) -> None:
+        keep(wire, server)
+        followed, data = on_kept(server), os.urandom(400 * 700)
         url = server.begin(len(data))
         for at in range(0, len(data), 700):
             assert offset_in(send_chunk(wire, server, url, data[at : at + 700], at=at)) == at + 700
@@ -225,8 +225,8 @@ class TestManyChunks:
         assert server.content(url) == data
 
     def test_they_may_follow_without_waiting(self, server: WebServer, wire: Connection) -> None:
-        to_lane(wire, server)
-        followed, data = on_lanes(server), os.urandom(60 * KIB)
+        keep(wire, server)
+        followed, data = on_kept(server), os.urandom(60 * KIB)
         url = server.begin(len(data))
         wire.send(
             b"".join(patch_head(server, url, KIB, at=at) + data[at : at + KIB] for at in range(0, len(data), KIB))
@@ -241,18 +241,18 @@ class TestManyChunks:
         sizes = [10, size, 1, size, 10]
         data = os.urandom(sum(sizes))
         url, at = server.begin(len(data)), 0
-        to_lane(wire, server)
-        followed = on_lanes(server)
+        keep(wire, server)
+        followed = on_kept(server)
         for one in sizes:
             assert offset_in(send_chunk(wire, server, url, data[at : at + one], at=at)) == at + one
             at += one
         assert len(followed) == 5
         assert server.content(url) == data
 
-    def test_other_requests_come_between_and_the_lane_is_found_again(self, server: WebServer, wire: Connection) -> None:
-        followed, url = on_lanes(server), server.begin(100)
+    def test_other_requests_come_between_and_it_is_kept_again(self, server: WebServer, wire: Connection) -> None:
+        followed, url = on_kept(server), server.begin(100)
         for at in range(0, 100, 10):
-            to_lane(wire, server)
+            keep(wire, server)
             followed.clear()
             assert offset_in(send_chunk(wire, server, url, b"0123456789", at=at)) == at + 10
             assert followed == [url]
@@ -261,8 +261,8 @@ class TestManyChunks:
         assert server.content(url) == b"0123456789" * 10
 
     def test_one_upload_after_the_other(self, server: WebServer, wire: Connection) -> None:
-        to_lane(wire, server)
-        followed = on_lanes(server)
+        keep(wire, server)
+        followed = on_kept(server)
         for number in range(20):
             url = server.begin(10)
             assert offset_in(send_chunk(wire, server, url, b"%05d" % number, at=0)) == 5
@@ -272,8 +272,8 @@ class TestManyChunks:
 
     def test_a_body_that_comes_later_than_its_head(self, server: WebServer, wire: Connection) -> None:
         url = server.begin(1000)
-        to_lane(wire, server)
-        followed = on_lanes(server)
+        keep(wire, server)
+        followed = on_kept(server)
         for at in (0, 10):
             wire.send(patch_head(server, url, 10, at=at))
             time.sleep(0.05)
@@ -287,8 +287,8 @@ class TestManyChunks:
 class TestHeadsThatDiffer:
     def test_each_is_read_as_it_is(self, server: WebServer, wire: Connection) -> None:
         """In the upload, in a header more or less, in case and spacing, and in the offset's digits."""
-        to_lane(wire, server)
-        followed = on_lanes(server)
+        keep(wire, server)
+        followed = on_kept(server)
         urls = [server.begin(200_000) for _ in range(3)]
         told, sent = dict.fromkeys(urls, 0), dict.fromkeys(urls, b"")
         spelt = [b"Upload-Offset: ", b"upload-offset: ", b"UPLOAD-OFFSET:", b"Upload-Offset:  ", b"uPLOAD-oFFSET:\t"]
@@ -310,8 +310,8 @@ class TestHeadsThatDiffer:
             assert staged.read_bytes() == sent[url]
 
     def test_the_offset_may_grow_and_shrink_by_digits(self, server: WebServer, wire: Connection) -> None:
-        to_lane(wire, server)
-        followed = on_lanes(server)
+        keep(wire, server)
+        followed = on_kept(server)
         for url in (server.begin(5000), server.begin(5000)):
             at = 0
             for size in (9, 1, 89, 1, 899, 1):
@@ -320,8 +320,8 @@ class TestHeadsThatDiffer:
         assert len(followed) == 12
 
     def test_it_may_be_the_first_or_the_last_line(self, server: WebServer, wire: Connection) -> None:
-        to_lane(wire, server)
-        followed, url = on_lanes(server), server.begin(1000)
+        keep(wire, server)
+        followed, url = on_kept(server), server.begin(1000)
         for number in range(12):
             at = number * 5
             lines = patch_head(server, url, 5, at=at).split(b"\r\n")
@@ -334,7 +334,7 @@ class TestHeadsThatDiffer:
 
     def test_every_reply_has_a_request_id_of_its_own(self, server: WebServer, wire: Connection) -> None:
         url = server.begin(1000)
-        to_lane(wire, server)
+        keep(wire, server)
         ids = [send_chunk(wire, server, url, b"x", at=at).header("X-Request-Id") for at in range(50)]
         assert len(set(ids)) == 50
         refused = [send_chunk(wire, server, url, b"x", at=at).json()["request_id"] for at in range(100, 120)]
@@ -342,8 +342,8 @@ class TestHeadsThatDiffer:
 
     def test_every_page_is_told_what_it_may_see(self, server: WebServer, wire: Connection) -> None:
         server.services.cors = Cors(["https://good.example"])
-        to_lane(wire, server)
-        followed, url = on_lanes(server), server.begin(1000)
+        keep(wire, server)
+        followed, url = on_kept(server), server.begin(1000)
         origins = ["https://good.example", "https://evil.example", None, "https://good.example", "null"] * 2
         for at, origin in enumerate(origins):
             headers: list[Header] = [("Origin", origin)] if origin else []
@@ -361,7 +361,7 @@ class TestHeadsInPieces:
         url, at = server.begin(1000), 0
         length = len(patch_head(server, url, 5))
         for cut in (*range(1, length, 11), length - 3, length - 2, length - 1, length):
-            to_lane(wire, server)
+            keep(wire, server)
             request = patch_head(server, url, 5, at=at) + b"hello"
             wire.send(request[:cut])
             time.sleep(0.005)
@@ -371,8 +371,8 @@ class TestHeadsInPieces:
             at += 5
 
     def test_a_head_may_come_byte_by_byte(self, server: WebServer, wire: Connection) -> None:
-        to_lane(wire, server)
-        followed, url = on_lanes(server), server.begin(20)
+        keep(wire, server)
+        followed, url = on_kept(server), server.begin(20)
         for byte in patch_head(server, url, 10) + b"0123456789":
             wire.send(bytes([byte]))
             time.sleep(0.001)
@@ -381,27 +381,25 @@ class TestHeadsInPieces:
         assert offset_in(send_chunk(wire, server, url, b"9876543210", at=10)) == 20
 
     @pytest.mark.parametrize("size", [3500, 4096, 5000, 20_000])
-    def test_a_head_may_be_larger_than_what_the_lane_looks_at(
-        self, server: WebServer, wire: Connection, size: int
-    ) -> None:
+    def test_a_head_may_be_larger_than_what_is_looked_at(self, server: WebServer, wire: Connection, size: int) -> None:
         url = server.begin(2000)
         for number in range(3):
-            to_lane(wire, server)
+            keep(wire, server)
             more = ("X-More", "m" * size)
             assert offset_in(send_chunk(wire, server, url, b"hello", more, at=10 * number)) == 10 * number + 5
             assert offset_in(send_chunk(wire, server, url, b"again", at=10 * number + 5)) == 10 * number + 10
 
-    def test_a_head_may_end_where_the_lane_looks_no_further(self, server: WebServer, wire: Connection) -> None:
+    def test_a_head_may_end_where_nobody_looks_further(self, server: WebServer, wire: Connection) -> None:
         url, at = server.begin(200), 0
         room = keep_alive._HEAD_BYTES - len(patch_head(server, url, 10, ("X-More", ""), at=10))
         for missing in range(-6, 7):
-            to_lane(wire, server)
+            keep(wire, server)
             answer = send_chunk(wire, server, url, b"0123456789", ("X-More", "m" * (room + missing)), at=at)
             at += 10
             assert offset_in(answer) == at
 
     def test_a_head_too_large_for_anybody_ends_the_connection(self, server: WebServer, wire: Connection) -> None:
-        to_lane(wire, server)
+        keep(wire, server)
         wire.send(patch_head(server, server.begin(5), 5, ("X-More", "m" * 40_000)) + b"hello")
         assert wire.ends(within=2)
 
@@ -647,19 +645,19 @@ def test_what_comes_behind_a_chunk_is_answered_as_on_a_fresh_connection(
 ) -> None:
     """Twice: the second time it looks just like the request before it."""
     server, build = shared_server, REQUESTS[name]
-    fresh, lane = server.begin(400), server.begin(400)
+    fresh, kept = server.begin(400), server.begin(400)
     expected = alone(server, build(server, fresh))
     if expected.goes_on:
         again = alone(server, build(server, fresh))
         expected = Talk(expected.answers + again.answers, goes_on=again.goes_on)
     created = len(server.database.uploads)
     with Connection(server.port) as wire:
-        to_lane(wire, server, chunks=chunks)
-        told = one_after_the_other(wire, [build(server, lane)] * len(expected.answers), expected)
+        keep(wire, server, chunks=chunks)
+        told = one_after_the_other(wire, [build(server, kept)] * len(expected.answers), expected)
     for answers, same in zip(told.answers, expected.answers, strict=True):
         assert answers == same
     assert told.goes_on is expected.goes_on
-    assert server.offset(lane) == server.offset(fresh)
+    assert server.offset(kept) == server.offset(fresh)
     succeeded = sum(one.status == 201 for answers in expected.answers for one in answers)
     assert len(server.database.uploads) - created - 1 == succeeded
 
@@ -668,7 +666,7 @@ def test_what_comes_behind_a_chunk_is_answered_as_on_a_fresh_connection(
 def test_two_offsets_are_refused_however_often_they_come(server: WebServer, wire: Connection, line: bytes) -> None:
     """The next request may differ from the last in the one and not in the other."""
     url = server.begin(1000)
-    to_lane(wire, server)
+    keep(wire, server)
     for at in (0, 0, 5, 0, 10, 0):
         wire.send(patch_head(server, url, 5).replace(b"Upload-Offset: 0", line % at) + b"hello")
         assert wire.receive("PATCH").status == 400
@@ -677,9 +675,9 @@ def test_two_offsets_are_refused_however_often_they_come(server: WebServer, wire
 
 @on_both_loops
 class TestRefusals:
-    def test_a_lane_goes_on_behind_a_refusal(self, server: WebServer, wire: Connection) -> None:
-        to_lane(wire, server)
-        followed, url, at = on_lanes(server), server.begin(1000), 0
+    def test_a_kept_connection_goes_on_behind_a_refusal(self, server: WebServer, wire: Connection) -> None:
+        keep(wire, server)
+        followed, url, at = on_kept(server), server.begin(1000), 0
         offset_line = b"Upload-Offset: "
         refusals: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
             "a wrong offset": (409, lambda head: head.replace(offset_line, offset_line + b"9")),
@@ -707,8 +705,8 @@ class TestRefusals:
         self, server: WebServer, wire: Connection, size: int
     ) -> None:
         url = server.begin(1000)
-        to_lane(wire, server)
-        followed = on_lanes(server)
+        keep(wire, server)
+        followed = on_kept(server)
         body = (HIDDEN * (size // len(HIDDEN) + 1))[:size]
         assert send_chunk(wire, server, url, body, at=0).status == 413
         assert server.offset(url) == 0
@@ -719,7 +717,7 @@ class TestRefusals:
     def test_a_finished_and_an_ended_upload_take_no_more(self, server: WebServer, wire: Connection) -> None:
         finished, gone = server.begin(5), server.begin(5)
         assert server.http.request("DELETE", gone).status == 204
-        to_lane(wire, server)
+        keep(wire, server)
         assert send_chunk(wire, server, finished, b"hello", at=0).status == 204
         for _ in range(3):
             assert send_chunk(wire, server, finished, b"hello", at=5).status in (403, 409, 413)
@@ -727,7 +725,7 @@ class TestRefusals:
         assert server.content(finished) == b"hello"
 
     def test_a_refused_body_that_never_comes_ends_the_connection(self, server: WebServer, wire: Connection) -> None:
-        to_lane(wire, server)
+        keep(wire, server)
         wire.send(patch_head(server, "/uploads/" + "0" * 32, 100) + b"x")
         assert wire.receive("PATCH").status == 404
         assert wire.ends(within=2)
@@ -743,7 +741,7 @@ class TestClientsThatGoAway:
         url = server.begin(1000)
         before = sockets()
         wire = Connection(server.port)
-        to_lane(wire, server)
+        keep(wire, server)
         for at in range(0, 30, 10):
             assert offset_in(send_chunk(wire, server, url, b"0123456789", at=at)) == at + 10
         head = patch_head(server, url, 100, at=30)
@@ -757,14 +755,16 @@ class TestClientsThatGoAway:
             wire.close()
         assert becomes(lambda: not server.services.running)
         assert becomes(lambda: sockets() <= before), "the server still holds the connection"
-        assert server.call(lambda: len(server.services.lanes._waiting)) == 0
+        assert server.call(lambda: len(server.services.kept._waiting)) == 0
         assert server.call(lambda: server.services.watchdog._watched) == {}
         headers: list[Header] = [("Content-Type", "application/offset+octet-stream"), ("Upload-Offset", str(kept))]
         assert server.http.request("PATCH", url, headers, bytes(1000 - kept)).status == 204
 
-    def test_a_hanging_chunk_on_a_lane_gives_way_to_whoever_asks(self, server: WebServer, wire: Connection) -> None:
+    def test_a_hanging_chunk_on_a_kept_connection_gives_way_to_whoever_asks(
+        self, server: WebServer, wire: Connection
+    ) -> None:
         url = server.begin(1000)
-        to_lane(wire, server)
+        keep(wire, server)
         assert offset_in(send_chunk(wire, server, url, b"0123456789", at=0)) == 10
         assert offset_in(send_chunk(wire, server, url, b"0123456789", at=10)) == 20
         wire.send(patch_head(server, url, 100, at=20) + bytes(30))
@@ -778,43 +778,43 @@ class TestClientsThatGoAway:
 
 
 @on_both_loops
-class TestIdleLanes:
+class TestIdleConnections:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(keep_alive, "_IDLE_SECONDS", 0.2)
 
     def test_one_goes_back_to_tornado_and_still_serves(self, server: WebServer, wire: Connection) -> None:
-        followed, url = on_lanes(server), server.begin(1000)
+        followed, url = on_kept(server), server.begin(1000)
         for at in range(0, 30, 10):
-            to_lane(wire, server)
+            keep(wire, server)
             followed.clear()
             assert send_chunk(wire, server, url, b"hello", at=at).status == 204
             assert followed == [url]
-            assert becomes(lambda: is_on_lane(wire, server))
-            assert becomes(lambda: not is_on_lane(wire, server), within=1)
+            assert becomes(lambda: is_kept(wire, server))
+            assert becomes(lambda: not is_kept(wire, server), within=1)
             assert send_chunk(wire, server, url, b"hello", at=at + 5).status == 204
-            assert followed == [url], "it was still on its lane"
+            assert followed == [url], "it was still kept"
         wire.send_head("HEAD", url, TUS)
         assert offset_in(wire.receive("HEAD")) == 30
 
     def test_a_busy_one_beside_it_stays(self, server: WebServer, wire: Connection) -> None:
         url, other = server.begin(1000), server.begin(1000)
         with Connection(server.port) as busy:
-            to_lane(busy, server)
-            to_lane(wire, server)
-            followed = on_lanes(server)
+            keep(busy, server)
+            keep(wire, server)
+            followed = on_kept(server)
             for at in range(60):
                 assert send_chunk(busy, server, other, b"x", at=at).status == 204
                 time.sleep(0.01)
         assert followed == [other] * 60
         assert send_chunk(wire, server, url, b"hello", at=0).status == 204
-        assert followed == [other] * 60, "the silent one is still on its lane"
+        assert followed == [other] * 60, "the silent one is still kept"
 
     def test_chunks_that_come_as_it_goes_back_are_not_lost(
         self, server: WebServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whole before the lane is swept, behind it, or cut in two by it; each connection for itself."""
-        # The test says when to sweep: on a busy machine the clock may sweep before anybody has seen the lane.
+        """Whole before the connection is swept, behind it, or cut in two by it; each connection for itself."""
+        # The test says when to sweep: on a busy machine the clock may sweep before anybody has seen it kept.
         monkeypatch.setattr(keep_alive, "_IDLE_SECONDS", 60.0)
         answers: list[bool] = []
         with ExitStack() as open_wires:
@@ -822,7 +822,7 @@ class TestIdleLanes:
             urls = [server.begin(1000) for _ in wires]
             for at in range(12):
                 for wire in wires:
-                    to_lane(wire, server)
+                    keep(wire, server)
                 chunks = [patch_head(server, url, 1, at=at) + b"x" for url in urls]
                 cut_at = [len(chunk) * number // 9 for number, chunk in enumerate(chunks)]
                 sweep_between(
@@ -845,7 +845,7 @@ class TestTheEnd:
             for number in range(10):
                 wire = Connection(server.port)
                 wires.append(wire)
-                to_lane(wire, server, chunks=number % 3 + 1)
+                keep(wire, server, chunks=number % 3 + 1)
             wires[0].send(patch_head(server, server.begin(10), 10)[:60])
             wires[1].send(patch_head(server, server.begin(10), 10))
             wires[2].send(patch_head(server, server.begin(10), 10) + b"01234")
@@ -857,7 +857,7 @@ class TestTheEnd:
 
     def test_a_chunk_that_comes_while_draining_is_told_so(self, server: WebServer, wire: Connection) -> None:
         url = server.begin(1000)
-        to_lane(wire, server)
+        keep(wire, server)
         assert send_chunk(wire, server, url, b"hello", at=0).status == 204
         assert send_chunk(wire, server, url, b"hello", at=5).status == 204
         server.call(server.services.drain)
@@ -867,14 +867,14 @@ class TestTheEnd:
             assert "try again" in answer.json()["detail"] and "HEAD" in answer.json()["detail"]
         assert server.offset(url) == 10
 
-    def test_one_that_ends_after_the_lanes_are_closed_is_answered_and_let_go(
+    def test_one_that_ends_after_the_kept_are_closed_is_answered_and_let_go(
         self, server: WebServer, wire: Connection
     ) -> None:
         url = server.begin(10)
-        to_lane(wire, server)
+        keep(wire, server)
         wire.send(patch_head(server, url, 10) + b"01234")
         assert becomes(lambda: len(server.services.running) == 1)
-        server.call(server.services.lanes.close)
+        server.call(server.services.kept.close)
         wire.send(b"56789")
         assert offset_in(wire.receive("PATCH")) == 10
         assert wire.ends(within=1)
@@ -898,7 +898,7 @@ class Client:
 
     def _work(self) -> None:
         with Connection(self._server.port) as wire:
-            to_lane(wire, self._server)
+            keep(wire, self._server)
             for turn in range(40):
                 urls = (self.urls[turn // 9 % 3], self.urls[turn % 3])[: 1 + turn % 2]
                 asked = [self._chunk(turn, url, is_wrong=turn % 5 == 4) for url in urls]
@@ -925,13 +925,13 @@ class Client:
 @on_both_loops
 @pytest.mark.parametrize("storage", ["threads", "beside"])
 def test_under_crossfire_every_client_is_told_of_its_own_chunk(tmp_path: Path, loop: str, storage: str) -> None:
-    """The last request of a lane is used again for the next one: nothing of it may be seen by another."""
+    """The last request of a kept connection is used again for the next one: nothing of it may be seen by another."""
 
     def beside(web: WebServer) -> VolumeChunkStorage:
         return VolumeChunkStorage(web.volume, web.threads, writer=ChunkWriter(web.volume, Durability.ACK))
 
     with serving(WebServer(tmp_path / "volume", storage=beside if storage == "beside" else None), loop) as server:
-        followed = on_lanes(server)
+        followed = on_kept(server)
         clients = [Client(server, number) for number in range(12)]
         for client in clients:
             client.join()
