@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPServerRequest
 
 from adapters.inbound.http.engine import detached, keep_alive, socket_body, streaming
 from adapters.inbound.http.engine.cors import Cors
@@ -181,36 +179,6 @@ class TestTheWayThere:
             assert offset_in(send_chunk(wire, server, url, b"hello", at=at)) == at + 5
         assert not is_kept(wire, server)
         assert server.content(url) == b"hello" * 10
-
-
-class TestQuickHeaders:
-    @given(
-        st.lists(
-            st.tuples(
-                st.sampled_from(["Upload-Offset", "UPLOAD-offset", "x-a", "X-A", "X-HTTP-Method-Override", "TE"]),
-                st.text("abc ,;=", max_size=5).map(str.strip),
-            ),
-            max_size=8,
-        )
-    )
-    def test_they_say_what_tornados_say(self, lines: list[tuple[str, str]]) -> None:
-        text = "".join(f"{name}: {value}\r\n" for name, value in lines)
-        quick, slow = keep_alive.QuickHeaders.parse(text), HTTPHeaders.parse(text)
-        for each in (quick, slow):
-            each["x-set"] = "1"
-            each["Upload-Offset"] = "2"
-            if "te" in each:
-                del each["te"]
-        asked = ["upload-offset", "Upload-Offset", "X-A", "x-a", "X-Http-Method-Override", "X-SET", "Te", "absent"]
-        for name in asked:
-            assert quick.get(name) == slow.get(name)
-            assert quick.get(name, "") == slow.get(name, "")
-            assert (name in quick) is (name in slow)
-            assert quick.get_list(name) == slow.get_list(name)
-        assert dict(quick.items()) == dict(slow.items())
-        assert str(quick) == str(slow)
-        with pytest.raises(KeyError):
-            quick["absent"]
 
 
 @on_both_loops

@@ -45,35 +45,6 @@ class KeptConnection:
         self.socket.close()
 
 
-class QuickHeaders(HTTPHeaders):
-    """For heads that are asked two dozen times a chunk, mostly in vain: Tornado's own look-ups are slow at that."""
-
-    def __init__(self) -> None:
-        self._quick: dict[str, str] = {}
-        super().__init__()
-
-    def add(self, name: str, value: str, **options: bool) -> None:
-        super().add(name, value, **options)
-        self._quick[name.lower()] = super().__getitem__(name)
-
-    def __getitem__(self, name: str) -> str:
-        return self._quick[name.lower()]
-
-    def __setitem__(self, name: str, value: str) -> None:
-        super().__setitem__(name, value)
-        self._quick[name.lower()] = value
-
-    def __delitem__(self, name: str) -> None:
-        super().__delitem__(name)
-        del self._quick[name.lower()]
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._quick
-
-    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
-        return self._quick.get(name.lower(), default)
-
-
 class KeptConnections:
     """``follow`` takes the head, of so many bytes, from the connection's socket and begins with its request; or it says
     no, then ``give_back`` serves the connection, of which nothing has been read."""
@@ -164,7 +135,7 @@ def _plain_chunk(head: bytes, kept: KeptConnection) -> HTTPServerRequest | None:
     line, _, rest = head.decode("latin-1").partition("\r\n")
     try:
         start_line = parse_request_start_line(line)
-        headers = QuickHeaders.parse(rest)
+        headers = HTTPHeaders.parse(rest)
         # Tornado finds the connection's context through the connection; a kept one has nothing else of it.
         request = HTTPServerRequest(start_line=start_line, headers=headers, connection=kept)  # type: ignore[arg-type]
     except (HTTPInputError, ValueError):
