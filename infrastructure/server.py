@@ -13,7 +13,8 @@ from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_b
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from adapters.inbound.http.engine.router import ExchangeRouter
+from adapters.inbound.http.engine.router import web_server
+from adapters.inbound.http.engine.running import Connections
 from adapters.inbound.http.page.pages import STATIC_FOLDER, Nowhere, Page, StaticFiles
 from adapters.inbound.http.progress.events import EventsHandler
 from adapters.inbound.websocket.progress import ProgressSocket
@@ -55,7 +56,7 @@ async def _serve(settings: Settings) -> None:
         log.warning(warning)
     stopping = _on_signals()
     async with started(settings) as container:
-        server = _listen(container, settings)
+        server, connections = _listen(container, settings)
         gc.freeze()  # what is here now stays: looking through it for garbage stops the loop for some 60 ms
         chores = [
             asyncio.create_task(_repeat(container.reconcile().run, _RECONCILE_SECONDS, at_once=True)),
@@ -64,13 +65,13 @@ async def _serve(settings: Settings) -> None:
         ]
         _greet(settings)
         await stopping.wait()
-        await _drain(server, container)
+        await _drain(server, connections, container)
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
 
 
-def _listen(container: Container, settings: Settings) -> HTTPServer:
+def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Connections]:
     dialects = (
         container.upload_routes(),
         container.files(),
@@ -80,20 +81,21 @@ def _listen(container: Container, settings: Settings) -> HTTPServer:
     )
     resources = [resource for dialect in dialects for resource in dialect.resources()]
     set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=_MAX_FIELDS)))
-    server = HTTPServer(
-        ExchangeRouter(resources, container.services(), _application(container)),
+    server, connections = web_server(
+        resources,
+        container.services(),
+        _application(container),
         max_header_size=_HEADER_BYTES,
         max_body_size=_BODY_BYTES,
         idle_connection_timeout=_HEADER_SECONDS,
         chunk_size=_READ_BYTES,
     )
-    container.services().serve_again = server.handle_stream
     try:
         sockets = bind_sockets(settings.api_port, settings.api_host, backlog=_BACKLOG)
     except OSError as error:
         raise CannotStart(f"cannot listen on {settings.api_host}:{settings.api_port}: {error.strerror}") from error
     server.add_sockets(sockets)
-    return server
+    return server, connections
 
 
 def _application(container: Container) -> Application:
@@ -114,21 +116,20 @@ def _application(container: Container) -> Application:
     )
 
 
-async def _drain(server: HTTPServer, container: Container) -> None:
+async def _drain(server: HTTPServer, connections: Connections, container: Container) -> None:
     """Let running requests end, then cut what is left: a cut body keeps its prefix."""
     log.info("draining; a second signal (Ctrl-C, SIGTERM) ends it at once")
-    services = container.services()
-    services.drain()
+    connections.drain()
     container.health_route().drain()
     server.stop()
     await asyncio.gather(container.sockets().close_all(), container.streams().close_all())
-    if not await _until(lambda: not services.running, _DRAIN_SECONDS):
-        for exchange in list(services.running):
+    if not await _until(lambda: not connections.running, _DRAIN_SECONDS):
+        for exchange in list(connections.running):
             exchange.cut()
-        await _until(lambda: not services.running, _CUT_SECONDS)
-    services.kept.close()
+        await _until(lambda: not connections.running, _CUT_SECONDS)
+    connections.kept.close()
     await server.close_all_connections()
-    services.watchdog.close()
+    connections.watchdog.close()
     container.body_threads().shutdown(wait=False)
     log.info("drained")
 

@@ -567,8 +567,8 @@ class TestForms:
 class TestDraining:
     @staticmethod
     def _cut(server: WebServer) -> None:
-        server.services.drain()
-        for exchange in list(server.services.running):
+        server.connections.drain()
+        for exchange in list(server.connections.running):
             exchange.cut()
 
     def test_a_body_that_is_cut_then_is_told_to_come_again(self, tmp_path: Path) -> None:
@@ -580,7 +580,7 @@ class TestDraining:
                     time.sleep(0.3)  # it runs
                     server.call(lambda: self._cut(server))
                     answer = wire.receive("POST")
-                    server.services.is_draining = False
+                    server.connections.is_draining = False
                 assert answer.status == 503, (kind, answer)
                 assert answer.header("Retry-After")
                 assert "try again" in answer.body.decode(), kind

@@ -288,7 +288,7 @@ class TestRefusals:
                 other.send(patch_head(server, "/uploads/" + "0" * 32, size) + b"x")
                 assert other.receive("PATCH").status == 404
                 assert other.ends(within=4)
-        assert server.call(lambda: len(server.services.running)) == 0
+        assert server.call(lambda: len(server.connections.running)) == 0
 
     @pytest.mark.parametrize("size", [SHORT, LARGE])
     @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity, gzip", "x"])
@@ -382,7 +382,7 @@ class TestCutBodies:
         wire.close()
         uploads = server.database.uploads
         assert becomes(lambda: [upload.state for upload in uploads.values()] == [UploadState.ABORTED])
-        assert becomes(lambda: not server.services.running)
+        assert becomes(lambda: not server.connections.running)
         assert server.database.files == {}
         assert not any(path.is_file() for path in server.volume.staged.rglob("*"))
 
@@ -471,8 +471,8 @@ class TestTheWatchdog:
     @pytest.fixture(autouse=True)
     def impatient(self, server: WebServer) -> None:
         def shorten() -> None:
-            server.services.watchdog.period_seconds = 0.25
-            server.services.watchdog.least_bytes = 1000
+            server.connections.watchdog.period_seconds = 0.25
+            server.connections.watchdog.least_bytes = 1000
 
         server.call(shorten)
 
@@ -518,7 +518,7 @@ class TestTheWatchdog:
             url = server.begin(size)
             headers: list[Header] = [("Content-Type", "application/offset+octet-stream"), ("Upload-Offset", "0")]
             server.http.request("PATCH", url, headers, bytes(size))
-        assert server.call(lambda: server.services.watchdog._watched) == {}
+        assert server.call(lambda: server.connections.watchdog._watched) == {}
 
 
 class TestChunkedBodies:

@@ -15,7 +15,6 @@ import pytest
 from tornado.httputil import HTTPServerRequest
 
 from adapters.inbound.http.engine import detached, keep_alive, socket_body, streaming
-from adapters.inbound.http.engine.cors import Cors
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.writing.writer import ChunkWriter
@@ -62,7 +61,7 @@ def wire(server: WebServer) -> Iterator[Connection]:
 def on_kept(server: WebServer) -> list[str]:
     """Grows by the path of each request that is begun on a kept connection; if it does not, the test tests nothing."""
     followed: list[str] = []
-    follow = server.services.kept._follow
+    follow = server.connections.kept._follow
 
     def note(kept: keep_alive.KeptConnection, request: HTTPServerRequest, head_bytes: int) -> bool:
         begun = follow(kept, request, head_bytes)
@@ -70,7 +69,7 @@ def on_kept(server: WebServer) -> list[str]:
             followed.append(request.path)
         return begun
 
-    server.services.kept._follow = note
+    server.connections.kept._follow = note
     return followed
 
 
@@ -88,7 +87,7 @@ def send_chunk(wire: Connection, server: WebServer, url: str, data: bytes, *head
 
 def is_kept(wire: Connection, server: WebServer) -> bool:
     ours = wire._socket.getsockname()
-    return server.call(lambda: any(kept.socket.getpeername() == ours for kept in server.services.kept._waiting))
+    return server.call(lambda: any(kept.socket.getpeername() == ours for kept in server.connections.kept._waiting))
 
 
 def keep(wire: Connection, server: WebServer, *, chunks: int = 1) -> None:
@@ -105,7 +104,7 @@ def sweep_between(
     server: WebServer, before: list[tuple[Connection, bytes]], after: list[tuple[Connection, bytes]], *, races: bool
 ) -> None:
     """Sweep all that are kept behind what is sent ``before``, unseen by the loop; or perhaps seen, if it ``races``."""
-    waiting = server.services.kept
+    waiting = server.connections.kept
 
     def send(pieces: list[tuple[Connection, bytes]]) -> None:
         for wire, piece in pieces:
@@ -308,19 +307,18 @@ class TestHeadsThatDiffer:
         refused = [send_chunk(wire, server, url, b"x", at=at).json()["request_id"] for at in range(100, 120)]
         assert len(set(refused) - set(ids)) == 20
 
-    def test_every_page_is_told_what_it_may_see(self, server: WebServer, wire: Connection) -> None:
-        server.services.cors = Cors(["https://good.example"])
-        keep(wire, server)
-        followed, url = on_kept(server), server.begin(1000)
-        origins = ["https://good.example", "https://evil.example", None, "https://good.example", "null"] * 2
-        for at, origin in enumerate(origins):
-            headers: list[Header] = [("Origin", origin)] if origin else []
-            answer = send_chunk(wire, server, url, b"x", *headers, at=at)
-            assert answer.status == 204
-            allowed = origin == "https://good.example"
-            assert answer.header("Access-Control-Allow-Origin") == (origin if allowed else None)
-            assert answer.header("Vary") == "Origin"
-        assert len(followed) == 10
+    def test_every_page_is_told_what_it_may_see(self, tmp_path: Path, loop: str) -> None:
+        good = "https://good.example"
+        with serving(WebServer(tmp_path / "volume", origins=[good]), loop) as server, Connection(server.port) as wire:
+            keep(wire, server)
+            followed, url = on_kept(server), server.begin(1000)
+            for at, origin in enumerate([good, "https://evil.example", None, good, "null"] * 2):
+                headers: list[Header] = [("Origin", origin)] if origin else []
+                answer = send_chunk(wire, server, url, b"x", *headers, at=at)
+                assert answer.status == 204
+                assert answer.header("Access-Control-Allow-Origin") == (good if origin == good else None)
+                assert answer.header("Vary") == "Origin"
+            assert len(followed) == 10
 
 
 @on_both_loops
@@ -721,10 +719,10 @@ class TestClientsThatGoAway:
         if leave is Connection.finish_sending:
             assert wire.ends(within=2)
             wire.close()
-        assert becomes(lambda: not server.services.running)
+        assert becomes(lambda: not server.connections.running)
         assert becomes(lambda: sockets() <= before), "the server still holds the connection"
-        assert server.call(lambda: len(server.services.kept._waiting)) == 0
-        assert server.call(lambda: server.services.watchdog._watched) == {}
+        assert server.call(lambda: len(server.connections.kept._waiting)) == 0
+        assert server.call(lambda: server.connections.watchdog._watched) == {}
         headers: list[Header] = [("Content-Type", "application/offset+octet-stream"), ("Upload-Offset", str(kept))]
         assert server.http.request("PATCH", url, headers, bytes(1000 - kept)).status == 204
 
@@ -828,7 +826,7 @@ class TestTheEnd:
         keep(wire, server)
         assert send_chunk(wire, server, url, b"hello", at=0).status == 204
         assert send_chunk(wire, server, url, b"hello", at=5).status == 204
-        server.call(server.services.drain)
+        server.call(server.connections.drain)
         for _ in range(2):
             answer = send_chunk(wire, server, url, b"hello", at=10)
             assert (answer.status, answer.header("Retry-After") is not None) == (503, True)
@@ -841,8 +839,8 @@ class TestTheEnd:
         url = server.begin(10)
         keep(wire, server)
         wire.send(patch_head(server, url, 10) + b"01234")
-        assert becomes(lambda: len(server.services.running) == 1)
-        server.call(server.services.kept.close)
+        assert becomes(lambda: len(server.connections.running) == 1)
+        server.call(server.connections.kept.close)
         wire.send(b"56789")
         assert offset_in(wire.receive("PATCH")) == 10
         assert wire.ends(within=1)

@@ -7,7 +7,7 @@ their bytes lie on a volume (or in what else the test gives it).
 import asyncio
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +15,13 @@ from typing import Any, TypeVar
 
 import structlog
 import uvloop
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
-from adapters.inbound.http.engine.router import ExchangeRouter
+from adapters.inbound.http.engine.router import web_server
 from adapters.inbound.http.engine.running import Services
 from adapters.inbound.http.files.files import Files
 from adapters.inbound.http.files.links import Links
@@ -66,7 +65,15 @@ _SO_RCVBUFFORCE = 33  # Linux's; Python has no name for it
 class WebServer:
     """Its parts belong to the loop in its thread: ``run`` and ``call`` go there."""
 
-    def __init__(self, root: Path, *, storage: Callable[["WebServer"], ChunkStorage] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        storage: Callable[["WebServer"], ChunkStorage] | None = None,
+        origins: Collection[str] = (),
+    ) -> None:
+        """``origins``: foreign pages that may call (CORS_ORIGINS)."""
+        self._origins = origins
         self.database = MemoryDatabase()
         self.volume = Volume(root)
         self.volume.prepare()
@@ -139,7 +146,7 @@ class WebServer:
 
     async def serve(self, ready: Callable[[], None], over: Awaitable[Any]) -> None:
         self._loop = asyncio.get_running_loop()
-        services = self.services = Services(Authenticator(), RateLimiter(None), Cors([]), self.executor)
+        services = Services(Authenticator(), RateLimiter(None), Cors(self._origins), self.executor)
         links = Links()
         files = Files(downloads=self.downloads, uploads=self.uploads, links=links)
         tus = Tus(uploads=self.uploads, downloads=self.downloads, links=links, max_length_bytes=_MAX_LENGTH)
@@ -157,14 +164,16 @@ class WebServer:
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock)),
         )
         resources = [resource for dialect in dialects for resource in dialect.resources()]
-        server = HTTPServer(
-            ExchangeRouter(resources, services, Application([])),
+        server, connections = web_server(
+            resources,
+            services,
+            Application([]),
             max_header_size=32 * 1024,
             max_body_size=1024 * 1024,
             idle_connection_timeout=20,
             chunk_size=128 * 1024,
         )
-        services.serve_again = server.handle_stream
+        self.connections = connections
         (listening,) = bind_sockets(0, "127.0.0.1")
         if self.receive_buffer:
             _set_receive_buffer(listening, self.receive_buffer)
@@ -173,12 +182,12 @@ class WebServer:
         ready()
         await over
         server.stop()
-        for exchange in list(services.running):
+        for exchange in list(connections.running):
             exchange.cut()
         await server.close_all_connections()
-        services.watchdog.close()
-        services.kept.close()
-        while services.running:  # noqa: ASYNC110 -- they leave the set by themselves
+        connections.watchdog.close()
+        connections.kept.close()
+        while connections.running:  # noqa: ASYNC110 -- they leave the set by themselves
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.02)
 

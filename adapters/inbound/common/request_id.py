@@ -14,4 +14,4 @@ def request_id_of(headers: Mapping[str, str]) -> str:
     """The client's own ``X-Request-Id`` if it is harmless in a log; else a new one, unique for long enough to find
     the request there, and no secret."""
     given = headers.get("X-Request-Id", "")
-    return given if _HARMLESS.fullmatch(given) else f"{_PROCESS}t{next(_NUMBERS):x}"
+    return given if _HARMLESS.fullmatch(given) else f"{_PROCESS}-{next(_NUMBERS):x}"

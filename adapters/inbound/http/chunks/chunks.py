@@ -30,8 +30,7 @@ from adapters.inbound.http.chunks.fields import (
     parse_fields,
 )
 from adapters.inbound.http.chunks.form import ChunkForm, read_fields
-from adapters.inbound.http.engine.exchange import Exchange, Reply
-from adapters.inbound.http.engine.router import Resource
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.files.presented import parse_shown
 from application.download import DownloadUseCase

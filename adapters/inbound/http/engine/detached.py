@@ -10,17 +10,17 @@ import asyncio
 import socket
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Unpack, cast
+from typing import cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
-from adapters.inbound.http.engine.exchange import Reply, Route
+from adapters.inbound.http.engine.exchange import Reply
 from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length, reason_of
 from adapters.inbound.http.engine.keep_alive import KeptConnection
 from adapters.inbound.http.engine.readiness import Readiness
-from adapters.inbound.http.engine.running import Options, RunningExchange, Services
+from adapters.inbound.http.engine.running import RunningExchange
 from adapters.inbound.http.engine.sending import send_slice
 from adapters.inbound.http.engine.socket_body import SocketBody
 
@@ -44,13 +44,11 @@ def is_worth_detaching(request: HTTPServerRequest, *, sends_files: bool, posts_f
 class DetachedExchange(RunningExchange):
     """Only for a request of which ``is_worth_detaching`` is true, or one that came on a kept connection."""
 
-    def __init__(
-        self, request: HTTPServerRequest, route: Route, services: Services, **options: Unpack[Options]
-    ) -> None:
-        super().__init__(request, route, services, **options)
-        self._task: asyncio.Task[None] | None = None
-        self.body: SocketBody
-        self._sending_to: socket.socket | None = None
+    body: SocketBody
+    _task: asyncio.Task[None]
+    _kept: KeptConnection
+    _socket: socket.socket
+    _sending_to: socket.socket | None = None
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -82,7 +80,7 @@ class DetachedExchange(RunningExchange):
 
     async def send(self, reply: Reply) -> None:
         head = f"HTTP/1.1 {reply.status} {reason_of(reply.status)}\r\n"
-        head += "".join([f"{name}: {value}\r\n" for name, value in reply.complete_headers().items()])
+        head += "".join([f"{name}: {value}\r\n" for name, value in reply.headers.items()])
         await self._write(self.body.untold + (head + "\r\n").encode("latin-1") + reply.body)
         if reply.slice is not None and self.request.method != "HEAD":
             # A socket of our own: should the stream notice that the client is gone, it closes only its own.
@@ -97,9 +95,9 @@ class DetachedExchange(RunningExchange):
         if self.body.left or reply.ends_connection or not self._keeps_alive():
             self.body.close()
         elif self.body.stream is not None:
-            self.services.take_back(self.body.stream, getattr(self._kept.context, "address", None))
+            self.connections.serve_again(self.body.stream, getattr(self._kept.context, "address", None))
         else:
-            self.services.kept.wait(self._kept)
+            self.connections.kept.wait(self._kept)
 
     def cut(self) -> None:
         super().cut()

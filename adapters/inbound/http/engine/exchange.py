@@ -1,4 +1,4 @@
-"""What a route sees of its request, and what it answers with.
+"""What a dialect needs to serve routes: what it sees of a request, what it answers with, and how it names its paths.
 
 Tornado's RequestHandler wants the whole body first, or hands it over in callbacks; here a route is
 ``async (exchange) -> Reply``, and the body is a byte source that it may pass on to a use case. Nothing is read
@@ -7,6 +7,7 @@ Tornado's RequestHandler wants the whole body first, or hands it over in callbac
 What is around a route is in ``running.py``; which path is whose, in ``router.py``.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -26,6 +27,7 @@ class Reply:
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    """Without the Content-Length, which goes with the rest."""
     body: bytes = b""
     size: int | None = None
     content: AsyncIterator[bytes] | None = None
@@ -35,18 +37,13 @@ class Reply:
     ends_connection: bool = False
     """Nothing more is read: where the next request would begin is not sure."""
 
-    def complete_headers(self) -> dict[str, str]:
-        """With the Content-Length that goes with them."""
-        if self.status not in (204, 304):
-            self.headers["Content-Length"] = str(len(self.body) if self.size is None else self.size)
-        return self.headers
-
 
 @dataclass(slots=True)
 class Exchange:
     """What a route sees of its request."""
 
     request: HTTPServerRequest
+    headers: HTTPHeaders
     body: Body
     principal: Principal
     request_id: str
@@ -54,10 +51,29 @@ class Exchange:
     """The effective method: X-HTTP-Method-Override is applied (tus 1.0)."""
     inform: Callable[[int, Mapping[str, str]], None]
     """Send an interim response, before the reply: ``RunningExchange.inform``."""
-    headers: HTTPHeaders = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.headers = self.request.headers
 
 
-Route = Callable[[Exchange], Awaitable[Reply]]
+Route = Callable[..., Awaitable[Reply]]
+"""Takes the exchange, and the groups of its resource's pattern."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A path, its groups handed to the route of the method that came."""
+
+    pattern: re.Pattern[str]
+    methods: Mapping[str, Route]
+    is_public: bool = False
+    """For anyone, at any time, as often as they like."""
+    admits_strangers: bool = False
+    """Whether the route itself judges those of whom nothing is known."""
+    constant_headers: Callable[[HTTPHeaders], Mapping[str, str]] = lambda _: {}
+    """What goes with every reply to a request with these headers, refusals too."""
+    carries_bytes: bool = False
+    """Whether what is posted are bytes of an accepted upload, which the rate limit does not count."""
+    refusal: Callable[[Exception], Reply] | None = None
+    """How errors are worded; None: as problem details."""
+    sends_files: bool = False
+    """Whether a GET is answered with a file."""
+    posts_files: bool = False
+    """Whether the body of a POST is a file's bytes."""

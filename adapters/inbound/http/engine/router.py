@@ -1,67 +1,64 @@
 """Which path is whose: resources, that a dialect answers for. What has none is left to Tornado's handlers."""
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypedDict, TypeVar, Unpack
 
 from tornado.http1connection import HTTP1Connection
-from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.iostream import IOStream
 from tornado.routing import Router
 from tornado.web import Application
 
-from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.engine.detached import DetachedExchange, is_worth_detaching
-from adapters.inbound.http.engine.exchange import Exchange, Reply
+from adapters.inbound.http.engine.exchange import Resource
 from adapters.inbound.http.engine.keep_alive import KeptConnection, KeptConnections
-from adapters.inbound.http.engine.running import RunningExchange, Services
+from adapters.inbound.http.engine.running import Connections, RunningExchange, Services
 from adapters.inbound.http.engine.streaming import StreamingExchange
 
-Handler = Callable[..., Awaitable[Reply]]
 AnyExchange = TypeVar("AnyExchange", bound=RunningExchange)
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A path, its groups handed to the handler of the method that came."""
+class ServerLimits(TypedDict):
+    """Tornado's words for what one connection may ask for."""
 
-    pattern: re.Pattern[str]
-    methods: Mapping[str, Handler]
-    is_public: bool = False
-    """For anyone, at any time, as often as they like."""
-    admits_strangers: bool = False
-    """Whether the handler itself judges those of whom nothing is known."""
-    constant_headers: Callable[[HTTPHeaders], Mapping[str, str]] = lambda _: {}
-    """What goes with every reply to a request with these headers, refusals too."""
-    carries_bytes: bool = False
-    """Whether what is posted are bytes of an accepted upload, which the rate limit does not count."""
-    refusal: Callable[[Exception], Reply] | None = None
-    """How errors are worded; None: as problem details."""
-    sends_files: bool = False
-    """Whether a GET is answered with a file."""
-    posts_files: bool = False
-    """Whether the body of a POST is a file's bytes."""
+    max_header_size: int
+    max_body_size: int
+    """Of requests that are read whole; bodies of exchanges stream, without a limit here."""
+    idle_connection_timeout: float
+    chunk_size: int
 
-    def dispatch(self, exchange: Exchange, groups: tuple[str, ...]) -> Awaitable[Reply]:
-        handler = self.methods.get(exchange.method)
-        if handler is None:
-            allowed = ", ".join(sorted(self.methods))
-            raise Refusal(405, "method_not_allowed", f"allowed here: {allowed}", {"Allow": allowed})
-        return handler(exchange, *groups)
+
+def web_server(
+    resources: Sequence[Resource], services: Services, application: Application, **limits: Unpack[ServerLimits]
+) -> tuple[HTTPServer, Connections]:
+    """A server of exchanges first, then of the application's handlers; it does not listen yet."""
+
+    def serve_again(stream: IOStream, address: object) -> None:
+        server.handle_stream(stream, address)  # type: ignore[arg-type]  # as it came from Tornado
+
+    router = ExchangeRouter(resources, services, application, serve_again)
+    server = HTTPServer(router, **limits)
+    return server, router.connections
 
 
 class ExchangeRouter(Router):
-    """Exchanges first, then the application of Tornado handlers. A trailing slash is accepted everywhere."""
+    """A trailing slash is accepted everywhere."""
 
-    def __init__(self, resources: Sequence[Resource], services: Services, application: Application) -> None:
+    def __init__(
+        self,
+        resources: Sequence[Resource],
+        services: Services,
+        application: Application,
+        serve_again: Callable[[IOStream, object], None],
+    ) -> None:
         self._resources = resources
         self._services = services
         self._application = application
-        services.kept = KeptConnections(self.follow, services.take_back)
+        self.connections = Connections(KeptConnections(self.follow, serve_again), serve_again)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> HTTPMessageDelegate | None:
-        if isinstance(request.connection, HTTP1Connection) and request.connection.stream in self._services.ended:
+        if isinstance(request.connection, HTTP1Connection) and request.connection.stream in self.connections.ended:
             # RFC 9112 §9.6: no further requests are processed, whether smuggled in or sent too early.
             return HTTPMessageDelegate()
         resource, groups = self._resource_of(request)
@@ -87,13 +84,4 @@ class ExchangeRouter(Router):
     def _exchange(
         self, kind: type[AnyExchange], request: HTTPServerRequest, resource: Resource, groups: tuple[str, ...]
     ) -> AnyExchange:
-        return kind(
-            request,
-            partial(resource.dispatch, groups=groups),
-            self._services,
-            is_public=resource.is_public,
-            admits_strangers=resource.admits_strangers,
-            carries_bytes=resource.carries_bytes,
-            constant_headers=resource.constant_headers(request.headers),
-            refusal=resource.refusal,
-        )
+        return kind(request, resource, groups, self._services, self.connections)

@@ -4,10 +4,7 @@ The two ways are ``streaming.py`` (through Tornado's connection) and ``detached.
 chunk, straight from the socket).
 """
 
-import itertools
 import json
-import os
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,7 +12,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from weakref import WeakSet
 
 import structlog
@@ -25,70 +21,50 @@ from tornado.iostream import IOStream, StreamClosedError
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.errors import Refusal, headers_of, problem
 from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.cors import Cors
-from adapters.inbound.http.engine.exchange import Exchange, Reply, Route
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import AmbiguousFraming, check_framing, head_of
+from adapters.inbound.http.engine.keep_alive import KeptConnections
 from adapters.inbound.http.engine.watchdog import BodyWatchdog
 from domain.access import STRANGER, Principal
 from domain.errors import LongshoreError, Unauthenticated
 
-if TYPE_CHECKING:
-    from adapters.inbound.http.engine.keep_alive import KeptConnections
-
 log = structlog.get_logger(__name__)
 
-_PROCESS = os.urandom(4).hex()
-_NUMBERS = itertools.count(1)
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Services:
-    """What every exchange needs, once a server."""
+    """What every exchange needs."""
 
     authenticator: Authenticator
     rate_limiter: RateLimiter
     cors: Cors
     executor: Executor
-    serve_again: Callable[[IOStream, Any], None] = lambda stream, _: stream.close()
-    """The server's own way to begin with a connection."""
-    kept: "KeptConnections" = field(init=False)
-    """Where detached connections wait for their next request; the router sets it up."""
+    """Whose threads write bodies and send files."""
+
+
+@dataclass(slots=True)
+class Connections:
+    """The exchanges of one server, and what becomes of connections that were detached from Tornado."""
+
+    kept: KeptConnections
+    serve_again: Callable[[IOStream, object], None]
+    """Let Tornado serve what comes next on such a connection; with the address of its client."""
     watchdog: BodyWatchdog = field(default_factory=BodyWatchdog)
     running: "set[RunningExchange]" = field(default_factory=set)
     ended: "WeakSet[IOStream]" = field(default_factory=WeakSet)
-    """Connections whose last reply has been given: Tornado would go on with what it has read of them already."""
+    """Those whose last reply has been given: Tornado would go on with what it has read of them already."""
     is_draining: bool = False
-
-    def next_request_id(self) -> str:
-        """Unique for long enough to find a request in the logs; no secret."""
-        return f"{_PROCESS}-{next(_NUMBERS):x}"
-
-    def take_back(self, stream: IOStream, address: object) -> None:
-        """Let Tornado serve what comes next on a connection that was detached from it."""
-        self.serve_again(stream, address)
 
     def drain(self) -> None:
         """From now on only requests that run already are served."""
         self.is_draining = True
 
 
-class Options(TypedDict):
-    """``is_public``: for anyone, at any time, as often as they like. ``admits_strangers``: the route itself judges
-    those of whom nothing is known. ``carries_bytes``: its bodies are bytes of accepted uploads.
-    ``constant_headers`` go with every reply, refusals too. ``refusal``: how errors are worded, instead of problem
-    details."""
-
-    is_public: bool
-    admits_strangers: bool
-    carries_bytes: bool
-    constant_headers: Mapping[str, str]
-    refusal: "Callable[[Exception], Reply] | None"
-
-
 class RunningExchange(HTTPMessageDelegate, ABC):
-    """Runs ``route`` for one request."""
+    """Runs the route of ``resource`` for one request; ``groups`` are those of its pattern."""
 
     body: Body
     """Set before it runs."""
@@ -96,20 +72,17 @@ class RunningExchange(HTTPMessageDelegate, ABC):
     def __init__(
         self,
         request: HTTPServerRequest,
-        route: Route,
+        resource: Resource,
+        groups: tuple[str, ...],
         services: Services,
-        **options: Unpack[Options],
+        connections: Connections,
     ) -> None:
         self.request = request
         self.services = services
-        self._route = route
-        self._is_public = options["is_public"]
-        self._admits_strangers = options["admits_strangers"]
-        self._carries_bytes = options["carries_bytes"]
-        self._constant_headers = options["constant_headers"]
-        self._refusal = options["refusal"]
-        given = request.headers.get("X-Request-Id", "")
-        self._request_id = given if given and _REQUEST_ID.fullmatch(given) else services.next_request_id()
+        self.connections = connections
+        self._resource = resource
+        self._groups = groups
+        self._request_id = request_id_of(request.headers)
 
     @abstractmethod
     async def send(self, reply: Reply) -> None:
@@ -138,7 +111,8 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         self.body.stop()
 
     async def run(self) -> None:
-        self.services.running.add(self)
+        connections = self.connections
+        connections.running.add(self)
         reply = None
         try:
             reply = await self._answer()
@@ -149,38 +123,41 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             log.exception("reply failed", request_id=self._request_id)
             self.abandon()
         finally:
-            self.services.running.discard(self)
-            self.services.watchdog.forget(self.body)
+            connections.running.discard(self)
+            connections.watchdog.forget(self.body)
             self.body.drop()
             if reply and reply.closing:
                 await reply.closing()
 
     async def _answer(self) -> Reply:
-        cors = self.services.cors
-        preflight = cors.preflight(self.request)
+        request, cors = self.request, self.services.cors
+        preflight = cors.preflight(request)
         try:
             reply = Reply(204, preflight) if preflight is not None else await self._call_route()
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
             reply.ends_connection = isinstance(error, AmbiguousFraming)
-        reply.headers = {**self._constant_headers, **reply.headers}
-        reply.headers.update(cors.headers(self.request))
-        reply.headers["X-Request-Id"] = self._request_id
-        reply.headers["Date"] = _date_of(int(time.time()))
+        headers = reply.headers = {**self._resource.constant_headers(request.headers), **reply.headers}
+        headers.update(cors.headers(request))
+        headers["X-Request-Id"] = self._request_id
+        headers["Date"] = _date_of(int(time.time()))
+        if reply.status not in (204, 304):
+            headers["Content-Length"] = str(len(reply.body) if reply.size is None else reply.size)
         return reply
 
     async def _call_route(self) -> Reply:
-        request, services = self.request, self.services
+        request, resource, connections = self.request, self._resource, self.connections
         check_framing(request.headers)
-        if services.is_draining and not self._is_public:
+        if connections.is_draining and not resource.is_public:
             raise GoingDown
         method = request.headers.get("X-HTTP-Method-Override", "").strip().upper() or request.method or ""
         # Requests that carry bytes of an accepted upload are bounded by quotas; they count once they are refused.
-        carries_bytes = (self._carries_bytes or method == "PATCH") and self.body.length != 0
+        carries_bytes = (resource.carries_bytes or method == "PATCH") and self.body.length != 0
         if not carries_bytes:
             self._count()
         exchange = Exchange(
             request=request,
+            headers=request.headers,
             body=self.body,
             principal=self._principal(method),
             request_id=self._request_id,
@@ -188,13 +165,15 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             inform=self.inform,
         )
         if self.body.length != 0:
-            services.watchdog.watch(self.body)
+            connections.watchdog.watch(self.body)
         try:
-            reply = await self._route(exchange)
+            if (route := resource.methods.get(method)) is None:
+                raise _not_allowed(resource)
+            reply = await route(exchange, *self._groups)
         except (LongshoreError, Refusal):
             if carries_bytes:
                 self._count()
-            if services.is_draining and self.body.is_cut:
+            if connections.is_draining and self.body.is_cut:
                 raise GoingDown from None
             raise
         if self.body.is_cut:
@@ -203,23 +182,23 @@ class RunningExchange(HTTPMessageDelegate, ABC):
 
     def _cut_short(self) -> Exception:
         """What came of the body is kept; yet to one who can still hear it, this is no success."""
-        if self.services.is_draining:
+        if self.connections.is_draining:
             return GoingDown()
         return Refusal(400, "body_cut", "the body ended before its announced end")
 
     def _principal(self, method: str) -> Principal:
         # A preflight cannot say who asks, nor can a monitor; both learn nothing of anybody's.
-        if self._is_public or method == "OPTIONS":
+        if self._resource.is_public or method == "OPTIONS":
             return STRANGER
         try:
             return self.services.authenticator.principal(self.request)
         except Unauthenticated:
-            if self._admits_strangers:
+            if self._resource.admits_strangers:
                 return STRANGER
             raise
 
     def _count(self) -> None:
-        if not self._is_public:
+        if not self._resource.is_public:
             services = self.services
             services.rate_limiter.check(services.authenticator.client_ip(self.request))
 
@@ -236,8 +215,8 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             code=about["code"],
             detail=str(error),
         )
-        if self._refusal is not None:
-            return self._refusal(error)
+        if self._resource.refusal is not None:
+            return self._resource.refusal(error)
         headers = {**headers_of(error), "Content-Type": "application/problem+json", "Cache-Control": "no-store"}
         return Reply(status, headers, json.dumps(about).encode())
 
@@ -248,6 +227,11 @@ class GoingDown(Refusal):
     def __init__(self) -> None:
         words = "The server stops or restarts: try again in a moment, with an upload from where HEAD says it is"
         super().__init__(503, "unavailable", words)
+
+
+def _not_allowed(resource: Resource) -> Refusal:
+    allowed = ", ".join(sorted(resource.methods))
+    return Refusal(405, "method_not_allowed", f"allowed here: {allowed}", {"Allow": allowed})
 
 
 @lru_cache(maxsize=1)

@@ -2,24 +2,29 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Unpack, cast
+from typing import cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
 
 from adapters.inbound.http.engine.body import RequestBody
-from adapters.inbound.http.engine.exchange import Reply, Route
+from adapters.inbound.http.engine.exchange import Reply, Resource
 from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length, reason_of
-from adapters.inbound.http.engine.running import Options, RunningExchange, Services
+from adapters.inbound.http.engine.running import Connections, RunningExchange, Services
 
 _UNLIMITED = 1 << 62
 
 
 class StreamingExchange(RunningExchange):
     def __init__(
-        self, request: HTTPServerRequest, route: Route, services: Services, **options: Unpack[Options]
+        self,
+        request: HTTPServerRequest,
+        resource: Resource,
+        groups: tuple[str, ...],
+        services: Services,
+        connections: Connections,
     ) -> None:
-        super().__init__(request, route, services, **options)
+        super().__init__(request, resource, groups, services, connections)
         self._connection = cast(HTTP1Connection, request.connection)
         self.body: RequestBody = RequestBody(announced_length(request.headers), services.executor)
         self._task: asyncio.Task[None] | None = None
@@ -67,7 +72,7 @@ class StreamingExchange(RunningExchange):
         line = ResponseStartLine("HTTP/1.1", reply.status, reason_of(reply.status))
         has_body = self.request.method != "HEAD"
         sent = self._connection.write_headers(
-            line, HTTPHeaders(reply.complete_headers()), reply.body if has_body and reply.body else None
+            line, HTTPHeaders(reply.headers), reply.body if has_body and reply.body else None
         )
         if has_body and reply.content is not None:
             await sent
@@ -87,7 +92,7 @@ class StreamingExchange(RunningExchange):
     def abandon(self) -> None:
         if not self._is_closed:
             self._is_finished = True
-            self.services.ended.add(self._connection.stream)
+            self.connections.ended.add(self._connection.stream)
             self._connection.close()
 
     def _awaits_continue(self) -> bool:
@@ -101,7 +106,7 @@ class StreamingExchange(RunningExchange):
                 self._lingering.cancel()
             if not self._is_closed:
                 if not (self._is_body_read and self._keeps_alive()):
-                    self.services.ended.add(self._connection.stream)
+                    self.connections.ended.add(self._connection.stream)
                 self._connection.finish()
 
     def _keeps_alive(self) -> bool:

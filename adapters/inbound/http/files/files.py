@@ -9,8 +9,7 @@ from urllib.parse import parse_qs
 
 from adapters.inbound.common.encoding import content_disposition, format_metadata, parse_digits
 from adapters.inbound.common.errors import Refusal
-from adapters.inbound.http.engine.exchange import Exchange, Reply
-from adapters.inbound.http.engine.router import Resource
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.sending import FileSlice
 from adapters.inbound.http.files.conditions import repr_digest, validators, wanted, wanted_digest, wants_sha256
 from adapters.inbound.http.files.links import Links

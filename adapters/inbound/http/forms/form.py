@@ -13,9 +13,8 @@ import structlog
 
 from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
-from adapters.inbound.http.engine.exchange import Exchange, Reply
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
-from adapters.inbound.http.engine.router import Resource
 from adapters.inbound.http.files.conditions import wanted_digest
 from adapters.inbound.http.files.links import Links
 from application.download import DownloadUseCase

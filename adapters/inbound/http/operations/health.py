@@ -4,8 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from adapters.inbound.http.engine.exchange import Exchange, Reply
-from adapters.inbound.http.engine.router import Resource
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from application.health import HealthUseCase
 
 

@@ -4,8 +4,7 @@ import re
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 
-from adapters.inbound.http.engine.exchange import Exchange, Reply
-from adapters.inbound.http.engine.router import Resource
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.files.files import Files
 from adapters.inbound.http.uploads.interop import is_spoken
 from adapters.inbound.http.uploads.resumable import Resumable
