@@ -57,13 +57,42 @@ def opened(start_module_server: StartServer) -> Tus:
 @pytest.mark.parametrize("origin", [FRIEND, OTHER_FRIEND])
 def test_a_preflight_of_a_friend_is_answered_in_full(opened: Tus, origin: str) -> None:
     for target, method in (("/uploads", "POST"), (opened.created(1), "PATCH")):
-        asked = ("Access-Control-Request-Method", method), ("Access-Control-Request-Headers", "tus-resumable")
+        wishes = ",".join(sorted(SENT_BY_CLIENTS))
+        asked = ("Access-Control-Request-Method", method), ("Access-Control-Request-Headers", wishes)
         answer = opened.options(("Origin", origin), *asked, target=target)
         assert answer.status in (200, 204)
         assert answer.header("Access-Control-Allow-Origin") == origin
         assert answer.words("Access-Control-Allow-Methods") >= {"post", "head", "patch", "delete", "get"}
         assert answer.words("Access-Control-Allow-Headers") >= SENT_BY_CLIENTS
         assert "origin" in answer.words("Vary")
+
+
+@pytest.mark.parametrize("wishes", ["traceparent", "X-Whatever,traceparent, x-b3-traceid", "a , b", "~!#$%&'*+.^_`|-1"])
+def test_a_friend_may_send_any_header(opened: Tus, wishes: str) -> None:
+    """Contract §2: tracing libraries add theirs to every request of a page."""
+    asked = ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", wishes)
+    for target in ("/uploads", "/upload", "/api/v1/file/upload/init", "/files/" + "0" * 32, "/health"):
+        answer = opened.options(("Origin", FRIEND), *asked, target=target)
+        assert answer.status == 204
+        assert answer.words("Access-Control-Allow-Headers") == {wish.strip().lower() for wish in wishes.split(",")}
+
+
+@pytest.mark.parametrize(
+    "junk",
+    ["", ",", "a,,b", "a,", "a b", "a:b", "a;b", '"a"', "a\tb", "<script>", "a,(b)", "x" * 2049, "a," * 1024 + "a"],
+)
+def test_what_is_no_list_of_names_is_not_told_again(opened: Tus, junk: str) -> None:
+    asked = ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", junk)
+    answer = opened.options(("Origin", FRIEND), *asked)
+    assert answer.status == 204
+    assert answer.header("Access-Control-Allow-Origin") == FRIEND
+    assert answer.header("Access-Control-Allow-Headers") is None
+
+
+def test_a_stranger_is_not_told_what_it_may_send(opened: Tus) -> None:
+    asked = ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "traceparent")
+    answer = opened.options(("Origin", STRANGERS[0]), *asked)
+    assert answer.header("Access-Control-Allow-Headers") is None
 
 
 def test_a_friend_can_read_the_headers_of_every_answer(opened: Tus) -> None:
@@ -113,6 +142,24 @@ def test_other_routes_follow_the_same_rule(opened: Tus) -> None:
     for target in ("/health", "/files/" + "0" * 32, "/uploads?state=open"):
         assert opened.http.get(target, ("Origin", FRIEND)).header("Access-Control-Allow-Origin") == FRIEND
         assert opened.http.get(target, ("Origin", "null")).header("Access-Control-Allow-Origin") is None
+
+
+def test_a_friend_can_read_what_each_route_tells(opened: Tus) -> None:
+    file = opened.completed(b"hello").rpartition("/")[2]
+    everywhere = {"retry-after", "x-request-id"}
+    content = {"accept-ranges", "content-disposition", "content-range", "etag", "repr-digest"}
+    for target, exposed in (
+        ("/health", set()),
+        (f"/files/{file}", set()),
+        (f"/files/{file}/content", content),
+        (f"/uploads/{file}", content | EXPOSED),
+        ("/events?upload_id=", set()),
+        ("/api/v1/file/get/" + file, set()),
+    ):
+        answer = opened.http.get(target, ("Origin", FRIEND))
+        assert answer.words("Access-Control-Expose-Headers") >= exposed | everywhere, target
+    put = opened.http.request("PUT", "/upload/a.txt", [("Origin", FRIEND)], b"hello")
+    assert put.words("Access-Control-Expose-Headers") >= {"location", "repr-digest"} | everywhere
 
 
 def test_an_answer_without_an_origin_still_varies_by_it(opened: Tus) -> None:

@@ -1,91 +1,61 @@
-"""Which foreign pages may call us from a browser: none, unless CORS_ORIGINS names them."""
+"""Which foreign pages may call us from a browser: none, unless CORS_ORIGINS names them.
 
+What a page may read of a reply is said by the dialect that gives it, with its ``Resource``.
+"""
+
+import re
 from collections.abc import Collection
+from functools import cache
 
 from tornado.httputil import HTTPServerRequest
 
-_EXPOSED = (
-    "Location",
-    "Upload-Offset",
-    "Upload-Length",
-    "Upload-Metadata",
-    "Upload-Defer-Length",
-    "Upload-Concat",
-    "Upload-Expires",
-    "Upload-Complete",
-    "Upload-Incomplete",
-    "Upload-Limit",
-    "Accept-Patch",
-    "Content-Location",
-    "Tus-Resumable",
-    "Tus-Version",
-    "Tus-Extension",
-    "Tus-Max-Size",
-    "Tus-Checksum-Algorithm",
-    "Accept-Ranges",
-    "Content-Disposition",
-    "Content-Range",
-    "ETag",
-    "Repr-Digest",
-    "Retry-After",
-    "X-Request-Id",
-)
-_ALLOWED = (
-    "Authorization",
-    "Content-Digest",
-    "Content-Type",
-    "Content-Disposition",
-    "If-Match",
-    "If-None-Match",
-    "If-Range",
-    "Range",
-    "Repr-Digest",
-    "Tus-Resumable",
-    "Upload-Checksum",
-    "Upload-Complete",
-    "Upload-Concat",
-    "Upload-Defer-Length",
-    "Upload-Draft-Interop-Version",
-    "Upload-Incomplete",
-    "Upload-Length",
-    "Upload-Metadata",
-    "Upload-Offset",
-    "Want-Repr-Digest",
-    "X-HTTP-Method-Override",
-    "X-Request-Id",
-    "X-Requested-With",
-)
+_EXPOSED_BY_ALL = ("Retry-After", "X-Request-Id")
+_NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110 §5.6.2
+_NAMES = re.compile(rf"{_NAME}(?:[ \t]*,[ \t]*{_NAME})*", re.ASCII)
+_MAX_NAMES_LENGTH = 2048
 
 
 class Cors:
     def __init__(self, origins: Collection[str]) -> None:
-        self._origins = frozenset(origins)
+        self.origins = frozenset(origins)
+        """Without any, replies say nothing of all this."""
 
     def allows(self, origin: str) -> bool:
-        return "*" in self._origins or origin in self._origins
+        return "*" in self.origins or origin in self.origins
 
-    def headers(self, request: HTTPServerRequest) -> dict[str, str]:
-        """What a reply to this request carries; nothing without an Origin that is allowed."""
-        origin = request.headers.get("Origin")
-        if not self._origins:
+    def headers(self, request: HTTPServerRequest, exposes: tuple[str, ...] = ()) -> dict[str, str]:
+        """What a reply to this request carries; ``exposes``: those of its headers that a page may read."""
+        if not self.origins:
             return {}
+        origin = request.headers.get("Origin")
         if origin is None or not self.allows(origin):
             return {"Vary": "Origin"}  # also without one: a cache must not give this reply to a page that is allowed
         return {
             "Access-Control-Allow-Origin": origin,
-            "Access-Control-Expose-Headers": ", ".join(_EXPOSED),
+            "Access-Control-Expose-Headers": _joined(exposes),
             "Vary": "Origin",
         }
 
     def preflight(self, request: HTTPServerRequest) -> dict[str, str] | None:
-        """The headers of the 204 that answers a preflight; None if the request is none, or not from an allowed page."""
+        """The headers of the 204 that answers a preflight; None if the request is none, or not from an allowed page.
+
+        Whatever headers are asked for are allowed (CONTRACT §2), if it is names that are asked for.
+        """
         headers = request.headers
         if request.method != "OPTIONS" or "Access-Control-Request-Method" not in headers:
             return None
         if not self.allows(headers.get("Origin", "")):
             return None
-        return {
+        answer = {
             "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-            "Access-Control-Allow-Headers": ", ".join(_ALLOWED),
             "Access-Control-Max-Age": "86400",
         }
+        names = headers.get("Access-Control-Request-Headers", "").strip()
+        if len(names) <= _MAX_NAMES_LENGTH and _NAMES.fullmatch(names):
+            answer["Access-Control-Allow-Headers"] = names
+        return answer
+
+
+@cache  # there are as many as there are resources
+def _joined(exposes: tuple[str, ...]) -> str:
+    return ", ".join(dict.fromkeys((*exposes, *_EXPOSED_BY_ALL)))

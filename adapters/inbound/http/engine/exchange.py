@@ -73,6 +73,8 @@ class Resource:
     """Whether what is posted are bytes of an accepted upload, which the rate limit does not count."""
     refusal: Callable[[Exception], Reply] | None = None
     """How errors are worded; None: as problem details."""
+    exposes: tuple[str, ...] = ()
+    """Headers of its replies that pages of other origins may read, beside what they may read of every reply."""
     sends_files: bool = False
     """Whether a GET is answered with a file."""
     posts_files: bool = False

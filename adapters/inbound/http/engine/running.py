@@ -131,14 +131,15 @@ class RunningExchange(HTTPMessageDelegate, ABC):
 
     async def _answer(self) -> Reply:
         request, cors = self.request, self.services.cors
-        preflight = cors.preflight(request)
+        preflight = cors.preflight(request) if request.method == "OPTIONS" else None
         try:
             reply = Reply(204, preflight) if preflight is not None else await self._call_route()
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
             reply.ends_connection = isinstance(error, AmbiguousFraming)
         headers = reply.headers = {**self._resource.constant_headers(request.headers), **reply.headers}
-        headers.update(cors.headers(request))
+        if cors.origins:
+            headers.update(cors.headers(request, self._resource.exposes))
         headers["X-Request-Id"] = self._request_id
         headers["Date"] = _date_of(int(time.time()))
         if reply.status not in (204, 304):

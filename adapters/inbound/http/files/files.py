@@ -28,6 +28,9 @@ _A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 class Files:
+    exposes = ("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest")
+    """With a file's content."""
+
     def __init__(self, *, downloads: DownloadUseCase, uploads: UploadUseCase, links: Links) -> None:
         self._downloads = downloads
         self._uploads = uploads
@@ -39,6 +42,7 @@ class Files:
                 re.compile(r"/files/([^/]+)/content/?"),
                 {"GET": self.content, "HEAD": self.content},
                 admits_strangers=True,
+                exposes=self.exposes,
                 sends_files=True,
             ),
             Resource(re.compile(r"/files/([^/]+)/links/?"), {"POST": self.link}),

@@ -41,7 +41,7 @@ class Form:
     def resources(self) -> Sequence[Resource]:
         return [
             Resource(re.compile(r"/upload/?"), {"POST": self.post}),
-            Resource(re.compile(r"/upload/([^/]+)/?"), {"PUT": self.put}),
+            Resource(re.compile(r"/upload/([^/]+)/?"), {"PUT": self.put}, exposes=("Location", "Repr-Digest")),
         ]
 
     async def post(self, exchange: Exchange) -> Reply:

@@ -118,13 +118,5 @@ def interop_of(headers: Mapping[str, str]) -> Interop:
     return replace(guessed, is_announced=False)
 
 
-def is_spoken(headers: Mapping[str, str]) -> bool:
-    """Whether a request to a URL that has two dialects is in this one; tus names itself in each of its requests."""
-    if "Tus-Resumable" in headers:
-        return False
-    own = (VERSION_FIELD, "Upload-Complete", "Upload-Incomplete")
-    return any(field in headers for field in own) or headers.get("Content-Type", "").startswith(PARTIAL_UPLOAD)
-
-
 def _boolean(value: bool) -> str:
     return "?1" if value else "?0"

@@ -43,6 +43,11 @@ _PROGRESS_SECONDS = 0.5
 class Resumable:
     """One method a verb; ``(exchange[, id]) -> Reply``. ``lifetime``: of an upload that nobody goes on with."""
 
+    exposes = (
+        *("Location", "Content-Location", "Upload-Offset", "Upload-Length", "Upload-Complete", "Upload-Incomplete"),
+        *("Upload-Limit", "Accept-Patch", "Repr-Digest"),
+    )
+
     def __init__(
         self, *, uploads: UploadUseCase, files: Files, links: Links, max_length_bytes: int, lifetime: timedelta
     ) -> None:

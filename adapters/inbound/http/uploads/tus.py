@@ -49,6 +49,12 @@ _CONTENT_TYPE = "application/offset+octet-stream"
 class Tus:
     """One method a verb; ``(exchange[, id]) -> Reply``."""
 
+    exposes = (
+        *("Location", "Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat"),
+        *("Upload-Expires", "Repr-Digest", "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
+        "Tus-Checksum-Algorithm",
+    )
+
     def __init__(
         self, *, uploads: UploadUseCase, downloads: DownloadUseCase, links: Links, max_length_bytes: int
     ) -> None:

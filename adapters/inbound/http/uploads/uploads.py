@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.files.files import Files
-from adapters.inbound.http.uploads.interop import is_spoken
+from adapters.inbound.http.uploads.interop import PARTIAL_UPLOAD, VERSION_FIELD
 from adapters.inbound.http.uploads.resumable import Resumable
 from adapters.inbound.http.uploads.tus import VERSION, Tus
 from application.upload import UploadUseCase
@@ -24,6 +24,7 @@ class Uploads:
         self._uploads = uploads
 
     def resources(self) -> Sequence[Resource]:
+        exposes = (*self._tus.exposes, *self._resumable.exposes, *self._files.exposes)
         return [
             Resource(
                 re.compile(r"/uploads/([^/]+)/?"),
@@ -35,12 +36,14 @@ class Uploads:
                     "OPTIONS": lambda exchange, _: self.options(exchange),
                 },
                 constant_headers=self.constant_headers,
+                exposes=exposes,
                 sends_files=True,
             ),
             Resource(
                 re.compile(r"/uploads/?"),
                 {"POST": self.create, "OPTIONS": self.options, "GET": self._files.uploads},
                 constant_headers=self.constant_headers,
+                exposes=exposes,
                 posts_files=True,
             ),
         ]
@@ -64,24 +67,32 @@ class Uploads:
         return await (await self._dialect_for(exchange, text)).delete(exchange, text)
 
     async def get(self, exchange: Exchange, text: str) -> Reply:
-        if is_spoken(exchange.headers):
+        if _is_resumable(exchange.headers):
             return await self._resumable.get(exchange, text)
         return await self._files.upload(exchange, text)
 
     def constant_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """What goes with every reply, refusals too."""
-        if is_spoken(headers):
+        if _is_resumable(headers):
             return self._resumable.constant_headers(headers)
         return {"Tus-Resumable": VERSION}  # tus 1.0 §Tus-Resumable: in every response
 
     def _dialect(self, exchange: Exchange) -> Tus | Resumable:
-        return self._resumable if is_spoken(exchange.headers) else self._tus
+        return self._resumable if _is_resumable(exchange.headers) else self._tus
 
     async def _dialect_for(self, exchange: Exchange, text: str) -> Tus | Resumable:
         """Once it is no draft any more, the IETF's HEAD and DELETE carry no field that tells: then it is the upload
         that does, by being one that its client completes."""
-        if "Tus-Resumable" not in exchange.headers and not is_spoken(exchange.headers):
+        if "Tus-Resumable" not in exchange.headers and not _is_resumable(exchange.headers):
             with suppress(LongshoreError):  # tus is the one to refuse it
                 view = await self._uploads.look_at(exchange.principal, parse_upload_id(text))
                 return self._resumable if view.completes_on_request else self._tus
         return self._dialect(exchange)
+
+
+def _is_resumable(headers: Mapping[str, str]) -> bool:
+    """Whether a request is in the IETF's dialect; tus names itself in each of its requests."""
+    if "Tus-Resumable" in headers:
+        return False
+    own = (VERSION_FIELD, "Upload-Complete", "Upload-Incomplete")
+    return any(field in headers for field in own) or headers.get("Content-Type", "").startswith(PARTIAL_UPLOAD)
