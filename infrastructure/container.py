@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from dependency_injector import containers, providers
 
+from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.chunks.chunks import Chunks
@@ -211,6 +212,7 @@ class Container(containers.DeclarativeContainer):
     authenticator = providers.Singleton(Authenticator, of.auth_mode, trusted_proxies=of.trusted_proxies)
     rate_limiter = providers.Singleton(RateLimiter, of.rate_limit)
     cors = providers.Singleton(Cors, of.cors_origins)
+    drain = providers.Singleton(Drain)
     links = providers.Singleton(Links, of.public_url)
     services = providers.Singleton(
         Services,
@@ -218,6 +220,7 @@ class Container(containers.DeclarativeContainer):
         rate_limiter=rate_limiter,
         cors=cors,
         executor=body_threads,
+        drain=drain,
     )
     tus = providers.Singleton(
         Tus, uploads=uploads, downloads=downloads, links=links, max_length_bytes=of.max_upload_size
@@ -243,6 +246,6 @@ class Container(containers.DeclarativeContainer):
         spool=of.data_dir,
     )
     # Behind a proxy that calls us by another name, our own page comes from PUBLIC_URL.
-    sockets = providers.Singleton(Sockets, origins=providers.Callable(_origins, of.cors_origins, of.public_url))
-    streams = providers.Singleton(EventStreams)
-    health_route = providers.Singleton(Health, health)
+    sockets = providers.Singleton(Sockets, drain, origins=providers.Callable(_origins, of.cors_origins, of.public_url))
+    streams = providers.Singleton(EventStreams, drain)
+    health_route = providers.Singleton(Health, health, drain)

@@ -119,8 +119,7 @@ def _application(container: Container) -> Application:
 async def _drain(server: HTTPServer, connections: Connections, container: Container) -> None:
     """Let running requests end, then cut what is left: a cut body keeps its prefix."""
     log.info("draining; a second signal (Ctrl-C, SIGTERM) ends it at once")
-    connections.drain()
-    container.health_route().drain()
+    container.drain().begin()
     server.stop()
     await asyncio.gather(container.sockets().close_all(), container.streams().close_all())
     if not await _until(lambda: not connections.running, _DRAIN_SECONDS):

@@ -567,7 +567,7 @@ class TestForms:
 class TestDraining:
     @staticmethod
     def _cut(server: WebServer) -> None:
-        server.connections.drain()
+        server.drain.begin()
         for exchange in list(server.connections.running):
             exchange.cut()
 
@@ -580,7 +580,7 @@ class TestDraining:
                     time.sleep(0.3)  # it runs
                     server.call(lambda: self._cut(server))
                     answer = wire.receive("POST")
-                    server.connections.is_draining = False
+                    server.drain.has_begun = False
                 assert answer.status == 503, (kind, answer)
                 assert answer.header("Retry-After")
                 assert "try again" in answer.body.decode(), kind

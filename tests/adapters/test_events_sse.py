@@ -3,9 +3,10 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.progress.events import EventsHandler, EventStreams
@@ -22,13 +24,14 @@ from tests.support.progress import ByHeader, House
 
 
 class Server:
-    def __init__(self, streams: EventStreams, rate_limiter: RateLimiter | None) -> None:
+    def __init__(self, streams: Callable[[Drain], EventStreams], rate_limiter: RateLimiter | None) -> None:
         self.house = House()
-        self.streams = streams
+        self.drain = Drain()
+        self.streams = streams(self.drain)
         services = {
             "progress": self.house.progress,
             "authenticator": ByHeader(),
-            "streams": streams,
+            "streams": self.streams,
             "cors": Cors(["https://app.example"]),
             "rate_limiter": rate_limiter,
         }
@@ -98,9 +101,9 @@ class Client:
 
 @asynccontextmanager
 async def serving(
-    streams: EventStreams | None = None, rate_limiter: RateLimiter | None = None
+    streams: Callable[[Drain], EventStreams] = EventStreams, rate_limiter: RateLimiter | None = None
 ) -> AsyncIterator[Server]:
-    server = Server(EventStreams() if streams is None else streams, rate_limiter)
+    server = Server(streams, rate_limiter)
     try:
         yield server
     finally:
@@ -187,7 +190,7 @@ async def test_a_line_end_in_a_name_ends_no_line(server: Server) -> None:
 
 
 async def test_a_silent_stream_has_a_heartbeat() -> None:
-    async with serving(EventStreams(heartbeat_seconds=0.1)) as server:
+    async with serving(partial(EventStreams, heartbeat_seconds=0.1)) as server:
         client = await server.open("?scope=mine")
         assert [await client.piece() for _ in range(3)] == [b"retry: 2000\n\n", b":\n\n", b":\n\n"]
 
@@ -230,10 +233,10 @@ async def test_only_listed_pages_of_another_origin_may_read(server: Server) -> N
 
 
 async def test_streams_have_a_budget() -> None:
-    async with serving(EventStreams(max_streams=3, max_per_client=2)) as server:
+    async with serving(partial(EventStreams, max_streams=3, max_per_client=2)) as server:
         statuses = [(await server.open("?scope=mine")).status for _ in range(3)]
         assert statuses == [200, 200, 429]
-    async with serving(EventStreams(max_streams=1)) as server:
+    async with serving(partial(EventStreams, max_streams=1)) as server:
         statuses = [(await server.open("?scope=mine")).status for _ in range(2)]
         assert statuses == [200, 503]
 
@@ -307,6 +310,7 @@ async def test_a_cut_connection_leaves_nothing_behind(server: Server) -> None:
 
 async def test_when_the_server_drains_all_streams_end_and_no_more_are_taken(server: Server) -> None:
     clients = [await server.open("?scope=mine") for _ in range(3)]
+    server.drain.begin()
     await asyncio.wait_for(server.streams.close_all(), 1)
     for client in clients:
         assert await client.rest() == b"retry: 2000\n\n"

@@ -826,7 +826,7 @@ class TestTheEnd:
         keep(wire, server)
         assert send_chunk(wire, server, url, b"hello", at=0).status == 204
         assert send_chunk(wire, server, url, b"hello", at=5).status == 204
-        server.call(server.connections.drain)
+        server.call(server.drain.begin)
         for _ in range(2):
             answer = send_chunk(wire, server, url, b"hello", at=10)
             assert (answer.status, answer.header("Retry-After") is not None) == (503, True)

@@ -18,6 +18,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.websocket.base import SocketLimits, Sockets
 from adapters.inbound.websocket.messages import parse_message
@@ -33,7 +34,8 @@ from tests.support.progress import ByHeader, House
 class Server:
     def __init__(self, limits: SocketLimits, origins: tuple[str, ...], rate_limiter: RateLimiter | None) -> None:
         self.house = House()
-        self.sockets = Sockets(limits, origins=origins)
+        self.drain = Drain()
+        self.sockets = Sockets(self.drain, limits, origins=origins)
         self._clients: list[WebSocketClientConnection] = []
         services = {
             "progress": self.house.progress,
@@ -669,6 +671,7 @@ class TestFanOut:
 class TestTheEnd:
     async def test_all_sockets_are_closed_with_1001_and_no_more_are_taken(self, server: Server) -> None:
         clients = [await server.connect() for _ in range(5)]
+        server.drain.begin()
         closing = asyncio.create_task(server.sockets.close_all())
         assert [await read_close(client) for client in clients] == [1001] * 5
         await asyncio.wait_for(closing, 1)

@@ -18,6 +18,7 @@ import uvloop
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
@@ -74,6 +75,7 @@ class WebServer:
     ) -> None:
         """``origins``: foreign pages that may call (CORS_ORIGINS)."""
         self._origins = origins
+        self.drain = Drain()
         self.database = MemoryDatabase()
         self.volume = Volume(root)
         self.volume.prepare()
@@ -146,7 +148,8 @@ class WebServer:
 
     async def serve(self, ready: Callable[[], None], over: Awaitable[Any]) -> None:
         self._loop = asyncio.get_running_loop()
-        services = Services(Authenticator(), RateLimiter(None), Cors(self._origins), self.executor)
+        cors = Cors(self._origins)
+        services = Services(Authenticator(), RateLimiter(None), cors, self.executor, self.drain)
         links = Links()
         files = Files(downloads=self.downloads, uploads=self.uploads, links=links)
         tus = Tus(uploads=self.uploads, downloads=self.downloads, links=links, max_length_bytes=_MAX_LENGTH)
@@ -161,7 +164,7 @@ class WebServer:
             Uploads(tus=tus, resumable=resumable, files=files, uploads=self.uploads),
             files,
             Form(uploads=self.uploads, downloads=self.downloads, links=links, executor=self.executor),
-            Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock)),
+            Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock), self.drain),
         )
         resources = [resource for dialect in dialects for resource in dialect.resources()]
         server, connections = web_server(

@@ -1,8 +1,9 @@
-"""How values are spelt in headers: digits, tus metadata and checksums, file names. Strict in, safe out."""
+"""How values are spelt on the wire: digits, instants, tus metadata and checksums, names. Strict in, safe out."""
 
 import base64
 import binascii
 import re
+from datetime import datetime
 from urllib.parse import quote, unquote_to_bytes
 
 from domain.checksum import Checksum
@@ -30,6 +31,11 @@ def parse_digits(text: str, what: str) -> int:
     if not _DIGITS.fullmatch(text):
         raise InvalidRequest(f"{what}: a whole number of at most 15 digits")
     return int(text)
+
+
+def format_instant(moment: datetime) -> str:
+    """ISO 8601 with a ``Z``; ``moment`` is in UTC, as all of ours are."""
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def parse_metadata(header: str) -> Metadata:

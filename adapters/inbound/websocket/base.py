@@ -1,10 +1,8 @@
 """What every WebSocket of ours has: who may open it, how much it may say, how long it may keep silent."""
 
 import asyncio
-import json
 import socket
 import time
-from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,20 +16,21 @@ from tornado.iostream import IOStream
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from adapters.inbound.common.admission import Admission, Drain
 from adapters.inbound.common.auth import Authenticator
-from adapters.inbound.common.errors import Refusal, headers_of, problem
+from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.websocket.outgoing import Outgoing
 from domain.access import Principal
-from domain.errors import LongshoreError, TooManyRequests, Unavailable
+from domain.errors import LongshoreError
 
 log = structlog.get_logger(__name__)
 
 # RFC 6455 §7.4.1, and 1013 of the IANA registry
 GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
 
-_CLOSE_SECONDS = 2.0
 _NO_HEADERS = HTTPHeaders()
 _NO_ARGUMENTS: dict[str, list[bytes]] = {}
 _PINGS_AT_ONCE = 200
@@ -52,22 +51,18 @@ class SocketLimits:
     max_sockets_per_client: int = 12_000
 
 
-class Sockets:
+class Sockets(Admission["BaseSocket"]):
     """All open sockets of this process: their budget, their pings, and their end when the server drains."""
 
-    def __init__(self, limits: SocketLimits | None = None, *, origins: Collection[str] = ()) -> None:
+    def __init__(self, drain: Drain, limits: SocketLimits | None = None, *, origins: Collection[str] = ()) -> None:
         """``origins``: foreign pages that may connect (CORS_ORIGINS); ``*`` is any."""
         self.limits = limits or SocketLimits()
+        super().__init__(
+            "WebSockets", drain, at_most=self.limits.max_sockets, per_client=self.limits.max_sockets_per_client
+        )
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
-        self._clients: Counter[str] = Counter()
-        self._admitted: dict[BaseSocket, str] = {}
         self._due: dict[BaseSocket, float] = {}  # when each is to be pinged, soonest first
         self._pinging: asyncio.Task[None] | None = None
-        self._emptied = asyncio.Event()
-        self._is_draining = False
-
-    def __len__(self) -> int:
-        return len(self._admitted)
 
     def check_origin(self, origin: str | None, host: str) -> None:
         """A page of another origin must not use its visitor's right to our sockets.
@@ -80,27 +75,9 @@ class Sockets:
         if not host or _host_of(origin) != host.lower():
             raise Refusal(403, "forbidden", "pages of another origin may not connect")
 
-    def admit(self, opened: "BaseSocket", client: str) -> None:
-        """Raises:
-        Unavailable: the server drains, or has as many sockets as it takes.
-        TooManyRequests: the client has as many as it may.
-        """
-        if self._is_draining or len(self._admitted) >= self.limits.max_sockets:
-            raise Unavailable("no more WebSockets are taken")
-        if self._clients[client] >= self.limits.max_sockets_per_client:
-            raise TooManyRequests("too many WebSockets are open")
-        self._admitted[opened] = client
-        self._clients[client] += 1
-
     def forget(self, closed: "BaseSocket") -> None:
-        client = self._admitted.pop(closed, None)
+        super().forget(closed)
         self._due.pop(closed, None)
-        if client is not None:
-            self._clients[client] -= 1
-            if not self._clients[client]:
-                del self._clients[client]
-        if not self._admitted and self._is_draining:
-            self._emptied.set()
 
     def watch(self, opened: "BaseSocket") -> None:
         """Ping ``opened`` from now on."""
@@ -109,14 +86,8 @@ class Sockets:
             self._pinging = asyncio.create_task(self._ping())
 
     async def close_all(self) -> None:
-        """The server drains: take no more and close what is open with 1001; returns when all are gone, or
-        after two seconds."""
-        self._is_draining = True
-        for opened in list(self._admitted):
-            opened.close(GOING_AWAY, "server is going away")
-        if self._admitted:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._emptied.wait(), _CLOSE_SECONDS)
+        """Close what is open with 1001; returns when all are gone, or after two seconds."""
+        await self.end_all(lambda opened: opened.close(GOING_AWAY, "server is going away"))
         if self._pinging:
             self._pinging.cancel()
             with suppress(asyncio.CancelledError):
@@ -191,7 +162,7 @@ class BaseSocket(WebSocketHandler):
     def log_exception(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and not isinstance(error, HTTPError):  # those are refusals, told of by ``_refuse``
+        if self._headers_written and error is not None and not isinstance(error, HTTPError):  # else ``_refuse`` tells
             log.error("socket failed", request_id=self.request_id, exc_info=error)
 
     def on_finish(self) -> None:
@@ -202,14 +173,7 @@ class BaseSocket(WebSocketHandler):
         self._refuse(kwargs.get("exc_info", (None, HTTPError(status_code), None))[1])
 
     def _refuse(self, error: BaseException) -> None:
-        about = problem(error, self.request_id)
-        log.info("socket refused", path=self.request.path, **about)
-        self.set_status(int(about["status"]))
-        for name, value in headers_of(error).items():
-            self.set_header(name, value)
-        self.set_header("Content-Type", "application/problem+json")
-        self.set_header("Cache-Control", "no-store")
-        _ = self.finish(json.dumps(about))
+        _ = answer_with(self, refuse(error, self.request, self.request_id, what="socket refused"))
 
     # What Tornado asks for
 

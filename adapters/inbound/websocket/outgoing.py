@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from tornado.iostream import IOStream, StreamClosedError
 
+from adapters.inbound.common.backlog import Backlog
+
 _TEXT = 0x81  # RFC 6455 §5.2: FIN and opcode 1; a server doesn't mask
 
 
@@ -26,19 +28,15 @@ class Outgoing:
     could be sent for ``max_seconds``.
     """
 
-    __slots__ = (
-        *("_idle", "_is_closed", "_max_bytes", "_max_seconds", "_on_slow"),
-        *("_rest", "_stalled", "_stream", "_unread", "_waiting"),
-    )
+    __slots__ = ("_backlog", "_idle", "_is_closed", "_max_seconds", "_on_slow", "_rest", "_stalled", "_stream")
 
     def __init__(self, stream: IOStream, *, max_bytes: int, max_seconds: float, on_slow: Callable[[], None]) -> None:
         self._stream = stream
-        self._max_bytes = max_bytes
         self._max_seconds = max_seconds
         self._on_slow = on_slow
-        self._waiting: dict[str, bytes] = {}
-        self._unread = 0  # bytes that wait, and the rest of a frame that went out in part
-        self._rest: asyncio.Future[None] | None = None  # done when the stream has taken all it was given
+        self._backlog = Backlog(max_bytes)
+        # Done when the stream has taken all it was given; as long as anything waits, this is there.
+        self._rest: asyncio.Future[None] | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._idle: asyncio.Future[None] | None = None
         self._is_closed = False
@@ -46,14 +44,14 @@ class Outgoing:
     def send(self, key: str, frame: bytes) -> None:
         if self._is_closed:
             return
-        if self._waiting or self._stream.writing():
+        if self._rest is not None or self._stream.writing():
             self._hold(key, frame)
         else:
             self._write(frame)
 
     async def ready(self) -> None:
         """Return once nothing waits any more, or it is closed."""
-        while not self._is_closed and (self._waiting or self._stream.writing()):
+        while not self._is_closed and (self._backlog or self._stream.writing()):
             if self._idle is None:
                 self._idle = asyncio.get_running_loop().create_future()
                 self._await_rest()
@@ -62,7 +60,7 @@ class Outgoing:
     def close(self) -> None:
         """Send nothing more; what waits is forgotten."""
         self._is_closed = True
-        self._waiting.clear()
+        self._backlog.clear()
         self._settle()
 
     def _write(self, frame: bytes) -> None:
@@ -75,7 +73,7 @@ class Outgoing:
             self.close()  # its handler hears of it by itself
             return
         if self._stream.writing():
-            self._unread += len(frame) - sent
+            self._backlog.leaving += len(frame) - sent
             self._follow(rest)
 
     def _send_now(self, frame: bytes) -> int:
@@ -92,13 +90,10 @@ class Outgoing:
             return 0
 
     def _hold(self, key: str, frame: bytes) -> None:
-        # Taken out and put in at the end: what waits goes out in the order of its making.
-        self._unread += len(frame) - len(self._waiting.pop(key, b""))
-        self._waiting[key] = frame
-        if self._unread > self._max_bytes:
-            self._give_up()
-        else:
+        if self._backlog.put(key, frame):
             self._await_rest()
+        else:
+            self._give_up()
 
     def _await_rest(self) -> None:
         """Have ``_go_on`` called once the stream is empty, also where a ping or a pong fills it."""
@@ -119,15 +114,13 @@ class Outgoing:
         if rest is not self._rest or self._is_closed:
             return
         self._rest = None
-        self._unread = sum(map(len, self._waiting.values()))
-        self._settle(is_idle=not self._waiting)
+        self._backlog.leaving = 0
+        self._settle(is_idle=not self._backlog)
         if rest.exception():
             self.close()
-        while self._waiting and self._rest is None and not self._is_closed:
-            frame = self._waiting.pop(next(iter(self._waiting)))
-            self._unread -= len(frame)
-            self._write(frame)
-        if not self._waiting and self._rest is None:
+        while self._backlog and self._rest is None and not self._is_closed:
+            self._write(self._backlog.take())
+        if not self._backlog and self._rest is None:
             self._settle()
 
     def _settle(self, *, is_idle: bool = True) -> None:

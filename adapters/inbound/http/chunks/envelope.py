@@ -3,11 +3,10 @@
 Words and statuses are those of the service whose clients speak this dialect; what it had no word for has our own.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 
 from adapters.inbound.common.errors import Refusal, detail_of, headers_of, status_of
-from adapters.inbound.http.engine.exchange import Reply
+from adapters.inbound.http.engine.exchange import Reply, json_reply
 from domain.errors import (
     AccessRefused,
     ChunkSizeChanged,
@@ -27,6 +26,7 @@ from domain.errors import (
 
 CHUNK_STORED = "The chunk is uploaded successfully!"
 FILE_TOO_LONG = "File sile is larger than valid chunk size"  # spelt as it has always been
+_JSON = {"Content-Type": "application/json"}  # its clients compare
 _NOT_BEGUN = "File directory not found. Please initialize first!"
 _NOT_FOUND = "Not found!"
 _DENIED = "Permision denied"
@@ -76,14 +76,14 @@ def nothing_to_retry(*, is_complete: bool) -> ChunkRefusal:
 
 
 def success(data: Mapping[str, object], message: str = "") -> Reply:
-    return _json(200, {"data": data, "message": message, "success": True})
+    return json_reply({"data": data, "message": message, "success": True}, headers=_JSON)
 
 
 def chunk_refusal(error: Exception) -> Reply:
     """The answer to every refusal of this dialect's routes, whoever raised it."""
     status, errors, message = _words(error)
-    headers = {**headers_of(error), "Cache-Control": "no-store"}
-    return _json(status, {"errors": errors, "message": message, "success": False}, headers)
+    headers = {**headers_of(error), **_JSON, "Cache-Control": "no-store"}
+    return json_reply({"errors": errors, "message": message, "success": False}, status, headers)
 
 
 def _words(error: Exception) -> tuple[int, list[str], str]:
@@ -117,8 +117,3 @@ def _field_of(error: LongshoreError) -> str | None:
         case InvalidRequest():
             return "form"
     return None
-
-
-def _json(status: int, content: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Reply:
-    headers = {**(headers or {}), "Content-Type": "application/json"}
-    return Reply(status, headers, json.dumps(content).encode())

@@ -7,6 +7,7 @@ Tornado's RequestHandler wants the whole body first, or hands it over in callbac
 What is around a route is in ``running.py``; which path is whose, in ``router.py``.
 """
 
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,12 @@ class Reply:
     closing: Callable[[], Awaitable[None]] | None = None
     ends_connection: bool = False
     """Nothing more is read: where the next request would begin is not sure."""
+
+
+def json_reply(content: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    return Reply(
+        status, {"Content-Type": "application/json; charset=utf-8", **(headers or {})}, json.dumps(content).encode()
+    )
 
 
 @dataclass(slots=True)

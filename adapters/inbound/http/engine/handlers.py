@@ -1,6 +1,5 @@
 """What Tornado's own handlers have in common here: the page's and the event streams'."""
 
-import json
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import structlog
 from tornado.web import HTTPError, RequestHandler
 
-from adapters.inbound.common.errors import problem
+from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.common.request_id import request_id_of
 
 log = structlog.get_logger(__name__)
@@ -26,16 +25,13 @@ class ProblemHandler(RequestHandler):
         self.set_header("X-Request-Id", self.request_id)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ANN401 -- Tornado's signature
-        about = problem(kwargs.get("exc_info", (None, HTTPError(status_code), None))[1], self.request_id)
-        log.info("refused", method=self.request.method, path=self.request.path, **about)
+        error = kwargs.get("exc_info", (None, HTTPError(status_code), None))[1]
         if status_code == 405:
             self.set_header("Allow", "GET, HEAD")  # what was set before an error is cleared
-        self.set_header("Content-Type", "application/problem+json")
-        self.set_header("Cache-Control", "no-store")
-        _ = self.finish(json.dumps(about))
+        _ = answer_with(self, refuse(error, self.request, self.request_id))
 
     def log_exception(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and not isinstance(error, HTTPError):  # those are refusals, told of by ``write_error``
+        if self._headers_written and error is not None and not isinstance(error, HTTPError):  # else ``refuse`` tells
             log.error("request failed", request_id=self.request_id, exc_info=error)

@@ -4,7 +4,6 @@ The two ways are ``streaming.py`` (through Tornado's connection) and ``detached.
 chunk, straight from the socket).
 """
 
-import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -18,9 +17,11 @@ import structlog
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
 
+from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
-from adapters.inbound.common.errors import Refusal, headers_of, problem
+from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.common.refusals import refuse
 from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.cors import Cors
@@ -43,6 +44,7 @@ class Services:
     cors: Cors
     executor: Executor
     """Whose threads write bodies and send files."""
+    drain: Drain
 
 
 @dataclass(slots=True)
@@ -56,11 +58,6 @@ class Connections:
     running: "set[RunningExchange]" = field(default_factory=set)
     ended: "WeakSet[IOStream]" = field(default_factory=WeakSet)
     """Those whose last reply has been given: Tornado would go on with what it has read of them already."""
-    is_draining: bool = False
-
-    def drain(self) -> None:
-        """From now on only requests that run already are served."""
-        self.is_draining = True
 
 
 class RunningExchange(HTTPMessageDelegate, ABC):
@@ -147,9 +144,9 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         return reply
 
     async def _call_route(self) -> Reply:
-        request, resource, connections = self.request, self._resource, self.connections
+        request, resource, drain = self.request, self._resource, self.services.drain
         check_framing(request.headers)
-        if connections.is_draining and not resource.is_public:
+        if drain.has_begun and not resource.is_public:
             raise GoingDown
         method = request.headers.get("X-HTTP-Method-Override", "").strip().upper() or request.method or ""
         # Requests that carry bytes of an accepted upload are bounded by quotas; they count once they are refused.
@@ -166,7 +163,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             inform=self.inform,
         )
         if self.body.length != 0:
-            connections.watchdog.watch(self.body)
+            self.connections.watchdog.watch(self.body)
         try:
             if (route := resource.methods.get(method)) is None:
                 raise _not_allowed(resource)
@@ -174,7 +171,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         except (LongshoreError, Refusal):
             if carries_bytes:
                 self._count()
-            if connections.is_draining and self.body.is_cut:
+            if drain.has_begun and self.body.is_cut:
                 raise GoingDown from None
             raise
         if self.body.is_cut:
@@ -183,7 +180,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
 
     def _cut_short(self) -> Exception:
         """What came of the body is kept; yet to one who can still hear it, this is no success."""
-        if self.connections.is_draining:
+        if self.services.drain.has_begun:
             return GoingDown()
         return Refusal(400, "body_cut", "the body ended before its announced end")
 
@@ -204,22 +201,10 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             services.rate_limiter.check(services.authenticator.client_ip(self.request))
 
     def _refuse(self, error: Exception) -> Reply:
-        about = problem(error, self._request_id)
-        status = int(about["status"])
-        tell = log.exception if status == 500 else log.warning if status > 500 else log.info
-        tell(
-            "refused",
-            request_id=self._request_id,
-            method=self.request.method,
-            path=self.request.path,
-            status=status,
-            code=about["code"],
-            detail=str(error),
-        )
+        refused = refuse(error, self.request, self._request_id)
         if self._resource.refusal is not None:
             return self._resource.refusal(error)
-        headers = {**headers_of(error), "Content-Type": "application/problem+json", "Cache-Control": "no-store"}
-        return Reply(status, headers, json.dumps(about).encode())
+        return Reply(refused.status, refused.headers, refused.body)
 
 
 class GoingDown(Refusal):

@@ -1,15 +1,14 @@
 """Stored files: what is known of one, its bytes, links to them, and its end."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import parse_qs
 
-from adapters.inbound.common.encoding import content_disposition, format_metadata, parse_digits
+from adapters.inbound.common.encoding import content_disposition, format_instant, format_metadata, parse_digits
 from adapters.inbound.common.errors import Refusal
-from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
 from adapters.inbound.http.engine.sending import FileSlice
 from adapters.inbound.http.files.conditions import repr_digest, validators, wanted, wanted_digest, wants_sha256
 from adapters.inbound.http.files.links import Links
@@ -25,6 +24,7 @@ from domain.ids import FileId, file_id_of, parse_file_id, parse_upload_id
 # Shown in the browser; everything else is saved, so that nobody's page runs under our name.
 _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 _A_YEAR_SECONDS = 365 * 24 * 3600
+_NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 class Files:
@@ -57,7 +57,7 @@ class Files:
         with _strangers_asked(exchange):
             shown = parse_shown(exchange.request.query)
             file = await self._downloads.describe(exchange.principal, parse_file_id(text), shown)
-        return _json(self._view(file))
+        return json_reply(self._view(file), headers=_NOT_KEPT)
 
     async def arrived(self, exchange: Exchange, file_id: FileId) -> Reply:
         """What ``get`` gives, to the request that brought the file; with the digest of its bytes, if that is wanted."""
@@ -79,8 +79,8 @@ class Files:
         link = self._downloads.sign(
             file, life=_parse_life(shown.get("seconds")), disposition=_parse_disposition(shown.get("disposition"))
         )
-        expires = link.token.expires_at.isoformat().replace("+00:00", "Z")
-        return _json({"url": self._links.signed(link), "expires_at": expires}, status=201)
+        expires = format_instant(link.token.expires_at)
+        return json_reply({"url": self._links.signed(link), "expires_at": expires}, 201, _NOT_KEPT)
 
     async def content(self, exchange: Exchange, text: str) -> Reply:
         with _strangers_asked(exchange):
@@ -91,7 +91,7 @@ class Files:
         """``GET /uploads/{id}``: how far it is; once completed, the content itself."""
         view = await self._uploads.look_at(exchange.principal, parse_upload_id(text))
         if view.file_id is None:
-            return _json(self._upload_view(view))
+            return json_reply(self._upload_view(view), headers=_NOT_KEPT)
         return await self._content(exchange, file_id_of(view.id))
 
     async def uploads(self, exchange: Exchange) -> Reply:
@@ -99,7 +99,7 @@ class Files:
         if parse_qs(exchange.request.query).get("state", ["open"]) != ["open"]:
             raise Refusal(400, "invalid_request", "state can only be open")
         views = await self._uploads.list_open(exchange.principal)
-        return _json({"uploads": [self._upload_view(view) for view in views]})
+        return json_reply({"uploads": [self._upload_view(view) for view in views]}, headers=_NOT_KEPT)
 
     async def _content(self, exchange: Exchange, file_id: FileId) -> Reply:
         query = exchange.request.query
@@ -133,7 +133,7 @@ class Files:
             "checksum": file.checksum,
             "sha256": file.sha256.hex() if file.sha256 else None,
             "visibility": file.visibility,
-            "created_at": file.created_at.isoformat().replace("+00:00", "Z"),
+            "created_at": format_instant(file.created_at),
             "url": self._links.signed(self._downloads.sign(file)) if is_guarded else self._links.content(file.id),
         }
 
@@ -146,8 +146,8 @@ class Files:
             "length": view.length,
             "metadata": format_metadata(view.metadata),
             "state": view.state,
-            "created_at": view.created_at.isoformat().replace("+00:00", "Z"),
-            "expires_at": view.expires_at.isoformat().replace("+00:00", "Z"),
+            "created_at": format_instant(view.created_at),
+            "expires_at": format_instant(view.expires_at),
             "url": self._links.upload(view.id),
         }
 
@@ -219,8 +219,3 @@ def _parse_disposition(text: str | None) -> Disposition | None:
     if text not in (None, *Disposition):
         raise Refusal(400, "invalid_request", "disposition is inline or attachment")
     return None if text is None else Disposition(text)
-
-
-def _json(content: dict[str, object], status: int = 200) -> Reply:
-    headers = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"}
-    return Reply(status, headers, json.dumps(content).encode())

@@ -2,7 +2,6 @@
 file) and ``PUT /upload/{name}``.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -13,7 +12,7 @@ import structlog
 
 from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
-from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
 from adapters.inbound.http.files.conditions import wanted_digest
 from adapters.inbound.http.files.links import Links
@@ -50,7 +49,7 @@ class Form:
         try:
             await self._store_parts(exchange, stored)
             files = [await self._downloads.describe(exchange.principal, file_id) for file_id in stored]
-            return _json(200, self._envelope(files))
+            return json_reply(self._envelope(files))
         except Exception as error:
             for file_id in stored:
                 await self._downloads.delete(exchange.principal, file_id)
@@ -63,7 +62,7 @@ class Form:
                 "code": code_of(error),
                 "request_id": exchange.request_id,
             }
-            return _json(status, envelope, headers_of(error))
+            return json_reply(envelope, status, headers_of(error))
 
     async def put(self, exchange: Exchange, name: str) -> Reply:
         """``curl -T file …/upload/``: the answer is the link, on a line of its own."""
@@ -130,8 +129,3 @@ def _parse_watch_id(exchange: Exchange) -> str:
     if given and not _UUID.fullmatch(given):
         raise Refusal(400, "invalid_request", "upload_id is not a UUID")
     return given
-
-
-def _json(status: int, content: dict[str, object], headers: dict[str, str] | None = None) -> Reply:
-    headers = {**(headers or {}), "Content-Type": "application/json; charset=utf-8"}
-    return Reply(status, headers, json.dumps(content).encode())

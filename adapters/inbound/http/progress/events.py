@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import socket
-from collections import Counter
 from contextlib import suppress
 from typing import cast
 
@@ -13,14 +12,17 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
+from adapters.inbound.common.admission import Admission, Drain
 from adapters.inbound.common.auth import Authenticator
-from adapters.inbound.common.errors import Refusal, code_of, headers_of, problem
+from adapters.inbound.common.backlog import Backlog
+from adapters.inbound.common.errors import Refusal, code_of
 from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.handlers import ProblemHandler
 from application.progress import ProgressUseCase
 from application.progress.messages import ProgressMessage
-from domain.errors import LongshoreError, TooManyRequests, Unavailable
+from domain.errors import LongshoreError
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +31,6 @@ _MAX_UNREAD_BYTES = 64 * 1024
 _SEND_BUFFER_BYTES = 64 * 1024
 """What the kernel keeps for a slow reader is old news by the time it is read."""
 _MAX_STALL_SECONDS = 10.0
-_CLOSE_SECONDS = 2.0
 _RETRY = b"retry: 2000\n\n"
 _HEARTBEAT = b":\n\n"
 _SEQUENCE = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -41,52 +42,18 @@ def event_text(message: ProgressMessage) -> bytes:
     return b"%sevent: %s\ndata: %s\n\n" % (id_, message.type.encode(), message.body)
 
 
-class EventStreams:
+class EventStreams(Admission["EventsHandler"]):
     """All open streams of this process: their budget, and their end when the server drains."""
 
     def __init__(
-        self, *, max_streams: int = 5_000, max_per_client: int = 1_000, heartbeat_seconds: float = 15.0
+        self, drain: Drain, *, max_streams: int = 5_000, max_per_client: int = 1_000, heartbeat_seconds: float = 15.0
     ) -> None:
+        super().__init__("event streams", drain, at_most=max_streams, per_client=max_per_client)
         self.heartbeat_seconds = heartbeat_seconds
-        self._max_streams = max_streams
-        self._max_per_client = max_per_client
-        self._open: dict[EventsHandler, str] = {}
-        self._clients: Counter[str] = Counter()
-        self._emptied = asyncio.Event()
-        self._is_draining = False
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def admit(self, stream: "EventsHandler", client: str) -> None:
-        """Raises:
-        Unavailable: the server drains, or has as many streams as it takes.
-        TooManyRequests: the client has as many as it may.
-        """
-        if self._is_draining or len(self._open) >= self._max_streams:
-            raise Unavailable("no more event streams are taken")
-        if self._clients[client] >= self._max_per_client:
-            raise TooManyRequests("too many event streams are open")
-        self._open[stream] = client
-        self._clients[client] += 1
-
-    def forget(self, stream: "EventsHandler") -> None:
-        client = self._open.pop(stream, None)
-        if client is not None:
-            self._clients[client] -= 1
-            if not self._clients[client]:
-                del self._clients[client]
-        if not self._open and self._is_draining:
-            self._emptied.set()
 
     async def close_all(self) -> None:
-        """The server drains: take no more, end what is open; returns when all are gone, or in two seconds."""
-        self._is_draining = True
-        for stream in list(self._open):
-            stream.end()
-        if self._open:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._emptied.wait(), _CLOSE_SECONDS)
+        """End what is open; returns when all are gone, or after two seconds."""
+        await self.end_all(EventsHandler.end)
 
 
 class EventsHandler(ProblemHandler):
@@ -105,8 +72,7 @@ class EventsHandler(ProblemHandler):
         self._authenticator = authenticator
         self._streams = streams
         self._cors = cors
-        self._waiting: dict[str, bytes] = {}
-        self._unread = 0
+        self._backlog = Backlog(_MAX_UNREAD_BYTES)
         self._has_news = asyncio.Event()
         self._is_drained = asyncio.Event()
         self._is_ended = False
@@ -139,17 +105,14 @@ class EventsHandler(ProblemHandler):
     def offer(self, message: ProgressMessage) -> None:
         if self._is_ended:
             return
-        text = message.rendered(event_text)
-        # Taken out and put in at the end: ids have to arrive in their order.
-        self._unread += len(text) - len(self._waiting.pop(message.key, b""))
-        self._waiting[message.key] = text
+        has_room = self._backlog.put(message.key, message.rendered(event_text))
         self._has_news.set()
         self._is_drained.clear()
-        if self._unread > _MAX_UNREAD_BYTES:
+        if not has_room:
             self.cut()
 
     async def ready(self) -> None:
-        if not self._is_ended and self._waiting:
+        if not self._is_ended and self._backlog:
             await self._is_drained.wait()
 
     # Its end
@@ -191,11 +154,8 @@ class EventsHandler(ProblemHandler):
         self._has_news.clear()
         if self._is_ended:
             return
-        texts = b"".join(self._waiting.values())
-        self._waiting.clear()
-        self._unread = 0
-        await self._send(texts)
-        if not self._waiting:
+        await self._send(self._backlog.take_all())
+        if not self._backlog:
             self._is_drained.set()
 
     async def _send(self, texts: bytes) -> None:
@@ -241,11 +201,4 @@ class EventsHandler(ProblemHandler):
             return
         if writing is not None:
             writing.cancel()
-        about = problem(error, self.request_id)
-        log.info("event stream refused", **about)
-        self.set_status(int(about["status"]))
-        for name, value in headers_of(error).items():
-            self.set_header(name, value)
-        self.set_header("Content-Type", "application/problem+json")
-        self.set_header("Cache-Control", "no-store")
-        await self.finish(json.dumps(about))
+        await answer_with(self, refuse(error, self.request, self.request_id, what="event stream refused"))
