@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,9 +21,17 @@ class Module:
         parts = self.path.relative_to(ROOT).with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
+    @property
+    def package(self) -> str:
+        return self.name.partition(".")[0]
+
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(encoding="utf-8"), self.path)
+        return ast.parse(self.text, self.path)
+
+    @cached_property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8")
 
     @property
     def imports(self) -> set[str]:
@@ -47,12 +55,15 @@ class Module:
 
 def modules(*packages: str) -> list[Module]:
     """All modules below these top-level packages, sorted; asserts that each package has some."""
-    found: list[Module] = []
-    for package in packages:
-        paths = sorted((ROOT / package).rglob("*.py"))
-        assert paths, f"no Python file below {package}/"
-        found += [Module(path) for path in paths if "node_modules" not in path.parts]
-    return found
+    return [module for package in packages for module in _modules(package)]
+
+
+@cache
+def _modules(package: str) -> list[Module]:
+    """Found and parsed once, for all rules."""
+    paths = sorted((ROOT / package).rglob("*.py"))
+    assert paths, f"no Python file below {package}/"
+    return [Module(path) for path in paths if "node_modules" not in path.parts]
 
 
 def dotted(node: ast.expr) -> str:
