@@ -29,9 +29,9 @@ from domain.checksum import Buffer, Hasher
 from domain.ids import UploadId
 from domain.upload_state import UploadState
 from ports.byte_source import ByteSource
-from tests.e2e.wire import Connection, Header, chunked
 from tests.support.exchanges import TUS, WebServer, offset_in, patch_head, serving
 from tests.support.sources import CutSource, HangingSource, StalledSource, source_of
+from tests.support.wire import Connection, Header, chunked
 
 KIB, MIB = 1024, 1024 * 1024
 LARGE = 2 * MIB + 7

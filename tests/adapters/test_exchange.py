@@ -16,6 +16,7 @@ from adapters.inbound.http.engine import detached, streaming
 from domain.upload_state import UploadState
 from tests.e2e.wire import Closed, Connection, Header, chunked
 from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head, serving
+from tests.support.wire import Closed, Connection, Header, chunked
 
 KIB, MIB = 1024, 1024 * 1024
 LARGE = 3 * MIB + 7  # more than 1 MiB of a known length: the socket is read in a thread

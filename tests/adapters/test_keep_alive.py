@@ -18,8 +18,8 @@ from adapters.inbound.http.engine import detached, keep_alive, socket_body, stre
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.writing.writer import ChunkWriter
-from tests.e2e.wire import Closed, Connection, Header, Response, chunked
 from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head, serving
+from tests.support.wire import Closed, Connection, Header, Response, chunked
 
 KIB, MIB = 1024, 1024 * 1024
 HIDDEN = b"POST /uploads HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 7\r\n\r\n"

@@ -9,11 +9,11 @@ import pytest
 
 from tests.chaos.client import ask
 from tests.chaos.settings import CHAOS
-from tests.chaos.trace import SYNCS, Strace, is_log
 from tests.chaos.verify import file_rows
 from tests.e2e.tus import Tus, id_of
-from tests.e2e.wire import Http
 from tests.support.server import ServerProcess, run_verb
+from tests.support.strace import SYNCS, Strace, is_log
+from tests.support.wire import Http
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]
 

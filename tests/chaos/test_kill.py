@@ -18,10 +18,10 @@ import pytest
 from tests.chaos.client import Fleet, ResumingUpload, mixed_chunk_sizes
 from tests.chaos.content import Content
 from tests.chaos.settings import CHAOS
-from tests.chaos.trace import RENAMES, SYNCS, Call, Strace, Trace, is_log
 from tests.chaos.verify import doubled_files, file_rows, lost_promises, staged_file, wrong_content
 from tests.chaos.writer import has_ended, writer_of, written_by
 from tests.support.server import ServerProcess
+from tests.support.strace import RENAMES, SYNCS, Call, Strace, Trace, is_log
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]
 

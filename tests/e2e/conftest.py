@@ -9,10 +9,10 @@ import pytest
 
 from tests.e2e.dawdler import Dawdler
 from tests.e2e.tus import Tus
-from tests.e2e.wire import Header, Http
 from tests.support.postgres import PostgresCluster
 from tests.support.s3 import S3Server
 from tests.support.server import ServerProcess
+from tests.support.wire import Header, Http
 
 # A module's tests share one client address and leave uploads open; the budgets have tests of their own.
 ROOMY = {"RATE_LIMIT": "1000000/minute", "QUOTA_OPEN_UPLOADS": "100000"}

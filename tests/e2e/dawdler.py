@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 
-from tests.e2e.wire import Connection
+from tests.support.wire import Connection
 
 
 class Dawdler:

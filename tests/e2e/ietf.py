@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.tus import target_of
-from tests.e2e.wire import TIMEOUT, Connection, Header, Http, Response
+from tests.support.wire import TIMEOUT, Connection, Header, Http, Response
 
 PARTIAL: Header = ("Content-Type", "application/partial-upload")
 COMPLETE: Header = ("Upload-Complete", "?1")

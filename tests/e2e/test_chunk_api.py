@@ -10,8 +10,8 @@ import pytest
 from tests.e2e.chunk_client import BASE, Answer, ChunkClient
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import Tus, target_of
-from tests.e2e.wire import Http, WebSocket
 from tests.support.server import ServerProcess
+from tests.support.wire import Http, WebSocket
 
 SIZE = 1000
 LARGEST = 65536

@@ -14,9 +14,9 @@ import psutil
 
 from tests.e2e.chunk_client import BASE, BOUNDARY, Answer, ChunkClient, multipart
 from tests.e2e.conftest import StartServer
-from tests.e2e.wire import Connection
 from tests.support.postgres import PostgresCluster
 from tests.support.server import ServerProcess
+from tests.support.wire import Connection
 
 MIB = 1024 * 1024
 CONNECTIONS = 16

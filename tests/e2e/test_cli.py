@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.tus import Tus
-from tests.e2e.wire import Http
 from tests.support.ports import free_port
 from tests.support.server import STARTER, ServerProcess, clean_environment, run_verb
+from tests.support.wire import Http
 
 # Nothing is spared because it might still be in somebody's hands.
 AT_ONCE = {"CLEANUP_AFTER": "100ms"}

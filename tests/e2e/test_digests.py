@@ -15,8 +15,8 @@ from tests.e2e.conftest import StartServer
 from tests.e2e.ietf import COMPLETE, MORE, Ietf, digest
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, as_user
 from tests.e2e.tus import Tus, id_of, metadata, target_of
-from tests.e2e.wire import Header, Http, Response, chunked
 from tests.support.server import ServerProcess, run_verb
+from tests.support.wire import Header, Http, Response, chunked
 
 WANT: Header = ("Want-Repr-Digest", "sha-256=10")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.tus import Tus, id_of, metadata
-from tests.e2e.wire import Http
 from tests.support.server import ServerProcess
 from tests.support.services import require_program
+from tests.support.wire import Http
 
 SIZE = 12_000_017
 MANY_SIZE = 5_000_000

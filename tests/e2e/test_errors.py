@@ -14,8 +14,8 @@ import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of
-from tests.e2e.wire import Closed, Header, Http, Response, WebSocket
 from tests.support.server import ServerProcess
+from tests.support.wire import Closed, Header, Http, Response, WebSocket
 
 pytestmark = pytest.mark.usefixtures("dawdlers")  # they need a minute: test_slow_clients.py
 UNKNOWN = "0123456789abcdef" * 2

@@ -16,8 +16,8 @@ import pytest
 
 from tests.e2e.beneath import beneath
 from tests.e2e.tus import Tus, id_of, metadata
-from tests.e2e.wire import Header, Http, Response
 from tests.support.server import ServerProcess
+from tests.support.wire import Header, Http, Response
 
 CONTENT = bytes(range(256)) * 40  # 10,240 bytes
 HEADERS = ("Content-Length", "Content-Type", "ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition")

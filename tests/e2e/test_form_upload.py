@@ -18,9 +18,9 @@ import pytest
 from tests.e2e.beneath import beneath
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import Tus
-from tests.e2e.wire import Header, Http, Response, WebSocket, chunked
 from tests.support.server import ServerProcess
 from tests.support.services import require_program
+from tests.support.wire import Header, Http, Response, WebSocket, chunked
 
 BOUNDARY = "----a-boundary-of-our-own"
 MULTIPART: Header = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")

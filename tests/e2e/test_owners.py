@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_form_upload import MULTIPART, file_part, form
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of, metadata, target_of
-from tests.e2e.wire import Header, Http, WebSocket, chunked
+from tests.support.wire import Header, Http, WebSocket, chunked
 
 ANNA = "0d4f8c1e-93d5-4a3c-9a52-2f0f7c1b6a11"
 BERT = "5f3a9c2b7e1d4f6a8b0c1d2e"  # 24 hex digits are an id, too

@@ -18,9 +18,9 @@ from tusclient.exceptions import TusCommunicationError
 from tusclient.storage import filestorage
 
 from tests.e2e.tus import Tus, id_of
-from tests.e2e.wire import Http
 from tests.support.server import ServerProcess
 from tests.support.services import require, require_program
+from tests.support.wire import Http
 
 CLIENTS = Path(__file__).resolve().parents[1] / "clients"
 DEMO_SERVER = "https://tusd.tusdemo.net/files/"  # what tus-js-client's own specs talk to

@@ -22,7 +22,7 @@ from tests.e2e.ietf import (
     problem_of,
 )
 from tests.e2e.tus import Tus, id_of, metadata, target_of
-from tests.e2e.wire import Header, Http
+from tests.support.wire import Header, Http
 
 DAY = 24 * 3600
 GIB = 1024**3

@@ -17,7 +17,7 @@ from tests.e2e.ietf import (
     digest,
 )
 from tests.e2e.tus import Tus, odd_pieces, target_of
-from tests.e2e.wire import Connection, Header, Http, Response, chunked
+from tests.support.wire import Connection, Header, Http, Response, chunked
 
 KIB, MIB = 1024, 1024 * 1024
 SHORT = 100 * KIB  # fed by Tornado

@@ -11,9 +11,9 @@ import pytest
 from tests.e2e.ietf import COMPLETE, Ietf
 from tests.e2e.test_real_clients import node
 from tests.e2e.tus import Tus, id_of
-from tests.e2e.wire import Http
 from tests.support.server import ServerProcess
 from tests.support.services import require_program
+from tests.support.wire import Http
 
 SIZE = 6_000_011
 # Interop versions 6 and 5. The client's pages name them by the drafts that began them.

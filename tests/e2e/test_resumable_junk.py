@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.ietf import COMPLETE, MORE, PARTIAL, Ietf
 from tests.e2e.tus import Tus, target_of
-from tests.e2e.wire import Header, Http
+from tests.support.wire import Header, Http
 
 # RFC 9651: none of these is an Integer that could be a size
 NO_SIZES = [

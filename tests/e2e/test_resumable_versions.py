@@ -15,7 +15,7 @@ from tests.e2e.ietf import (
     problem_of,
 )
 from tests.e2e.tus import id_of, target_of
-from tests.e2e.wire import Header, Http, Response
+from tests.support.wire import Header, Http, Response
 
 DAY = 24 * 3600
 INCOMPLETE: Header = ("Upload-Incomplete", "?1")

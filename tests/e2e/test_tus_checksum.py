@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of, target_of
-from tests.e2e.wire import Header, Response, chunked
+from tests.support.wire import Header, Response, chunked
 
 DIGESTS: dict[str, Callable[[bytes], bytes]] = {
     "sha1": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import VERSION, Tus, id_of, metadata, target_of
-from tests.e2e.wire import Header, Http, Response
+from tests.support.wire import Header, Http, Response
 
 PARTIAL: Header = ("Upload-Concat", "partial")
 UNKNOWN = "/uploads/" + "0123456789abcdef" * 2

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.tus import BYTES, VERSION, Tus
-from tests.e2e.wire import Closed, Connection, Header, Response
+from tests.support.wire import Closed, Connection, Header, Response
 
 HANDOVER_SECONDS = 2.0
 SLACK_SECONDS = 0.5  # for two loaded cores; the promise itself is 2 s

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of, metadata, odd_pieces, target_of
-from tests.e2e.wire import Header, Http, chunked
+from tests.support.wire import Header, Http, chunked
 
 UNKNOWN_VERSIONS = ["0.2.2", "1.0", "1.0.1", "2.0.0", "1.0.0, 0.2.2", "one", ""]
 # What a 128-bit id of 32 hex digits is not. A real id's relatives are made in the test itself.

@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import Tus
-from tests.e2e.wire import Header, Http
+from tests.support.wire import Header, Http
 
 FRIEND = "https://app.example"
 OTHER_FRIEND = "http://localhost:3000"

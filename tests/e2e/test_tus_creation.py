@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of, metadata, odd_pieces, target_of
-from tests.e2e.wire import Header, Http, Response, chunked
+from tests.support.wire import Header, Http, Response, chunked
 
 DEFERRED: Header = ("Upload-Defer-Length", "1")
 EXPECT: Header = ("Expect", "100-continue")

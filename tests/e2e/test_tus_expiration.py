@@ -9,8 +9,8 @@ import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import Tus, id_of
-from tests.e2e.wire import Header, Http, Response
 from tests.support.server import ServerProcess
+from tests.support.wire import Header, Http, Response
 
 DEFERRED: Header = ("Upload-Defer-Length", "1")
 TTL_SECONDS = 2

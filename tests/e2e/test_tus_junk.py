@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from tests.e2e.tus import BYTES, VERSION, Tus
-from tests.e2e.wire import Closed, Header, Response, chunked
+from tests.support.wire import Closed, Header, Response, chunked
 
 NOT_NUMBERS: list[str | bytes] = [
     "-1",

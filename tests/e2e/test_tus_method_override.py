@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.tus import BYTES, VERSION, Tus
-from tests.e2e.wire import Header, chunked
+from tests.support.wire import Header, chunked
 
 
 def override(method: str) -> Header:

@@ -17,8 +17,8 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, UNKNOWN, as_user
 from tests.e2e.tus import VERSION, Tus, id_of, metadata
-from tests.e2e.wire import Header, Http, Response
 from tests.support.server import ServerProcess
+from tests.support.wire import Header, Http, Response
 
 CONTENT = bytes(range(256)) * 4
 CREDENTIAL = {"user": "7", "k": "ä &=+%"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from tests.e2e.wire import Connection, Header, Http, Response
+from tests.support.wire import Connection, Header, Http, Response
 
 VERSION: Header = ("Tus-Resumable", "1.0.0")
 BYTES: Header = ("Content-Type", "application/offset+octet-stream")

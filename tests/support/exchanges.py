@@ -51,7 +51,7 @@ from application.health import HealthUseCase
 from application.upload import UploadUseCase
 from domain.upload_policy import UploadPolicy
 from ports.chunk_storage import ChunkStorage
-from tests.e2e.wire import Header, Http, Response
+from tests.support.wire import Header, Http, Response
 
 Result = TypeVar("Result")
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
