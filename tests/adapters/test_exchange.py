@@ -14,7 +14,6 @@ import pytest
 
 from adapters.inbound.http.engine import detached, streaming
 from domain.upload_state import UploadState
-from tests.e2e.wire import Closed, Connection, Header, chunked
 from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head, serving
 from tests.support.wire import Closed, Connection, Header, chunked
 

@@ -1,6 +1,20 @@
-"""Real servers for these tests: one per module where tests don't disturb each other, else one to order."""
+"""Real servers for these tests: one per module where tests don't disturb each other, else one to order.
+
+Which places a test runs on
+---------------------------
+``tus``, ``http`` and ``module_server`` are on SQLite and a volume. That is right for all that is settled before bytes
+or rows are touched: syntax, headers, versions, refusals, routing, conditions, how an answer is dressed.
+What a test proves about bytes or rows is marked, and runs with the same fixtures on a server at each of the places:
+
+* ``@everywhere``: SQLite and PostgreSQL, each over a volume and over S3; for bytes that are stored, put together, read
+  back or removed.
+* ``@on_each_database``: SQLite and PostgreSQL, over a volume; for what only the rows decide: locks, names, lists.
+
+``start_server`` and ``start_module_server`` make servers to order, for other settings and for those that are killed.
+"""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -36,20 +50,28 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
         yield start
 
 
-# What the core of it all promises holds wherever the bytes and their records are kept.
-_EVERYWHERE = {"test_tus_core", "test_tus_checksum", "test_tus_concatenation", "test_form_upload", "test_files"}
-_PLACES = ["sqlite-volume", "postgres-volume", "sqlite-s3", "postgres-s3"]
+_NEAREST = "sqlite-volume"
+everywhere = pytest.mark.places(_NEAREST, "postgres-volume", "sqlite-s3", "postgres-s3")
+on_each_database = pytest.mark.places(_NEAREST, "postgres-volume")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "module_server" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in _EVERYWHERE:
-        metafunc.parametrize("module_server", _PLACES, indirect=True, scope="module")
+    marked = metafunc.definition.get_closest_marker("places")
+    if marked is not None:
+        assert "module_server" in metafunc.fixturenames, f"{metafunc.definition.nodeid} has no server to place"
+        metafunc.parametrize("module_server", marked.args, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
-def module_server(request: pytest.FixtureRequest, start_module_server: StartServer) -> ServerProcess:
+def module_server(request: pytest.FixtureRequest, server_at: Callable[[str], ServerProcess]) -> ServerProcess:
     """A server with default settings (and room for many uploads), shared by the module's tests."""
-    return start_module_server(**settings_of(getattr(request, "param", "sqlite-volume"), request))
+    return server_at(getattr(request, "param", _NEAREST))
+
+
+@pytest.fixture(scope="module")
+def server_at(request: pytest.FixtureRequest, start_module_server: StartServer) -> Callable[[str], ServerProcess]:
+    """The module's server at that place; it comes when it is first asked for, and stays."""
+    return functools.cache(lambda place: start_module_server(**settings_of(place, request)))
 
 
 def settings_of(place: str, request: pytest.FixtureRequest) -> dict[str, str]:
@@ -74,17 +96,6 @@ def http(module_server: ServerProcess) -> Http:
 @pytest.fixture(scope="module")
 def tus(http: Http) -> Tus:
     return Tus(http)
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def tus_anywhere(request: pytest.FixtureRequest, start_module_server: StartServer) -> Tus:
-    """The module's server on SQLite, and one on PostgreSQL: for what the database decides."""
-    if request.param == "sqlite":
-        shared: Tus = request.getfixturevalue("tus")
-        return shared
-    cluster: PostgresCluster = request.getfixturevalue("postgres")
-    cluster.start()  # an earlier test may have left it stopped
-    return Tus(Http(start_module_server(DATABASE_URL=cluster.create_database()).port))
 
 
 @pytest.fixture(scope="session")

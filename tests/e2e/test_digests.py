@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import StartServer
+from tests.e2e.conftest import StartServer, on_each_database
 from tests.e2e.ietf import COMPLETE, MORE, Ietf, digest
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, as_user
 from tests.e2e.tus import Tus, id_of, metadata, target_of
@@ -277,8 +277,8 @@ def offer(tus: Tus, data: bytes, *headers: Header, length: int | None = None, bo
     return tus.create(length, announced(data, "again.bin"), *told, *headers, body=body)
 
 
-def test_bytes_that_are_there_need_not_be_sent(tus_anywhere: Tus) -> None:
-    tus = tus_anywhere
+@on_each_database
+def test_bytes_that_are_there_need_not_be_sent(tus: Tus) -> None:
     data = os.urandom(200_000)
     digested(tus, data)
     for length in (len(data), None):
@@ -301,8 +301,8 @@ def test_bytes_that_come_along_all_the_same_are_not_needed(tus: Tus) -> None:
     assert (answer.status, answer.header("Upload-Offset")) == (201, str(len(data)))
 
 
-def test_shared_bytes_stay_until_the_last_file_goes(tus_anywhere: Tus) -> None:
-    tus = tus_anywhere
+@on_each_database
+def test_shared_bytes_stay_until_the_last_file_goes(tus: Tus) -> None:
     data = os.urandom(100_000)
     first = digested(tus, data)
     second, third = (target_of(offer(tus, data, length=len(data))) for _ in range(2))

@@ -15,6 +15,7 @@ import PIL.Image
 import pytest
 
 from tests.e2e.beneath import beneath
+from tests.e2e.conftest import everywhere, on_each_database
 from tests.e2e.tus import Tus, id_of, metadata
 from tests.support.server import ServerProcess
 from tests.support.wire import Header, Http, Response
@@ -57,6 +58,7 @@ def etag(http: Http, target: str) -> str:
 # --- the record
 
 
+@everywhere
 def test_a_file_has_a_record(tus: Tus, http: Http) -> None:
     upload = tus.completed(b"hello", metadata(filename="a.txt", filetype="text/plain"))
     answer = http.get(f"/files/{id_of(upload)}")
@@ -76,6 +78,7 @@ def test_head_of_a_record_has_its_headers_and_no_body(tus: Tus, http: Http) -> N
     assert head.header("Content-Type") == get.header("Content-Type")
 
 
+@everywhere
 def test_a_deleted_file_is_gone_with_its_bytes(tus: Tus, http: Http, module_server: ServerProcess) -> None:
     mark = os.urandom(64).hex().encode()
     content = stored(tus, mark * 100)
@@ -99,6 +102,7 @@ def test_what_is_no_files_id_is_not_found(http: Http, method: str, strange: str)
         assert http.request(method, f"/files/{strange}/content").status == 404
 
 
+@everywhere
 def test_an_unfinished_upload_is_no_file(tus: Tus, http: Http) -> None:
     upload = tus.created(10)
     tus.patch(upload, 0, b"hello")
@@ -106,6 +110,7 @@ def test_an_unfinished_upload_is_no_file(tus: Tus, http: Http) -> None:
     assert http.get(f"/files/{id_of(upload)}/content").status == 404
 
 
+@everywhere
 def test_a_file_taken_away_behind_our_back_is_gone_and_no_error(
     tus: Tus, http: Http, module_server: ServerProcess
 ) -> None:
@@ -123,6 +128,7 @@ def test_a_file_taken_away_behind_our_back_is_gone_and_no_error(
     assert http.get("/health").status == 200
 
 
+@everywhere
 def test_a_file_cut_short_behind_our_back_is_not_given_out(tus: Tus, http: Http, module_server: ServerProcess) -> None:
     mark = os.urandom(64).hex().encode()
     content = stored(tus, mark)
@@ -134,6 +140,7 @@ def test_a_file_cut_short_behind_our_back_is_not_given_out(tus: Tus, http: Http,
 # --- the bytes
 
 
+@everywhere
 def test_the_content_comes_whole_and_bounded(http: Http, target: str) -> None:
     answer = http.get(target)
     assert (answer.status, answer.body) == (200, CONTENT)
@@ -142,6 +149,7 @@ def test_the_content_comes_whole_and_bounded(http: Http, target: str) -> None:
     assert http.get(target + "/").body == CONTENT
 
 
+@everywhere
 def test_head_tells_what_get_would(http: Http, target: str) -> None:
     get, head = http.get(target), http.request("HEAD", target)
     assert (head.status, head.body) == (200, b"")
@@ -149,6 +157,7 @@ def test_head_tells_what_get_would(http: Http, target: str) -> None:
         assert head.header(name) == get.header(name), name
 
 
+@everywhere
 def test_an_empty_file_has_empty_content(http: Http, tus: Tus) -> None:
     empty = stored(tus, b"")
     answer = http.get(empty)
@@ -157,6 +166,7 @@ def test_an_empty_file_has_empty_content(http: Http, tus: Tus) -> None:
     assert http.get(empty, ("Range", "bytes=-5")).status in (200, 416)
 
 
+@everywhere
 def test_a_big_file_comes_byte_for_byte_over_one_connection(http: Http, tus: Tus) -> None:
     content = os.urandom(5_000_011)
     target = stored(tus, content)
@@ -168,6 +178,7 @@ def test_a_big_file_comes_byte_for_byte_over_one_connection(http: Http, tus: Tus
         assert connection.receive().status == 200
 
 
+@everywhere
 def test_a_reader_that_leaves_disturbs_nobody(http: Http, tus: Tus) -> None:
     content = os.urandom(5_000_000)
     target = stored(tus, content)
@@ -179,6 +190,7 @@ def test_a_reader_that_leaves_disturbs_nobody(http: Http, tus: Tus) -> None:
     assert http.get(target).body == content
 
 
+@everywhere
 @pytest.mark.parametrize(
     ("asked", "start", "end"),
     [
@@ -241,6 +253,7 @@ def test_of_several_ranges_none_is_lost(http: Http, target: str) -> None:
         assert (answer.status, answer.body) == (200, CONTENT) or answer.status == 416
 
 
+@everywhere
 def test_an_upload_takes_ranges_too(http: Http, tus: Tus) -> None:
     answer = http.get(tus.completed(b"hello world"), ("Range", "bytes=6-10"))
     assert (answer.status, answer.body) == (206, b"world")
@@ -249,6 +262,7 @@ def test_an_upload_takes_ranges_too(http: Http, tus: Tus) -> None:
 # --- validators
 
 
+@everywhere
 def test_the_validators_are_strong_and_steady(http: Http, target: str, etag: str) -> None:
     assert re.fullmatch(r'"[!#-~]+"', etag)
     again = http.get(target)
@@ -258,6 +272,7 @@ def test_the_validators_are_strong_and_steady(http: Http, target: str, etag: str
     assert parsedate_to_datetime(modified).tzinfo is not None
 
 
+@everywhere
 def test_other_bytes_have_another_etag(http: Http, tus: Tus, etag: str) -> None:
     assert http.get(stored(tus, CONTENT[::-1])).header("ETag") != etag
 
@@ -289,6 +304,7 @@ def test_a_match_comes_before_a_none_match(http: Http, target: str, etag: str) -
     assert http.get(target, ("If-Match", etag), ("If-None-Match", etag)).status == 304
 
 
+@everywhere
 def test_a_range_is_given_only_of_the_file_that_was_begun(http: Http, target: str, etag: str) -> None:
     asked: Header = ("Range", "bytes=0-9")
     modified = http.get(target).header("Last-Modified") or ""
@@ -313,6 +329,7 @@ def test_pictures_are_shown_inline(http: Http, tus: Tus, kind: str, media_type: 
     _assert_harmless(answer)
 
 
+@on_each_database
 @pytest.mark.parametrize(
     ("name", "media_type", "content"),
     [
@@ -347,6 +364,7 @@ def test_a_page_that_calls_itself_a_picture_stays_one(http: Http, tus: Tus) -> N
     assert answer.header("Content-Type") != "text/html"
 
 
+@on_each_database
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
@@ -388,6 +406,7 @@ def test_a_name_cannot_break_out_of_its_header(http: Http, tus: Tus, name: str, 
         assert says == shown
 
 
+@on_each_database
 def test_a_name_that_is_not_utf8_is_still_a_name(http: Http, tus: Tus) -> None:
     upload = tus.completed(b"hello", metadata(filename=b"caf\xe9\xff.txt"))
     answer = http.get(f"/files/{id_of(upload)}/content")

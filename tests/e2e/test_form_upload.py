@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from tests.e2e.beneath import beneath
-from tests.e2e.conftest import StartServer
+from tests.e2e.conftest import StartServer, everywhere, on_each_database
 from tests.e2e.tus import Tus
 from tests.support.server import ServerProcess
 from tests.support.services import require_program
@@ -73,6 +73,7 @@ def assert_refused(answer: Response, *statuses: int) -> None:
 # --- one form
 
 
+@everywhere
 def test_a_file_is_stored_and_answered_to_the_letter(http: Http) -> None:
     answer = post(http, file_part(b"hello world", "a.txt"))
     assert answer.status == 200
@@ -88,6 +89,7 @@ def test_a_file_is_stored_and_answered_to_the_letter(http: Http) -> None:
     assert http.get(f"/files/{file['id']}").json()["name"] == "a.txt"
 
 
+@everywhere
 def test_several_files_are_stored_in_their_order(http: Http) -> None:
     contents = [b"one", b"", os.urandom(200_000)]
     answer = post(http, *[file_part(content, f"{number}.bin") for number, content in enumerate(contents)])
@@ -99,6 +101,7 @@ def test_several_files_are_stored_in_their_order(http: Http) -> None:
     assert len({file["id"] for file in files}) == 3
 
 
+@everywhere
 def test_an_empty_file_is_a_file(http: Http) -> None:
     file = post(http, file_part(b"", "empty.txt")).json()["file"]
     assert (file["size"], fetched(http, file["url"])) == (0, b"")
@@ -116,6 +119,7 @@ def test_a_file_that_looks_like_a_boundary_is_kept_whole(http: Http) -> None:
     assert fetched(http, post(http, file_part(content)).json()["file"]["url"]) == content
 
 
+@everywhere
 def test_a_form_may_come_in_pieces_of_any_size(http: Http) -> None:
     content = os.urandom(5_000)
     raw = form(file_part(content))
@@ -135,6 +139,7 @@ def test_a_trailing_slash_is_accepted(http: Http) -> None:
     assert http.request("POST", "/upload/", [MULTIPART], form(file_part(b"hello"))).status == 200
 
 
+@everywhere
 def test_a_long_form_is_never_held_in_memory(http: Http, module_server: ServerProcess) -> None:
     post(http, file_part(b"warm up"))
     process = psutil.Process(module_server.pid)
@@ -159,6 +164,7 @@ def test_a_long_form_is_never_held_in_memory(http: Http, module_server: ServerPr
 # --- names
 
 
+@on_each_database
 @pytest.mark.parametrize(
     ("parameters", "name"),
     [
@@ -182,6 +188,7 @@ def test_a_name_is_understood_as_browsers_and_curl_write_it(http: Http, paramete
     assert fetched(http, file["url"]) == b"hello"
 
 
+@on_each_database
 @pytest.mark.parametrize(
     "name",
     [
@@ -289,6 +296,7 @@ def test_a_file_over_the_maximum_is_refused(start_server: StartServer, framing: 
     assert beneath(server).settled(b"x" * 1000, 1) == 1
 
 
+@everywhere
 def test_a_form_cut_in_its_file_leaves_no_file(http: Http, module_server: ServerProcess) -> None:
     mark = os.urandom(64).hex().encode()
     raw = form(file_part(mark * 5_000))
@@ -299,6 +307,7 @@ def test_a_form_cut_in_its_file_leaves_no_file(http: Http, module_server: Server
     assert beneath(module_server).settled(mark, 0) == 0
 
 
+@everywhere
 @pytest.mark.parametrize("size", [5_000, 3_000_000])
 def test_what_has_come_of_a_file_is_stored_within_a_second_though_its_form_stalls(http: Http, size: int) -> None:
     upload_id = str(uuid.uuid4())
@@ -332,6 +341,7 @@ def test_a_kill_in_a_form_leaves_its_files_each_whole_or_not_at_all(start_server
     assert unfinished["filename"] == "second.txt" and unfinished["url"]
 
 
+@everywhere
 def test_a_form_refused_after_a_good_file_leaves_no_file(http: Http, module_server: ServerProcess) -> None:
     mark = os.urandom(64).hex().encode()
     raw = file_part(mark * 5_000).encode() + b"--" + BOUNDARY.encode() + b"\r\nbroken head"
@@ -355,6 +365,7 @@ def test_a_refused_form_gets_its_answer_and_no_100(http: Http) -> None:
 # --- watched by its own page
 
 
+@everywhere
 def test_a_page_can_watch_its_own_form_post(http: Http) -> None:
     upload_id = str(uuid.uuid4())
     content = os.urandom(400_000)
@@ -386,6 +397,7 @@ def test_an_upload_id_that_is_no_uuid_is_refused(http: Http, upload_id: str) -> 
     assert_refused(post(http, file_part(b"hello"), query=f"?upload_id={upload_id}"), 400)
 
 
+@everywhere
 def test_an_upload_id_used_again_replaces_nothing(http: Http) -> None:
     query = f"?upload_id={uuid.uuid4()}"
     first = post(http, file_part(b"first"), query=query).json()["file"]
@@ -409,6 +421,7 @@ def curl(*words: str, body: bytes | None = None) -> subprocess.CompletedProcess[
     )
 
 
+@everywhere
 @pytest.mark.parametrize("size", [0, 1, 3_000_000])
 def test_curl_uploads_a_file_and_is_told_the_link(http: Http, tmp_path: Path, size: int) -> None:
     content = os.urandom(size)  # above 1 MiB curl asks with Expect: 100-continue first
@@ -421,6 +434,7 @@ def test_curl_uploads_a_file_and_is_told_the_link(http: Http, tmp_path: Path, si
     assert "my file.bin" in disposition or "my%20file.bin" in disposition
 
 
+@everywhere
 def test_curl_uploads_what_comes_through_a_pipe(http: Http) -> None:
     content = os.urandom(500_000)
     done = curl("-T", "-", f"http://127.0.0.1:{http.port}/upload/from-a-pipe.bin", body=content)
@@ -428,6 +442,7 @@ def test_curl_uploads_what_comes_through_a_pipe(http: Http) -> None:
     assert fetched(http, _link(done.stdout)) == content
 
 
+@everywhere
 def test_curl_posts_a_form(http: Http, tmp_path: Path) -> None:
     content = os.urandom(3_000_000)
     path = tmp_path / 'quoted "name".bin'
@@ -464,6 +479,7 @@ def test_a_put_over_the_maximum_is_refused(start_server: StartServer, framing: s
     assert answer.status == 413
 
 
+@everywhere
 def test_a_put_cut_in_its_body_leaves_no_file(http: Http, module_server: ServerProcess) -> None:
     mark = os.urandom(64).hex().encode()
     body = mark * 5_000

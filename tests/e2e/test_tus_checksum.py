@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.e2e.conftest import everywhere
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of, target_of
 from tests.support.wire import Header, Response, chunked
 
@@ -29,12 +30,14 @@ def test_the_algorithms_are_told_and_the_extension_is_named(tus: Tus) -> None:
     assert answer.words("Tus-Checksum-Algorithm") == set(DIGESTS)
 
 
+@everywhere
 def test_the_example_of_the_protocol_holds(tus: Tus) -> None:
     target = tus.created(11)
     answer = tus.patch(target, 0, b"hello world", ("Upload-Checksum", "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="))
     assert (answer.status, answer.header("Upload-Offset")) == (204, "11")
 
 
+@everywhere
 @pytest.mark.parametrize("algorithm", DIGESTS)
 def test_matching_chunks_are_taken(tus: Tus, algorithm: str) -> None:
     chunks = [os.urandom(70_000), b"", os.urandom(1), os.urandom(5_000)]
@@ -47,6 +50,7 @@ def test_matching_chunks_are_taken(tus: Tus, algorithm: str) -> None:
     assert tus.content(target) == content
 
 
+@everywhere
 @pytest.mark.parametrize("algorithm", DIGESTS)
 def test_a_mismatch_leaves_the_offset_and_no_trace_in_the_file(tus: Tus, algorithm: str) -> None:
     target = tus.created(10)
@@ -58,6 +62,7 @@ def test_a_mismatch_leaves_the_offset_and_no_trace_in_the_file(tus: Tus, algorit
     assert tus.content(target) == b"abcdefghij"
 
 
+@everywhere
 def test_a_mismatch_at_the_very_end_completes_nothing(tus: Tus) -> None:
     target = tus.created(5)
     assert tus.patch(target, 0, b"HELLO", checksum("sha256", b"hello")).status == 460
@@ -65,6 +70,7 @@ def test_a_mismatch_at_the_very_end_completes_nothing(tus: Tus) -> None:
     assert tus.offset(target) == 0
 
 
+@everywhere
 def test_an_empty_body_is_checked_too(tus: Tus) -> None:
     target = tus.created(5)
     assert tus.patch(target, 0, b"", checksum("sha256", b"hello")).status == 460
@@ -74,6 +80,7 @@ def test_an_empty_body_is_checked_too(tus: Tus) -> None:
     assert tus.patch(target, 5, b"", checksum("sha256", b"")).status == 204
 
 
+@everywhere
 def test_a_mismatch_in_a_long_body_leaves_no_checkpoint(tus: Tus) -> None:
     """A long body is checkpointed on the way; one with a checksum must not be, before it is proved."""
     body = os.urandom(20 * 1024 * 1024)
@@ -115,6 +122,7 @@ def test_two_checksums_are_refused(tus: Tus) -> None:
     assert tus.offset(target) == 0
 
 
+@everywhere
 def test_a_chunked_body_is_checked_too(tus: Tus) -> None:
     target = tus.created(10)
     assert _patch_chunked(tus, target, 0, b"HELLO", checksum("sha1", b"hello")).status == 460
@@ -123,6 +131,7 @@ def test_a_chunked_body_is_checked_too(tus: Tus) -> None:
     assert tus.offset(target) == 5
 
 
+@everywhere
 def test_the_body_of_a_creation_is_checked_too(tus: Tus) -> None:
     good = tus.create(5, checksum("sha256", b"hello"), body=b"hello")
     assert good.header("Upload-Offset") == "5"
@@ -131,6 +140,7 @@ def test_the_body_of_a_creation_is_checked_too(tus: Tus) -> None:
     assert tus.create(5, ("Upload-Checksum", "sha512 aGVsbG8="), body=b"hello").status == 400
 
 
+@everywhere
 def test_an_unproved_prefix_of_a_cut_body_can_be_sent_again(tus: Tus) -> None:
     content = os.urandom(1000)
     target = tus.created(len(content))
@@ -152,6 +162,7 @@ def trailing(tus: Tus) -> Tus:
     return tus
 
 
+@everywhere
 @pytest.mark.parametrize("algorithm", DIGESTS)
 def test_a_checksum_after_the_body_is_checked(trailing: Tus, algorithm: str) -> None:
     target = trailing.created(10)
@@ -162,6 +173,7 @@ def test_a_checksum_after_the_body_is_checked(trailing: Tus, algorithm: str) -> 
     assert (taken.status, taken.header("Upload-Offset")) == (204, "5")
 
 
+@everywhere
 def test_a_mismatching_trailer_of_a_long_body_leaves_no_checkpoint(trailing: Tus) -> None:
     body = os.urandom(20 * 1024 * 1024)
     target = trailing.created(len(body))
@@ -169,6 +181,7 @@ def test_a_mismatching_trailer_of_a_long_body_leaves_no_checkpoint(trailing: Tus
     assert trailing.offset(target) == 0
 
 
+@everywhere
 def test_a_trailer_of_an_unknown_algorithm_is_refused(trailing: Tus) -> None:
     target = trailing.created(5)
     answer = _patch_chunked(trailing, target, 0, b"hello", trailer=("Upload-Checksum", "sha512 aGVsbG8="))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.e2e.conftest import StartServer
+from tests.e2e.conftest import StartServer, everywhere
 from tests.e2e.tus import VERSION, Tus, id_of, metadata, target_of
 from tests.support.wire import Header, Http, Response
 
@@ -22,6 +22,7 @@ def partials(tus: Tus, *contents: bytes) -> list[str]:
     return [tus.completed(content, PARTIAL) for content in contents]
 
 
+@everywhere
 def test_parts_are_joined_in_the_order_of_the_list(tus: Tus) -> None:
     assert "concatenation" in tus.extensions()
     first, second = partials(tus, b"hello", b" world")
@@ -32,17 +33,20 @@ def test_parts_are_joined_in_the_order_of_the_list(tus: Tus) -> None:
     assert tus.content(target_of(join(tus, [second, first]))) == b" worldhello"
 
 
+@everywhere
 def test_big_parts_are_joined_byte_for_byte(tus: Tus) -> None:
     contents = [os.urandom(size) for size in (1_000_003, 1, 0, 700_001, 4096)]
     target = target_of(join(tus, partials(tus, *contents)))
     assert tus.content(target) == b"".join(contents)
 
 
+@everywhere
 def test_fifty_parts_are_joined(tus: Tus) -> None:
     contents = [bytes([number]) * 10 for number in range(50)]
     assert tus.content(target_of(join(tus, partials(tus, *contents)))) == b"".join(contents)
 
 
+@everywhere
 def test_head_tells_the_concatenation_as_it_was_sent(tus: Tus) -> None:
     first, second = partials(tus, b"hello", b" world")
     assert tus.head(first).header("Upload-Concat") == "partial"
@@ -53,6 +57,7 @@ def test_head_tells_the_concatenation_as_it_was_sent(tus: Tus) -> None:
     assert tus.content(target) == b"hello world"
 
 
+@everywhere
 def test_a_partial_upload_may_come_with_its_creation_or_deferred(tus: Tus) -> None:
     whole = target_of(tus.create(5, PARTIAL, body=b"hello"))
     deferred = tus.created(None, PARTIAL, ("Upload-Defer-Length", "1"))
@@ -60,12 +65,14 @@ def test_a_partial_upload_may_come_with_its_creation_or_deferred(tus: Tus) -> No
     assert tus.content(target_of(join(tus, [whole, deferred]))) == b"hello world"
 
 
+@everywhere
 def test_a_part_may_be_used_twice(tus: Tus) -> None:
     (part,) = partials(tus, b"ab")
     assert tus.content(target_of(join(tus, [part, part]))) == b"abab"
     assert tus.content(target_of(join(tus, [part]))) == b"ab"
 
 
+@everywhere
 def test_the_metadata_of_the_parts_is_not_handed_on(tus: Tus) -> None:
     part = tus.completed(b"hello", PARTIAL, metadata(filename="part.bin"))
     bare = tus.head(target_of(join(tus, [part])))
@@ -74,6 +81,7 @@ def test_the_metadata_of_the_parts_is_not_handed_on(tus: Tus) -> None:
     assert tus.head(target_of(join(tus, [part], own))).header("Upload-Metadata") == own[1]
 
 
+@everywhere
 def test_a_final_upload_takes_no_bytes(tus: Tus) -> None:
     first, second = partials(tus, b"hello", b" world")
     target = target_of(join(tus, [first, second]))
@@ -82,6 +90,7 @@ def test_a_final_upload_takes_no_bytes(tus: Tus) -> None:
     assert tus.content(target) == b"hello world"
 
 
+@everywhere
 def test_a_final_upload_can_be_terminated_and_leaves_its_parts_usable(tus: Tus) -> None:
     (part,) = partials(tus, b"hello")
     target = target_of(join(tus, [part]))
@@ -89,6 +98,7 @@ def test_a_final_upload_can_be_terminated_and_leaves_its_parts_usable(tus: Tus) 
     assert tus.content(target_of(join(tus, [part]))) == b"hello"
 
 
+@everywhere
 def test_terminating_a_part_leaves_the_final_upload_whole(tus: Tus) -> None:
     first, second = partials(tus, b"hello", b" world")
     target = target_of(join(tus, [first, second]))
@@ -122,12 +132,14 @@ def test_foreign_parts_are_refused(tus: Tus, part: str) -> None:
     assert tus.open_uploads().keys() == before
 
 
+@everywhere
 def test_a_terminated_part_is_refused(tus: Tus) -> None:
     (part,) = partials(tus, b"hello")
     tus.delete(part)
     assert 400 <= join(tus, [part]).status < 500
 
 
+@everywhere
 def test_an_upload_that_is_not_partial_is_refused_as_a_part(tus: Tus) -> None:
     ordinary = tus.completed(b"hello")
     final = target_of(join(tus, partials(tus, b"hello")))
@@ -154,6 +166,7 @@ def test_a_malformed_concatenation_is_refused(tus: Tus, value: str) -> None:
     assert tus.open_uploads().keys() == before
 
 
+@everywhere
 def test_unfinished_parts_are_refused_unless_promised(tus: Tus) -> None:
     finished = partials(tus, b"hello")[0]
     unfinished = tus.created(6, PARTIAL)
@@ -174,6 +187,7 @@ def test_unfinished_parts_are_refused_unless_promised(tus: Tus) -> None:
     assert tus.content(target) == b"hello world"
 
 
+@everywhere
 def test_a_refused_join_can_be_tried_again_when_its_parts_are_finished(tus: Tus) -> None:
     first, second = tus.created(5, PARTIAL), tus.created(6, PARTIAL)
     join(tus, [first, second])
@@ -189,6 +203,7 @@ def test_a_sum_over_the_maximum_is_refused(start_server: StartServer) -> None:
     assert tus.content(target_of(join(tus, parts[:1]))) == b"x" * 60
 
 
+@everywhere
 def test_nothing_is_left_open_by_a_join(tus: Tus) -> None:
     parts = partials(tus, b"hello", b" world")
     final = target_of(join(tus, parts))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.e2e.conftest import on_each_database
 from tests.e2e.tus import BYTES, VERSION, Tus
 from tests.support.wire import Closed, Connection, Header, Response
 
@@ -63,9 +64,10 @@ def _timed(ask: Callable[[], Response]) -> tuple[Response, float]:
 # --- a newer request ends a hanging one
 
 
+@on_each_database
 @lengths
-def test_a_head_ends_a_hanging_patch_and_tells_what_was_kept(tus_anywhere: Tus, length: int) -> None:
-    tus, content = tus_anywhere, os.urandom(length)
+def test_a_head_ends_a_hanging_patch_and_tells_what_was_kept(tus: Tus, length: int) -> None:
+    content = os.urandom(length)
     target, hanging = _hanging_patch(tus, content)
     answer, seconds = _timed(lambda: tus.head(target))
     assert (answer.status, answer.header("Upload-Offset")) == (200, str(_sent(content)))
@@ -74,9 +76,10 @@ def test_a_head_ends_a_hanging_patch_and_tells_what_was_kept(tus_anywhere: Tus, 
     assert tus.offset(target) == _sent(content)
 
 
+@on_each_database
 @lengths
-def test_late_bytes_of_an_ended_patch_are_never_written(tus_anywhere: Tus, length: int) -> None:
-    tus, first = tus_anywhere, b"A" * length
+def test_late_bytes_of_an_ended_patch_are_never_written(tus: Tus, length: int) -> None:
+    first = b"A" * length
     sent = _sent(first)
     target, hanging = _hanging_patch(tus, first)
     assert tus.offset(target) == sent
@@ -87,9 +90,10 @@ def test_late_bytes_of_an_ended_patch_are_never_written(tus_anywhere: Tus, lengt
     assert tus.content(target) == first[:sent] + second
 
 
+@on_each_database
 @lengths
-def test_late_bytes_are_not_written_over_those_of_the_newer_patch(tus_anywhere: Tus, length: int) -> None:
-    tus, first = tus_anywhere, b"A" * length
+def test_late_bytes_are_not_written_over_those_of_the_newer_patch(tus: Tus, length: int) -> None:
+    first = b"A" * length
     sent = _sent(first)
     second = b"B" * (length - sent)
     target, hanging = _hanging_patch(tus, first)
@@ -101,9 +105,10 @@ def test_late_bytes_are_not_written_over_those_of_the_newer_patch(tus_anywhere: 
     assert tus.content(target) == first[:sent] + second
 
 
+@on_each_database
 @lengths
-def test_a_patch_ends_a_hanging_patch(tus_anywhere: Tus, length: int) -> None:
-    tus, first = tus_anywhere, b"A" * length
+def test_a_patch_ends_a_hanging_patch(tus: Tus, length: int) -> None:
+    first = b"A" * length
     sent = _sent(first)
     second = b"B" * (length - sent)
     target, hanging = _hanging_patch(tus, first)
@@ -114,9 +119,10 @@ def test_a_patch_ends_a_hanging_patch(tus_anywhere: Tus, length: int) -> None:
     assert tus.content(target) == first[:sent] + second
 
 
+@on_each_database
 @lengths
-def test_a_delete_ends_a_hanging_patch(tus_anywhere: Tus, length: int) -> None:
-    tus, content = tus_anywhere, b"A" * length
+def test_a_delete_ends_a_hanging_patch(tus: Tus, length: int) -> None:
+    content = b"A" * length
     target, hanging = _hanging_patch(tus, content)
     answer, seconds = _timed(lambda: tus.delete(target))
     assert answer.status == 204
@@ -194,11 +200,12 @@ def test_a_finished_request_is_not_ended_by_a_newer_one(tus: Tus) -> None:
 # --- cut bodies
 
 
+@on_each_database
 @lengths
 @pytest.mark.parametrize("cut", ["fin", "half-close", "rst"])
 @pytest.mark.parametrize("framing", ["content-length", "chunked"])
-def test_an_interrupted_body_keeps_its_prefix(tus_anywhere: Tus, framing: str, cut: str, length: int) -> None:
-    tus, content = tus_anywhere, os.urandom(length)
+def test_an_interrupted_body_keeps_its_prefix(tus: Tus, framing: str, cut: str, length: int) -> None:
+    content = os.urandom(length)
     sent = _sent(content)
     target = tus.created(length)
     if framing == "chunked":
@@ -255,9 +262,10 @@ def test_a_chunked_body_broken_in_its_framing_keeps_at_most_what_was_good(tus: T
 # --- two writers at once
 
 
-def test_two_writers_of_the_same_bytes_never_mix(tus_anywhere: Tus) -> None:
+@on_each_database
+def test_two_writers_of_the_same_bytes_never_mix(tus: Tus) -> None:
     """Whoever wins: one writer's bytes up to the offset, at most one promise, and it can go on from there."""
-    tus, size = tus_anywhere, 2_000_000
+    size = 2_000_000
     for _ in range(8):
         target = tus.created(size)
         answers = _race(tus, target, [b"A" * size, b"B" * size])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import everywhere
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of, metadata, odd_pieces, target_of
 from tests.support.wire import Header, Http, chunked
 
@@ -111,6 +112,7 @@ def test_every_answer_names_the_version(tus: Tus) -> None:
 # --- HEAD
 
 
+@everywhere
 def test_head_tells_where_the_upload_stands(tus: Tus) -> None:
     target = tus.created(100)
     assert tus.patch(target, 0, b"x" * 70).status == 204
@@ -122,6 +124,7 @@ def test_head_tells_where_the_upload_stands(tus: Tus) -> None:
     assert answer.header("Upload-Defer-Length") is None
 
 
+@everywhere
 def test_head_tells_the_offset_of_a_new_and_of_a_completed_upload(tus: Tus) -> None:
     new = tus.head(tus.created(5))
     assert (new.status, new.header("Upload-Offset")) == (200, "0")
@@ -131,6 +134,7 @@ def test_head_tells_the_offset_of_a_new_and_of_a_completed_upload(tus: Tus) -> N
     assert completed.header("Cache-Control") == "no-store"
 
 
+@everywhere
 def test_head_of_an_unknown_upload_has_no_offset(tus: Tus) -> None:
     answer = tus.head("/uploads/" + "0123456789abcdef" * 2)
     assert answer.status == 404
@@ -140,6 +144,7 @@ def test_head_of_an_unknown_upload_has_no_offset(tus: Tus) -> None:
 # --- PATCH
 
 
+@everywhere
 def test_the_new_offset_is_the_old_one_and_what_came(tus: Tus) -> None:
     target = tus.created(11)
     first = tus.patch(target, 0, b"hello")
@@ -149,6 +154,7 @@ def test_the_new_offset_is_the_old_one_and_what_came(tus: Tus) -> None:
     assert tus.content(target) == b"hello world"
 
 
+@everywhere
 def test_a_body_of_many_buffers_arrives_byte_for_byte(tus: Tus) -> None:
     content = os.urandom(3 * 1024 * 1024 + 17)
     target = tus.created(len(content))
@@ -158,6 +164,7 @@ def test_a_body_of_many_buffers_arrives_byte_for_byte(tus: Tus) -> None:
     assert tus.content(target) == content
 
 
+@everywhere
 @pytest.mark.parametrize("size", [200_000, 3_000_000])
 @pytest.mark.parametrize("expects", [False, True])
 def test_a_body_that_follows_its_head_with_pauses_arrives_byte_for_byte(tus: Tus, size: int, expects: bool) -> None:
@@ -177,6 +184,7 @@ def test_a_body_that_follows_its_head_with_pauses_arrives_byte_for_byte(tus: Tus
         assert tus.content(target) == content
 
 
+@everywhere
 @pytest.mark.parametrize("size", [200_000, 3_000_000])
 def test_a_request_right_behind_a_body_is_answered(tus: Tus, size: int) -> None:
     content = os.urandom(size)
@@ -191,6 +199,7 @@ def test_a_request_right_behind_a_body_is_answered(tus: Tus, size: int) -> None:
     assert tus.content(target) == content * 2
 
 
+@everywhere
 @pytest.mark.parametrize("size", [200_000, 3_000_000])
 def test_a_refused_body_changes_nothing_and_the_answer_arrives(tus: Tus, size: int) -> None:
     target = tus.created(size)
@@ -210,6 +219,7 @@ def test_a_refused_body_changes_nothing_and_the_answer_arrives(tus: Tus, size: i
     assert tus.offset(target) == 0
 
 
+@everywhere
 def test_a_chunked_body_arrives_byte_for_byte(tus: Tus) -> None:
     content = os.urandom(300_000)
     target = tus.created(len(content))
@@ -219,6 +229,7 @@ def test_a_chunked_body_arrives_byte_for_byte(tus: Tus) -> None:
     assert tus.content(target) == content
 
 
+@everywhere
 def test_a_chunked_body_may_stop_before_the_length(tus: Tus) -> None:
     target = tus.created(10)
     framing: list[Header] = [("Transfer-Encoding", "chunked"), ("Upload-Offset", "0")]
@@ -226,6 +237,7 @@ def test_a_chunked_body_may_stop_before_the_length(tus: Tus) -> None:
     assert (answer.status, answer.header("Upload-Offset")) == (204, "3")
 
 
+@everywhere
 def test_one_connection_serves_many_requests(tus: Tus) -> None:
     target = tus.created(30)
     with tus.http.connect() as connection:
@@ -246,6 +258,7 @@ def test_another_content_type_is_refused(tus: Tus, content_type: str | None) -> 
     assert tus.offset(target) == 0
 
 
+@everywhere
 @pytest.mark.parametrize("offset", [0, 2, 4, 10, 999_999_999_999_999])
 def test_a_wrong_offset_is_refused_and_changes_nothing(tus: Tus, offset: int) -> None:
     target = tus.created(10)
@@ -270,12 +283,14 @@ def test_an_offset_may_have_leading_zeros(tus: Tus) -> None:
     assert tus.content(target) == b"abcdefghij"
 
 
+@everywhere
 def test_more_bytes_than_the_length_are_refused(tus: Tus) -> None:
     target = tus.created(5)
     assert tus.patch(target, 0, b"hello world").status == 413
     _finish_and_check(tus, target, b"hello")
 
 
+@everywhere
 def test_more_bytes_than_the_length_in_a_second_body_are_refused(tus: Tus) -> None:
     target = tus.created(5)
     tus.patch(target, 0, b"hel")
@@ -283,6 +298,7 @@ def test_more_bytes_than_the_length_in_a_second_body_are_refused(tus: Tus) -> No
     _finish_and_check(tus, target, b"hello")
 
 
+@everywhere
 def test_more_bytes_than_the_length_in_a_chunked_body_are_refused(tus: Tus) -> None:
     content = os.urandom(100_000)
     target = tus.created(len(content))
@@ -292,6 +308,7 @@ def test_more_bytes_than_the_length_in_a_chunked_body_are_refused(tus: Tus) -> N
     _finish_and_check(tus, target, content)
 
 
+@everywhere
 def test_bytes_for_a_completed_upload_are_refused(tus: Tus) -> None:
     target = tus.completed(b"hello")
     assert tus.patch(target, 5, b"!").status == 413
@@ -299,6 +316,7 @@ def test_bytes_for_a_completed_upload_are_refused(tus: Tus) -> None:
     assert tus.content(target) == b"hello"
 
 
+@everywhere
 def test_an_empty_body_in_the_middle_changes_nothing(tus: Tus) -> None:
     target = tus.created(10)
     tus.patch(target, 0, b"abc")
@@ -306,6 +324,7 @@ def test_an_empty_body_in_the_middle_changes_nothing(tus: Tus) -> None:
     assert (answer.status, answer.header("Upload-Offset")) == (204, "3")
 
 
+@everywhere
 def test_an_empty_body_at_the_end_completes_nothing_again(tus: Tus) -> None:
     target = tus.completed(b"hello")
     before = tus.http.get(target)
@@ -317,6 +336,7 @@ def test_an_empty_body_at_the_end_completes_nothing_again(tus: Tus) -> None:
         assert after.header(validator) == before.header(validator)
 
 
+@everywhere
 def test_a_patch_to_an_unknown_upload_is_refused(tus: Tus) -> None:
     assert tus.patch("/uploads/" + "0123456789abcdef" * 2, 0, b"hello").status == 404
 
@@ -324,6 +344,7 @@ def test_a_patch_to_an_unknown_upload_is_refused(tus: Tus) -> None:
 # --- GET
 
 
+@everywhere
 def test_a_completed_upload_answers_its_content(tus: Tus) -> None:
     target = tus.completed(b"\x00\xffcontent\r\n\r\n", metadata(filename="a.bin"))
     answer = tus.http.get(target)
@@ -331,6 +352,7 @@ def test_a_completed_upload_answers_its_content(tus: Tus) -> None:
     assert answer.header("X-Content-Type-Options") == "nosniff"
 
 
+@everywhere
 def test_an_unfinished_upload_shows_none_of_its_bytes(tus: Tus) -> None:
     target = tus.created(100)
     tus.patch(target, 0, b"secret-so-far")
@@ -339,6 +361,7 @@ def test_an_unfinished_upload_shows_none_of_its_bytes(tus: Tus) -> None:
     assert b"secret-so-far" not in answer.body
 
 
+@everywhere
 def test_open_uploads_are_listed_for_another_device(tus: Tus) -> None:
     told = metadata(filename="holiday.mov", lastModified="1234567890000")
     unfinished = tus.created(100, told)
@@ -352,6 +375,7 @@ def test_open_uploads_are_listed_for_another_device(tus: Tus) -> None:
     assert ("Upload-Metadata", entry["metadata"]) == told
 
 
+@everywhere
 def test_a_listed_upload_can_be_gone_on_with(tus: Tus) -> None:
     """All that another device knows is the list."""
     made = tus.created(10)
