@@ -1,4 +1,4 @@
-"""Where sealed bytes are kept and read from. Contract: tests/contract/test_blob_storage.py."""
+"""Where sealed bytes are kept and read from. Contract: tests/contract/suites/blob_storage.py."""
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator

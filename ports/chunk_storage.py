@@ -1,4 +1,4 @@
-"""Where the bytes of an unfinished upload wait. Contract: tests/contract/test_chunk_storage.py."""
+"""Where the bytes of an unfinished upload wait. Contract: tests/contract/suites/chunk_storage.py."""
 
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -38,12 +38,12 @@ class ChunkStorage(Protocol):
     ) -> AsyncGenerator[Extent, None]:
         """Store the source's bytes from byte ``at`` on; yield each stretch once it is durable.
 
-        A stretch is at most 8 MiB or about 1 s of body. At most ``limit`` bytes are taken from the source
-        (None: all); the rest stays unread. ``hasher`` sees every byte in order, off the event loop. A cut
-        body yields what had arrived. The caller holds the upload's lease; ``permit`` is called right before bytes
-        are written, in any thread, and nothing is written once it raises. Writing a range twice is allowed;
-        the later bytes win. ``expects`` (None: ``at``): one past the last byte that has been received, for chunks
-        that come in any order; where it is less than ``at``, a gap is left.
+        A stretch is at most 8 MiB (or a whole body that was announced to have up to 16 MiB), or about 1 s of body. At
+        most ``limit`` bytes are taken from the source (None: all); the rest stays unread. ``hasher`` sees every byte in
+        order, off the event loop. A cut body yields what had arrived. The caller holds the upload's lease; ``permit``
+        is called right before bytes are written, in any thread, and nothing is written once it raises. Writing a range
+        twice is allowed; the later bytes win. ``expects`` (None: ``at``): one past the last byte that has been
+        received, for chunks that come in any order; where it is less than ``at``, a gap is left.
 
         Raises:
             Whatever ``permit`` raises.

@@ -22,10 +22,11 @@ from adapters.outbound.s3.multiparts import Multiparts, Part
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
+from tests.contract.suites.storages import Storages
 from tests.support.faulty_s3 import FaultyS3
 from tests.support.s3 import S3Server, opened
 from tests.support.sources import HangingSource, source_of
-from tests.support.storages import Storages, no_permit
+from tests.support.storages import no_permit
 
 A, B, C = (UploadId(digit * 32) for digit in "abc")
 KIB, MIB = 1024, 1024 * 1024
@@ -85,8 +86,7 @@ class BucketStorages(Storages):
 
     def __init__(self, bucket: Bucket, sizes: PartSizes | None) -> None:
         self.places = S3ChunkStorage(bucket, sizes)
-        blobs = S3BlobStorage(bucket)
-        super().__init__(self.places, blobs, blobs)
+        super().__init__(self.places, S3BlobStorage(bucket))
 
     async def place(self, upload_id: UploadId, data: bytes, at: int) -> None:
         """Write a chunk where it belongs, whatever else is there."""

@@ -30,9 +30,9 @@ from domain.checksum import Checksum
 from domain.errors import FileGone, LongshoreError, StorageFull, StorageUnavailable
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
+from tests.contract.suites.storages import Storages
 from tests.support.services import require
 from tests.support.sources import CutSource, HangingSource, StalledSource, source_of
-from tests.support.storages import Storages
 
 A, B, C = (UploadId(digit * 32) for digit in "abc")
 KEY = BlobKey(A)
@@ -52,7 +52,7 @@ class Disk:
         self.threads = Threads("test-volume")
         self.chunks = VolumeChunkStorage(self.volume, self.threads)
         self.blobs = VolumeBlobStorage(self.volume, self.threads)
-        self.storages = Storages(self.chunks, self.blobs, self.blobs)
+        self.storages = Storages(self.chunks, self.blobs)
 
     def close(self) -> None:
         self.chunks.close()

@@ -8,26 +8,28 @@ import pytest
 
 from adapters.outbound.sql.database import Database
 from domain.errors import Unavailable
+from tests.contract.suites.storages import StorageFactory
 from tests.support.postgres import PostgresCluster
-from tests.support.storages import Storages, storages_for, storages_of
+from tests.support.storages import factory_of, on_volume
 
 
 @pytest.fixture(params=["memory", "volume", "s3"])
-async def storages(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storages]:
-    async for pair in storages_for(request, tmp_path):
-        yield pair
+def factory(request: pytest.FixtureRequest, tmp_path: Path) -> StorageFactory:
+    return factory_of(request, tmp_path)
 
 
-async def test_storage_that_is_there_is_well(storages: Storages) -> None:
-    await storages.health.check()
+async def test_storage_that_is_there_is_well(factory: StorageFactory) -> None:
+    async with factory() as storages:
+        await storages.blobs.check()
 
 
 async def test_a_volume_that_is_not_mounted_is_away(tmp_path: Path) -> None:
-    storages = await anext(storages_of("volume", tmp_path))
-    shutil.rmtree(tmp_path / "volume")
-    (tmp_path / "volume").mkdir()
-    with pytest.raises(Unavailable):
-        await storages.health.check()
+    folder = tmp_path / "volume"
+    async with on_volume(folder) as storages:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        with pytest.raises(Unavailable):
+            await storages.blobs.check()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -21,8 +21,8 @@ from domain.upload_state import UploadState
 from infrastructure.container import recorder
 from ports.chunk_intake import ChunkIntake
 from ports.upload_lock import Lease
+from tests.contract.suites.storages import Storages
 from tests.support.builders import a_receipt, an_upload
-from tests.support.storages import Storages
 from tests.support.stores import Process, Store, added
 
 
@@ -69,7 +69,7 @@ async def intakes_of(
         if kind == "memory":
             memory = MemoryBytes()
             chunks, blobs = MemoryChunkStorage(memory, SystemClock()), MemoryBlobStorage(memory)
-            yield Intake(MemoryChunkIntake(chunks, process.ledger), Storages(chunks, blobs, blobs), process)
+            yield Intake(MemoryChunkIntake(chunks, process.ledger), Storages(chunks, blobs), process)
             return
         assert process.database is not None
         volume, threads = Volume(folder / "volume"), Threads("test-volume")
@@ -81,4 +81,4 @@ async def intakes_of(
         stack.callback(threads.close)
         stack.push_async_callback(writer.close)
         intake = VolumeChunkIntake(staging, process.ledger, writer=writer, turn=process.database.turns)
-        yield Intake(intake, Storages(staging, volume_blobs, volume_blobs), process, writer)
+        yield Intake(intake, Storages(staging, volume_blobs), process, writer)

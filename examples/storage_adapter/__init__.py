@@ -1,0 +1,1 @@
+"""A storage of somebody else's, with its tests: see README.md."""
