@@ -34,22 +34,22 @@ async def blocks(data: bytes) -> AsyncIterator[bytes]:
 
 async def begin(longshore: Longshore, length: int) -> UploadId:
     draft = FileDraft.of(filename="holiday.mov", media_type="video/quicktime")
-    upload = await longshore.uploads.create(ME, draft, length=length)
+    upload = await longshore.core.uploads.create(ME, draft, length=length)
     print(f"  began {upload.id}, {upload.length} bytes to come")
     return upload.id
 
 
 async def send(longshore: Longshore, upload_id: UploadId, data: bytes) -> UploadView:
     """Go on where the upload stands, which may be in the middle of ``data``."""
-    offset = (await longshore.uploads.inspect(ME, upload_id)).offset
+    offset = (await longshore.core.uploads.inspect(ME, upload_id)).offset
     source = IterableSource(blocks(data[offset:]))
-    view = await longshore.uploads.append(ME, upload_id, at=offset, source=source)
+    view = await longshore.core.uploads.append(ME, upload_id, at=offset, source=source)
     print(f"  sent from byte {offset}, stored {view.offset} of {view.length}: {view.state}")
     return view
 
 
 async def compare(longshore: Longshore, upload_id: UploadId, data: bytes) -> None:
-    opened = await longshore.files.open(ME, file_id_of(upload_id))
+    opened = await longshore.core.downloads.open(ME, file_id_of(upload_id))
     try:
         content = b"".join([block async for block in opened.blob.blocks(ByteRange(0, opened.file.size))])
     finally:

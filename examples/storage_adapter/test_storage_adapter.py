@@ -21,8 +21,8 @@ from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from application.core import Core, Outside, core_of
 from domain.access import Principal
 from domain.byte_range import ByteRange
+from domain.file_draft import FileDraft
 from domain.ids import OwnerId
-from domain.metadata import Metadata
 from tests.contract.suites.blob_storage import BlobStorageSuite
 from tests.contract.suites.chunk_storage import ChunkStorageSuite
 from tests.contract.suites.storages import StorageFactory, Storages
@@ -76,7 +76,7 @@ def names_in(folder: Path) -> list[str]:
 @pytest.mark.asyncio
 async def test_a_file_is_brought_in_and_read_back(tmp_path: Path) -> None:
     core, me, data = core_on(tmp_path), Principal(OwnerId("user:me")), bytes(range(256)) * 400
-    upload = await core.uploads.create(me, length=len(data), metadata=Metadata.of(filename="holiday.mov"))
+    upload = await core.uploads.create(me, FileDraft.of(filename="holiday.mov"), length=len(data))
     await core.uploads.append(me, upload.id, at=0, source=IterableSource([data[:70_000]]))
     assert names_in(tmp_path) == [f"{upload.id}.part"]
     view = await core.uploads.append(me, upload.id, at=70_000, source=IterableSource([data[70_000:]]))

@@ -4,7 +4,7 @@ Each process can be made to fail or to die between any two steps: ``faults.py``.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.feed import MemoryFeed
@@ -12,11 +12,7 @@ from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.memory.storage import MemoryBytes
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
-from application.cleanup import CleanupUseCase
-from application.digest import DigestUseCase
-from application.download import DownloadUseCase
-from application.reconcile import ReconcileUseCase
-from application.upload import UploadUseCase
+from application.core import Outside, core_of
 from application.views import UploadView
 from domain.access import Principal
 from domain.byte_range import ByteRange
@@ -56,39 +52,23 @@ class Process:
         self.lock = FaultyLock(deployment.database)
         self.ledger = FaultyLedger(deployment.database, self.faults)
         intake = FaultyIntake(self.storage, self.ledger, self.faults) if deployment.has_intake else None
-        self.digests = DigestUseCase(unit_of_work=self.units, blobs=self.blobs, clock=deployment.clock)
-        self.uploads = UploadUseCase(
+        outside = Outside(
             unit_of_work=self.units,
             lock=self.lock,
             ledger=self.ledger,
-            storage=self.storage,
+            outbox=self.outbox,
+            chunks=self.storage,
             blobs=self.blobs,
-            digests=self.digests,
             notifier=deployment.notifier,
-            clock=deployment.clock,
-            ids=SystemIdGenerator(),
-            policy=deployment.policy,
-            intake=intake,
-        )
-        self.files = DownloadUseCase(
-            unit_of_work=self.units,
-            blobs=self.blobs,
-            digests=self.digests,
+            feed=deployment.feed,
             signer=HmacDownloadSigner(b"secret"),
             clock=deployment.clock,
+            ids=SystemIdGenerator(),
+            intake=intake,
         )
-        self.cleanup = CleanupUseCase(
-            uploads=self.uploads,
-            unit_of_work=self.units,
-            storage=self.storage,
-            blobs=self.blobs,
-            clock=deployment.clock,
-            orphans_after=timedelta(hours=1),
-            ended_after=deployment.policy.ttl,
-        )
-        self.reconcile = ReconcileUseCase(
-            uploads=self.uploads, unit_of_work=self.units, outbox=self.outbox, clock=deployment.clock
-        )
+        core = core_of(outside, policy=deployment.policy, ended_after=deployment.policy.ttl)
+        self.digests, self.uploads, self.downloads = core.digests, core.uploads, core.downloads
+        self.cleanup, self.reconcile = core.cleanup, core.reconcile
 
     async def begin(
         self, length: int | None, who: Principal = ALICE, kind: UploadKind = UploadKind.WHOLE
@@ -120,7 +100,7 @@ class Process:
 
     async def content(self, upload_id: UploadId, who: Principal = ALICE) -> bytes:
         """The bytes of the file that the upload has become."""
-        opened = await self.files.open(who, file_id_of(upload_id))
+        opened = await self.downloads.open(who, file_id_of(upload_id))
         size = opened.file.size
         blocks = [block async for block in opened.blob.blocks(ByteRange(0, size))] if size else []
         await opened.blob.close()

@@ -45,10 +45,8 @@ from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
-from application.digest import DigestUseCase
-from application.download import DownloadUseCase
+from application.core import Outside, core_of
 from application.health import HealthUseCase
-from application.upload import UploadUseCase
 from domain.upload_policy import UploadPolicy
 from ports.chunk_storage import ChunkStorage
 from tests.support.wire import Header, Http, Response
@@ -83,28 +81,24 @@ class WebServer:
         self.clock = SystemClock()
         self.chunks = storage(self) if storage else VolumeChunkStorage(self.volume, self.threads)
         self.blobs = VolumeBlobStorage(self.volume, self.threads)
-        notifier = MemoryProgressNotifier(MemoryFeed())
-        units = MemoryUnitOfWorkFactory(self.database, MemoryOutbox(self.database, notifier))
-        self.digests = DigestUseCase(unit_of_work=units, blobs=self.blobs, clock=self.clock)
-        self.uploads = UploadUseCase(
-            unit_of_work=units,
+        feed = MemoryFeed()
+        notifier = MemoryProgressNotifier(feed)
+        outbox = MemoryOutbox(self.database, notifier)
+        outside = Outside(
+            unit_of_work=MemoryUnitOfWorkFactory(self.database, outbox),
             lock=MemoryUploadLock(self.database),
             ledger=MemoryReceivedLedger(self.database),
-            storage=self.chunks,
+            outbox=outbox,
+            chunks=self.chunks,
             blobs=self.blobs,
-            digests=self.digests,
             notifier=notifier,
-            clock=self.clock,
-            ids=SystemIdGenerator(),
-            policy=UploadPolicy(max_length_bytes=_MAX_LENGTH, max_open_uploads=None),
-        )
-        self.downloads = DownloadUseCase(
-            unit_of_work=units,
-            blobs=self.blobs,
-            digests=self.digests,
+            feed=feed,
             signer=HmacDownloadSigner(b"secret"),
             clock=self.clock,
+            ids=SystemIdGenerator(),
         )
+        core = core_of(outside, policy=UploadPolicy(max_length_bytes=_MAX_LENGTH, max_open_uploads=None))
+        self.uploads, self.downloads = core.uploads, core.downloads
         self.executor = ThreadPoolExecutor(4, thread_name_prefix="test-body")
         self.port = 0
         self.receive_buffer: int | None = None

@@ -94,7 +94,7 @@ async def test_chunks_in_any_order_make_the_file(deployment: Deployment, process
     view = await process.uploads.complete(ALICE, upload_id, length=len(body))
     assert view.state is UploadState.COMPLETED and view.chunk_size == SIZE
     assert await process.content(upload_id) == body
-    assert (await process.files.describe(ALICE, file_id_of(upload_id))).checksum
+    assert (await process.downloads.describe(ALICE, file_id_of(upload_id))).checksum
     assert deployment.told(upload_id)[0] is EventType.CREATED
 
 
@@ -396,7 +396,7 @@ async def test_detail_told_again_replaces_what_was_told_before(process: Process,
         await process.uploads.complete(ALICE, upload_id, length=SIZE, draft=FileDraft(detail={"a": "1"}))
     process.faults.heal()
     await process.uploads.complete(ALICE, upload_id, length=SIZE, draft=FileDraft(detail=again))
-    file = await process.files.describe(ALICE, file_id_of(upload_id))
+    file = await process.downloads.describe(ALICE, file_id_of(upload_id))
     assert file.detail == ({"a": "1"} if again is None else again)
 
 
@@ -432,9 +432,9 @@ async def completed_with(process: Process, draft: FileDraft) -> UploadId:
 )
 async def test_the_same_word_again_gives_the_same_file(process: Process, first: FileDraft, again: Word) -> None:
     upload_id = await completed_with(process, first)
-    file = await process.files.describe(ALICE, file_id_of(upload_id))
+    file = await process.downloads.describe(ALICE, file_id_of(upload_id))
     assert (await process.uploads.complete(ALICE, upload_id, **again)).state is UploadState.COMPLETED
-    assert await process.files.describe(ALICE, file_id_of(upload_id)) == file
+    assert await process.downloads.describe(ALICE, file_id_of(upload_id)) == file
 
 
 @pytest.mark.parametrize(
@@ -457,11 +457,11 @@ async def test_another_word_is_refused_and_changes_nothing(
     process: Process, first: FileDraft, again: Word, what: str
 ) -> None:
     upload_id = await completed_with(process, first)
-    file = await process.files.describe(ALICE, file_id_of(upload_id))
+    file = await process.downloads.describe(ALICE, file_id_of(upload_id))
     with pytest.raises(CompletedOtherwise, match=what) as refusal:
         await process.uploads.complete(ALICE, upload_id, **again)
     assert refusal.value.what == what
-    assert await process.files.describe(ALICE, file_id_of(upload_id)) == file
+    assert await process.downloads.describe(ALICE, file_id_of(upload_id)) == file
 
 
 async def test_of_two_words_at_once_the_later_one_is_refused(process: Process) -> None:
@@ -473,7 +473,7 @@ async def test_of_two_words_at_once_the_later_one_is_refused(process: Process) -
         return_exceptions=True,
     )
     assert isinstance(first, UploadView) and isinstance(second, CompletedOtherwise)
-    assert (await process.files.describe(ALICE, file_id_of(upload_id))).visibility is Visibility.PUBLIC
+    assert (await process.downloads.describe(ALICE, file_id_of(upload_id))).visibility is Visibility.PUBLIC
 
 
 @pytest.mark.parametrize("why", [UploadTakenOver(), RepositoryUnavailable()])

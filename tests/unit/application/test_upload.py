@@ -302,7 +302,7 @@ class TestAppending:
     async def test_the_file_has_the_name_type_size_and_checksum_of_the_upload(self, process: Process) -> None:
         upload = await process.begin(9)
         await process.send(upload.id, b"123456789")
-        file = await process.files.describe(ALICE, file_id_of(upload.id))
+        file = await process.downloads.describe(ALICE, file_id_of(upload.id))
         assert (file.name, file.media_type, file.size) == ("holiday.mov", "video/quicktime", 9)
         assert file.checksum == "crc64nvme:ae8b14860a799888"  # the check value of the CRC's definition
 
@@ -924,10 +924,10 @@ class TestJoining:
         assert (view.state, view.length, view.kind) == (UploadState.COMPLETED, 11, UploadKind.FINAL)
         assert view.parts == (one, none, two, one)
         assert await process.content(view.id) == b"one,twoone,"
-        file = await process.files.describe(ALICE, file_id_of(view.id))
+        file = await process.downloads.describe(ALICE, file_id_of(view.id))
         whole = await process.begin(11)
         await process.send(whole.id, b"one,twoone,")
-        assert file.checksum == (await process.files.describe(ALICE, file_id_of(whole.id))).checksum
+        assert file.checksum == (await process.downloads.describe(ALICE, file_id_of(whole.id))).checksum
         assert deployment.told(view.id)[-1] is COMPLETED
 
     async def test_only_empty_parts_become_an_empty_file(self, process: Process) -> None:
@@ -1330,6 +1330,6 @@ class TestNames:
         draft = FileDraft.of(filename="../../etc/pass\0wd", media_type="text/html; charset=utf-8")
         view = await process.uploads.store(ALICE, draft, source=source_of(b"x"))
         assert view is not None
-        file = await process.files.describe(ALICE, file_id_of(view.id))
+        file = await process.downloads.describe(ALICE, file_id_of(view.id))
         assert (file.name, file.media_type) == ("passwd", "text/html")
         assert set(deployment.memory.blobs) == {BlobKey(view.id)}
