@@ -1,10 +1,15 @@
 """Every refusal has its status, and none of them says more than it should."""
 
+import json
+
 import pytest
+import structlog
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import HTTPError
 
 import domain.errors
-from adapters.inbound.common.errors import STATUS, Refusal, detail_of, headers_of, problem, status_of
+from adapters.inbound.common.errors import STATUS, Refusal, code_of, detail_of, headers_of, problem, status_of
+from adapters.inbound.common.refusals import refuse
 from domain.errors import (
     FileNotFound,
     LongshoreError,
@@ -123,6 +128,33 @@ def test_who_should_come_back_later_is_told_when() -> None:
     assert int(headers_of(RepositoryUnavailable())["Retry-After"]) > 0
     assert int(headers_of(UploadBusy())["Retry-After"]) > 0
     assert "Retry-After" not in headers_of(FileNotFound())
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [(FileNotFound("no such file"), "info"), (StorageFull("/srv/files"), "warning"), (KeyError("secret"), "error")],
+)
+def test_a_refusal_is_told_to_the_log_and_words_itself_for_the_caller(error: Exception, level: str) -> None:
+    line = RequestStartLine("GET", "/files/1?secret=x", "HTTP/1.1")
+    request = HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Host": "a"}))
+    with structlog.testing.capture_logs() as log:
+        refused = refuse(error, request, "r1")
+    status = status_of(error)
+    told: dict[str, object] = {
+        "event": "refused",
+        "log_level": level,
+        "request_id": "r1",
+        "method": "GET",
+        "path": "/files/1",
+    }
+    told |= {"status": status, "code": code_of(error), "detail": str(error)}
+    assert log == [told | ({"exc_info": error} if status == 500 else {})]
+    assert (refused.status, json.loads(refused.body)) == (status, problem(error, "r1"))
+    assert refused.headers == {
+        **headers_of(error),
+        "Content-Type": "application/problem+json",
+        "Cache-Control": "no-store",
+    }
 
 
 def test_a_401_names_a_way_in() -> None:

@@ -1,2 +1,2 @@
-"""HTTP. ``engine`` is how bytes come and go; beside it there is a folder for each dialect, for files, progress,
-operations and the page."""
+"""HTTP. ``engine`` is how requests come and replies go; beside it there is a folder for each dialect, for files,
+progress, operations and the page."""

@@ -1,6 +1,6 @@
 """The chunk API below ``/api/v1/file``: init, then chunks in any order and many at once, then complete.
 
-Syntax only: forms in (``chunk_form.py``, ``chunk_fields.py``), envelopes out (``chunk_envelope.py``).
+Syntax only: forms in (``form.py``, ``fields.py``), envelopes out (``envelope.py``).
 """
 
 import re
@@ -58,7 +58,17 @@ _STATUS = {
 
 
 class Chunks:
-    """One method a route. ``spool``: a folder for chunks that come before it is known where they lie."""
+    """One method a route. ``spool``: a folder for chunks that come before it is known where they lie.
+
+    Each answers 200, and refuses in an envelope too (CONTRACT §2.5); beside what any route may answer (docs/http.md):
+
+    - ``init``: 413 more than the owner's quota; 422 a wrong field; 429 too many open uploads.
+    - ``chunk``: 400 a form that was cut; 409 other bytes than before, another chunk size, or it is complete; 410; 422 a
+      field that is missing or wrong, an upload that is not there; 423 another request has that chunk.
+    - ``complete``: 409 chunks are missing, or it was completed otherwise; 410, 422, 423.
+    - ``get``, ``status``: 403 another credential; 404.
+    - ``retry``: 400 there is nothing to try again; 403, 404, 422.
+    """
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class ProblemHandler(RequestHandler):
-    """Says what is wrong as RFC 9457 problem details."""
+    """Says what is wrong as RFC 9457 problem details: 405 with ``Allow``, and whatever status an error has."""
 
     @cached_property
     def request_id(self) -> str:

@@ -28,6 +28,17 @@ _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 class Files:
+    """One method a route (docs/http.md: Who may open a file, Downloads). Beside what any route may answer:
+
+    - ``get``: 200, ``delete``: 204; 401 to a stranger and 404 to others: no such file, or not for them; 403 another
+      credential.
+    - ``link``: 201; 400 for longer than seven days, or no such disposition; 401, 403, 404.
+    - ``content``, and ``upload`` once it is complete: 200, 206 or 304; 307 to the bytes in a bucket; 401, 404; 403
+      another credential, or a link that was altered; 410 a link that is over, or bytes that are gone; 412, 416
+      (RFC 9110 §13, §14).
+    - ``upload`` before that, ``uploads``: 200; 404, 410; 400 another state than open.
+    """
+
     exposes = ("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest")
     """With a file's content."""
 

@@ -31,6 +31,13 @@ _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re
 
 
 class Form:
+    """One method a route (docs/http.md, Whole files; CONTRACT §2.3). Beside what any route may answer:
+
+    - ``post``: 200, an envelope; in one too: 400 no form, none with a file in it, or one that was cut; 413 too long, a
+      field that is no file of more than 64 KiB, or more than the owner's quota.
+    - ``put``: 201, the link; 400 a body that was cut, or other digests (RFC 9530); 413.
+    """
+
     def __init__(self, *, uploads: UploadUseCase, downloads: DownloadUseCase, links: Links, executor: Executor) -> None:
         self._uploads = uploads
         self._downloads = downloads

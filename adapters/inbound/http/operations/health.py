@@ -10,7 +10,8 @@ from application.health import HealthUseCase
 
 
 class Health:
-    """Answers 503 once the server drains, so that no new clients are sent here."""
+    """200 while all it leans on is there; 503 if something is away, and once the server drains, so that no new clients
+    are sent here. Anybody may ask, as often as they like."""
 
     def __init__(self, health: HealthUseCase, drain: Drain) -> None:
         self._health = health

@@ -41,7 +41,19 @@ _PROGRESS_SECONDS = 0.5
 
 
 class Resumable:
-    """One method a verb; ``(exchange[, id]) -> Reply``. ``lifetime``: of an upload that nobody goes on with."""
+    """One method a verb; ``(exchange[, id]) -> Reply``. ``lifetime``: of an upload that nobody goes on with.
+
+    Beside what any route may answer (docs/http.md, Errors), by the sections of the draft:
+
+    - OPTIONS: 204, with the limits.
+    - POST (§Upload Creation): 104 to those who can hear it, then 201; 400 fields that make no sense, lengths that
+      disagree, other digests; 413 too long, or more than the owner's quota; 429 too many open uploads.
+    - HEAD (§Offset Retrieval): 204, GET: 200; 400 with fields that older versions rule out; 404, 410.
+    - PATCH (§Upload Append): 204 (201 before version 8), 201 with the file where it completes; 400 as above, or
+      completed already; 404, 410; 409 another offset; 413 past the length; 415 a body of another type; 423 another
+      request is at it.
+    - DELETE (§Upload Cancellation): 204; 400 as for HEAD; 404, 410, 423.
+    """
 
     exposes = (
         *("Location", "Content-Location", "Upload-Offset", "Upload-Length", "Upload-Complete", "Upload-Incomplete"),

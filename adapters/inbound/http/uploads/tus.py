@@ -47,7 +47,16 @@ _CONTENT_TYPE = "application/offset+octet-stream"
 
 
 class Tus:
-    """One method a verb; ``(exchange[, id]) -> Reply``."""
+    """One method a verb; ``(exchange[, id]) -> Reply``. Beside what any route may answer (docs/http.md, Errors):
+
+    - OPTIONS: 204, whatever version is asked for (tus 1.0 §OPTIONS). All others: 412 for a version that is not ours.
+    - POST: 201; 400 a length, metadata, a checksum or parts that make no sense; 413 too long, or more than the owner's
+      quota; 415 a body of another type; 429 too many open uploads; for bytes that come along, what PATCH answers.
+    - HEAD: 200; 404 unknown, or somebody else's; 410 aborted or expired.
+    - PATCH: 204; 400, 404, 410, 413, 415 as above; 403 a final upload (§Concatenation); 409 another offset, or it
+      takes no bytes now; 423 another request is at it; 460 another checksum (§Checksum), of the body or the whole.
+    - DELETE: 204, also for a completed upload (§Termination); 404, 410, 423.
+    """
 
     exposes = (
         *("Location", "Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat"),

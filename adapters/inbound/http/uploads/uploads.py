@@ -15,7 +15,10 @@ from domain.ids import parse_upload_id
 
 
 class Uploads:
-    """One method a verb; ``(exchange[, id]) -> Reply``."""
+    """One method a verb; ``(exchange[, id]) -> Reply``. ``Tus`` and ``Resumable`` say what they answer and refuse.
+
+    What names no dialect is for both: OPTIONS is 204 with the fields of either, GET is answered by ``Files``.
+    """
 
     def __init__(self, *, tus: Tus, resumable: Resumable, files: Files, uploads: UploadUseCase) -> None:
         self._tus = tus
