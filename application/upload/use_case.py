@@ -19,6 +19,7 @@ from application.upload.receiving import Receiver
 from application.upload.records import UploadRecords
 from application.upload.single_flight import SingleFlight
 from application.upload.warm_uploads import WarmUploads
+from application.upload.whole_files import WholeFiles
 from application.views import UploadView
 from domain.access import Principal
 from domain.checksum import Checksum
@@ -110,6 +111,16 @@ class UploadUseCase:
             unit_of_work=unit_of_work,
             storage=storage,
             clock=clock,
+        )
+
+        self._whole_files = WholeFiles(
+            records=self._records,
+            completing=self._completing,
+            ending=self._ending,
+            storage=storage,
+            notifier=notifier,
+            clock=clock,
+            policy=policy,
         )
 
     async def create(
@@ -322,6 +333,8 @@ class UploadUseCase:
             LengthExceeded, UploadTooLarge, TooManyOpenUploads, QuotaExceeded, UploadTakenOver, Unavailable: the same.
         """
         new = self._records.new(principal, draft, length=length, watch_id=watch_id)
+        if self._whole_files.takes(source, new, checksums):
+            return await self._whole_files.store(principal, new, source)
         await self._records.begin(new)
         leaving = Leaving(source)
         async with (

@@ -1070,8 +1070,44 @@ class TestStoring:
     async def test_a_failure_leaves_nothing(self, deployment: Deployment, process: Process, point: Point) -> None:
         process.faults.put(point, StorageUnavailable())
         with pytest.raises(StorageUnavailable):
-            await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
+            await process.uploads.store(ALICE, NAME, source=source_of(b"abc", announced=False))
         assert (await process.uploads.list_open(ALICE), deployment.database.files) == ([], {})
+
+    @pytest.mark.parametrize("point", [Point.READ, Point.WRITE, Point.WRITTEN, Point.SEAL, Point.COMPLETE])
+    async def test_a_failure_leaves_nothing_of_a_small_file(
+        self, deployment: Deployment, process: Process, point: Point
+    ) -> None:
+        process.faults.put(point, StorageUnavailable())
+        with pytest.raises(StorageUnavailable):
+            await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
+        process.faults.heal()
+        assert await self._left(deployment, process) == ([], {}, {})
+
+    @pytest.mark.parametrize("point", [Point.SEAL, Point.SEALED, Point.COMPLETE, Point.ANNOUNCE])
+    async def test_a_small_file_that_was_recorded_is_completed_by_another_process(
+        self, deployment: Deployment, process: Process, point: Point
+    ) -> None:
+        process.faults.put(point, Died())
+        with pytest.raises(Died):
+            await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
+        other = deployment.process()
+        await other.reconcile.run()
+        [file] = deployment.database.files.values()
+        assert await other.content(UploadId(file.id)) == b"abc"
+
+    @pytest.mark.parametrize("point", [Point.WRITE, Point.WRITTEN])
+    async def test_a_small_file_that_was_not_recorded_is_nobodys(
+        self, deployment: Deployment, process: Process, point: Point
+    ) -> None:
+        process.faults.put(point, Died())
+        with pytest.raises(Died):
+            await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
+        other = deployment.process()
+        await other.reconcile.run()
+        deployment.clock.pass_by(timedelta(hours=2))
+        await other.cleanup.run()  # by the clock of its first run nothing has passed
+        await other.cleanup.run()
+        assert await self._left(deployment, other) == ([], {}, {})
 
     async def test_a_cancelled_request_leaves_nothing(self, deployment: Deployment, process: Process) -> None:
         source = HangingSource([b"0123"], length=None)
@@ -1084,9 +1120,9 @@ class TestStoring:
 
     async def test_what_can_not_even_be_dropped_expires(self, deployment: Deployment, process: Process) -> None:
         process.faults.put(Point.WRITE, StorageUnavailable())
-        process.faults.put(Point.READ, RepositoryUnavailable(), after=3)
+        process.faults.put(Point.READ, RepositoryUnavailable(), after=1)
         with pytest.raises(StorageUnavailable):
-            await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
+            await process.uploads.store(ALICE, NAME, source=source_of(b"abc", announced=False))
         process.faults.heal()
         assert len(await process.uploads.list_open(ALICE)) == 1
         deployment.clock.pass_by(timedelta(hours=25))
