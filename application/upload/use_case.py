@@ -14,6 +14,7 @@ from application.upload.completing import UploadCompleting
 from application.upload.ending import UploadEnding
 from application.upload.joining import UploadJoining
 from application.upload.leaving import Leaving
+from application.upload.looking import UploadLooking
 from application.upload.placing import ChunkPlacer
 from application.upload.receiving import Receiver
 from application.upload.records import UploadRecords
@@ -23,7 +24,6 @@ from application.upload.whole_files import WholeFiles
 from application.views import UploadView
 from domain.access import Principal
 from domain.checksum import Checksum
-from domain.errors import UploadBusy
 from domain.events import EventType
 from domain.file_draft import FileDraft
 from domain.ids import UploadId
@@ -62,10 +62,8 @@ class UploadUseCase:
         intake: ChunkIntake | None = None,
     ) -> None:
         """``intake``: takes small chunks in place of ``storage`` and ``ledger``, where there is one."""
-        self._unit_of_work = unit_of_work
         self._clock = clock
         self._policy = policy
-        self._settling = SingleFlight()
         self._finishing = SingleFlight()
         deleter, allowances = BlobDeleter(unit_of_work, blobs), Allowances(unit_of_work, policy)
         self._uploads = WarmUploads(unit_of_work, lock, clock)
@@ -99,6 +97,9 @@ class UploadUseCase:
             clock=clock,
             policy=policy,
         )
+        self._looking = UploadLooking(
+            uploads=self._uploads, completing=self._completing, unit_of_work=unit_of_work, clock=clock
+        )
         self._ending = UploadEnding(
             uploads=self._uploads, unit_of_work=unit_of_work, storage=storage, deleter=deleter, clock=clock
         )
@@ -112,7 +113,6 @@ class UploadUseCase:
             storage=storage,
             clock=clock,
         )
-
         self._whole_files = WholeFiles(
             records=self._records,
             completing=self._completing,
@@ -226,12 +226,7 @@ class UploadUseCase:
         return await self._placer.place(principal, upload_id, index=index, chunk_size=chunk_size, source=source)
 
     async def complete(
-        self,
-        principal: Principal,
-        upload_id: UploadId,
-        *,
-        length: int | None = None,
-        draft: FileDraft | None = None,
+        self, principal: Principal, upload_id: UploadId, *, length: int | None = None, draft: FileDraft | None = None
     ) -> UploadView:
         """Complete an upload at its client's word; said again, or by several at once, it gives the same file.
 
@@ -266,27 +261,15 @@ class UploadUseCase:
     async def inspect(self, principal: Principal, upload_id: UploadId) -> UploadView:
         """The upload as it stands, after ending whatever request still writes it; finishes what a fault left
         unfinished."""
-        view = await self.look_at(principal, upload_id)
-        if not view.state.is_open:
-            return view
-        try:
-            # Those who ask at the same time wait together, or each would end the one before.
-            return await self._settling.join(upload_id, partial(self._settle, principal, upload_id))
-        except UploadBusy:
-            return await self.look_at(principal, upload_id)  # a writer came meanwhile: this is what counts so far
+        return await self._looking.inspect(principal, upload_id)
 
     async def look_at(self, principal: Principal, upload_id: UploadId) -> UploadView:
         """The upload as it stands, disturbing nobody."""
-        upload = await self._uploads.read(principal, upload_id)
-        upload.check_here(self._clock.now())
-        return UploadView.of(upload)
+        return await self._looking.look_at(principal, upload_id)
 
     async def list_open(self, principal: Principal, *, limit: int = 100) -> Sequence[UploadView]:
         """The caller's own unfinished uploads, newest first."""
-        now = self._clock.now()
-        async with self._unit_of_work() as work:
-            uploads = await work.uploads.list_open(principal, limit=limit)
-        return [UploadView.of(upload) for upload in uploads if now < upload.expires_at]
+        return await self._looking.list_open(principal, limit=limit)
 
     async def abort(self, principal: Principal, upload_id: UploadId) -> None:
         """End the upload and free its bytes.
@@ -362,10 +345,4 @@ class UploadUseCase:
                 upload.check_completed_with(length=length, draft=draft)
             end = upload.received.end if upload.length is None else upload.length
             await self._completing.complete_as_told(upload, end if length is None else length)
-            return UploadView.of(upload)
-
-    async def _settle(self, principal: Principal, upload_id: UploadId) -> UploadView:
-        async with self._uploads.opened(principal, upload_id) as (upload, _):
-            upload.check_here(self._clock.now())
-            await self._completing.complete_if_whole(upload)
             return UploadView.of(upload)
