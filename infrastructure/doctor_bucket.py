@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping
 from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.bucket import Bucket
 from adapters.outbound.s3.layout import BLOBS, STAGED
-from adapters.outbound.s3.probe import check_service
+from adapters.outbound.s3.probe import answering, check_service
 from adapters.outbound.sql.repositories.mapping import unsigned
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, LongshoreError
@@ -29,13 +29,15 @@ class ExaminedBucket(Medium):
     async def findings(self) -> AsyncIterator[Finding]:
         place = self._bucket.address.place
         try:
-            bucket_id = await self._bucket.identify()
-            if bucket_id is None:
-                yield Finding(False, f"the bucket {place} has no marker yet: serve makes it")
-                return
-            await check_service(self._bucket)
+            async with answering():
+                bucket_id = await self._bucket.identify()
+                if bucket_id is not None:
+                    await check_service(self._bucket)
         except LongshoreError as error:
             yield Finding(False, f"the bucket {place}: {error.detail}")
+            return
+        if bucket_id is None:
+            yield Finding(False, f"the bucket {place} has no marker yet: serve makes it")
             return
         self.id = bucket_id
         yield Finding(True, f"the bucket {place} answers, has its marker and takes bytes")

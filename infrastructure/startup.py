@@ -124,7 +124,7 @@ async def _prepare_bucket(container: Container, stack: AsyncExitStack) -> None:
     """As ``_prepare_volume``, for a bucket; it is open from now on."""
     try:
         from adapters.outbound.s3.bucket import WrongBucket  # noqa: PLC0415 -- a volume needs none of it
-        from adapters.outbound.s3.probe import check_service  # noqa: PLC0415
+        from adapters.outbound.s3.probe import answering, check_service  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise CannotStart(f"STORAGE_URL: a bucket needs the package {error.name}: install longshore[s3]") from error
     installation, bucket = container.installation(), container.bucket()
@@ -132,10 +132,11 @@ async def _prepare_bucket(container: Container, stack: AsyncExitStack) -> None:
     where = f"STORAGE_URL: the bucket {bucket.address.place}"
     known = await installation.get("volume")
     try:
-        await bucket.open()
-        found = await bucket.identify()
-        if known is None or found == known:
-            await check_service(bucket)  # before the database is bound to what can't be used
+        async with answering():
+            await bucket.open()
+            found = await bucket.identify()
+            if known is None or found == known:
+                await check_service(bucket)  # before the database is bound to what can't be used
         if known is None:
             known = await installation.remember("volume", await bucket.prepare())
             found = await bucket.identify()

@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import os
 import random
+import socket
 import urllib.request
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,10 @@ from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.blob_storage import S3BlobStorage
 from adapters.outbound.s3.bucket import Bucket, WrongBucket
 from adapters.outbound.s3.chunk_storage import S3ChunkStorage
-from adapters.outbound.s3.connection import Connection
+from adapters.outbound.s3.connection import Connection, Patience
 from adapters.outbound.s3.layout import PartSizes
 from adapters.outbound.s3.multiparts import Multiparts, Part
+from adapters.outbound.s3.probe import answering, check_service
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
@@ -133,6 +135,13 @@ async def place(s3: S3Server) -> AsyncIterator[Place]:
     place = Place(s3)
     yield place
     await place.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a service that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -515,6 +524,49 @@ async def test_a_bucket_that_is_not_found_when_listed_is_away(s3: S3Server) -> N
         with pytest.raises(StorageUnavailable):
             await anext(aiter(bucket.multiparts.under_way("blobs/")))
         await bucket.close()
+
+
+async def test_a_service_that_takes_connections_and_never_answers_is_not_waited_for_long(silent: str) -> None:
+    """Else each of the few requests of a start would be tried for two minutes."""
+    bucket = await opened(BucketAddress("any", "us-east-1", silent, "key", "secret"))
+    async with asyncio.timeout(5):
+        with pytest.raises(StorageUnavailable, match=r"does not answer: 0\.3 s"):
+            async with answering(0.3):
+                await bucket.identify()
+        with pytest.raises(StorageUnavailable, match="does not answer"):
+            async with answering(0.3):
+                await check_service(bucket)
+    await bucket.close()
+
+
+async def test_one_that_falls_silent_in_the_middle_is_not_asked_to_clear_up(place: Place) -> None:
+    class Silent(ForgetfulMultiparts):
+        async def put_part(self, name: str, multipart_id: str, number: int, data: bytes) -> str:
+            return await asyncio.Event().wait() and ""
+
+        async def abort(self, name: str, multipart_id: str) -> None:
+            raise AssertionError("it would be waited for")
+
+    bucket = await place.bucket()
+    bucket.multiparts = Silent(bucket._connection)
+    with pytest.raises(StorageUnavailable, match="does not answer"):
+        async with answering(0.5):
+            await check_service(bucket)
+    storages = await place.process()
+    (left,) = [found async for found in storages.chunks.staged()]
+    await storages.chunks.discard(left.upload_id)  # as cleanup will
+    assert place.server.multiparts(place.address) == []
+
+
+async def test_how_long_and_how_often_a_request_is_tried_is_a_buckets_own(silent: str) -> None:
+    bucket = Bucket(
+        BucketAddress("any", "us-east-1", silent, "key", "secret"), Patience(answer_seconds=0.1, attempts=2)
+    )
+    await bucket.open()
+    async with asyncio.timeout(5):
+        with pytest.raises(StorageUnavailable):
+            await bucket.identify()
+    await bucket.close()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import threading
 import time
 import urllib.request
@@ -210,6 +211,17 @@ def test_a_service_without_list_parts_stops_the_start_and_the_doctor_says_so(tmp
         assert where in line and "ListParts" in line and "NotImplemented" in line
         assert env["S3_SECRET_KEY"] not in line and env["S3_ACCESS_KEY"] not in line
     assert (s3.names(address), s3.multiparts(address)) == (before, []), "nothing is left of the trial"
+
+
+@pytest.mark.long
+def test_a_service_that_takes_connections_and_never_answers_does_not_hold_a_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        env = {"STORAGE_URL": f"s3://any?endpoint={endpoint}", "S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret"}
+        done = run_verb("serve", data_dir=tmp_path, env=env)  # in less than a minute
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "bucket" in line]
+    assert line.startswith(f"STORAGE_URL: the bucket any at {endpoint}: the service does not answer")
 
 
 @pytest.mark.parametrize("wrong", ["bucket", "key", "endpoint"])

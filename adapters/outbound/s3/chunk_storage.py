@@ -17,7 +17,7 @@ from adapters.outbound.s3.bucket import Bucket
 from adapters.outbound.s3.errors import NoSuchMultipart
 from adapters.outbound.s3.layout import BLOBS, STAGED, PartSizes, Piece, Slice, blob_name
 from adapters.outbound.s3.pieces import Pieces
-from adapters.outbound.s3.staging import Absorbed, Staging, Stagings
+from adapters.outbound.s3.staging import SETTLING_SECONDS, Absorbed, Staging, Stagings
 from adapters.outbound.s3.stretches import stretches_of
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Hasher
@@ -63,10 +63,23 @@ class _Stretch:
 
 
 class S3ChunkStorage(ChunkStorage):
-    def __init__(self, bucket: Bucket, sizes: PartSizes | None = None) -> None:
+    """``checkpoint_seconds``: how old bytes of a body become before they are stored and told of.
+
+    ``settling_seconds``: see ``Stagings``.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        sizes: PartSizes | None = None,
+        *,
+        checkpoint_seconds: float = 1.0,
+        settling_seconds: float = SETTLING_SECONDS,
+    ) -> None:
         self._bucket = bucket
         self._sizes = sizes or PartSizes()
-        self._stagings = Stagings(bucket)
+        self._checkpoint_seconds = checkpoint_seconds
+        self._stagings = Stagings(bucket, settling_seconds=settling_seconds)
         self._pieces = Pieces(bucket)
         self._assembly = Assembly(bucket, self._stagings, self._pieces, self._sizes)
 
@@ -90,7 +103,7 @@ class S3ChunkStorage(ChunkStorage):
         taking: asyncio.Task[bytes] | None = None
         sending: asyncio.Task[Extent] | None = None
         left = limit
-        async with stretches_of(source) as stretches:
+        async with stretches_of(source, seconds=self._checkpoint_seconds) as stretches:
             try:
                 while left is None or left > 0:
                     part_bytes = staging.plan.part_bytes if staging.plan else part_bytes

@@ -16,9 +16,7 @@ from domain.errors import StorageUnavailable
 from domain.ids import UploadId
 
 _KNOWN_UPLOADS = 4096
-# Where the service doesn't refuse a second plan: what a listing shows so long after the first one was seen shows every
-# plan with an earlier time. It is the service's own delay, between giving an object its time and listing it.
-_SETTLING_SECONDS = 0.3
+SETTLING_SECONDS = 0.3
 
 
 @dataclass(slots=True)
@@ -149,10 +147,16 @@ def _version(plan: Found) -> str:
 
 
 class Stagings:
-    """Looks at uploads in the bucket. ``find`` asks every time: another process may have gone on meanwhile."""
+    """Looks at uploads in the bucket. ``find`` asks every time: another process may have gone on meanwhile.
 
-    def __init__(self, bucket: Bucket) -> None:
+    ``settling_seconds``, where the service doesn't refuse a second plan: what a listing shows so long after the first
+    one was seen shows every plan with an earlier time. It is the service's own delay, between giving an object its
+    time and listing it.
+    """
+
+    def __init__(self, bucket: Bucket, *, settling_seconds: float = SETTLING_SECONDS) -> None:
         self._bucket = bucket
+        self._settling_seconds = settling_seconds
         self._known: OrderedDict[UploadId, Staging] = OrderedDict()
 
     async def find(self, upload_id: UploadId) -> Staging:
@@ -208,7 +212,7 @@ class Stagings:
     async def _take_plan(self, staging: Staging, plans: Sequence[Found]) -> None:
         """Use the one of ``plans`` that stands."""
         if not await self._bucket.refuses_overwriting():
-            await asyncio.sleep(_SETTLING_SECONDS)
+            await asyncio.sleep(self._settling_seconds)
             plans = await self._plans(staging)
         first = _first(plans)
         staging.plan = Plan.parse(await self._bucket.get(first.name)) if first else None

@@ -1,4 +1,4 @@
-"""Takes a body up in stretches: as many bytes as wanted, or fewer when a second has gone by."""
+"""Takes a body up in stretches: as many bytes as wanted, or fewer when some time has gone by."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,21 +6,23 @@ from contextlib import asynccontextmanager
 
 from ports.byte_source import ByteSource
 
-_CHECKPOINT_SECONDS = 1.0
-
 
 class Stretches:
-    """A read that has been begun is never cut off: what it brings belongs to the next stretch."""
+    """A read that has been begun is never cut off: what it brings belongs to the next stretch.
 
-    def __init__(self, source: ByteSource) -> None:
+    ``seconds``: so old a stretch's first bytes become before it is taken as it is.
+    """
+
+    def __init__(self, source: ByteSource, *, seconds: float) -> None:
         self._source = source
+        self._seconds = seconds
         self._reading: asyncio.Task[bytes] | None = None
 
     async def take(self, limit: int) -> bytes:
         """The next stretch, at most ``limit`` bytes; ``b""`` at the body's end."""
         loop = asyncio.get_running_loop()
         blocks: list[bytes] = []
-        deadline = loop.time() + _CHECKPOINT_SECONDS
+        deadline = loop.time() + self._seconds
         while limit:
             self._reading = self._reading or asyncio.create_task(self._source.read(limit))
             patience = max(0.0, deadline - loop.time()) if blocks else None
@@ -41,8 +43,8 @@ class Stretches:
 
 
 @asynccontextmanager
-async def stretches_of(source: ByteSource) -> AsyncIterator[Stretches]:
-    stretches = Stretches(source)
+async def stretches_of(source: ByteSource, *, seconds: float) -> AsyncIterator[Stretches]:
+    stretches = Stretches(source, seconds=seconds)
     try:
         yield stretches
     finally:
