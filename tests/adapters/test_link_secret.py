@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from infrastructure.link_secret import BadSecret, link_secret
-from tests.support.server import ROOT, ServerProcess
+from tests.support.process import ROOT
+from tests.support.server import ServerProcess
 
 _PROGRAM = """
 import sys

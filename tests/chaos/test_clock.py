@@ -5,7 +5,6 @@ not, as on a machine whose clock somebody sets.
 """
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tests.chaos.settings import CHAOS
 from tests.chaos.verify import wrong_content
 from tests.support.server import ServerProcess
 from tests.support.services import require
+from tests.support.until import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]
 
@@ -110,11 +110,8 @@ def _begun(server: ServerProcess, seed: int) -> ResumingUpload:
 def _cleanups(server: ServerProcess, count: int) -> list[str]:
     """What the next cleanups say they have done."""
     before = len(_done(server))
-    deadline = time.monotonic() + count * _CLEANUP + 20
-    while len(done := _done(server)) < before + count:
-        assert time.monotonic() < deadline, server.log_tail()
-        time.sleep(0.02)
-    return done[before : before + count]
+    until(lambda: len(_done(server)) >= before + count, server.log_tail, within=count * _CLEANUP + 20)
+    return _done(server)[before : before + count]
 
 
 def _done(server: ServerProcess) -> list[str]:

@@ -20,6 +20,7 @@ from tests.chaos.verify import doubled_files, lost_promises, wrong_content
 from tests.chaos.watcher import ProgressWatcher
 from tests.support.postgres import PostgresCluster
 from tests.support.server import ServerProcess
+from tests.support.until import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
 
@@ -84,7 +85,7 @@ def test_while_postgres_is_away_the_answer_is_503_and_then_uploads_go_on(
         fleet = Fleet(4, lambda number: _paced(server, number))
         fleet.start()
         try:
-            _wait_for(lambda: fleet.acknowledgements > 20, "no upload got under way")
+            until(lambda: fleet.acknowledgements > 20, "no upload got under way")
             postgres.stop(mode)
             one = fleet.uploads[0]
             asked = time.monotonic()
@@ -97,7 +98,7 @@ def test_while_postgres_is_away_the_answer_is_503_and_then_uploads_go_on(
             time.sleep(1)
             postgres.start()
             before = fleet.acknowledgements
-            _wait_for(lambda: fleet.acknowledgements > before + 10, "no upload went on afterwards")
+            until(lambda: fleet.acknowledgements > before + 10, "no upload went on afterwards")
         finally:
             postgres.start()
             fleet.finish()
@@ -107,7 +108,7 @@ def test_while_postgres_is_away_the_answer_is_503_and_then_uploads_go_on(
         assert fleet.surprises == {}
         assert lost_promises(server.url, fleet.uploads) == []
         assert wrong_content(server.url, fleet.uploads) == []
-        _wait_for(lambda: ask(server.url, "GET", "/health").status == 200, "it never became healthy again")
+        until(lambda: ask(server.url, "GET", "/health").status == 200, "it never became healthy again")
 
 
 def test_a_locked_table_of_postgres_delays_an_answer_and_nothing_else(
@@ -373,10 +374,3 @@ def _write_lock(database: Path, *, seconds: float) -> Iterator[None]:
     finally:
         timer.join()
         connection.close()
-
-
-def _wait_for(true: Callable[[], bool], else_say: str, *, within: float = 30) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, else_say
-        time.sleep(0.02)

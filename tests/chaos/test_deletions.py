@@ -13,6 +13,7 @@ from tests.chaos.verify import file_rows
 from tests.e2e.tus import Tus, id_of
 from tests.support.server import ServerProcess, run_verb
 from tests.support.strace import SYNCS, Strace, is_log
+from tests.support.until import until
 from tests.support.wire import Http
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]
@@ -49,10 +50,7 @@ def test_a_kill_between_the_commit_and_the_bytes_leaves_them_to_cleanup(tmp_path
             server.pid, tmp_path / "trace", calls=["unlink"], paths=[blob], inject=["unlink:delay_enter=5000000"]
         ) as strace:
             deleting.start()
-            deadline = time.monotonic() + 30
-            while not strace.begun():
-                assert time.monotonic() < deadline, "the bytes were never to be deleted"
-                time.sleep(0.01)
+            until(strace.begun, "the bytes were never to be deleted", within=30)
             server.kill()
             strace.kill()
         deleting.join(30)
@@ -105,10 +103,7 @@ def test_a_file_deleted_while_the_volume_is_away_goes_when_it_is_back(tmp_path: 
             storage.rmdir()
         (tmp_path / "away").rename(storage)
         if by == "the server":
-            deadline = time.monotonic() + 10
-            while blob.exists():
-                assert time.monotonic() < deadline, "the chore never deleted the bytes"
-                time.sleep(0.05)
+            until(lambda: not blob.exists(), "the chore never deleted the bytes")
         else:
             assert blob.exists()
             assert len(_doctor(server)) == 1

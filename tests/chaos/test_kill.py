@@ -22,6 +22,7 @@ from tests.chaos.verify import doubled_files, file_rows, lost_promises, staged_f
 from tests.chaos.writer import has_ended, writer_of, written_by
 from tests.support.server import ServerProcess
 from tests.support.strace import RENAMES, SYNCS, Call, Strace, Trace, is_log
+from tests.support.until import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]
 
@@ -76,7 +77,7 @@ def _survives(server: ServerProcess, *, kills: int, record: Record, seed: int = 
             time.sleep(draw.uniform(0.1, 1.2))
             before = fleet.acknowledgements
             restarts.append(server.restart())
-            _wait_for(partial(_goes_on, fleet, before), "no upload went on after a kill")
+            until(partial(_goes_on, fleet, before), "no upload went on after a kill")
     finally:
         fleet.finish()
 
@@ -116,10 +117,10 @@ def test_no_kill_loses_a_chunk_that_is_written_beside(tmp_path: Path, victim: st
                     writer.kill()
                 else:
                     server.kill()
-                _wait_for(partial(has_ended, writer), "the writer is still there", within=3)
+                until(partial(has_ended, writer), "the writer is still there", within=3)
                 if victim == "server":
                     server.start()
-                _wait_for(lambda: fleet.acknowledgements > before + 50, "no upload went on after a kill")  # noqa: B023
+                until(lambda: fleet.acknowledgements > before + 50, "no upload went on after a kill")  # noqa: B023
         finally:
             fleet.finish()
         assert "Traceback" not in server.log()
@@ -135,10 +136,9 @@ def test_no_kill_loses_a_chunk_that_is_written_beside(tmp_path: Path, victim: st
 
 def _busy_writer(server: ServerProcess) -> psutil.Process:
     """The server's, once it has written some megabytes."""
-    _wait_for(lambda: writer_of(server.pid) is not None, "no process came to write the chunks")
-    writer = writer_of(server.pid)
+    writer = until(lambda: writer_of(server.pid), "no process came to write the chunks", within=30)
     assert writer is not None
-    _wait_for(lambda: written_by(writer) > 4 * 1024**2, "the process is hardly asked")
+    until(lambda: written_by(writer) > 4 * 1024**2, "the process is hardly asked")
     return writer
 
 
@@ -222,7 +222,7 @@ def _kill_at(server: ServerProcess, upload: ResumingUpload, moment: "_Moment", d
     fault = [f"{name}:{delay}=1000000"]
     with Strace(server.pid, tmp_path / "trace", calls=[name], paths=paths, inject=fault) as strace:
         last.start()
-        _wait_for(lambda: strace.begun() >= number, "the step never came")
+        until(lambda: strace.begun() >= number, "the step never came")
         time.sleep(0.3)  # the call itself takes milliseconds
         server.signal(signal.SIGKILL)
         strace.kill()  # else it would keep the dead process until the delay is over
@@ -287,10 +287,3 @@ def _is_finished_once_after_restart(server: ServerProcess, upload: ResumingUploa
     assert upload.surprises == {}
     assert wrong_content(server.url, [upload]) == []
     assert doubled_files(server.data_dir / "storage", [upload]) == []
-
-
-def _wait_for(true: Callable[[], bool], else_say: str, *, within: float = 30) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, else_say
-        time.sleep(0.01)

@@ -13,6 +13,7 @@ from tests.chaos.content import Content
 from tests.chaos.settings import CHAOS
 from tests.chaos.verify import doubled_files, file_rows, lost_promises, wrong_content
 from tests.support.server import DRAIN_SECONDS, ServerProcess
+from tests.support.until import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(150)]
 
@@ -22,10 +23,11 @@ def test_sigterm_under_fifty_uploads_ends_in_order_and_all_of_them_go_on(tmp_pat
         fleet = Fleet(50, lambda number: _slow(server, number))
         fleet.start()
         try:
-            deadline = time.monotonic() + 30
-            while sum(bool(upload.acknowledgements) for upload in list(fleet.uploads)) < 50:
-                assert time.monotonic() < deadline, "fifty uploads never got under way"
-                time.sleep(0.02)
+            until(
+                lambda: sum(bool(upload.acknowledgements) for upload in list(fleet.uploads)) >= 50,
+                "fifty uploads never got under way",
+                within=30,
+            )
             began = time.monotonic()
             assert server.terminate() == 0
             print(f"50 uploads running: SIGTERM to exit took {time.monotonic() - began:.1f} s")

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, Self
 
 from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from tests.support.until import until
 
 Message = dict[str, Any]
 
@@ -23,13 +24,13 @@ class ProgressWatcher:
 
     def wait_for(self, wanted: Callable[[Message], bool], *, within: float) -> Message:
         """The first message that is ``wanted``."""
-        deadline = time.monotonic() + within
-        while True:
-            for message in list(self.messages):
-                if wanted(message):
-                    return message
-            assert time.monotonic() < deadline, f"only this was told: {self.messages}"
-            time.sleep(0.02)
+
+        def found() -> Message | None:
+            return next((message for message in list(self.messages) if wanted(message)), None)
+
+        message = until(found, lambda: f"only this was told: {self.messages}", within=within)
+        assert message is not None
+        return message
 
     async def _watch(self) -> None:
         connection: WebSocketClientConnection = await websocket_connect(self._url)

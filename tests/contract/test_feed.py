@@ -10,9 +10,10 @@ from adapters.outbound.pg_notify.feed import PostgresFeed
 from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
 from domain.events import EventType
 from tests.support.builders import an_event, an_upload
-from tests.support.events import Bus, Ear, open_bus, wait_until
+from tests.support.events import Bus, Ear, open_bus
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresCluster
+from tests.support.until import wait_until
 
 
 @pytest.fixture(params=["memory", "pg_notify"])

@@ -14,8 +14,9 @@ from domain.metadata import Metadata
 from domain.upload import Upload
 from domain.upload_state import UploadState
 from tests.support.builders import NOW, an_event, an_upload, extent
-from tests.support.events import Bus, Ear, open_bus, wait_until
+from tests.support.events import Bus, Ear, open_bus
 from tests.support.postgres import PostgresCluster
+from tests.support.until import wait_until
 
 
 @pytest.fixture(params=["memory", "pg_notify"])

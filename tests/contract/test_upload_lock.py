@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -16,9 +15,10 @@ from domain.errors import ChecksumMismatch, RepositoryUnavailable, UploadBusy, U
 from domain.ids import UploadId
 from ports.upload_lock import Lease
 from tests.support.builders import a_receipt, an_id
-from tests.support.lease_process import lease_process
+from tests.support.lease_process import LeaseProcess
 from tests.support.postgres import PostgresCluster
 from tests.support.stores import Process, Store, added, kept
+from tests.support.until import wait_until
 
 
 class Writer:
@@ -61,12 +61,6 @@ class Writer:
     async def leave(self) -> None:
         self._may_leave.set()
         await self.task
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not is_so():  # noqa: ASYNC110 -- what it waits for tells nobody
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -174,7 +168,7 @@ async def test_of_several_processes_that_wait_the_newest_gets_it(store: Store, u
     holder = Writer(store.process(), upload_id, stubborn=True)
     await holder.inside()
     older = Writer(store.process(), upload_id)
-    await until(lambda: holder.wanted == 1)
+    await wait_until(lambda: holder.wanted == 1)
     newer = Writer(store.process(), upload_id)
     with pytest.raises(UploadBusy, match="newer"):
         await older.inside()
@@ -198,7 +192,7 @@ async def test_a_newer_request_of_another_process_beats_one_that_waits_here(stor
     holder = Writer(ours, upload_id, stubborn=True)
     await holder.inside()
     waiter = Writer(ours, upload_id)
-    await until(lambda: holder.wanted == 1)
+    await wait_until(lambda: holder.wanted == 1)
     newer = Writer(theirs, upload_id)
     with pytest.raises(UploadBusy, match="newer"):
         await waiter.inside()
@@ -212,7 +206,7 @@ async def test_a_newer_request_here_beats_one_that_waits_in_another_process(stor
     holder = Writer(ours, upload_id, stubborn=True)
     await holder.inside()
     waiter = Writer(theirs, upload_id)
-    await until(lambda: holder.wanted == 1)
+    await wait_until(lambda: holder.wanted == 1)
     newer = Writer(ours, upload_id)
     await asyncio.sleep(0.05)
     await holder.leave()
@@ -461,7 +455,7 @@ async def test_the_lease_of_a_dead_neighbour_is_taken_at_once(shared_store: Stor
     process = shared_store.process()
     upload = await added(process)
     assert shared_store.url is not None
-    async with lease_process(shared_store.url, upload.id) as other:
+    with LeaseProcess(shared_store.url, upload.id) as other:
         lost = Lease(upload.id, await other.line())
         os.kill(other.pid, signal.SIGKILL)
         began = time.monotonic()
@@ -476,7 +470,7 @@ async def test_the_lease_of_a_dead_neighbour_is_taken_at_once(shared_store: Stor
 async def test_a_real_process_hands_over_within_two_seconds(shared_store: Store, upload_id: UploadId) -> None:
     process = shared_store.process()
     assert shared_store.url is not None
-    async with lease_process(shared_store.url, upload_id) as other:
+    with LeaseProcess(shared_store.url, upload_id) as other:
         await other.line()
         began = time.monotonic()
         async with process.lock.hold(upload_id, on_wanted=lambda: None):
@@ -489,7 +483,7 @@ async def test_a_frozen_process_comes_back_too_late(shared_store: Store) -> None
     process = shared_store.process()
     upload = await added(process)
     assert shared_store.url is not None
-    async with lease_process(shared_store.url, upload.id, stubborn=True) as other:
+    with LeaseProcess(shared_store.url, upload.id, stubborn=True) as other:
         await other.line()
         os.kill(other.pid, signal.SIGSTOP)
         await overwrite(process, upload.id, expired=True)
@@ -545,7 +539,7 @@ async def test_a_process_that_died_waiting_keeps_nobody_out(shared_store: Store)
         dead = update(upload_leases).where(upload_leases.c.upload_id == upload_id).values(wanted_by="dead:1")
         await transaction.write(dead)
         await transaction.commit()
-    await until(lambda: holder.wanted == 1)
+    await wait_until(lambda: holder.wanted == 1)
     await holder.leave()
     await asyncio.sleep(0.2)
     with pytest.raises(UploadTakenOver):

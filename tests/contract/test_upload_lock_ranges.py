@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -18,8 +17,9 @@ from domain.errors import RepositoryUnavailable, UploadBusy, UploadTakenOver
 from domain.ids import UploadId
 from ports.upload_lock import Lease
 from tests.support.builders import a_receipt, an_id
-from tests.support.lease_process import lease_process
+from tests.support.lease_process import LeaseProcess
 from tests.support.stores import Process, Store, added, kept
+from tests.support.until import wait_until
 
 FIRST, SECOND, BOTH = ByteRange(0, 100), ByteRange(100, 200), ByteRange(50, 150)
 
@@ -66,12 +66,6 @@ class Holder:
     async def leave(self) -> None:
         self._may_leave.set()
         await self.task
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not is_so():  # noqa: ASYNC110 -- what it waits for tells nobody
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -125,7 +119,7 @@ async def test_of_several_that_wait_for_the_same_bytes_the_newest_gets_them(
     holder = Holder(running[0], upload_id, FIRST, stubborn=True)
     await holder.inside()
     older = Holder(running[-1], upload_id, FIRST)
-    await until(lambda: holder.wanted == 1)
+    await wait_until(lambda: holder.wanted == 1)
     newer = Holder(running[0], upload_id, FIRST)
     with pytest.raises(UploadBusy, match="newer"):
         await older.inside()
@@ -467,7 +461,7 @@ async def test_what_a_dead_neighbour_held_is_free_at_once(
     process = shared_store.process()
     upload = await added(process)
     assert shared_store.url is not None
-    async with lease_process(shared_store.url, upload.id, range_=held) as other:
+    with LeaseProcess(shared_store.url, upload.id, range_=held) as other:
         await other.line()
         os.kill(other.pid, signal.SIGKILL)
         began = time.monotonic()
@@ -481,7 +475,7 @@ async def test_a_real_process_hands_its_range_over_within_two_seconds(
 ) -> None:
     process = shared_store.process()
     assert shared_store.url is not None
-    async with lease_process(shared_store.url, upload_id, range_=FIRST) as other:
+    with LeaseProcess(shared_store.url, upload_id, range_=FIRST) as other:
         await other.line()
         async with process.lock.hold(upload_id, on_wanted=lambda: None, range_=SECOND):
             pass
@@ -499,7 +493,7 @@ async def test_a_frozen_process_comes_back_too_late_for_its_range(
     process = shared_store.process()
     upload = await added(process)
     assert shared_store.url is not None
-    async with lease_process(shared_store.url, upload.id, stubborn=True, range_=FIRST) as other:
+    with LeaseProcess(shared_store.url, upload.id, stubborn=True, range_=FIRST) as other:
         await other.line()
         os.kill(other.pid, signal.SIGSTOP)
         await expire_all(process, upload.id)

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from adapters.outbound.s3.address import BucketAddress
 from tests.support.s3 import ask
 from tests.support.server import ServerProcess
+from tests.support.until import becomes
 
 _LARGE_BYTES = 4 * 1024 * 1024  # the marks that tests look for are in smaller ones
 
@@ -29,10 +29,7 @@ class Beneath(ABC):
 
     def settled(self, mark: bytes, expected: int) -> int:
         """How many hold ``mark``, once it is ``expected`` or five seconds are over."""
-        deadline = time.monotonic() + 5
-        while (count := len(self.holding(mark))) != expected and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return count
+        return expected if becomes(lambda: len(self.holding(mark)) == expected) else len(self.holding(mark))
 
 
 class BeneathVolume(Beneath):

@@ -16,6 +16,7 @@ from tests.e2e.ietf import COMPLETE, MORE, Ietf, digest
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, as_user
 from tests.e2e.tus import Tus, id_of, metadata, target_of
 from tests.support.server import ServerProcess, run_verb
+from tests.support.until import until
 from tests.support.wire import Header, Http, Response, chunked
 
 WANT: Header = ("Want-Repr-Digest", "sha-256=10")
@@ -50,10 +51,7 @@ def digested(tus: Tus, data: bytes) -> str:
 def test_a_file_has_its_digest_soon_after_the_completion(tus: Tus, http: Http) -> None:
     data = os.urandom(300_000)
     target = tus.completed(data)
-    until = time.monotonic() + 10
-    while (told := http.get(content(target)).header("Repr-Digest")) is None and time.monotonic() < until:
-        time.sleep(0.05)
-    assert told == digest_field(data)
+    assert until(lambda: http.get(content(target)).header("Repr-Digest")) == digest_field(data)
     for headers in ([], [("Range", "bytes=0-0")]):
         assert http.get(content(target), *headers).header("Repr-Digest") == digest_field(data), "of the whole file"
     assert http.request("HEAD", content(target)).header("Repr-Digest") == digest_field(data)

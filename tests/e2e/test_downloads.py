@@ -6,14 +6,15 @@ import os
 import select
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.tus import Tus, id_of, metadata
+from tests.support.process import ChildProcess
 from tests.support.server import ServerProcess
 from tests.support.services import require_program
+from tests.support.until import until
 from tests.support.wire import Http
 
 SIZE = 12_000_017
@@ -71,12 +72,8 @@ def test_curl_gives_the_file_its_name(url: str, data: bytes, tmp_path: Path) -> 
 
 def test_curl_cut_off_in_the_middle_goes_on(url: str, data: bytes, tmp_path: Path) -> None:
     curl, copy = require_program("curl"), tmp_path / "copy"
-    cut = subprocess.Popen([curl, "-sS", "--limit-rate", "20M", "-o", copy, url], cwd=tmp_path)
-    until = time.monotonic() + 20
-    while not (copy.exists() and copy.stat().st_size) and time.monotonic() < until:
-        time.sleep(0.005)
-    cut.kill()
-    cut.wait()
+    with ChildProcess([curl, "-sS", "--limit-rate", "20M", "-o", copy, url], cwd=tmp_path):
+        until(lambda: copy.exists() and copy.stat().st_size, within=20, every=0.005)
     assert 0 < copy.stat().st_size < SIZE
     run(curl, "-sS", "-f", "-C", "-", "-o", copy, url, folder=tmp_path)
     assert copy.read_bytes() == data

@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of
 from tests.support.server import ServerProcess
+from tests.support.until import until
 from tests.support.wire import Closed, Header, Http, Response, WebSocket
 
 pytestmark = pytest.mark.usefixtures("dawdlers")  # they need a minute: test_slow_clients.py
@@ -159,10 +160,9 @@ def test_a_refusal_is_found_in_the_log_by_its_id(http: Http, module_server: Serv
     mark = os.urandom(8).hex()
     if http.get(target, ("X-Request-Id", mark)).status < 400:
         return
-    deadline = time.monotonic() + 5
-    while not (lines := [json.loads(line) for line in module_server.log().splitlines() if mark in line]):
-        assert time.monotonic() < deadline, module_server.log_tail()
-        time.sleep(0.05)
+    lines = until(
+        lambda: [json.loads(line) for line in module_server.log().splitlines() if mark in line], module_server.log_tail
+    )
     assert {line["request_id"] for line in lines} == {mark} and {line["level"] for line in lines} == {"info"}
 
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from tests.e2e.conftest import StartServer, everywhere, on_each_database
 from tests.e2e.tus import Tus
 from tests.support.server import ServerProcess
 from tests.support.services import require_program
+from tests.support.until import until
 from tests.support.wire import Header, Http, Response, WebSocket, chunked
 
 BOUNDARY = "----a-boundary-of-our-own"
@@ -332,7 +333,7 @@ def test_a_kill_in_a_form_leaves_its_files_each_whole_or_not_at_all(start_server
     with http.connect() as connection:
         connection.send_head("POST", "/upload", [MULTIPART, ("Content-Length", str(len(raw)))])
         connection.send(raw[:-1000])
-        _until(lambda: _stored(server.data_dir) and _staged(server.data_dir, second))
+        until(lambda: _stored(server.data_dir) and _staged(server.data_dir, second))
         server.kill()
     server.restart()
     [file_id] = _stored(server.data_dir)
@@ -496,13 +497,6 @@ def _link(printed: bytes) -> str:
     assert len(lines) == 2 and lines[1] == "", printed
     assert "/files/" in lines[0]
     return lines[0]
-
-
-def _until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def _stored(data_dir: Path) -> list[str]:

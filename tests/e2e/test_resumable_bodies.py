@@ -17,6 +17,7 @@ from tests.e2e.ietf import (
     digest,
 )
 from tests.e2e.tus import Tus, odd_pieces, target_of
+from tests.support.until import becomes
 from tests.support.wire import Connection, Header, Http, Response, chunked
 
 KIB, MIB = 1024, 1024 * 1024
@@ -37,10 +38,7 @@ def length(size: int) -> Header:
 
 def reaches(ietf: Ietf, target: str, offset: int) -> bool:
     """Whether a HEAD tells that offset soon: what was sent before a cut may still be on its way."""
-    until = time.monotonic() + 5
-    while (stands := ietf.stands(target)) != ("?0", offset) and time.monotonic() < until:
-        time.sleep(0.05)
-    return stands == ("?0", offset)
+    return becomes(lambda: ietf.stands(target) == ("?0", offset))
 
 
 # --- whole bodies

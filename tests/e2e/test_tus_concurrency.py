@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.conftest import on_each_database
 from tests.e2e.tus import BYTES, VERSION, Tus
+from tests.support.until import becomes
 from tests.support.wire import Closed, Connection, Header, Response
 
 HANDOVER_SECONDS = 2.0
@@ -21,14 +22,6 @@ SLACK_SECONDS = 0.5  # for two loaded cores; the promise itself is 2 s
 # Short bodies and long ones may take different ways through the server.
 lengths = pytest.mark.parametrize("length", [300_000, 3_000_000])
 LENGTH = 300_000
-
-
-def _settled_offset(tus: Tus, target: str, expected: int, *, within: float = 5.0) -> int:
-    """The offset once it is ``expected``, or whatever it is when the time is over."""
-    deadline = time.monotonic() + within
-    while (offset := tus.offset(target)) != expected and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return offset
 
 
 def _hanging_patch(tus: Tus, content: bytes) -> tuple[str, Connection]:
@@ -225,7 +218,7 @@ def test_an_interrupted_body_keeps_its_prefix(tus: Tus, framing: str, cut: str, 
         connection.close()
     else:
         connection.close()
-    assert _settled_offset(tus, target, sent) == sent
+    assert becomes(lambda: tus.offset(target) == sent), tus.offset(target)
     assert tus.patch(target, sent, content[sent:]).status == 204
     assert tus.content(target) == content
 

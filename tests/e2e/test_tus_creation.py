@@ -3,11 +3,14 @@
 import base64
 import os
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import BYTES, VERSION, Tus, id_of, metadata, odd_pieces, target_of
+from tests.support.until import becomes
 from tests.support.wire import Header, Http, Response, chunked
 
 DEFERRED: Header = ("Upload-Defer-Length", "1")
@@ -295,14 +298,12 @@ def test_a_creation_cut_in_its_body_keeps_the_prefix(tus: Tus) -> None:
         name = metadata(filename="cut-while-created.bin")
         connection.send(connection.head_bytes("POST", "/uploads", [*headers, name]) + b"x" * 600)
         time.sleep(0.3)
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        found = [e for e in tus.open_uploads().values() if e["filename"] == "cut-while-created.bin"]
-        if found and found[0]["offset"] == 600:
-            break
-        time.sleep(0.05)
-    assert [entry["offset"] for entry in found] == [600]
-    target = f"/uploads/{found[0]['id']}"
+
+    def found() -> list[Mapping[str, Any]]:
+        return [one for one in tus.open_uploads().values() if one["filename"] == "cut-while-created.bin"]
+
+    assert becomes(lambda: [entry["offset"] for entry in found()] == [600]), found()
+    target = f"/uploads/{found()[0]['id']}"
     assert tus.patch(target, 600, b"y" * 400).status == 204
     assert tus.content(target) == b"x" * 600 + b"y" * 400
 

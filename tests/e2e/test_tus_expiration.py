@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import Tus, id_of
 from tests.support.server import ServerProcess
+from tests.support.until import until
 from tests.support.wire import Header, Http, Response
 
 DEFERRED: Header = ("Upload-Defer-Length", "1")
@@ -55,10 +56,11 @@ def test_an_expired_upload_is_gone_for_every_verb_and_its_bytes_are_freed(hasty:
     assert patch.status == 410
     assert tus.content(completed) == b"kept"  # what is finished does not expire
 
-    deadline = time.monotonic() + 15
-    while _bytes_in(hasty.data_dir) > before + size / 2:
-        assert time.monotonic() < deadline, "the bytes of an expired upload are still on the volume"
-        time.sleep(0.1)
+    until(
+        lambda: _bytes_in(hasty.data_dir) <= before + size / 2,
+        "the bytes of an expired upload are still on the volume",
+        within=15,
+    )
     assert tus.head(begun).status == 410  # still known as expired, not as unknown
 
 

@@ -1,6 +1,5 @@
 """The notifier and the feed of one process, over each technology, for the suites of both ports."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
 from domain.events import Event, UploadEvent
 from ports.feed import Feed
 from ports.progress_notifier import ProgressNotifier
+from tests.support.until import wait_until
 
 
 @dataclass
@@ -57,9 +57,3 @@ async def open_bus(url: str | None) -> Bus:
     await feed.start()
     await notifier.start()
     return Bus(notifier, feed)
-
-
-async def wait_until(is_true: Callable[[], bool], within: float = 5.0) -> None:
-    async with asyncio.timeout(within):
-        while not is_true():  # noqa: ASYNC110 -- what is waited for lies in code that knows of no event
-            await asyncio.sleep(0.01)

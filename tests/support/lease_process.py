@@ -7,9 +7,6 @@ line; then it records bytes 0 to 10 and prints what came of it. With START and E
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
@@ -20,8 +17,7 @@ from domain.errors import LongshoreError
 from domain.ids import UploadId
 from domain.receipt import Receipt
 from ports.upload_lock import Lease
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.process import ChildProcess, python_module
 
 
 async def _hold(url: str, upload_id: UploadId, *, stubborn: bool, range_: ByteRange | None) -> None:
@@ -52,55 +48,23 @@ async def _record(ledger: SqlReceivedLedger, lease: Lease) -> None:
         print(error.code, flush=True)
 
 
-class LeaseProcess:
-    """That process, seen from the test."""
+class LeaseProcess(ChildProcess):
+    """That process, seen from the test. It holds the lease once its first line, the token, has been read."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+    def __init__(
+        self, url: str, upload_id: UploadId, *, stubborn: bool = False, range_: ByteRange | None = None
+    ) -> None:
+        words = [url, str(upload_id)]
+        words += ["stubborn"] if stubborn else []
+        words += [f"{range_.start}-{range_.end}"] if range_ else []
+        super().__init__(python_module(__name__, *words), speaks=True)
 
     async def line(self) -> str:
-        assert self._process.stdout is not None
         async with asyncio.timeout(20):
-            return (await self._process.stdout.readline()).decode().strip()
+            return await asyncio.to_thread(self.told)
 
     def go_on(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"\n")
-
-    async def kill(self) -> None:
-        self._process.kill()
-        await self._process.wait()
-
-
-@asynccontextmanager
-async def lease_process(
-    url: str, upload_id: UploadId, *, stubborn: bool = False, range_: ByteRange | None = None
-) -> AsyncIterator[LeaseProcess]:
-    """It holds the lease once its first line, the token, has been read."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        __name__,
-        url,
-        upload_id,
-        *(["stubborn"] if stubborn else []),
-        *([f"{range_.start}-{range_.end}"] if range_ else []),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield LeaseProcess(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        # the pipes' ends are closed by the loop's next turn
-        await asyncio.sleep(0)
+        self.say()
 
 
 def _range(words: list[str]) -> ByteRange | None:

@@ -20,3 +20,12 @@ def free_port() -> int:
                 continue
             return port
     raise RuntimeError(f"no free loopback port between {_LOWEST} and {_HIGHEST}")
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

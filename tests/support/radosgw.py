@@ -10,16 +10,16 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.support.ports import free_port
+from tests.support.ports import free_port, listens
+from tests.support.process import ChildProcess
+from tests.support.until import becomes
 
 _PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool", "monmaptool")
 _START_SECONDS = 25.0
@@ -79,7 +79,7 @@ class Radosgw:
             raise RadosgwMissing(f"not installed: {', '.join(missing)}")
         self._programs = {name: program or "" for name, program in found.items()}
         self.access_key, self.secret_key = secrets.token_hex(10), secrets.token_hex(20)
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[ChildProcess] = []
         for attempt in range(_ATTEMPTS):
             self.port, self._mon_port = free_port(), free_port()
             self._home = Path(tempfile.mkdtemp(prefix="longshore-ceph-"))
@@ -99,7 +99,6 @@ class Radosgw:
     def close(self) -> None:
         for process in reversed(self._processes):
             process.kill()  # nobody will read its bytes again
-            process.wait()
         self._processes.clear()
         shutil.rmtree(self._home, ignore_errors=True)
 
@@ -156,35 +155,27 @@ class Radosgw:
         return done.stdout
 
     def _serve(self, program: str, *arguments: str) -> None:
-        with (self._home / f"{program}.out").open("ab") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    [self._programs[program], *self._configured(program), "-f", *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            )
+        process = ChildProcess(
+            [self._programs[program], *self._configured(program), "-f", *arguments],
+            name=program,
+            log_path=self._home / f"{program}.out",
+        )
+        process.launch()
+        self._processes.append(process)
 
     def _configured(self, program: str) -> list[str]:
         return [] if program in ("ceph-authtool", "monmaptool") else ["-c", str(self._home / "ceph.conf")]
 
     def _answers(self) -> bool:
-        if self._processes[-1].poll() is not None:
-            raise RuntimeError(f"radosgw ended\n{(self._home / 'radosgw.out').read_text()}")
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            return True
-        return False
+        gateway = self._processes[-1]
+        if not gateway.alive:
+            raise RuntimeError(f"radosgw ended\n{gateway.log_tail()}")
+        return listens(self.port)
 
 
 def _until(is_so: Callable[[], bool], complaint: str) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise RuntimeError(complaint)
-        time.sleep(0.3)
+    if not becomes(is_so, within=_START_SECONDS, every=0.3):
+        raise RuntimeError(complaint)
 
 
 @contextlib.contextmanager

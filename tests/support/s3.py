@@ -9,11 +9,8 @@ import functools
 import os
 import secrets
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +23,9 @@ from aiobotocore.session import get_session
 
 from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.bucket import Bucket
-from tests.support.ports import free_port
+from tests.support.ports import free_port, listens
+from tests.support.process import ChildProcess
+from tests.support.until import becomes
 
 REGION = "us-east-1"
 _START_SECONDS = 20.0
@@ -76,7 +75,7 @@ class S3Server:
         Raises:
             S3Missing: there is no ``rclone`` beside this Python or on PATH.
         """
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
         self._home: Path | None = None
         if (named := os.environ.get("TEST_S3_SERVER")) and not streams_parts:
             parts = urlsplit(named)
@@ -135,13 +134,8 @@ class S3Server:
         return [entry["Key"] for entry in answer.get("Uploads", [])]
 
     def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._process is not None:
+            self._process.end(within=10)
         if self._home is not None:
             shutil.rmtree(self._home, ignore_errors=True)
 
@@ -156,27 +150,19 @@ class S3Server:
     def _start(self, rclone: str, port: int, *options: str) -> None:
         assert self._home is not None
         (self._home / "buckets").mkdir()
-        with (self._home / "rclone.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(rclone, "serve", "s3", str(self._home / "buckets"), "--addr", f"127.0.0.1:{port}"),
-                    *("--config", "", "--cache-dir", str(self._home / "cache"), *options),
-                ],
-                env={"PATH": os.defpath, "RCLONE_AUTH_KEY": f'"{self.access_key},{self.secret_key}"'},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + _START_SECONDS
-        while True:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"rclone did not come up\n{(self._home / 'rclone.log').read_text()}")
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
+        process = self._process = ChildProcess(
+            [
+                *(rclone, "serve", "s3", str(self._home / "buckets"), "--addr", f"127.0.0.1:{port}"),
+                *("--config", "", "--cache-dir", str(self._home / "cache"), *options),
+            ],
+            name="rclone",
+            environment={"PATH": os.defpath, "RCLONE_AUTH_KEY": f'"{self.access_key},{self.secret_key}"'},
+            log_path=self._home / "rclone.log",
+        )
+        process.launch()
+        is_over = becomes(lambda: not process.alive or listens(port), within=_START_SECONDS, every=0.05)
+        if not is_over or not process.alive:
+            raise RuntimeError(f"rclone did not come up\n{process.log_tail()}")
 
 
 def _find_rclone() -> str:

@@ -3,7 +3,6 @@
 ``with ServerProcess(tmp_path) as server: ... server.url`` is the usual form; the fixture ``server`` does it.
 """
 
-import contextlib
 import http.client
 import os
 import signal
@@ -14,12 +13,12 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.support.ports import free_port
+from tests.support.process import ROOT, ChildProcess
+from tests.support.until import becomes
 
-ROOT = Path(__file__).resolve().parents[2]
 STARTER = ROOT / "starter.py"
 START_SECONDS = 30.0  # bound for a loaded two-core machine; an idle one needs about a second
 DRAIN_SECONDS = 35.0  # CONTRACT §0: running requests have 30 s to end
@@ -68,8 +67,10 @@ def _lay_out_database(path: Path) -> None:
         path.write_bytes(_empty_database())
 
 
-class ServerProcess:
+class ServerProcess(ChildProcess):
     """One ``starter.py serve`` on loopback, ended by its process id, at the latest by the ``with``."""
+
+    log_path: Path
 
     def __init__(
         self,
@@ -88,47 +89,30 @@ class ServerProcess:
         ``log_path`` moves the log out of the data folder (for tests that fill that disk).
         ``wrapper`` goes before the command; it must leave the server its process id (``strace -D`` does).
         """
+        super().__init__(
+            [*wrapper, sys.executable, str(STARTER), "serve"],
+            name="the server",
+            cwd=data_dir,  # away from the project: neither its .env nor its folder may matter
+            log_path=log_path or data_dir / "server.log",
+        )
         self.data_dir = data_dir
         self.env: dict[str, str] = dict(env or {})
         self.port = port or free_port()
-        self.log_path = log_path or data_dir / "server.log"
-        self.wrapper = tuple(wrapper)
         self._migrates = migrates
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    @property
-    def pid(self) -> int:
-        return self._running().pid
-
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
     def start(self, *, wait: bool = True, timeout: float = START_SECONDS) -> float:
         """Start it; with ``wait`` until it is healthy. Returns the seconds that took."""
-        if self.alive:
-            raise RuntimeError(f"the server already runs as process {self.pid}")
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if not self._migrates and "DATABASE_URL" not in self.env:
             _lay_out_database(self.data_dir / "files.db")
-        environment = clean_environment(
-            self.data_dir, {"API_HOST": "127.0.0.1", "API_PORT": str(self.port), **self.env}
-        )
+        own = {"API_HOST": "127.0.0.1", "API_PORT": str(self.port), **self.env}
+        self.environment = clean_environment(self.data_dir, own)
         began = time.monotonic()
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self.wrapper, sys.executable, str(STARTER), "serve"],
-                cwd=self.data_dir,  # away from the project: neither its .env nor its folder may matter
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal is for pytest, which then ends us in order
-            )
+        self.launch()
         if wait:
             self.wait_until_healthy(timeout)
         return time.monotonic() - began
@@ -139,26 +123,14 @@ class ServerProcess:
         Raises:
             RuntimeError: the process ended, or the time is over (it is killed then); with the log's end.
         """
-        process = self._running()
-        deadline = time.monotonic() + timeout
-        answer = "no answer"
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise RuntimeError(
-                    f"the server ended with {process.returncode} before it was healthy\n{self.log_tail()}"
-                )
+        if not becomes(lambda: self.exit_code is not None or self._health() == "200", within=timeout, every=0.02):
             answer = self._health()
-            if answer == "200":
-                return
-            time.sleep(0.02)
-        self.kill()
-        raise RuntimeError(f"the server was not healthy after {timeout:.0f} s (/health: {answer})\n{self.log_tail()}")
-
-    def kill(self) -> None:
-        """SIGKILL and reap; a server that has ended already is left as it is."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
+            raise RuntimeError(
+                f"the server was not healthy after {timeout:.0f} s (/health: {answer})\n{self.log_tail()}"
+            )
+        if self.exit_code is not None:
+            raise RuntimeError(f"the server ended with {self.exit_code} before it was healthy\n{self.log_tail()}")
 
     def terminate(self, timeout: float = DRAIN_SECONDS) -> int:
         """SIGTERM, wait for the drain, return the exit code.
@@ -171,43 +143,16 @@ class ServerProcess:
 
     def wait(self, timeout: float = DRAIN_SECONDS) -> int:
         """Wait for its own end, return the exit code; past ``timeout`` kill it and raise a RuntimeError."""
-        process = self._running()
-        try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise RuntimeError(f"the server still ran after {timeout:.0f} s\n{self.log_tail()}") from None
+        return super().wait(timeout)
 
     def restart(self, *, timeout: float = START_SECONDS) -> float:
         """Kill it if it still runs, start it again on the same port and data; seconds until healthy."""
         self.kill()
         return self.start(timeout=timeout)
 
-    def signal(self, number: int) -> None:
-        self._running().send_signal(number)
-
-    def log(self) -> str:
-        """All it has written so far, over all its starts."""
-        with contextlib.suppress(FileNotFoundError):
-            return self.log_path.read_text(errors="replace")
-        return ""
-
-    def log_tail(self, lines: int = 40) -> str:
-        return "\n".join(["--- end of the server's log ---", *self.log().splitlines()[-lines:]])
-
     def __enter__(self) -> Self:
         self.start()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise RuntimeError("the server was never started")
-        return self._process
 
     def _health(self) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)

@@ -7,15 +7,15 @@ call whose exit comes before another's entry was over before the other began.
 import contextlib
 import re
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tests.support.process import ChildProcess
 from tests.support.services import require, require_program
+from tests.support.until import until
 
 FILE_WRITES = ("write", "writev", "pwrite64", "pwritev", "pwritev2", "splice", "sendfile", "copy_file_range")
 SYNCS = ("fdatasync", "fsync")
@@ -170,30 +170,32 @@ class Strace:
         self._only_thread = only_thread
         self._pids = (pid, *others)
         self._log = log
-        self._command = [
+        command = [
             require_program("strace"), *([] if only_thread else ["-f"]),
             "-yy", "-ttt", "-s", "160", "-o", str(log), "-e", f"trace={','.join(calls)}",
             *[word for path in paths for word in ("-P", str(path))],
             *[word for fault in inject for word in ("-e", f"inject={fault}")],
             *[word for one in self._pids for word in ("-p", str(one))],
         ]  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ChildProcess(command, name="strace", log_path=log.with_suffix(".err"))
 
     def __enter__(self) -> Self:
-        errors = self._log.with_suffix(".err")
-        with errors.open("wb") as file:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stderr=file)
-        deadline = time.monotonic() + _ATTACH_SECONDS
-        while not self._watches_every_thread():
-            if self._process.poll() is not None:
-                text = errors.read_text()
-                if "Operation not permitted" in text:
-                    require("strace", text.strip())
-                raise RuntimeError(f"strace ended at once: {text}")
-            if time.monotonic() > deadline:
-                self._detach()
-                raise RuntimeError(f"strace did not attach within {_ATTACH_SECONDS:.0f} s: {errors.read_text()}")
-            time.sleep(0.01)
+        self._process.launch()
+        try:
+            until(
+                lambda: not self._process.alive or self._watches_every_thread(),
+                lambda: f"strace did not attach within {_ATTACH_SECONDS:.0f} s: {self._process.log_tail()}",
+                within=_ATTACH_SECONDS,
+                every=0.01,
+            )
+        except BaseException:
+            self._detach()
+            raise
+        if not self._process.alive:
+            text = self._process.log()
+            if "Operation not permitted" in text:
+                require("strace", text.strip())
+            raise RuntimeError(f"strace ended at once: {text}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -209,22 +211,12 @@ class Strace:
 
     def kill(self) -> None:
         """End strace at once, a call that it holds back is let go. Its log may lack the last lines."""
-        assert self._process is not None
         self._process.kill()
-        self._process.wait()
 
     def _detach(self) -> None:
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.end(signal.SIGINT, within=10)
 
     def _watches_every_thread(self) -> bool:
-        assert self._process is not None
         with contextlib.suppress(FileNotFoundError):  # a thread ended while we looked
             processes = [Path(f"/proc/{pid}") for pid in self._pids]
             tasks = [task for process in processes for task in process.joinpath("task").iterdir()]

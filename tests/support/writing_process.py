@@ -5,19 +5,17 @@ reads it orders a chunk (``DATA``) for each of the ids in the line, and prints `
 """
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.ids import UploadId
+from tests.support.process import ChildProcess, python_module
 
-ROOT = Path(__file__).resolve().parents[2]
 DATA = b"written" * 142 + b"......"
 
 
@@ -36,48 +34,26 @@ async def _write(root: Path) -> None:
     await writer.close()
 
 
-class WritingProcess:
+class WritingProcess(ChildProcess):
     """That process, seen from the test; killed at the latest when the block is left."""
 
     def __init__(self, volume: Volume, log: Path) -> None:
         """``log``: where the process and the writer complain."""
-        self._words = [sys.executable, "-m", "tests.support.writing_process", str(volume.root)]
-        self._log = log
+        super().__init__(python_module(__name__, str(volume.root)), log_path=log, speaks=True)
 
     def __enter__(self) -> Self:
-        pipe = subprocess.PIPE
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(self._words, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=log)
+        super().__enter__()
         self.writer_pid = int(self.told())
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
-
-    def told(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().decode().strip()
-
     def order(self, upload_ids: Iterable[UploadId]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(" ".join(upload_ids).encode() + b"\n")
-        self._process.stdin.flush()
+        self.say(" ".join(upload_ids).encode())
         assert self.told() == "ordered"
 
     def leave(self) -> None:
         """Let it end by itself."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        assert self._process.wait(10) == 0
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
+        self.hang_up()
+        assert self.wait(10) == 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from tests.support.services import require
 
 ROOT = Path(__file__).resolve().parents[3]
-VENDORED = ROOT / "adapters" / "inbound" / "http" / "static" / "vendor" / "tus-js-client"
+VENDORED = ROOT / "adapters" / "inbound" / "http" / "page" / "static" / "vendor" / "tus-js-client"
 PUBLISHED = ROOT / "tests" / "clients" / "node_modules" / "tus-js-client"
 
 
