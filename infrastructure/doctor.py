@@ -19,8 +19,8 @@ from alembic.script import ScriptDirectory
 from awscrt.checksums import crc64nvme
 from sqlalchemy import Connection, RowMapping, func, select, text
 
+from adapters.outbound.sql.crc64 import unsigned
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.repositories.mapping import unsigned
 from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, installation, uploads
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume
 from domain.errors import LongshoreError

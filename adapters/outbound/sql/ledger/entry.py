@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from adapters.outbound.sql.ledger.plain_receipts import signed
+from adapters.outbound.sql.crc64 import signed
 from domain.ids import UploadId
 from domain.receipt import Receipt
 from domain.upload_state import NEXT_STATES, UploadState

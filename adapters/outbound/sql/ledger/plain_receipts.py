@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
+from adapters.outbound.sql.crc64 import signed
 from adapters.outbound.sql.sqlite.connection import connect_sqlite
 from domain.ids import UploadId
 
@@ -28,11 +29,6 @@ JOIN uploads ON uploads.id = entry.upload_id
 JOIN upload_leases ON upload_leases.upload_id = entry.upload_id AND upload_leases.token = entry.token
 WHERE true ON CONFLICT (upload_id, range_start, range_end) DO UPDATE SET crc64 = excluded.crc64
 """
-
-
-def signed(crc64: int | None) -> int | None:
-    """The 64 bits of a CRC as the databases' signed integer."""
-    return crc64 - (1 << 64) if crc64 is not None and crc64 >> 63 else crc64
 
 
 def insert_plain(connection: sqlite3.Connection, rows: Sequence[PlainRow]) -> bool:

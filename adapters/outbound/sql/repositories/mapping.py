@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from adapters.outbound.sql.ledger.plain_receipts import signed
+from adapters.outbound.sql.crc64 import signed, unsigned
 from domain.access import Credential, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.file import File
@@ -18,10 +18,6 @@ from domain.upload import Upload
 from domain.upload_state import UploadKind, UploadState
 
 Row = Mapping[str, Any]
-
-
-def unsigned(crc64: int | None) -> int | None:
-    return crc64 + (1 << 64) if crc64 is not None and crc64 < 0 else crc64
 
 
 def upload_to_row(upload: Upload) -> dict[str, Any]:
