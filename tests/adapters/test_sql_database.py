@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from adapters.outbound.sql.batches import Batches
 from adapters.outbound.sql.database import Database, normalised
 from adapters.outbound.sql.locks.leases import SqlLeases
-from adapters.outbound.sql.locks.process_identity import Holder
+from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from adapters.outbound.sql.repositories.installation import SqlInstallation
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.tables import installation, metadata, outbox
@@ -159,8 +159,8 @@ async def test_a_failed_batch_is_told_to_all_but_those_who_left() -> None:
 
 
 def test_a_process_knows_itself_alive_and_an_earlier_one_of_its_id_dead() -> None:
-    me = Holder.here()
-    assert Holder.parse(str(me)) == me
+    me = ProcessIdentity.here()
+    assert ProcessIdentity.parse(str(me)) == me
     assert me.knows_alive(me) and not me.knows_dead(me)
     if me.started:
         earlier = replace(me, started="1")
@@ -168,14 +168,14 @@ def test_a_process_knows_itself_alive_and_an_earlier_one_of_its_id_dead() -> Non
 
 
 def test_nothing_is_known_of_a_process_elsewhere() -> None:
-    me = Holder.here()
-    for other in (replace(me, host="elsewhere"), Holder.parse(""), Holder.parse("a|b|c|d"), None):
+    me = ProcessIdentity.here()
+    for other in (replace(me, host="elsewhere"), ProcessIdentity.parse(""), ProcessIdentity.parse("a|b|c|d"), None):
         assert not me.knows_alive(other) and not me.knows_dead(other)
 
 
 def test_a_killed_process_is_dead_before_its_parent_has_looked() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    me = Holder.here()
+    me = ProcessIdentity.here()
     other = replace(me, pid=process.pid, started="")
     assert me.knows_alive(other)
     process.kill()
@@ -187,7 +187,7 @@ def test_a_killed_process_is_dead_before_its_parent_has_looked() -> None:
 
 
 async def test_a_lease_is_taken_over_only_as_it_was_seen(database: Database) -> None:
-    leases = SqlLeases(database, SystemClock(), Holder.here())
+    leases = SqlLeases(database, SystemClock(), ProcessIdentity.here())
     upload_id = UploadId(an_id())
     first = await leases.claim(upload_id)
     assert first is not None and await leases.claim(upload_id) is None

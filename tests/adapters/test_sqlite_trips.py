@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.locks.leases import SqlLeases
-from adapters.outbound.sql.locks.process_identity import Holder
+from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from adapters.outbound.system.clock import SystemClock
 from domain.errors import RepositoryUnavailable, StorageFull
 from domain.ids import UploadId
@@ -168,7 +168,7 @@ async def test_leases_are_renewed_while_a_crowd_of_units_of_work_waits(tmp_path:
     await store.create()
     process = store.process()
     assert process.database is not None
-    leases = SqlLeases(process.database, SystemClock(), Holder.here())
+    leases = SqlLeases(process.database, SystemClock(), ProcessIdentity.here())
     taken = await leases.claim(UploadId(an_id()))
     assert taken is not None
     crowd = [asyncio.create_task(added(process, an_upload())) for _ in range(1000)]

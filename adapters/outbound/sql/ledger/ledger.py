@@ -1,7 +1,7 @@
 """The received ledger by group commit. Contract: tests/contract/test_received_ledger.py.
 
 A transaction costs about as much for one receipt as for a hundred, so receipts that wait share one. This is
-the path of every chunk: it talks to the drivers directly, see ledger_sqlite.py and ledger_postgres.py.
+the path of every chunk: it talks to the drivers directly, see sqlite.py and postgres.py.
 """
 
 from collections.abc import Sequence

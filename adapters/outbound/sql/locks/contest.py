@@ -5,7 +5,7 @@ import itertools
 
 from adapters.outbound.sql.locks.lease_clock import TTL
 from adapters.outbound.sql.locks.leases import Found, SqlLeases, Taken
-from adapters.outbound.sql.locks.process_identity import Holder
+from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from domain.errors import UploadBusy
 from domain.ids import UploadId
 from ports.clock import Clock
@@ -20,7 +20,7 @@ requests = itertools.count()
 class Contest:
     """One request's attempt; it ends with the lease, or UploadBusy."""
 
-    def __init__(self, upload_id: UploadId, leases: SqlLeases, me: Holder, clock: Clock) -> None:
+    def __init__(self, upload_id: UploadId, leases: SqlLeases, me: ProcessIdentity, clock: Clock) -> None:
         self._upload_id = upload_id
         self._leases = leases
         self._me = me

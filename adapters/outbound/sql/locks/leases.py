@@ -17,7 +17,7 @@ from adapters.outbound.sql.batches import Batches
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.locks.lease_clock import TTL, LeaseClock
-from adapters.outbound.sql.locks.process_identity import Holder
+from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from adapters.outbound.sql.tables import range_leases, upload_leases
 from domain.ids import UploadId
 from ports.clock import Clock
@@ -47,7 +47,7 @@ class Found:
     """A lease as it stands; ``is_over`` if it has run out or was released. ``holders``: one, or those of its ranges."""
 
     token: str
-    holders: tuple[Holder | None, ...]
+    holders: tuple[ProcessIdentity | None, ...]
     is_shared: bool
     expires_at: datetime
     is_over: bool
@@ -55,7 +55,7 @@ class Found:
 
 
 class SqlLeases:
-    def __init__(self, database: Database, clock: Clock, holder: Holder) -> None:
+    def __init__(self, database: Database, clock: Clock, holder: ProcessIdentity) -> None:
         self._database = database
         self._clock = LeaseClock(database, clock)
         self._holder = str(holder)
@@ -86,7 +86,7 @@ class SqlLeases:
                 holders = [sharer["holder"] for sharer in await transaction.read(sharers)]
         return Found(
             row["token"],
-            tuple(map(Holder.parse, holders)),
+            tuple(map(ProcessIdentity.parse, holders)),
             row["holder"] == SHARED,
             row["expires_at"],
             bool(row["is_over"]),

@@ -30,7 +30,7 @@ class Occupant:
 
 
 @dataclass(slots=True, eq=False)
-class Slot:
+class LocalLease:
     """``token`` is the lease, if we have it; to be believed in until ``safe_until`` on the monotonic clock.
 
     ``wanted_by`` is the request of another process that wants it. ``lapsed`` is the last token that could not be

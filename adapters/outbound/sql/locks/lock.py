@@ -1,9 +1,9 @@
 """Who may write an upload, as leases in the database. Contract: tests/contract/test_upload_lock.py.
 
 A lease that is left stays ours for a while (it is *warm*): the next request for the same upload in this
-process costs no database at all. So each upload we hold has a slot (lock_slot.py), and all we hold is renewed
-together. Another process asks for a lease in its row (lock_contest.py); we look there now and then. Leases of
-byte ranges are apart, in lock_ranges.py, and are given back at once.
+process costs no database at all. So each upload we hold has its local lease (local.py), and all we hold is
+renewed together. Another process asks for a lease in its row (contest.py); we look there now and then. Leases of
+byte ranges are apart, in ranges.py, and are given back at once.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from typing import Any
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.locks.contest import WAIT_SECONDS, Contest
 from adapters.outbound.sql.locks.leases import SqlLeases, Taken
-from adapters.outbound.sql.locks.local import Occupant, Slot
-from adapters.outbound.sql.locks.process_identity import Holder
+from adapters.outbound.sql.locks.local import LocalLease, Occupant
+from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from adapters.outbound.sql.locks.range_leases import RANGES, RangeLeases
 from adapters.outbound.sql.locks.ranges import RENEW_SECONDS, SAFE_SECONDS, RangeHolders
 from domain.byte_range import ByteRange
@@ -27,7 +27,7 @@ from domain.ids import UploadId
 from ports.clock import Clock
 from ports.upload_lock import Lease, UploadLock
 
-_ROUND_SECONDS = 0.25  # how often we look whether another process wants our leases
+_WATCH_SECONDS = 0.25  # how often we look whether another process wants our leases
 _SWEEP_SECONDS = 600.0
 _WARM_SECONDS = 15.0
 _MAX_WARM = 1024
@@ -40,15 +40,15 @@ class SqlUploadLock(UploadLock):
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._clock = clock
-        self._me = Holder.here()
+        self._me = ProcessIdentity.here()
         self._leases = SqlLeases(database, clock, self._me)
         self._ranges = RangeHolders(RangeLeases(database, clock, self._me), self._me, clock)
-        self._slots: dict[UploadId, Slot] = {}
-        self._held: dict[str, Slot] = {}  # those that have a lease, by its token
-        self._warm: dict[UploadId, Slot] = {}  # those of them without an occupant, the longest so first
+        self._here: dict[UploadId, LocalLease] = {}
+        self._held: dict[str, LocalLease] = {}  # those that have a lease, by its token
+        self._warm: dict[UploadId, LocalLease] = {}  # those of them without an occupant, the longest so first
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._round: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._renewed_at = self._swept_at = float("-inf")
 
     def hold(
@@ -60,11 +60,11 @@ class SqlUploadLock(UploadLock):
 
     async def close(self) -> None:
         tokens = list(self._held)
-        for slot in list(self._slots.values()):
-            if slot.occupant is not None:
-                slot.occupant.ask()
-            slot.dismiss_waiter()
-            self._lose(slot)
+        for local in list(self._here.values()):
+            if local.occupant is not None:
+                local.occupant.ask()
+            local.dismiss_waiter()
+            self._lose(local)
         try:
             await self._leases.release(tokens)
         except Unavailable as error:
@@ -79,29 +79,29 @@ class SqlUploadLock(UploadLock):
 
     # Entering and leaving
 
-    async def _enter(self, upload_id: UploadId, on_wanted: Callable[[], None]) -> Slot:
+    async def _enter(self, upload_id: UploadId, on_wanted: Callable[[], None]) -> LocalLease:
         occupant = Occupant(on_wanted)
-        slot = self._slots.get(upload_id)
-        if slot is None:
-            slot = self._slots[upload_id] = Slot(upload_id)
-        if slot.occupant is not None:
-            await self._queue(slot, occupant)
-        slot.occupant = occupant
+        local = self._here.get(upload_id)
+        if local is None:
+            local = self._here[upload_id] = LocalLease(upload_id)
+        if local.occupant is not None:
+            await self._queue(local, occupant)
+        local.occupant = occupant
         self._warm.pop(upload_id, None)
         try:
-            await self._obtain(slot, occupant)
+            await self._obtain(local, occupant)
         except BaseException:
-            self._leave(slot)
+            self._leave(local)
             raise
         occupant.is_inside = True
-        return slot
+        return local
 
     @asynccontextmanager
     async def _hold_range(
         self, upload_id: UploadId, on_wanted: Callable[[], None], range_: ByteRange
     ) -> AsyncGenerator[Lease, None]:
-        if (slot := self._slots.get(upload_id)) is not None:
-            await self._make_room(slot)
+        if (local := self._here.get(upload_id)) is not None:
+            await self._make_room(local)
         holder = await self._ranges.enter(upload_id, range_, on_wanted)
         self._watch()
         try:
@@ -109,76 +109,76 @@ class SqlUploadLock(UploadLock):
         finally:
             self._ranges.leave(holder)
 
-    async def _make_room(self, slot: Slot) -> None:
+    async def _make_room(self, local: LocalLease) -> None:
         """Give back what was kept of the whole upload; or ask whoever is in there, here, to let go."""
-        if slot.occupant is None and slot.token is not None:
-            token = slot.token
-            self._lose(slot)
+        if local.occupant is None and local.token is not None:
+            token = local.token
+            self._lose(local)
             await self._leases.release([token])
-        elif slot.occupant is not None and slot.occupant.is_inside:
-            slot.occupant.ask()
+        elif local.occupant is not None and local.occupant.is_inside:
+            local.occupant.ask()
 
-    async def _queue(self, slot: Slot, occupant: Occupant) -> None:
+    async def _queue(self, local: LocalLease, occupant: Occupant) -> None:
         """Return when it is the occupant's turn: the older one has been asked to leave, and has left."""
-        slot.dismiss_waiter()
-        slot.waiter = occupant
-        if slot.occupant is not None:
-            slot.occupant.ask()
+        local.dismiss_waiter()
+        local.waiter = occupant
+        if local.occupant is not None:
+            local.occupant.ask()
         try:
             await asyncio.wait({occupant.turn}, timeout=WAIT_SECONDS)
         except asyncio.CancelledError:
-            if slot.occupant is occupant:
-                self._leave(slot)
+            if local.occupant is occupant:
+                self._leave(local)
             raise
         finally:
-            if slot.waiter is occupant:
-                slot.waiter = None
+            if local.waiter is occupant:
+                local.waiter = None
         if not occupant.turn.done():
             raise UploadBusy("another request for this upload has not let go")
         if not occupant.turn.result():
             raise UploadBusy("a newer request for this upload has come")
 
-    def _leave(self, slot: Slot, *, is_settled: bool = True) -> None:
+    def _leave(self, local: LocalLease, *, is_settled: bool = True) -> None:
         """``is_settled``: nothing that was begun under the lease may still be on its way to the database."""
-        if slot.admit_waiter():
-            self._outbid(slot)
+        if local.admit_waiter():
+            self._outbid(local)
             if not is_settled:
-                self._lose(slot)  # the next one gets a new token, so that what comes late is refused
-        elif slot.token is None:
-            self._drop(slot)
-        elif slot.wanted_by is not None or not is_settled:
-            self._release(slot)
+                self._lose(local)  # the next one gets a new token, so that what comes late is refused
+        elif local.token is None:
+            self._drop(local)
+        elif local.wanted_by is not None or not is_settled:
+            self._release(local)
         else:
-            slot.idle_since = self._clock.monotonic()
-            self._warm[slot.upload_id] = slot
+            local.idle_since = self._clock.monotonic()
+            self._warm[local.upload_id] = local
             if len(self._warm) > _MAX_WARM:
                 self._release(next(iter(self._warm.values())))
 
-    def _outbid(self, slot: Slot) -> None:
-        if slot.token is not None and slot.wanted_by is not None:
-            self._spawn(self._leases.outbid(slot.token, wanted_by=slot.wanted_by))
-            slot.wanted_by = None
+    def _outbid(self, local: LocalLease) -> None:
+        if local.token is not None and local.wanted_by is not None:
+            self._spawn(self._leases.outbid(local.token, wanted_by=local.wanted_by))
+            local.wanted_by = None
 
     # Getting a lease
 
-    async def _obtain(self, slot: Slot, occupant: Occupant) -> None:
-        """Have the slot hold a lease that can be believed in."""
-        if slot.token is None or self._clock.monotonic() >= slot.safe_until:
-            self._lose(slot)
-            self._take(slot, await self._claimed(slot.upload_id, occupant))
+    async def _obtain(self, local: LocalLease, occupant: Occupant) -> None:
+        """Have it hold a lease that can be believed in."""
+        if local.token is None or self._clock.monotonic() >= local.safe_until:
+            self._lose(local)
+            self._take(local, await self._claimed(local.upload_id, occupant))
         if occupant.wanted.is_set():
             raise UploadBusy("a newer request for this upload has come")
 
-    def _take(self, slot: Slot, taken: Taken) -> None:
+    def _take(self, local: LocalLease, taken: Taken) -> None:
         if not self._held:
             self._renewed_at = taken.since
-        slot.token, slot.safe_until = taken.token, taken.since + SAFE_SECONDS
-        self._held[taken.token] = slot
+        local.token, local.safe_until = taken.token, taken.since + SAFE_SECONDS
+        self._held[taken.token] = local
         self._watch()
 
     def _watch(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_ROUND_SECONDS, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._tick)
 
     async def _claimed(self, upload_id: UploadId, occupant: Occupant) -> Taken:
         """A new lease. If we are cancelled meanwhile, it is given back as soon as it is there."""
@@ -207,29 +207,29 @@ class SqlUploadLock(UploadLock):
     # Keeping what we hold
 
     def _tick(self) -> None:
-        """The watch over our leases; it goes on even while a round waits for the database."""
+        """The watch over our leases; it goes on even while one look waits for the database."""
         self._timer = None
         now = self._clock.monotonic()
-        for slot in list(self._held.values()):
-            if now >= slot.safe_until:
-                slot.lapsed = slot.token
-                self._lose(slot)
+        for local in list(self._held.values()):
+            if now >= local.safe_until:
+                local.lapsed = local.token
+                self._lose(local)
         self._ranges.lose_overdue()
         if not self._held and not self._ranges:
             return
-        if self._round is None or self._round.done():
-            self._round = self._start(self._go_round())
-            self._tasks.add(self._round)
-        self._timer = asyncio.get_running_loop().call_later(_ROUND_SECONDS, self._tick)
+        if self._looking is None or self._looking.done():
+            self._looking = self._start(self._look_after_all())
+            self._tasks.add(self._looking)
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._tick)
 
-    async def _go_round(self) -> None:
+    async def _look_after_all(self) -> None:
         now = self._clock.monotonic()
-        self._release(*(slot for slot in self._warm.values() if now - slot.idle_since >= _WARM_SECONDS))
+        self._release(*(local for local in self._warm.values() if now - local.idle_since >= _WARM_SECONDS))
         if self._held:
             if now - self._renewed_at >= RENEW_SECONDS:
                 await self._renew()
             await self._yield_to_others()
-        await self._ranges.go_round()
+        await self._ranges.look_after_all()
         if now - self._swept_at >= _SWEEP_SECONDS:
             self._swept_at = now
             self._spawn(self._sweep())  # beside: what we hold must not wait for it
@@ -243,51 +243,51 @@ class SqlUploadLock(UploadLock):
         held = dict(self._held)
         standing = await self._leases.renew(list(held))
         self._renewed_at = now
-        for token, slot in held.items():
-            if slot.token != token:
+        for token, local in held.items():
+            if local.token != token:
                 continue
             if token in standing:
-                slot.safe_until = now + SAFE_SECONDS
+                local.safe_until = now + SAFE_SECONDS
             else:
-                self._lose(slot)
+                self._lose(local)
 
     async def _yield_to_others(self) -> None:
         for token, wanted_by in await self._leases.wanted():
-            slot = self._held.get(token)
-            if slot is None or slot.wanted_by == wanted_by:
+            local = self._held.get(token)
+            if local is None or local.wanted_by == wanted_by:
                 continue
-            slot.wanted_by = wanted_by
-            if slot.occupant is None:
-                self._release(slot)
+            local.wanted_by = wanted_by
+            if local.occupant is None:
+                self._release(local)
                 continue
-            slot.occupant.ask()
+            local.occupant.ask()
             if wanted_by != RANGES:
-                slot.dismiss_waiter()  # it was there before: the other one is newer
+                local.dismiss_waiter()  # it was there before: the other one is newer
 
     # Letting go
 
-    def _lose(self, slot: Slot) -> None:
+    def _lose(self, local: LocalLease) -> None:
         """The lease is not ours any more: nobody here may believe in it."""
-        if slot.token is not None:
-            self._held.pop(slot.token, None)
-        slot.token = slot.wanted_by = None
-        if slot.occupant is None:
-            self._warm.pop(slot.upload_id, None)
-            self._drop(slot)
-        elif slot.occupant.is_inside:
-            slot.occupant.ask()
+        if local.token is not None:
+            self._held.pop(local.token, None)
+        local.token = local.wanted_by = None
+        if local.occupant is None:
+            self._warm.pop(local.upload_id, None)
+            self._drop(local)
+        elif local.occupant.is_inside:
+            local.occupant.ask()
 
-    def _release(self, *slots: Slot) -> None:
-        """Give the leases of slots without an occupant back, soon."""
-        tokens = [slot.token for slot in slots if slot.token is not None]
-        for slot in slots:
-            self._lose(slot)
+    def _release(self, *empty: LocalLease) -> None:
+        """Give back those without an occupant, soon."""
+        tokens = [local.token for local in empty if local.token is not None]
+        for local in empty:
+            self._lose(local)
         if tokens:
             self._spawn(self._leases.release(tokens))
 
-    def _drop(self, slot: Slot) -> None:
-        if self._slots.get(slot.upload_id) is slot:
-            del self._slots[slot.upload_id]
+    def _drop(self, local: LocalLease) -> None:
+        if self._here.get(local.upload_id) is local:
+            del self._here[local.upload_id]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do ``work`` beside; what the database does not take now is mended by leases running out."""
@@ -306,29 +306,29 @@ class SqlUploadLock(UploadLock):
 
 class _Hold(AbstractAsyncContextManager[Lease]):
     def __init__(
-        self, enter: Callable[[], Awaitable[Slot]], leave: Callable[..., None], monotonic: Callable[[], float]
+        self, enter: Callable[[], Awaitable[LocalLease]], leave: Callable[..., None], monotonic: Callable[[], float]
     ) -> None:
         self._enter = enter
         self._leave = leave
         self._monotonic = monotonic
-        self._slot: Slot | None = None
+        self._local: LocalLease | None = None
 
     async def __aenter__(self) -> Lease:
-        self._slot = slot = await self._enter()
-        token = slot.token or ""
+        self._local = local = await self._enter()
+        token = local.token or ""
 
         def check() -> None:
-            if slot.token != token or self._monotonic() >= slot.safe_until:
-                raise slot.loss_of(token)
+            if local.token != token or self._monotonic() >= local.safe_until:
+                raise local.loss_of(token)
 
-        return Lease(slot.upload_id, token, check)
+        return Lease(local.upload_id, token, check)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        slot, self._slot = self._slot, None
-        if slot is not None:
-            self._leave(slot, is_settled=error is None or _is_settled(error))
+        local, self._local = self._local, None
+        if local is not None:
+            self._leave(local, is_settled=error is None or _is_settled(error))
 
 
 def _is_settled(error: BaseException) -> bool:

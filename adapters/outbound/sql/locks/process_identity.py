@@ -11,7 +11,7 @@ _PROC = Path("/proc/self/stat")
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class ProcessIdentity:
     """``host`` is the same for all processes that see each other's process ids, and only for those.
 
     ``started`` tells two processes apart that had the same id one after the other; empty where the system
@@ -29,30 +29,30 @@ class Holder:
         return cls(_host(), pid, _started(pid) or "", secrets.token_hex(8))
 
     @classmethod
-    def parse(cls, text: str) -> "Holder | None":
-        """None for anything but the text of a holder."""
+    def parse(cls, text: str) -> "ProcessIdentity | None":
+        """None for anything but the text of one."""
         words = text.split("|")
         if len(words) != 4 or not words[1].isdecimal():
             return None
-        return Holder(words[0], int(words[1]), words[2], words[3])
+        return ProcessIdentity(words[0], int(words[1]), words[2], words[3])
 
     def __str__(self) -> str:
         return f"{self.host}|{self.pid}|{self.started}|{self.instance}"
 
-    def knows_alive(self, other: "Holder | None") -> bool:
+    def knows_alive(self, other: "ProcessIdentity | None") -> bool:
         """Whether ``other`` is surely a living process of this host."""
         return other is not None and other.host == self.host and _is_alive(other)
 
-    def knows_dead(self, other: "Holder | None") -> bool:
+    def knows_dead(self, other: "ProcessIdentity | None") -> bool:
         """Whether ``other`` was surely a process of this host and is no more."""
         return other is not None and other.host == self.host and not _is_alive(other)
 
 
-def _is_alive(holder: Holder) -> bool:
-    started = _started(holder.pid)
+def _is_alive(process: ProcessIdentity) -> bool:
+    started = _started(process.pid)
     if started is not None:
-        return holder.started in ("", started)
-    return not _PROC.exists() and _answers(holder.pid)
+        return process.started in ("", started)
+    return not _PROC.exists() and _answers(process.pid)
 
 
 def _host() -> str:

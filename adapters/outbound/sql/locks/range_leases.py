@@ -22,7 +22,7 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.locks.lease_clock import TTL, LeaseClock
 from adapters.outbound.sql.locks.leases import SHARED, slices
-from adapters.outbound.sql.locks.process_identity import Holder
+from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from adapters.outbound.sql.tables import range_leases, upload_leases
 from domain.byte_range import ByteRange
 from domain.ids import UploadId
@@ -76,14 +76,14 @@ class Blocked:
 class _Row:
     token: str
     range: ByteRange
-    holder: Holder | None
+    holder: ProcessIdentity | None
     expires_at: datetime
     is_over: bool
     wanted_by: str | None
 
 
 @dataclass(slots=True)
-class _Round:
+class _Batch:
     """What one batch of claims finds and changes."""
 
     generations: dict[UploadId, str] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class _Round:
 
 
 class RangeLeases:
-    def __init__(self, database: Database, clock: Clock, holder: Holder) -> None:
+    def __init__(self, database: Database, clock: Clock, holder: ProcessIdentity) -> None:
         self._database = database
         self._clock = LeaseClock(database, clock)
         self._me = holder
@@ -141,15 +141,15 @@ class RangeLeases:
 
     def _claim_here(self, claims: Sequence[RangeClaim], connection: Connection) -> Sequence[TakenRange | Blocked]:
         since = self._clock.monotonic()
-        round_ = _Round()
-        self._share(connection, claims, round_)
-        kept_out = self._find_whole(connection, claims, round_)
-        self._find_ranges(connection, round_)
-        answers = [kept_out.get(claim.upload_id) or self._decide(claim, round_, since) for claim in claims]
-        self._write(connection, round_)
+        batch = _Batch()
+        self._share(connection, claims, batch)
+        kept_out = self._find_whole(connection, claims, batch)
+        self._find_ranges(connection, batch)
+        answers = [kept_out.get(claim.upload_id) or self._decide(claim, batch, since) for claim in claims]
+        self._write(connection, batch)
         return answers
 
-    def _share(self, connection: Connection, claims: Iterable[RangeClaim], round_: _Round) -> None:
+    def _share(self, connection: Connection, claims: Iterable[RangeClaim], batch: _Batch) -> None:
         """Lock the uploads' own leases and make them shared, where they are to be had."""
         fresh = insert_into(upload_leases, is_sqlite=self._database.is_sqlite).values(expires_at=self._clock.after(TTL))
         is_shared, is_over = _c.holder == SHARED, self._clock.is_over(_c.expires_at)
@@ -171,20 +171,20 @@ class RangeLeases:
             for id_ in sorted({claim.upload_id for claim in claims})
         ]
         got = connection.execute(upsert.returning(_c.upload_id, _c.token), in_order)
-        round_.generations.update({row.upload_id: row.token for row in got})
+        batch.generations.update({row.upload_id: row.token for row in got})
 
     def _find_whole(
-        self, connection: Connection, claims: Iterable[RangeClaim], round_: _Round
+        self, connection: Connection, claims: Iterable[RangeClaim], batch: _Batch
     ) -> dict[UploadId, Blocked]:
         """The uploads that somebody has, or waits for, as a whole; those of the dead are taken over."""
-        others = {claim.upload_id for claim in claims} - round_.generations.keys()
+        others = {claim.upload_id for claim in claims} - batch.generations.keys()
         if not others:
             return {}
         kept_out = {}
         for row in connection.execute(select(upload_leases).where(_c.upload_id.in_(others))).mappings():
-            upload_id, holder = row["upload_id"], Holder.parse(row["holder"])
+            upload_id, holder = row["upload_id"], ProcessIdentity.parse(row["holder"])
             if row["holder"] != SHARED and row["wanted_by"] in (None, RANGES) and self._me.knows_dead(holder):
-                round_.generations[upload_id] = self._inherit(connection, row["token"])
+                batch.generations[upload_id] = self._inherit(connection, row["token"])
             else:
                 is_alive = row["holder"] == SHARED or self._me.knows_alive(holder)
                 kept_out[upload_id] = Blocked({row["token"]: row["expires_at"]}, is_alive, by_whole=True)
@@ -198,42 +198,42 @@ class RangeLeases:
         connection.execute(update(upload_leases).where(_c.token == token).values(ours))
         return generation
 
-    def _find_ranges(self, connection: Connection, round_: _Round) -> None:
+    def _find_ranges(self, connection: Connection, batch: _Batch) -> None:
         is_over = self._clock.is_over(_r.expires_at).label("is_over")
-        known = select(range_leases, is_over).where(_r.upload_id.in_(round_.generations))
+        known = select(range_leases, is_over).where(_r.upload_id.in_(batch.generations))
         for row in connection.execute(known).mappings():
-            if row["generation"] == round_.generations[row["upload_id"]]:
-                round_.standing[row["upload_id"]].append(
+            if row["generation"] == batch.generations[row["upload_id"]]:
+                batch.standing[row["upload_id"]].append(
                     _Row(
                         token=row["token"],
                         range=ByteRange(row["range_start"], row["range_end"]),
-                        holder=Holder.parse(row["holder"]),
+                        holder=ProcessIdentity.parse(row["holder"]),
                         expires_at=row["expires_at"],
                         is_over=bool(row["is_over"]),
                         wanted_by=row["wanted_by"],
                     )
                 )
 
-    def _decide(self, claim: RangeClaim, round_: _Round, since: float) -> TakenRange | Blocked:
-        in_the_way = [row for row in round_.standing[claim.upload_id] if row.range.overlaps(claim.range)]
+    def _decide(self, claim: RangeClaim, batch: _Batch, since: float) -> TakenRange | Blocked:
+        in_the_way = [row for row in batch.standing[claim.upload_id] if row.range.overlaps(claim.range)]
         living = [row for row in in_the_way if not (row.is_over or self._me.knows_dead(row.holder))]
         if living:
             is_newer = not claim.is_first and any(row.wanted_by != claim.name for row in living)
             if claim.is_first:
-                self._mark(living, claim.name, round_)
+                self._mark(living, claim.name, batch)
             is_alive = any(self._me.knows_alive(row.holder) for row in living)
             return Blocked({row.token: row.expires_at for row in living}, is_alive, is_newer=is_newer)
         for row in in_the_way:
-            round_.standing[claim.upload_id].remove(row)
-            round_.dead.append(row.token)  # so that what its holder might still record is refused
-        return self._take(claim, round_, since)
+            batch.standing[claim.upload_id].remove(row)
+            batch.dead.append(row.token)  # so that what its holder might still record is refused
+        return self._take(claim, batch, since)
 
-    def _mark(self, rows: Iterable[_Row], name: str, round_: _Round) -> None:
+    def _mark(self, rows: Iterable[_Row], name: str, batch: _Batch) -> None:
         for row in rows:
-            row.wanted_by = round_.marked[row.token] = name
+            row.wanted_by = batch.marked[row.token] = name
 
-    def _take(self, claim: RangeClaim, round_: _Round, since: float) -> TakenRange:
-        generation = round_.generations[claim.upload_id]
+    def _take(self, claim: RangeClaim, batch: _Batch, since: float) -> TakenRange:
+        generation = batch.generations[claim.upload_id]
         row = {
             "token": claim.token,
             "upload_id": claim.upload_id,
@@ -242,21 +242,21 @@ class RangeLeases:
             "range_end": claim.range.end,
             "holder": self._holder,
         }
-        round_.taken.append(row)
-        round_.standing[claim.upload_id].append(
+        batch.taken.append(row)
+        batch.standing[claim.upload_id].append(
             _Row(claim.token, claim.range, self._me, _NO_END, is_over=False, wanted_by=None)
         )
         return TakenRange(claim.token, generation, since)
 
-    def _write(self, connection: Connection, round_: _Round) -> None:
-        if round_.dead:
-            connection.execute(delete(range_leases).where(_r.token.in_(round_.dead)))
-        if round_.taken:
+    def _write(self, connection: Connection, batch: _Batch) -> None:
+        if batch.dead:
+            connection.execute(delete(range_leases).where(_r.token.in_(batch.dead)))
+        if batch.taken:
             new = insert(range_leases).values(expires_at=self._clock.after(TTL))
-            connection.execute(new, round_.taken)
-        if round_.marked:
+            connection.execute(new, batch.taken)
+        if batch.marked:
             wanted = update(range_leases).where(_r.token == bindparam("lease")).values(wanted_by=bindparam("name"))
-            in_order = [{"lease": token, "name": name} for token, name in sorted(round_.marked.items())]
+            in_order = [{"lease": token, "name": name} for token, name in sorted(batch.marked.items())]
             connection.execute(wanted, in_order)
 
     # Keeping and letting go

@@ -12,7 +12,7 @@ from datetime import datetime
 from adapters.outbound.sql.locks.contest import DEAD_WAIT_SECONDS, POLL_SECONDS, WAIT_SECONDS, requests
 from adapters.outbound.sql.locks.lease_clock import TTL
 from adapters.outbound.sql.locks.local import loss
-from adapters.outbound.sql.locks.process_identity import Holder
+from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from adapters.outbound.sql.locks.range_leases import Blocked, RangeClaim, RangeLeases, TakenRange
 from domain.byte_range import ByteRange
 from domain.errors import Unavailable, UploadBusy
@@ -59,7 +59,7 @@ class RangeHolder:
 
 
 class RangeHolders:
-    def __init__(self, leases: RangeLeases, me: Holder, clock: Clock) -> None:
+    def __init__(self, leases: RangeLeases, me: ProcessIdentity, clock: Clock) -> None:
         self._leases = leases
         self._me = me
         self._clock = clock
@@ -126,7 +126,7 @@ class RangeHolders:
         for holder in [holder for holder in self._held.values() if now >= holder.safe_until]:
             self._lose(holder, has_lapsed=True)
 
-    async def go_round(self) -> None:
+    async def look_after_all(self) -> None:
         if not self._held:
             return
         if self._clock.monotonic() - self._renewed_at >= RENEW_SECONDS:
