@@ -170,8 +170,7 @@ async def _revision(database: Database) -> Finding:
     def current(connection: Connection) -> set[str]:
         return set(MigrationContext.configure(connection).get_current_heads())
 
-    async with database.reading() as connection:
-        found = await connection.run_sync(current)
+    found = await database.read(current)
     if found == wanted:
         return _ok(f"the database has the newest tables ({', '.join(sorted(found))})")
     if found and not found <= {revision.revision for revision in script.walk_revisions()}:

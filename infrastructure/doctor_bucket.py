@@ -13,9 +13,7 @@ from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.bucket import Bucket
 from adapters.outbound.s3.layout import BLOBS, STAGED
 from adapters.outbound.s3.probe import answering, check_service
-from adapters.outbound.s3.staging import BLOBS, STAGED
 from adapters.outbound.sql.crc64 import unsigned
-from adapters.outbound.sql.repositories.mapping import unsigned
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, LongshoreError
 from infrastructure.findings import Finding, Medium

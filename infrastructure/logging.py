@@ -24,7 +24,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u2
 _UNPRINTABLE_BUT_NEWLINE = re.compile(_UNPRINTABLE.pattern.replace(r"\x00-\x1f", r"\x00-\x09\x0b-\x1f"))
 
 # At the level where ours are useful they would log each statement with its values, each step of their own.
-_CHATTERS = ("sqlalchemy", "aiosqlite", "asyncio", "alembic")
+_CHATTERS = ("sqlalchemy", "asyncio", "alembic")
 
 
 def configure_logging(

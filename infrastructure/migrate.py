@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, event, inspect, pool, text
+from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
 from adapters.outbound.sql.errors import translated
-from adapters.outbound.sql.sqlite.connection import SqliteConnection, prepare_sqlite
 from domain.errors import LongshoreError, RepositoryUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(7813585269108010866)")  # the bytes of "longshor"
@@ -32,9 +36,7 @@ async def is_current(database: Database) -> bool:
     Raises:
         RepositoryUnavailable: the database is away.
     """
-    with translated():
-        async with database.reading() as connection:
-            current = await connection.run_sync(_revision)
+    current = await database.read(_revision)
     return _is_newer(current) or current == revisions()[-1]
 
 
@@ -45,43 +47,40 @@ async def migrate(database: Database) -> None:
         CannotMigrate: nothing has been changed.
         RepositoryUnavailable: the database is away, or another process has been migrating for a minute.
     """
-    engine = _engine(database)
     try:
         with translated():
-            async with engine.connect() as connection:
-                if not database.is_sqlite:
-                    await _lock(connection)
-                await connection.run_sync(_upgrade)
-                await connection.commit()
+            await alone(database, _upgrade)
     except LongshoreError:
         raise
     except Exception as error:
         log.debug("migrating failed", exc_info=True)
         reason = str(getattr(error, "orig", error)).partition("\n")[0]
         raise CannotMigrate(f"migrating the database failed, nothing is changed: {reason}") from error
-    finally:
-        await engine.dispose()
 
 
-def _engine(database: Database) -> AsyncEngine:
-    """A connection of its own: a migration may take long, and on SQLite it builds tables anew."""
-    if not database.is_sqlite:
-        return create_async_engine(database.url, poolclass=pool.NullPool, connect_args={"timeout": 5})
-    engine = create_async_engine(database.url, poolclass=pool.NullPool, async_creator=database.open_sqlite)
+async def alone(database: Database, work: Callable[[Connection], None]) -> None:
+    """Do ``work`` in one transaction on a connection of its own, while nobody else is migrating."""
+    await (asyncio.to_thread(_on_sqlite, database, work) if database.is_sqlite else _on_postgresql(database, work))
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: SqliteConnection, _record: object) -> None:
-        # With foreign keys on, building a table anew would delete what points to it.
-        prepare_sqlite(connection, foreign_keys=False, busy_seconds=_WAIT_SECONDS)
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
+def _on_sqlite(database: Database, work: Callable[[Connection], None]) -> None:
+    # With foreign keys on, building a table anew (as SQLite alters one) would delete what points to it.
+    connect = partial(database.connect_sqlite, foreign_keys=False, busy_seconds=_WAIT_SECONDS)
+    with create_engine("sqlite://", creator=connect, poolclass=NullPool).begin() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+        work(connection)
 
-    return engine
+
+async def _on_postgresql(database: Database, work: Callable[[Connection], None]) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 -- see database.py
+
+    engine = create_async_engine(database.url, poolclass=NullPool, connect_args={"timeout": 5})
+    async with engine.begin() as connection:
+        await _lock(connection)
+        await connection.run_sync(work)
 
 
-async def _lock(connection: AsyncConnection) -> None:
+async def _lock(connection: "AsyncConnection") -> None:
     """Be the only one to migrate, until the transaction ends."""
     try:
         async with asyncio.timeout(_WAIT_SECONDS):

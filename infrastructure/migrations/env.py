@@ -3,11 +3,11 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, pool
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection
 
-from adapters.outbound.sql.database import normalised
+from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.partial_indexes import metadata
+from infrastructure.migrate import alone
 from infrastructure.settings import load_settings
 
 
@@ -24,10 +24,7 @@ def migrate(connection: Connection) -> None:
 
 async def _migrate_from_command_line() -> None:
     url = context.get_x_argument(as_dictionary=True).get("url") or load_settings().database_url
-    engine = create_async_engine(normalised(url), poolclass=pool.NullPool)
-    async with engine.begin() as connection:
-        await connection.run_sync(migrate)
-    await engine.dispose()
+    await alone(Database(url), migrate)
 
 
 def _print_sql() -> None:

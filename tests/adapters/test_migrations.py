@@ -39,13 +39,15 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 async def test_the_migrated_schema_is_what_the_tables_say(database: Database) -> None:
     await migrate(database)
-    async with database.engine.connect() as connection:
-        assert await connection.run_sync(_differences) == []
-        migrated = await connection.run_sync(_constraints)
-        await connection.rollback()
-        await connection.run_sync(metadata.drop_all)
-        await connection.run_sync(metadata.create_all)
-        assert await connection.run_sync(_constraints) == migrated
+    assert await database.read(_differences) == []
+    migrated = await database.read(_constraints)
+
+    def build_anew(connection: Connection) -> None:
+        metadata.drop_all(connection)
+        metadata.create_all(connection)
+
+    await database.write(build_anew)
+    assert await database.read(_constraints) == migrated
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -103,12 +105,9 @@ async def test_complete_uploads_of_an_older_version_keep_one_range(url: str, dat
 async def test_what_an_older_version_reads_and_writes_is_still_there(url: str, database: Database, older: str) -> None:
     """During a rolling deploy servers of the version before work on the newest schema: migrations only add."""
     await _alembic(url, "upgrade", older)
-    async with database.engine.connect() as connection:
-        before = await connection.run_sync(_columns)
-    await database.engine.dispose()
+    before = await database.read(_columns)
     await migrate(database)
-    async with database.engine.connect() as connection:
-        after = await connection.run_sync(_columns)
+    after = await database.read(_columns)
     for table, columns in before.items():
         assert columns.keys() <= after[table].keys(), table
         for name in after[table].keys() - columns.keys():
@@ -131,13 +130,13 @@ async def test_a_schema_newer_than_we_know_is_left_alone_with_a_warning(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     await migrate(database)
-    async with database.engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    newer = text("UPDATE alembic_version SET version_num = '9999'")
+    await database.write(lambda connection: connection.execute(newer))
     with caplog.at_level(logging.WARNING):
         await migrate(database)
     assert "9999" in caplog.text
-    async with database.engine.connect() as connection:
-        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar() == "9999"
+    now = text("SELECT version_num FROM alembic_version")
+    assert await database.read(lambda connection: connection.scalar(now)) == "9999"
 
 
 _MIGRATE = """
@@ -171,27 +170,24 @@ async def test_two_servers_that_start_at_once_both_come_up(url: str, database: D
     ]
     answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     assert [process.returncode for process in processes] == [0, 0, 0], answers
-    async with database.engine.connect() as connection:
-        assert await connection.run_sync(_differences) == []
+    assert await database.read(_differences) == []
 
 
 async def test_ten_tasks_migrate_one_empty_database(url: str) -> None:
     databases = [Database(url) for _ in range(10)]
     await asyncio.gather(*map(migrate, databases))
-    async with databases[0].engine.connect() as connection:
-        assert await connection.run_sync(_differences) == []
+    assert await databases[0].read(_differences) == []
     for database in databases:
         await database.close()
 
 
 async def test_a_migration_that_fails_leaves_nothing(database: Database) -> None:
     """The last table is in the way: none of the others may be there afterwards."""
-    async with database.engine.begin() as connection:
-        await connection.execute(text("CREATE TABLE installation (x INTEGER)"))
+    in_the_way = text("CREATE TABLE installation (x INTEGER)")
+    await database.write(lambda connection: connection.execute(in_the_way))
     with pytest.raises(Exception, match="installation"):
         await migrate(database)
-    async with database.engine.connect() as connection:
-        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    names = await database.read(lambda connection: inspect(connection).get_table_names())
     assert set(names) <= {"installation", "alembic_version"}
 
 
@@ -205,16 +201,12 @@ async def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
 async def test_sqlite_writes_ahead_and_waits_for_the_disk(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'files.db'}")
     await migrate(database)
-    connection = database.connect_sqlite()
-    pragmas = {
-        name: connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-    }
-    connection.close()
-    async with database.reading() as pooled:
-        for name, value in pragmas.items():
-            assert (await pooled.execute(text(f"PRAGMA {name}"))).scalar() == value
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+
+    def pragmas(connection: Connection) -> dict[str, object]:
+        return {name: connection.scalar(text(f"PRAGMA {name}")) for name in wanted}
+
+    assert await database.read(pragmas) == await database.write(pragmas) == wanted
     await database.close()
 
 

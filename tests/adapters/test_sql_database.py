@@ -11,10 +11,9 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from adapters.outbound.sql.batches import Batches
@@ -35,8 +34,7 @@ from tests.support.stores import Store, added, kept
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'files.db'}")
-    async with database.engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
+    await database.write(metadata.create_all)
     yield database
     await database.close()
 
@@ -44,25 +42,23 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 async def test_an_event_of_another_version_is_left_for_a_day_and_holds_nothing_up(database: Database) -> None:
     notifier = RememberingNotifier()
     box = SqlOutbox(database, notifier)
+    count = select(func.count()).select_from(outbox)
     known = json.dumps(event_to_values(an_event(an_upload())))
     strange = ['{"type": "upload.teleported"}', "not JSON", known.replace("upload.created", "upload.teleported")]
-    async with database.engine.begin() as connection:
-        for text_ in (*strange, known):
-            await connection.execute(insert(outbox).values(event=text_, created_at=NOW))
+    rows = [{"event": text_, "created_at": NOW} for text_ in (*strange, known)]
+    await database.write(lambda connection: connection.execute(insert(outbox), rows))
     assert await box.publish_left(older_than=NOW + timedelta(hours=1)) == 1
     assert len(notifier.events) == 1
-    async with database.reading() as connection:
-        assert (await connection.execute(select(func.count()).select_from(outbox))).scalar() == len(strange)
+    assert await database.read(lambda connection: connection.scalar(count)) == len(strange)
     assert await box.publish_left(older_than=NOW + timedelta(hours=25)) == 0
-    async with database.reading() as connection:
-        assert (await connection.execute(select(func.count()).select_from(outbox))).scalar() == 0
+    assert await database.read(lambda connection: connection.scalar(count)) == 0
 
 
 @pytest.mark.parametrize(
     ("url", "driver"),
     [
-        ("sqlite:///x.db", "sqlite+aiosqlite"),
-        ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite"),
+        ("sqlite:///x.db", "sqlite"),
+        ("sqlite+aiosqlite:///x.db", "sqlite"),
         ("postgres://u:p@h/d", "postgresql+asyncpg"),
         ("postgresql://u:p@h/d", "postgresql+asyncpg"),
         ("postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg"),
@@ -87,21 +83,22 @@ def test_a_sqlite_database_needs_a_file(url: str) -> None:
 
 
 async def test_a_full_disk_is_told_apart_from_a_database_away(database: Database) -> None:
-    @event.listens_for(database.engine.sync_engine, "checkout")
-    def limit(connection: Any, *_: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA max_page_count = 1")  # SQLite makes it the present size
-        cursor.close()
+    def fill(connection: Connection) -> None:
+        connection.execute(text("PRAGMA max_page_count = 1"))  # SQLite makes it the present size
+        connection.execute(insert(installation), {"key": "big", "value": "x" * 1_000_000})
 
+    with pytest.raises(StorageFull):
+        await database.write(fill)
     async with database.transaction() as transaction:
         with pytest.raises(StorageFull):
-            await transaction.write(insert(installation), {"key": "big", "value": "x" * 1_000_000})
+            await transaction.write(fill)
 
 
 async def test_a_broken_rule_is_a_bug_and_stays_one(database: Database) -> None:
+    twice = [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]
     async with database.transaction() as transaction:
         with pytest.raises(IntegrityError):
-            await transaction.write(insert(installation), [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}])
+            await transaction.write(lambda connection: connection.execute(insert(installation), twice))
     async with database.transaction() as transaction:
         with pytest.raises(OperationalError, match="no such table"):
             await transaction.read(text("SELECT * FROM nowhere"))
@@ -199,11 +196,12 @@ async def test_a_lease_is_taken_over_only_as_it_was_seen(database: Database) -> 
     await leases.close()
 
 
-async def test_a_pooled_connection_carries_nothing_over(database: Database) -> None:
-    """A transaction that was left is undone before the connection serves another one."""
+async def test_a_transaction_that_was_left_carries_nothing_over(database: Database) -> None:
+    """It is undone before its connection serves another one."""
+    one = insert(installation).values(key="a", value="1")
     for _ in range(20):
         async with database.transaction() as transaction:
-            await transaction.write(insert(installation), {"key": "a", "value": "1"})
+            await transaction.write(lambda connection: connection.execute(one))
     async with database.transaction() as transaction:
         assert await transaction.read(select(installation)) == []
 

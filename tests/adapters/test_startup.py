@@ -88,6 +88,7 @@ def test_a_restart_loads_nothing_it_does_not_use(server: ServerProcess) -> None:
     modules = loaded(server)
     assert packages(modules) & (_LOADS_NO_MODULE | {"asyncpg", "aiobotocore", "botocore", "aiohttp"}) == set()
     assert {module for module in modules if module.startswith("adapters.outbound.pg_notify")} == set()
+    assert {module for module in modules if module.startswith(("sqlalchemy.orm", "sqlalchemy.ext.asyncio"))} == set()
 
 
 def test_a_restart_on_postgresql_loads_asyncpg_and_no_migrations(server: ServerProcess, postgres_url: str) -> None:

@@ -61,7 +61,5 @@ def test_a_newer_version_migrates_under_a_server_that_goes_on(server: ServerProc
 
 async def _migrate(url: str) -> None:
     database = Database(url)
-    async with database.engine.begin() as connection:
-        for statement in _NEXT_VERSION:
-            await connection.execute(text(statement))
+    await database.write(lambda connection: [connection.execute(text(statement)) for statement in _NEXT_VERSION])
     await database.close()

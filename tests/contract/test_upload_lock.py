@@ -387,9 +387,8 @@ async def overwrite(
         values["holder"] = holder
     if expired:
         values["expires_at"] = process.clock.now() - timedelta(seconds=1)
-    async with process.database.transaction() as transaction:
-        await transaction.write(update(upload_leases).where(upload_leases.c.upload_id == upload_id).values(values))
-        await transaction.commit()
+    changed = update(upload_leases).where(upload_leases.c.upload_id == upload_id).values(values)
+    await process.database.write(lambda connection: connection.execute(changed))
 
 
 async def test_a_lease_that_ran_out_is_not_called_taken_over_until_it_is(shared_store: Store) -> None:
@@ -511,11 +510,8 @@ async def test_a_holder_on_another_machine_is_waited_for_until_its_lease_runs_ou
 async def ends_in(process: Process, upload_id: UploadId, *, seconds: float) -> None:
     assert process.database is not None
     end = process.clock.now() + timedelta(seconds=seconds)
-    async with process.database.transaction() as transaction:
-        await transaction.write(
-            update(upload_leases).where(upload_leases.c.upload_id == upload_id).values(expires_at=end)
-        )
-        await transaction.commit()
+    changed = update(upload_leases).where(upload_leases.c.upload_id == upload_id).values(expires_at=end)
+    await process.database.write(lambda connection: connection.execute(changed))
 
 
 async def test_a_clock_that_was_put_back_keeps_nobody_out(shared_store: Store, upload_id: UploadId) -> None:
@@ -535,10 +531,8 @@ async def test_a_process_that_died_waiting_keeps_nobody_out(shared_store: Store)
     holder = Writer(ours, upload_id, stubborn=True)
     left = await holder.inside()
     assert process.database is not None
-    async with process.database.transaction() as transaction:
-        dead = update(upload_leases).where(upload_leases.c.upload_id == upload_id).values(wanted_by="dead:1")
-        await transaction.write(dead)
-        await transaction.commit()
+    dead = update(upload_leases).where(upload_leases.c.upload_id == upload_id).values(wanted_by="dead:1")
+    await process.database.write(lambda connection: connection.execute(dead))
     await wait_until(lambda: holder.wanted == 1)
     await holder.leave()
     await asyncio.sleep(0.2)

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from adapters.outbound.sql.tables import range_leases, upload_leases
 from domain.byte_range import ByteRange
@@ -346,10 +346,12 @@ async def test_a_lost_range_does_not_harm_those_beside_it(process: Process) -> N
 async def expire_all(process: Process, upload_id: UploadId) -> None:
     assert process.database is not None
     past = {"expires_at": process.clock.now() - timedelta(seconds=1)}
-    async with process.database.transaction() as transaction:
+
+    def let_run_out(connection: Connection) -> None:
         for table in (range_leases, upload_leases):
-            await transaction.write(update(table).where(table.c.upload_id == upload_id).values(past))
-        await transaction.commit()
+            connection.execute(update(table).where(table.c.upload_id == upload_id).values(past))
+
+    await process.database.write(let_run_out)
 
 
 @pytest.mark.parametrize("wanted", [None, FIRST], ids=["the whole", "the same bytes"])
@@ -431,9 +433,7 @@ async def test_a_clock_that_was_put_back_keeps_no_range_out(shared_store: Store,
     await Holder(dead, upload_id, FIRST).inside()
     assert process.database is not None
     later = {"expires_at": process.clock.now() + timedelta(hours=1), "holder": "elsewhere|1|1|1"}
-    async with process.database.transaction() as transaction:
-        await transaction.write(update(range_leases).values(later))
-        await transaction.commit()
+    await process.database.write(lambda connection: connection.execute(update(range_leases).values(later)))
     began = time.monotonic()
     async with process.lock.hold(upload_id, on_wanted=lambda: None, range_=FIRST):
         assert time.monotonic() - began < 1
@@ -444,9 +444,8 @@ async def test_one_that_died_waiting_for_the_whole_keeps_no_range_out(shared_sto
     holder = Holder(process, upload_id, FIRST)
     await holder.inside()
     assert process.database is not None
-    async with process.database.transaction() as transaction:
-        await transaction.write(update(upload_leases).values(wanted_by="dead:1"))
-        await transaction.commit()
+    dead = update(upload_leases).values(wanted_by="dead:1")
+    await process.database.write(lambda connection: connection.execute(dead))
     began = time.monotonic()
     async with process.lock.hold(upload_id, on_wanted=lambda: None, range_=SECOND):
         assert time.monotonic() - began < 2

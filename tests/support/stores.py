@@ -58,8 +58,7 @@ class Store:
     async def create(self) -> None:
         if self.url is not None:
             database = Database(self.url)
-            async with database.engine.begin() as connection:
-                await connection.run_sync(metadata.create_all)
+            await database.write(metadata.create_all)
             await database.close()
 
     def process(self, notifier: ProgressNotifier | None = None) -> Process:

@@ -2,39 +2,35 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    CursorResult,
-    Executable,
-    RowMapping,
-    event,
-    make_url,
-    text,
-)
+from sqlalchemy import URL, Connection, Executable, RowMapping, make_url, text
 
-from adapters.outbound.sql.engine import AsyncConnection, AsyncEngine, create_async_engine
 from adapters.outbound.sql.errors import translated
-from adapters.outbound.sql.sqlite.connection import BUSY_SECONDS, SqliteConnection, connect_sqlite, prepare_sqlite
-from adapters.outbound.sql.sqlite.driver import LazyConnection
+from adapters.outbound.sql.sqlite.connection import BUSY_SECONDS, connect_sqlite
+from adapters.outbound.sql.sqlite.one_thread import OneThread, driver_of
+from adapters.outbound.sql.sqlite.open_transaction import OpenTransaction
 from adapters.outbound.sql.sqlite.trips import ReadTrips, Work, WriteTrips
 from adapters.outbound.sql.sqlite.turns import Turns
 from ports.health import HealthCheck
 
+if TYPE_CHECKING:
+    # It imports the ORM, 5 MiB and a tenth of the start, which a server on SQLite does without.
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
 T = TypeVar("T")
 
 _QUEUE_SECONDS = 30.0  # while our own queue moves, to wait is better than to come again
+_OPEN_SECONDS = 5.0  # that others wait for a transaction which is left open
 _CONNECT_SECONDS = 5.0
 _POOL_SECONDS = 5.0
 _COMMAND_SECONDS = 15.0
 _DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "sqlite": "sqlite",
+    "sqlite+aiosqlite": "sqlite",  # that driver once was ours; its name stays good
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
@@ -51,21 +47,17 @@ class Database(HealthCheck):
         self.url = normalised(url)
         self.durable = durable
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = self._sqlite_engine() if self.is_sqlite else self._postgresql_engine()
         # On SQLite the tasks of this process queue here, instead of polling for the file's one write lock.
         self.turns = Turns()
-        self._read_trips: ReadTrips | None = None
-        self._write_trips: WriteTrips | None = None
         if self.is_sqlite:
-            self._read_trips = ReadTrips("reads", self.connect_sqlite, patience_seconds=_QUEUE_SECONDS)
-            self._write_trips = WriteTrips(
-                "writes", self.connect_sqlite, turn=self.write_turn, patience_seconds=_QUEUE_SECONDS
-            )
-            self._readers = self.engine
-            self._writers = self.engine.execution_options(longshore_writes=True)
+            _ = self.sqlite_path
+            self._reading = OneThread("reads", self.connect_sqlite)
+            self._writing = OneThread("writes", self.connect_sqlite)
+            self._read_trips = ReadTrips(self._reading, patience_seconds=_QUEUE_SECONDS)
+            self._write_trips = WriteTrips(self._writing, turn=self.write_turn, patience_seconds=_QUEUE_SECONDS)
         else:
-            self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            self._writers = self.engine
+            self._engine = self._postgresql_engine()
+            self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def transaction(self) -> "Transaction":
         return Transaction(self)
@@ -76,7 +68,7 @@ class Database(HealthCheck):
         ``urgent``: on SQLite it does not wait behind all others; for what is done for many at once.
         """
         with translated():
-            if self._read_trips is not None:
+            if self.is_sqlite:
                 return await self._read_trips.do(work, urgent=urgent)
             async with self.reading() as connection:
                 return await connection.run_sync(work)
@@ -84,63 +76,62 @@ class Database(HealthCheck):
     async def write(self, work: Work[T], *, urgent: bool = False) -> T:
         """Do ``work`` in a transaction and commit it; on SQLite those who wait share one. ``urgent``: as above."""
         with translated():
-            if self._write_trips is not None:
+            if self.is_sqlite:
                 return await self._write_trips.do(work, urgent=urgent)
             async with self.writing() as connection:
                 result = await connection.run_sync(work)
                 await connection.commit()
                 return result
 
+    async def write_by_driver(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """SQLite only: do ``work``, which begins and ends its transaction by itself; it is urgent."""
+        async with self.write_turn(urgent=True):
+            return await self._writing.run(lambda connection: work(driver_of(connection)))
+
     async def check(self) -> None:
         with translated():
-            async with asyncio.timeout(_CONNECT_SECONDS), self._readers.connect() as connection:
-                await connection.execute(text("SELECT 1"))
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self.read(lambda connection: connection.execute(text("SELECT 1")), urgent=True)
 
     async def close(self) -> None:
-        for trips in (self._read_trips, self._write_trips):
-            if trips is not None:
+        if self.is_sqlite:
+            for trips, thread in ((self._read_trips, self._reading), (self._write_trips, self._writing)):
                 await trips.close()
-        await self.engine.dispose()
+                await thread.close()
+        else:
+            await self._engine.dispose()
 
     @asynccontextmanager
     async def write_turn(self, *, urgent: bool = False) -> AsyncIterator[None]:
-        """This process's turn to write; with PostgreSQL everybody's turn is now.
+        """This process's turn to write to SQLite.
 
         Raises:
             RepositoryUnavailable: the turn did not come in time.
         """
-        if not self.is_sqlite:
-            yield
-            return
         await self.turns.take(urgent=urgent)
         try:
             yield
         finally:
             self.turns.pass_on()
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection without a transaction: each statement sees what is committed when it starts."""
-        async with self._readers.connect() as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    def writing(self) -> AbstractAsyncContextManager["WritingConnection"]:
         """A connection in a transaction that may write from the start on; undone unless committed."""
-        async with self.write_turn(), self._writers.connect() as connection:
-            yield connection
+        if self.is_sqlite:
+            return OpenTransaction(self._writing, self.turns, patience_seconds=_OPEN_SECONDS)
+        return self._engine.connect()
 
-    async def connect(self) -> AsyncConnection:
-        """A connection of one's own, without a transaction, to keep and to close."""
-        return await self._readers.connect()
+    def reading(self) -> "AsyncConnection":
+        """PostgreSQL only: a connection without a transaction, each statement sees what is committed when it starts.
 
-    def connect_sqlite(self) -> sqlite3.Connection:
-        """A connection of one's own beside the pool's, for use in one thread at a time."""
-        return connect_sqlite(self.sqlite_path, durable=self.durable)
+        Open while ``async with`` lasts; or from ``await`` to ``close``.
+        """
+        return self._autocommit.connect()
 
-    async def open_sqlite(self, *, busy_seconds: float = BUSY_SECONDS) -> LazyConnection:
-        """A connection that has not been prepared yet, for an engine."""
-        return await LazyConnection.open(self.sqlite_path, busy_seconds=busy_seconds)
+    def connect_sqlite(self, *, foreign_keys: bool = True, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+        """A connection of one's own, for use in one thread at a time."""
+        return connect_sqlite(
+            self.sqlite_path, durable=self.durable, foreign_keys=foreign_keys, busy_seconds=busy_seconds
+        )
 
     @property
     def sqlite_path(self) -> str:
@@ -149,29 +140,9 @@ class Database(HealthCheck):
             raise ValueError("a SQLite database needs a file: it is opened by more than one connection")
         return path
 
-    def _sqlite_engine(self) -> AsyncEngine:
-        _ = self.sqlite_path
-        engine = create_async_engine(
-            self.url,
-            async_creator=self.open_sqlite,
-            pool_size=4,
-            max_overflow=8,
-            pool_timeout=_POOL_SECONDS,
-        )
+    def _postgresql_engine(self) -> "AsyncEngine":
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 -- as above
 
-        @event.listens_for(engine.sync_engine, "connect")
-        def prepare(connection: SqliteConnection, _record: object) -> None:
-            prepare_sqlite(connection, durable=self.durable)
-
-        @event.listens_for(engine.sync_engine, "begin")
-        def begin(connection: Connection) -> None:
-            if connection.get_execution_options().get("longshore_writes"):
-                # One that reads first and then writes could fail at once; this one waits for its turn.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-        return engine
-
-    def _postgresql_engine(self) -> AsyncEngine:
         settings = {
             "application_name": "longshore",
             "idle_in_transaction_session_timeout": "60000",
@@ -193,6 +164,11 @@ class Database(HealthCheck):
         )
 
 
+class WritingConnection(Protocol):
+    async def run_sync(self, work: Work[T], /) -> T: ...
+    async def commit(self) -> None: ...
+
+
 class Transaction:
     """``async with`` opens it; without ``commit`` everything is undone.
 
@@ -207,7 +183,7 @@ class Transaction:
         self._database = database
         self._put_off: list[Work[object]] = []
         self._stack = AsyncExitStack()
-        self._connection: AsyncConnection | None = None
+        self._connection: WritingConnection | None = None
         self._writes = False
 
     @property
@@ -219,53 +195,55 @@ class Transaction:
             return connection.execute(statement, values).mappings().all()
 
         with translated():
-            if self._put_off:
-                _ = await self._begin()
-            if self._writes:
-                return await self._connected().run_sync(run)
+            if self._writes or self._put_off:
+                return await self._do(run)
             if self.is_sqlite:
                 return await self._database.read(run)
             if self._connection is None:
                 self._connection = await self._stack.enter_async_context(self._database.reading())
             return await self._connection.run_sync(run)
 
-    async def write(
-        self, statement: Executable, rows: Sequence[dict[str, Any]] | dict[str, Any] | None = None
-    ) -> CursorResult[Any]:
+    async def write(self, work: Work[T]) -> T:
+        """Do ``work`` now, for what it returns."""
         with translated():
-            connection = await self._begin()
-            return await connection.execute(statement, rows)
+            return await self._do(work)
 
     async def change(self, work: Work[object]) -> None:
         """Have ``work`` done before whatever else is asked for, at the latest by ``commit``, which raises its error."""
-        with translated():
-            if self.is_sqlite and not self._writes:
-                self._put_off.append(work)
-            else:
-                connection = await self._begin()
-                await connection.run_sync(work)
+        if self.is_sqlite:
+            self._put_off.append(work)
+        else:
+            await self.write(work)
 
     async def commit(self) -> None:
         with translated():
-            if self._put_off:
-                works, self._put_off = self._put_off, []
-                await self._database.write(lambda connection: [work(connection) for work in works])
-            elif self._writes:
+            if self._writes:
+                if self._put_off:
+                    await self._do(lambda _: None)
                 await self._connected().commit()
+            elif self._put_off:
+                await self._database.write(self._all_put_off(lambda _: None))
             await self._end()
 
-    async def _begin(self) -> AsyncConnection:
-        """The connection, in a transaction that may write; what has been put off is done."""
+    async def _do(self, work: Work[T]) -> T:
+        """Within a transaction that may write, after what has been put off."""
         if not self._writes:
             await self._end()
             self._connection = await self._stack.enter_async_context(self._database.writing())
             self._writes = True
-        connection = self._connected()
-        while self._put_off:
-            await connection.run_sync(self._put_off.pop(0))
-        return connection
+        return await self._connected().run_sync(self._all_put_off(work))
 
-    def _connected(self) -> AsyncConnection:
+    def _all_put_off(self, work: Work[T]) -> Work[T]:
+        works, self._put_off = self._put_off, []
+
+        def run(connection: Connection) -> T:
+            for put_off in works:
+                put_off(connection)
+            return work(connection)
+
+        return run
+
+    def _connected(self) -> WritingConnection:
         if self._connection is None:
             raise RuntimeError("the transaction has no connection")
         return self._connection

@@ -95,7 +95,7 @@ def test_below_the_level_nothing_is_written() -> None:
 def test_statements_with_their_values_are_not_logged_even_in_debug() -> None:
     stream = configured("json", "DEBUG")
     logging.getLogger("sqlalchemy.engine").info("INSERT …")
-    logging.getLogger("aiosqlite").debug("executing …")
+    logging.getLogger("alembic.runtime").debug("executing …")
     structlog.get_logger("longshore").debug("yes")
     assert [line["message"] for line in written(stream)] == ["yes"]
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.engine import AsyncConnection
 from adapters.outbound.sql.ledger.entry import Entry, before, range_row
 from domain.ids import UploadId
 from domain.upload_state import OPEN_STATES
 
 if TYPE_CHECKING:
     import asyncpg  # SQLAlchemy loads it where it is used
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 # FOR KEY SHARE waits for a takeover, which changes the token, and makes it wait for us; a renewal passes by.
 # Locked in order of the ids, as everywhere, so that no two can wait for one another.
@@ -87,7 +87,7 @@ class PostgresLedgerWriter:
         if self._driver is not None and self._driver.is_closed():
             await self._disconnect()
         if self._driver is None:
-            self._connection = await self._database.connect()
+            self._connection = await self._database.reading()
             self._driver = (await self._connection.get_raw_connection()).driver_connection
         return self._driver
 

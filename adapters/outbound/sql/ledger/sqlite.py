@@ -1,4 +1,4 @@
-"""The ledger's batches on SQLite: one connection in a thread of its own, one hop there and back a batch."""
+"""The ledger's batches on SQLite: by the driver itself, one hop to the writing thread and back a batch."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from functools import partial
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger.entry import Entry, before, range_row
 from adapters.outbound.sql.ledger.plain_receipts import insert_plain
-from adapters.outbound.sql.sqlite.one_thread import OneThread
 from domain.ids import UploadId
 from domain.upload_state import OPEN_STATES
 
@@ -36,38 +35,23 @@ _PROLONG = f"UPDATE uploads SET expires_at = max(expires_at, ?) WHERE id = ? AND
 class SqliteLedgerWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._connection: sqlite3.Connection | None = None
-        self._thread = OneThread("ledger")
 
     async def write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
-        async with self._database.write_turn(urgent=True):
-            return await self._thread.run(partial(self._write, entries))
+        return await self._database.write_by_driver(partial(_write, entries))
 
     async def close(self) -> None:
-        if self._connection is not None:
-            await self._thread.run(self._disconnect)
-        self._thread.close()
+        """The thread is the database's."""
 
-    def _write(self, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:
-        if self._connection is None:
-            self._connection = self._database.connect_sqlite()
-        try:
-            if all(entry.receipt.is_plain for entry in entries) and insert_plain(
-                self._connection, [(*range_row(entry), entry.token) for entry in entries]
-            ):
-                return {entry.lease for entry in entries}
-            self._connection.execute("BEGIN IMMEDIATE")
-            standing = _write_all(self._connection, entries)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._disconnect()  # which undoes what was begun; a new connection knows nothing of the fault
-            raise
-        return standing
 
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+def _write(entries: Sequence[Entry], connection: sqlite3.Connection) -> set[tuple[UploadId, str]]:
+    if all(entry.receipt.is_plain for entry in entries) and insert_plain(
+        connection, [(*range_row(entry), entry.token) for entry in entries]
+    ):
+        return {entry.lease for entry in entries}
+    connection.execute("BEGIN IMMEDIATE")
+    standing = _write_all(connection, entries)
+    connection.execute("COMMIT")
+    return standing
 
 
 def _write_all(connection: sqlite3.Connection, entries: Sequence[Entry]) -> set[tuple[UploadId, str]]:

@@ -20,8 +20,9 @@ class SqlBlobDeletions(BlobDeletions):
         self._transaction = transaction
 
     async def add(self, key: BlobKey, now: datetime) -> None:
-        insert = insert_into(blob_deletions, is_sqlite=self._transaction.is_sqlite)
-        await self._transaction.write(insert.on_conflict_do_nothing(), {"blob_key": key, "created_at": now})
+        insert = insert_into(blob_deletions, is_sqlite=self._transaction.is_sqlite).on_conflict_do_nothing()
+        row = {"blob_key": key, "created_at": now}
+        await self._transaction.change(lambda connection: connection.execute(insert, row))
 
     async def list_left(self, *, before: datetime, after: BlobKey | None, limit: int) -> Sequence[BlobKey]:
         left = select(_c.blob_key).where(_c.created_at < before, ~_IS_KEPT)
@@ -31,5 +32,5 @@ class SqlBlobDeletions(BlobDeletions):
         return [BlobKey(row["blob_key"]) for row in rows]
 
     async def remove(self, key: BlobKey) -> bool:
-        done = await self._transaction.write(delete(blob_deletions).where(_c.blob_key == key))
-        return done.rowcount > 0
+        gone = delete(blob_deletions).where(_c.blob_key == key)
+        return await self._transaction.write(lambda connection: connection.execute(gone).rowcount > 0)

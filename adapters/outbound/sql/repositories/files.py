@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, bindparam, delete, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, text, tuple_, update
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.insert import insert_into
@@ -69,10 +69,13 @@ class SqlFileRepository(FileRepository):
         if not rows:
             return None
         key = BlobKey(rows[0]["blob_key"])
-        if not self._transaction.is_sqlite:
-            # Who deletes another one of these files waits here until we are done, and the other way round.
-            await self._transaction.write(select(_c.id).where(_c.blob_key == key).order_by(_c.id).with_for_update())
-        gone = await self._transaction.write(delete(files).where(_c.id == file_id))
-        # A statement of its own: it sees what was committed while we waited.
-        shared = await self._transaction.read(select(_c.id).where(_c.blob_key == key).limit(1))
-        return None if shared or not gone.rowcount else key
+        sharers = select(_c.id).where(_c.blob_key == key)
+
+        def delete_one(connection: Connection) -> bool:
+            # PostgreSQL: who deletes another one of these files waits here until we are done, and the other way round.
+            connection.execute(sharers.order_by(_c.id).with_for_update()).all()
+            gone = connection.execute(delete(files).where(_c.id == file_id)).rowcount
+            # A statement of its own: it sees what was committed while we waited.
+            return bool(gone) and connection.execute(sharers.limit(1)).first() is None
+
+        return key if await self._transaction.write(delete_one) else None

@@ -61,11 +61,10 @@ class SqlOutbox(Outbox):
         while True:
             async with self._database.transaction() as transaction:
                 rows = await transaction.read(left.where(outbox.c.id > last))
-                done = [row["id"] for row in rows if self._publish_row(row)]
-                old = [row["id"] for row in rows if row["created_at"] < older_than - _UNREADABLE_FOR]
-                if done or old:
-                    await transaction.write(delete(outbox).where(outbox.c.id.in_({*done, *old})))
-                    await transaction.commit()
+            done = [row["id"] for row in rows if self._publish_row(row)]
+            old = [row["id"] for row in rows if row["created_at"] < older_than - _UNREADABLE_FOR]
+            if done or old:
+                await self._delete([*done, *old])
             count += len(done)
             if len(rows) < _BATCH:
                 return count

@@ -102,9 +102,13 @@ class SqlUploadRepository(UploadRepository):
 
     async def settle_chunk_size(self, upload_id: UploadId, chunk_size: int) -> int | None:
         first = update(uploads).where(_c.id == upload_id, _c.chunk_size.is_(None)).values(chunk_size=chunk_size)
-        await self._transaction.write(first)
-        rows = await self._transaction.read(select(_c.chunk_size).where(_c.id == upload_id))
-        return rows[0]["chunk_size"] if rows else None
+        settled = select(_c.chunk_size).where(_c.id == upload_id)
+
+        def settle(connection: Connection) -> int | None:
+            connection.execute(first)
+            return connection.execute(settled).scalar()
+
+        return await self._transaction.write(settle)
 
     async def save(self, upload: Upload) -> None:
         """Raises:
@@ -127,7 +131,8 @@ class SqlUploadRepository(UploadRepository):
         await self._transaction.change(save)
 
     async def delete(self, upload_id: UploadId) -> None:
-        await self._transaction.write(delete(uploads).where(_c.id == upload_id))  # its ranges go by the foreign key
+        gone = delete(uploads).where(_c.id == upload_id)  # its ranges go by the foreign key
+        await self._transaction.change(lambda connection: connection.execute(gone))
 
     async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:
         mine = select(uploads).where(_c.owner == principal.owner, _IS_OPEN)
@@ -136,7 +141,7 @@ class SqlUploadRepository(UploadRepository):
     async def usage(self, owner: OwnerId) -> Usage:
         if not self._transaction.is_sqlite:
             # Others of this owner wait here for our commit; on SQLite one transaction writes at a time anyway.
-            await self._transaction.write(_ONE_AT_A_TIME, {"owner": owner})
+            await self._transaction.write(lambda connection: connection.execute(_ONE_AT_A_TIME, {"owner": owner}))
         [row] = await self._transaction.read(_USAGE, {"owner": owner})
         return _usage_from_row(row)
 
@@ -159,8 +164,8 @@ class SqlUploadRepository(UploadRepository):
         ids = [row["id"] for row in await self._transaction.read(ended)]
         if not ids:
             return 0
-        done = await self._transaction.write(delete(uploads).where(_c.id.in_(ids)))
-        return done.rowcount
+        gone = delete(uploads).where(_c.id.in_(ids))
+        return await self._transaction.write(lambda connection: connection.execute(gone).rowcount)
 
     async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
         # The ranges may overlap, so their sum says only which uploads are worth loading.

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import Connection, StaticPool, create_engine
+from sqlalchemy import Connection
 
 from adapters.outbound.sql.batches import Batches
-from adapters.outbound.sql.sqlite.one_thread import OneThread
+from adapters.outbound.sql.sqlite.one_thread import OneThread, driver_of
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -32,10 +32,17 @@ class _Item:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class Outcome:
+    """What work returned or raised, on its way back from the thread."""
+
     value: Any = None
     error: Exception | None = None
     is_put_off: bool = False
+
+    def result(self) -> Any:  # noqa: ANN401 -- the work's own
+        if self.error is not None:
+            raise self.error
+        return self.value
 
 
 class WriteTurn(Protocol):
@@ -45,13 +52,11 @@ class WriteTurn(Protocol):
 class ReadTrips:
     """Each statement sees what is committed when it starts. Work that fails harms none of the others'."""
 
-    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection], *, patience_seconds: float) -> None:
+    def __init__(self, thread: OneThread, *, patience_seconds: float) -> None:
+        self._thread = thread
         self._patience_seconds = patience_seconds
-        self._engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
-        self._connection: Connection | None = None
-        self._thread = OneThread(name)
-        self._urgent = Batches[_Item, _Outcome](partial(self._travel, urgent=True), limit=_MAX_TOGETHER)
-        self._others = Batches[_Item, _Outcome](partial(self._travel, urgent=False), limit=_MAX_TOGETHER)
+        self._urgent = Batches[_Item, Outcome](partial(self._travel, urgent=True), limit=_MAX_TOGETHER)
+        self._others = Batches[_Item, Outcome](partial(self._travel, urgent=False), limit=_MAX_TOGETHER)
 
     async def do(self, work: Work[T], *, urgent: bool) -> T:
         """What ``work`` returns, or raises.
@@ -68,76 +73,57 @@ class ReadTrips:
         except BaseException:
             item.is_given_up = True
             raise
-        if outcome.error is not None:
-            raise outcome.error
-        return cast("T", outcome.value)
+        return cast("T", outcome.result())
 
     async def close(self) -> None:
+        """Return once all that waits is done."""
         await self._others.close()
         await self._urgent.close()
-        if self._connection is not None:
-            await self._thread.run(self._disconnect)
-        self._thread.close()
 
-    async def _travel(self, items: Sequence[_Item], *, urgent: bool) -> Sequence[_Outcome]:
-        return await self._thread.run(partial(self._do_here, items))
+    async def _travel(self, items: Sequence[_Item], *, urgent: bool) -> Sequence[Outcome]:
+        return await self._thread.run(partial(self._do_all, items))
 
     # In the thread
 
-    def _do_here(self, items: Sequence[_Item]) -> Sequence[_Outcome]:
-        try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            return self._do_all(items, self._connection)
-        except BaseException:
-            self._disconnect()  # which undoes what was begun; a new connection knows nothing of the fault
-            raise
-
-    def _do_all(self, items: Sequence[_Item], connection: Connection) -> Sequence[_Outcome]:
+    def _do_all(self, items: Sequence[_Item], connection: Connection) -> Sequence[Outcome]:
         return [_do(item, connection) for item in items]
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-            self._engine.dispose()
 
 
 class WriteTrips(ReadTrips):
     """All work of one trip is one transaction; what fails in it is undone alone."""
 
-    def __init__(
-        self, name: str, connect: Callable[[], sqlite3.Connection], *, turn: WriteTurn, patience_seconds: float
-    ) -> None:
-        super().__init__(name, connect, patience_seconds=patience_seconds)
+    def __init__(self, thread: OneThread, *, turn: WriteTurn, patience_seconds: float) -> None:
+        super().__init__(thread, patience_seconds=patience_seconds)
         self._turn = turn
 
-    async def _travel(self, items: Sequence[_Item], *, urgent: bool) -> Sequence[_Outcome]:
+    async def _travel(self, items: Sequence[_Item], *, urgent: bool) -> Sequence[Outcome]:
         async with self._turn(urgent=urgent):
             return await super()._travel(items, urgent=urgent)
 
-    def _do_all(self, items: Sequence[_Item], connection: Connection) -> Sequence[_Outcome]:
-        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+    def _do_all(self, items: Sequence[_Item], connection: Connection) -> Sequence[Outcome]:
+        driver = driver_of(connection)
         driver.execute("BEGIN IMMEDIATE")
         until = time.monotonic() + _TRIP_SECONDS
         outcomes = [
-            _do_or_undo(item, connection, driver) if time.monotonic() < until else _Outcome(is_put_off=True)
+            _do_or_undo(item, connection, driver) if time.monotonic() < until else Outcome(is_put_off=True)
             for item in items
         ]
         driver.execute("COMMIT")
         return outcomes
 
 
-def _do(item: _Item, connection: Connection) -> _Outcome:
-    if item.is_given_up:
-        return _Outcome()
+def outcome_of(work: Work[T], connection: Connection) -> Outcome:
     try:
-        return _Outcome(item.work(connection))
+        return Outcome(work(connection))
     except Exception as error:  # noqa: BLE001 -- raised again where it is waited for
-        return _Outcome(error=error)
+        return Outcome(error=error)
 
 
-def _do_or_undo(item: _Item, connection: Connection, driver: sqlite3.Connection) -> _Outcome:
+def _do(item: _Item, connection: Connection) -> Outcome:
+    return Outcome() if item.is_given_up else outcome_of(item.work, connection)
+
+
+def _do_or_undo(item: _Item, connection: Connection, driver: sqlite3.Connection) -> Outcome:
     driver.execute("SAVEPOINT item")
     outcome = _do(item, connection)
     if outcome.error is not None:
