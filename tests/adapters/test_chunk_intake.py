@@ -22,8 +22,8 @@ from domain.errors import StorageUnavailable
 from domain.receipt import Receipt
 from ports.received_ledger import ReceivedLedger
 from ports.upload_lock import Lease
+from tests.contract.suites.stores import kept
 from tests.support.intakes import Intake, intakes_of
-from tests.support.stores import kept
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the writer is Linux's alone")
 

@@ -17,8 +17,9 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.partial_indexes import metadata
 from domain.errors import RepositoryUnavailable
 from infrastructure.migrate import migrate, revisions
+from tests.contract.suites.stores import added, kept
 from tests.support.builders import a_file, an_upload, extent, told
-from tests.support.stores import Store, added, kept
+from tests.support.stores import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -27,8 +27,9 @@ from adapters.outbound.system.clock import SystemClock
 from domain.errors import RepositoryUnavailable, StorageFull
 from domain.events import event_to_values
 from domain.ids import UploadId
+from tests.contract.suites.stores import added, kept
 from tests.support.builders import NOW, RememberingNotifier, a_receipt, an_event, an_id, an_upload
-from tests.support.stores import Store, added, kept
+from tests.support.stores import Store
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, text
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.sqlite.open_transaction import OpenTransaction
 from domain.errors import RepositoryUnavailable, StorageFull
+from tests.contract.suites.stores import added
 from tests.support.builders import a_receipt, an_upload
-from tests.support.stores import Store, added
+from tests.support.stores import Store
 
 
 @pytest.fixture

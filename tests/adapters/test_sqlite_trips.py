@@ -17,8 +17,9 @@ from adapters.outbound.sql.sqlite.connection import BUSY_SECONDS
 from adapters.outbound.system.clock import SystemClock
 from domain.errors import RepositoryUnavailable, StorageFull
 from domain.ids import UploadId
+from tests.contract.suites.stores import added
 from tests.support.builders import an_id, an_upload
-from tests.support.stores import Store, added
+from tests.support.stores import Store
 
 
 class Bench(Database):

@@ -1,11 +1,13 @@
 """The databases that a port's contract is checked on."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.stores import Process, Store
+from tests.contract.suites.stores import StoreFactory
+from tests.support.stores import Store, opened_store
 
 
 def _url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
@@ -25,23 +27,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
 
 
 @pytest.fixture
-async def store(store_url: str | None) -> AsyncIterator[Store]:
-    """An empty database, in memory too."""
-    store = Store(store_url)
-    await store.create()
-    yield store
-    await store.close()
+def factory(store_url: str | None) -> StoreFactory:
+    """For the suites of what a database keeps; those of other ports have one beside them."""
+    return partial(opened_store, store_url)
 
 
 @pytest.fixture
 async def shared_store(database_url: str) -> AsyncIterator[Store]:
     """An empty database that real processes can share."""
-    store = Store(database_url)
-    await store.create()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def process(store: Store) -> Process:
-    return store.process()
+    async with opened_store(database_url) as store:
+        yield store

@@ -12,9 +12,9 @@ import pytest
 from domain.checksum import crc64nvme
 from domain.errors import FileGone, RepositoryUnavailable, UploadTakenOver
 from domain.upload_state import UploadState
+from tests.contract.suites.stores import kept
 from tests.support.builders import NOW, a_receipt, extent
 from tests.support.intakes import Intake, intakes_of
-from tests.support.stores import kept
 
 KIB = 1024
 

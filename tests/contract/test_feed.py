@@ -1,35 +1,20 @@
 """The contract of ports/feed.py: every event, in each upload's order, and a word where some may be missing"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
 from adapters.outbound.pg_notify.feed import PostgresFeed
 from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
-from domain.events import EventType
+from tests.contract.suites.buses import BusFactory, Ear
+from tests.contract.suites.feed import FeedSuite
 from tests.support.builders import an_event, an_upload
-from tests.support.events import Bus, Ear, open_bus
+from tests.support.events import bus_factory_of, open_bus
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresCluster
 from tests.support.until import wait_until
-
-
-@pytest.fixture(params=["memory", "pg_notify"])
-async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    bus = await open_bus(request.getfixturevalue("postgres_url") if request.param == "pg_notify" else None)
-    yield bus
-    await bus.close()
-
-
-@pytest.fixture(params=["pg_notify"])
-async def feed(postgres_url: str) -> AsyncIterator[PostgresFeed]:
-    """A feed that depends on a connection."""
-    feed = PostgresFeed(postgres_url)
-    await feed.start()
-    yield feed
-    await feed.close()
 
 
 async def notify(url: str, *payloads: str) -> None:
@@ -41,53 +26,22 @@ async def notify(url: str, *payloads: str) -> None:
         await connection.close()
 
 
-async def test_every_listener_hears_each_event_in_order(bus: Bus) -> None:
-    ears = [Ear(), Ear()]
-    for ear in ears:
-        ear.listen_to(bus.feed)
-    upload = an_upload()
-    events = [an_event(upload, type_) for type_ in (EventType.CREATED, EventType.FAILED, EventType.COMPLETED)]
-    for event in events:
-        bus.notifier.publish(event)
-    for ear in ears:
-        assert await ear.hears(3) == events
+@pytest.fixture(params=["memory", "pg_notify"])
+def factory(request: pytest.FixtureRequest) -> BusFactory:
+    return bus_factory_of(request)
 
 
-async def test_who_has_ended_hears_nothing_more(bus: Bus) -> None:
-    ear, other = Ear(), Ear()
-    end = ear.listen_to(bus.feed)
-    other.listen_to(bus.feed)
-    end()
-    end()  # twice is no harm
-    bus.notifier.publish(an_event(an_upload()))
-    await other.hears(1)
-    assert ear.events == []
+class TestFeed(FeedSuite):
+    """All of it."""
 
 
-async def test_the_same_listener_twice_is_two(bus: Bus) -> None:
-    ear = Ear()
-    end = ear.listen_to(bus.feed)
-    ear.listen_to(bus.feed)
-    end()
-    bus.notifier.publish(an_event(an_upload()))
-    assert len(await ear.hears(1)) == 1
-
-
-async def test_a_listener_may_end_itself_while_it_is_told(bus: Bus) -> None:
-    ends: list[Callable[[], None]] = []
-    heard: list[object] = []
-
-    def once(event: object) -> None:
-        heard.append(event)
-        ends[0]()
-
-    ends.append(bus.feed.listen(once, lambda: None))
-    ear = Ear()
-    ear.listen_to(bus.feed)
-    for _ in range(2):
-        bus.notifier.publish(an_event(an_upload()))
-    await ear.hears(2)
-    assert len(heard) == 1
+@pytest.fixture(params=["pg_notify"])
+async def feed(postgres_url: str) -> AsyncIterator[PostgresFeed]:
+    """A feed that depends on a connection."""
+    feed = PostgresFeed(postgres_url)
+    await feed.start()
+    yield feed
+    await feed.close()
 
 
 async def test_a_lost_connection_comes_back_and_is_a_gap(

@@ -1,45 +1,21 @@
 """The notifier and the feed of one process, over each technology, for the suites of both ports."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
 
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.pg_notify.feed import PostgresFeed
 from adapters.outbound.pg_notify.notifier import PostgresProgressNotifier
-from domain.events import Event, UploadEvent
-from ports.feed import Feed
-from ports.progress_notifier import ProgressNotifier
-from tests.support.until import wait_until
+from tests.contract.suites import buses as suites
+from tests.contract.suites.buses import BusFactory
 
 
-@dataclass
-class Ear:
-    """Remembers what a feed told it."""
-
-    events: list[UploadEvent] = field(default_factory=list)
-    gaps: int = 0
-
-    def hear(self, event: Event) -> None:
-        assert isinstance(event, UploadEvent)
-        self.events.append(event)
-
-    def on_gap(self) -> None:
-        self.gaps += 1
-
-    def listen_to(self, feed: Feed) -> Callable[[], None]:
-        return feed.listen(self.hear, self.on_gap)
-
-    async def hears(self, count: int, within: float = 5.0) -> list[UploadEvent]:
-        """All it has heard, once that is ``count`` events."""
-        await wait_until(lambda: len(self.events) >= count, within)
-        return self.events
-
-
-@dataclass
-class Bus:
-    notifier: ProgressNotifier
-    feed: Feed
+class Bus(suites.Bus):
+    """One of ours."""
 
     async def close(self) -> None:
         for end in (self.notifier, self.feed):
@@ -57,3 +33,17 @@ async def open_bus(url: str | None) -> Bus:
     await feed.start()
     await notifier.start()
     return Bus(notifier, feed)
+
+
+@asynccontextmanager
+async def opened_bus(url: str | None) -> AsyncIterator[Bus]:
+    bus = await open_bus(url)
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+def bus_factory_of(request: pytest.FixtureRequest) -> BusFactory:
+    """For the technology that is the fixture's parameter: ``memory`` or ``pg_notify``."""
+    return partial(opened_bus, request.getfixturevalue("postgres_url") if request.param == "pg_notify" else None)

@@ -22,8 +22,9 @@ from infrastructure.container import recorder
 from ports.chunk_intake import ChunkIntake
 from ports.upload_lock import Lease
 from tests.contract.suites.storages import Storages
+from tests.contract.suites.stores import added
 from tests.support.builders import a_receipt, an_upload
-from tests.support.stores import Process, Store, added
+from tests.support.stores import Process, Store
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Repositories, ledger, lock and outbox on each kind of database, for one process or several."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from adapters.outbound.memory.database import MemoryDatabase
@@ -14,31 +15,19 @@ from adapters.outbound.sql.locks.lock import SqlUploadLock
 from adapters.outbound.sql.partial_indexes import metadata
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
-from domain.access import ANYBODY, Principal
-from domain.ids import UploadId
-from domain.upload import Upload
-from ports.outbox import Outbox
 from ports.progress_notifier import ProgressNotifier
-from ports.received_ledger import ReceivedLedger
-from ports.unit_of_work import UnitOfWorkFactory
-from ports.upload_lock import UploadLock
-from tests.support.builders import RememberingNotifier, ShiftedClock, an_upload
+from tests.contract.suites import stores as suites
+from tests.support.builders import RememberingNotifier, ShiftedClock
 
 
 @dataclass
-class Process:
-    """What one server process would hold."""
+class Process(suites.Process):
+    """One of ours."""
 
-    unit_of_work: UnitOfWorkFactory
-    ledger: ReceivedLedger
-    lock: UploadLock
-    outbox: Outbox
-    notifier: ProgressNotifier
-    clock: ShiftedClock
     database: Database | None = None
 
     async def close(self) -> None:
-        await self.lock.close()
+        await super().close()
         if isinstance(self.ledger, SqlReceivedLedger):
             await self.ledger.close()
         if isinstance(self.outbox, SqlOutbox):
@@ -47,11 +36,12 @@ class Process:
             await self.database.close()
 
 
-class Store:
+class Store(suites.Store):
     """One database; ``url`` is None for memory."""
 
     def __init__(self, url: str | None) -> None:
         self.url = url
+        self.keeps_others_out = url is not None
         self._memory = MemoryDatabase()
         self._processes: list[Process] = []
 
@@ -99,15 +89,11 @@ class Store:
         )
 
 
-async def added(process: Process, upload: Upload | None = None) -> Upload:
-    """``upload``, or any, committed."""
-    upload = upload or an_upload()
-    async with process.unit_of_work() as work:
-        await work.uploads.add(upload)
-        await work.commit()
-    return upload
-
-
-async def kept(process: Process, upload_id: UploadId, principal: Principal = ANYBODY) -> Upload:
-    async with process.unit_of_work() as work:
-        return await work.uploads.get(upload_id, principal)
+@asynccontextmanager
+async def opened_store(url: str | None) -> AsyncIterator[Store]:
+    store = Store(url)
+    await store.create()
+    try:
+        yield store
+    finally:
+        await store.close()
