@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import tornado.ioloop
 
-from tests.support.postgres import PostgresCluster, PostgresMissing
-from tests.support.s3 import S3Missing, S3Server
-from tests.support.server import ServerProcess
-from tests.support.services import require
+from tests.support.processes.postgres import PostgresCluster, PostgresMissing
+from tests.support.processes.s3 import S3Missing, S3Server
+from tests.support.processes.server import ServerProcess
+from tests.support.processes.services import require
 
 
 @pytest.fixture

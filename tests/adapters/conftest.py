@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.services import require, require_program
+from tests.support.processes.services import require, require_program
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from infrastructure.link_secret import BadSecret, link_secret
-from tests.support.process import ROOT
-from tests.support.server import ServerProcess
+from tests.support.processes.process import ROOT
+from tests.support.processes.server import ServerProcess
 
 _PROGRAM = """
 import sys

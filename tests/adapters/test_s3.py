@@ -25,8 +25,8 @@ from domain.byte_range import ByteRange
 from domain.errors import FileGone, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
 from tests.contract.suites.storages import Storages
-from tests.support.faulty_s3 import FaultyS3
-from tests.support.s3 import S3Server, opened
+from tests.support.processes.faulty_s3 import FaultyS3
+from tests.support.processes.s3 import S3Server, opened
 from tests.support.sources import HangingSource, source_of
 from tests.support.storages import no_permit
 

@@ -16,8 +16,8 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from infrastructure.migrate import revisions
-from tests.support.process import ROOT
-from tests.support.server import ServerProcess, run_verb
+from tests.support.processes.process import ROOT
+from tests.support.processes.server import ServerProcess, run_verb
 
 # Each import is told on standard error, in the process that makes it; children inherit the wish.
 _TELL_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.disk import require_mounts
+from tests.chaos.rig.disk import require_mounts
 
 
 def pytest_configure(config: pytest.Config) -> None:

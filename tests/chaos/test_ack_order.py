@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.chaos.client import ResumingUpload
-from tests.chaos.content import Content
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import staged_file, wrong_content
-from tests.chaos.writer import writer_of, written_by
-from tests.support.server import ServerProcess
-from tests.support.strace import FILE_WRITES, RENAMES, SYNCS, Call, Strace, Trace, is_log
+from tests.chaos.rig.client import ResumingUpload
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import staged_file, wrong_content
+from tests.chaos.rig.writer import writer_of, written_by
+from tests.support.processes.server import ServerProcess
+from tests.support.processes.strace import FILE_WRITES, RENAMES, SYNCS, Call, Strace, Trace, is_log
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.client import TUS, HangingPatch, ResumingUpload, ask
-from tests.chaos.content import Content
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import wrong_content
-from tests.support.server import ServerProcess
-from tests.support.services import require
+from tests.chaos.rig.client import TUS, HangingPatch, ResumingUpload, ask
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import wrong_content
+from tests.support.processes.server import ServerProcess
+from tests.support.processes.services import require
 from tests.support.until import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.settings import CHAOS
-from tests.support.server import ServerProcess
+from tests.chaos.rig.settings import CHAOS
+from tests.support.processes.server import ServerProcess
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(180)]
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.client import TUS, Fleet, HangingPatch, ResumingUpload, ask
-from tests.chaos.content import Content
-from tests.chaos.disk import wait_until_stopped
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import doubled_files, lost_promises, wrong_content
-from tests.chaos.watcher import ProgressWatcher
-from tests.support.postgres import PostgresCluster
-from tests.support.server import ServerProcess
+from tests.chaos.rig.client import TUS, Fleet, HangingPatch, ResumingUpload, ask
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.disk import wait_until_stopped
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import doubled_files, lost_promises, wrong_content
+from tests.chaos.rig.watcher import ProgressWatcher
+from tests.support.processes.postgres import PostgresCluster
+from tests.support.processes.server import ServerProcess
 from tests.support.until import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]

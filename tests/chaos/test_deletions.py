@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.client import ask
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import file_rows
+from tests.chaos.rig.client import ask
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import file_rows
 from tests.e2e.tus import Tus, id_of
-from tests.support.server import ServerProcess, run_verb
-from tests.support.strace import SYNCS, Strace, is_log
+from tests.support.processes.server import ServerProcess, run_verb
+from tests.support.processes.strace import SYNCS, Strace, is_log
 from tests.support.until import until
 from tests.support.wire import Http
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.client import TUS, Answer, ResumingUpload, ask
-from tests.chaos.content import Content
-from tests.chaos.disk import LoopDisk, fill, small_tmpfs
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import doubled_files, lost_promises, staged_file, wrong_content
-from tests.support.server import ServerProcess, run_verb
-from tests.support.strace import FILE_WRITES, SYNCS, Strace, Trace
+from tests.chaos.rig.client import TUS, Answer, ResumingUpload, ask
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.disk import LoopDisk, fill, small_tmpfs
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import doubled_files, lost_promises, staged_file, wrong_content
+from tests.support.processes.server import ServerProcess, run_verb
+from tests.support.processes.strace import FILE_WRITES, SYNCS, Strace, Trace
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(90)]
 

@@ -15,13 +15,13 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.chaos.client import Fleet, ResumingUpload, mixed_chunk_sizes
-from tests.chaos.content import Content
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import doubled_files, file_rows, lost_promises, staged_file, wrong_content
-from tests.chaos.writer import has_ended, writer_of, written_by
-from tests.support.server import ServerProcess
-from tests.support.strace import RENAMES, SYNCS, Call, Strace, Trace, is_log
+from tests.chaos.rig.client import Fleet, ResumingUpload, mixed_chunk_sizes
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import doubled_files, file_rows, lost_promises, staged_file, wrong_content
+from tests.chaos.rig.writer import has_ended, writer_of, written_by
+from tests.support.processes.server import ServerProcess
+from tests.support.processes.strace import RENAMES, SYNCS, Call, Strace, Trace, is_log
 from tests.support.until import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]

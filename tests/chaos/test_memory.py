@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.client import TUS, Answer, ResumingUpload, Wire, ask, path_of
-from tests.chaos.content import Content
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import download
-from tests.support.server import ServerProcess
+from tests.chaos.rig.client import TUS, Answer, ResumingUpload, Wire, ask, path_of
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import download
+from tests.support.processes.server import ServerProcess
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.client import Fleet, ResumingUpload, mixed_chunk_sizes
-from tests.chaos.content import Content
-from tests.chaos.machine import Machine, Server, StopAfter
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import doubled_files, file_rows, lost_bytes, lost_promises, wrong_content
+from tests.chaos.rig.client import Fleet, ResumingUpload, mixed_chunk_sizes
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.machine import Machine, Server, StopAfter
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import doubled_files, file_rows, lost_bytes, lost_promises, wrong_content
 from tests.support.ports import free_port
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]
 

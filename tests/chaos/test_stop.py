@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.client import TUS, Fleet, HangingPatch, ResumingUpload, Wire
-from tests.chaos.content import Content
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import doubled_files, file_rows, lost_promises, wrong_content
-from tests.support.server import DRAIN_SECONDS, ServerProcess
+from tests.chaos.rig.client import TUS, Fleet, HangingPatch, ResumingUpload, Wire
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import doubled_files, file_rows, lost_promises, wrong_content
+from tests.support.processes.server import DRAIN_SECONDS, ServerProcess
 from tests.support.until import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(150)]

@@ -1,7 +1,7 @@
 """Two versions on one database: a newer one has migrated it while this one serves, and this one serves on.
 
-What a newer version may do to the schema is held by tests/adapters/test_migrations.py: migrations only add. Here one
-that adds, as the next will, comes over a running server.
+What a newer version may do to the schema is held by tests/adapters/sql/test_migrations.py: migrations only add. Here
+one that adds, as the next will, comes over a running server.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from adapters.outbound.sql.database import Database
-from tests.chaos.client import Fleet, ResumingUpload, ask, mixed_chunk_sizes
-from tests.chaos.content import Content
-from tests.chaos.settings import CHAOS
-from tests.chaos.verify import wrong_content
-from tests.support.server import ServerProcess
+from tests.chaos.rig.client import Fleet, ResumingUpload, ask, mixed_chunk_sizes
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.settings import CHAOS
+from tests.chaos.rig.verify import wrong_content
+from tests.support.processes.server import ServerProcess
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]
 

@@ -13,7 +13,7 @@ from tests.contract.suites.feed import FeedSuite
 from tests.support.builders import an_event, an_upload
 from tests.support.events import bus_factory_of, open_bus
 from tests.support.ports import free_port
-from tests.support.postgres import PostgresCluster
+from tests.support.processes.postgres import PostgresCluster
 from tests.support.until import wait_until
 
 

@@ -9,7 +9,7 @@ import pytest
 from adapters.outbound.sql.database import Database
 from domain.errors import Unavailable
 from tests.contract.suites.storages import StorageFactory
-from tests.support.postgres import PostgresCluster
+from tests.support.processes.postgres import PostgresCluster
 from tests.support.storages import factory_of, on_volume
 
 

@@ -17,7 +17,7 @@ from tests.contract.suites.progress_notifier import (
 )
 from tests.support.builders import an_event, an_upload
 from tests.support.events import bus_factory_of, open_bus
-from tests.support.postgres import PostgresCluster
+from tests.support.processes.postgres import PostgresCluster
 from tests.support.until import wait_until
 
 

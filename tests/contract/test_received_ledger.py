@@ -12,7 +12,7 @@ from ports.upload_lock import Lease
 from tests.contract.suites.received_ledger import ReceivedLedgerSuite, holding
 from tests.contract.suites.stores import added, kept
 from tests.support.builders import a_receipt, an_upload
-from tests.support.postgres import PostgresCluster
+from tests.support.processes.postgres import PostgresCluster
 from tests.support.stores import Store
 
 

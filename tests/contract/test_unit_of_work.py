@@ -5,7 +5,7 @@ import pytest
 from domain.errors import RepositoryUnavailable
 from tests.contract.suites.stores import added, kept
 from tests.contract.suites.unit_of_work import UnitOfWorkSuite
-from tests.support.postgres import PostgresCluster
+from tests.support.processes.postgres import PostgresCluster
 from tests.support.stores import Store
 
 

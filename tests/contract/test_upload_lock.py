@@ -16,8 +16,8 @@ from ports.upload_lock import Lease
 from tests.contract.suites.stores import added, kept
 from tests.contract.suites.upload_lock import UploadLockSuite, Writer
 from tests.support.builders import a_receipt, an_id
-from tests.support.lease_process import LeaseProcess
-from tests.support.postgres import PostgresCluster
+from tests.support.processes.lease_process import LeaseProcess
+from tests.support.processes.postgres import PostgresCluster
 from tests.support.stores import Process, Store
 from tests.support.until import wait_until
 

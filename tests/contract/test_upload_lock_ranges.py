@@ -16,7 +16,7 @@ from domain.ids import UploadId
 from tests.contract.suites.stores import added, kept
 from tests.contract.suites.upload_lock_ranges import BOTH, FIRST, SECOND, Holder, UploadLockRangesSuite
 from tests.support.builders import a_receipt, an_id
-from tests.support.lease_process import LeaseProcess
+from tests.support.processes.lease_process import LeaseProcess
 from tests.support.stores import Process, Store
 
 

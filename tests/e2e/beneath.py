@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from adapters.outbound.s3.address import BucketAddress
-from tests.support.s3 import ask
-from tests.support.server import ServerProcess
+from tests.support.processes.s3 import ask
+from tests.support.processes.server import ServerProcess
 from tests.support.until import becomes
 
 _LARGE_BYTES = 4 * 1024 * 1024  # the marks that tests look for are in smaller ones

@@ -23,9 +23,9 @@ import pytest
 
 from tests.e2e.dawdler import Dawdler
 from tests.e2e.tus import Tus
-from tests.support.postgres import PostgresCluster
-from tests.support.s3 import S3Server
-from tests.support.server import ServerProcess
+from tests.support.processes.postgres import PostgresCluster
+from tests.support.processes.s3 import S3Server
+from tests.support.processes.server import ServerProcess
 from tests.support.wire import Header, Http
 
 # A module's tests share one client address and leave uploads open; the budgets have tests of their own.

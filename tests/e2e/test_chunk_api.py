@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.chunk_client import BASE, Answer, ChunkClient
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import Tus, target_of
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 from tests.support.wire import Http, WebSocket
 
 SIZE = 1000

@@ -14,8 +14,8 @@ import psutil
 
 from tests.e2e.chunk_client import BASE, BOUNDARY, Answer, ChunkClient, multipart
 from tests.e2e.conftest import StartServer
-from tests.support.postgres import PostgresCluster
-from tests.support.server import ServerProcess
+from tests.support.processes.postgres import PostgresCluster
+from tests.support.processes.server import ServerProcess
 from tests.support.wire import Connection
 
 MIB = 1024 * 1024

@@ -15,7 +15,7 @@ from tests.e2e.conftest import StartServer, on_each_database
 from tests.e2e.ietf import COMPLETE, MORE, Ietf, digest
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, as_user
 from tests.e2e.tus import Tus, id_of, metadata, target_of
-from tests.support.server import ServerProcess, run_verb
+from tests.support.processes.server import ServerProcess, run_verb
 from tests.support.until import until
 from tests.support.wire import Header, Http, Response, chunked
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.tus import Tus, id_of, metadata
-from tests.support.process import ChildProcess
-from tests.support.server import ServerProcess
-from tests.support.services import require_program
+from tests.support.processes.process import ChildProcess
+from tests.support.processes.server import ServerProcess
+from tests.support.processes.services import require_program
 from tests.support.until import until
 from tests.support.wire import Http
 

@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.beneath import beneath
 from tests.e2e.conftest import everywhere, on_each_database
 from tests.e2e.tus import Tus, id_of, metadata
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 from tests.support.wire import Header, Http, Response
 
 CONTENT = bytes(range(256)) * 40  # 10,240 bytes

@@ -18,8 +18,8 @@ import pytest
 from tests.e2e.beneath import beneath
 from tests.e2e.conftest import StartServer, everywhere, on_each_database
 from tests.e2e.tus import Tus
-from tests.support.server import ServerProcess
-from tests.support.services import require_program
+from tests.support.processes.server import ServerProcess
+from tests.support.processes.services import require_program
 from tests.support.until import until
 from tests.support.wire import Header, Http, Response, WebSocket, chunked
 

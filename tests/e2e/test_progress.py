@@ -14,8 +14,8 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_form_upload import MULTIPART, file_part, form
 from tests.e2e.tus import Tus, id_of, metadata
-from tests.support.postgres import PostgresCluster
-from tests.support.server import ServerProcess
+from tests.support.processes.postgres import PostgresCluster
+from tests.support.processes.server import ServerProcess
 from tests.support.wire import Connection, Header, Http, WebSocket
 
 MIB = 1024 * 1024

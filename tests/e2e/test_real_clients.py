@@ -18,8 +18,8 @@ from tusclient.exceptions import TusCommunicationError
 from tusclient.storage import filestorage
 
 from tests.e2e.tus import Tus, id_of
-from tests.support.server import ServerProcess
-from tests.support.services import require, require_program
+from tests.support.processes.server import ServerProcess
+from tests.support.processes.services import require, require_program
 from tests.support.wire import Http
 
 CLIENTS = Path(__file__).resolve().parents[1] / "clients"

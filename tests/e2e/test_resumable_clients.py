@@ -11,8 +11,8 @@ import pytest
 from tests.e2e.ietf import COMPLETE, Ietf
 from tests.e2e.test_real_clients import node
 from tests.e2e.tus import Tus, id_of
-from tests.support.server import ServerProcess
-from tests.support.services import require_program
+from tests.support.processes.server import ServerProcess
+from tests.support.processes.services import require_program
 from tests.support.wire import Http
 
 SIZE = 6_000_011

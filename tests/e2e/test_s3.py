@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.client import ResumingUpload, mixed_chunk_sizes
-from tests.chaos.content import Content
-from tests.chaos.verify import lost_promises, wrong_content
+from tests.chaos.rig.client import ResumingUpload, mixed_chunk_sizes
+from tests.chaos.rig.content import Content
+from tests.chaos.rig.verify import lost_promises, wrong_content
 from tests.e2e.conftest import ROOMY, StartServer
 from tests.e2e.tus import Tus, id_of, metadata
-from tests.support.faulty_s3 import FaultyS3
 from tests.support.ports import free_port
-from tests.support.s3 import S3Server
-from tests.support.server import ServerProcess, run_verb
+from tests.support.processes.faulty_s3 import FaultyS3
+from tests.support.processes.s3 import S3Server
+from tests.support.processes.server import ServerProcess, run_verb
 from tests.support.wire import Http
 
 MIB = 1024 * 1024

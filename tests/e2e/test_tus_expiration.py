@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.tus import Tus, id_of
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 from tests.support.until import until
 from tests.support.wire import Header, Http, Response
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.tus import Tus, id_of
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 
 
 @pytest.mark.parametrize("state", ["new", "begun", "completed"])

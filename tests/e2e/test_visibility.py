@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, UNKNOWN, as_user
 from tests.e2e.tus import VERSION, Tus, id_of, metadata
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 from tests.support.wire import Header, Http, Response
 
 CONTENT = bytes(range(256)) * 4

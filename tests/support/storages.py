@@ -18,7 +18,7 @@ from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from domain.errors import UploadTakenOver
 from tests.contract.suites.storages import StorageFactory, Storages
-from tests.support.s3 import S3Server, opened
+from tests.support.processes.s3 import S3Server, opened
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import BrowserContext, Dialog, Page, Playwright, WebSocket
 
-from tests.support.services import require_program
+from tests.support.processes.services import require_program
 
 FLAGS = [
     "--no-sandbox",

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwr
 from tests.e2e.browser.chromium import FLAGS, Watch, chromium_path
 from tests.e2e.browser.upload_page import UploadPage
 from tests.e2e.tus import Tus
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 from tests.support.wire import Http
 
 MakeFile = Callable[..., Path]

@@ -14,8 +14,8 @@ from tests.e2e.browser.chromium import Watch
 from tests.e2e.browser.conftest import MakeFile
 from tests.e2e.browser.upload_page import UploadPage
 from tests.e2e.tus import Tus, metadata
-from tests.support.server import ServerProcess
-from tests.support.services import require
+from tests.support.processes.server import ServerProcess
+from tests.support.processes.services import require
 
 pytestmark = pytest.mark.browser
 

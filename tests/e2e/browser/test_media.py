@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Response
 
 from tests.e2e.tus import Tus, id_of, metadata
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Route, expect
 from tests.e2e.browser.conftest import Download, MakeFile, sha256
 from tests.e2e.browser.upload_page import UploadPage, target_of
 from tests.e2e.tus import Tus
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ from tests.e2e.browser.chromium import Watch
 from tests.e2e.browser.conftest import Download, MakeFile, sha256
 from tests.e2e.browser.upload_page import UploadPage, target_of
 from tests.e2e.tus import Tus
-from tests.support.server import ServerProcess
+from tests.support.processes.server import ServerProcess
 
 pytestmark = pytest.mark.browser
 

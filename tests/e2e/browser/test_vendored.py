@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.services import require
+from tests.support.processes.services import require
 
 ROOT = Path(__file__).resolve().parents[3]
 VENDORED = ROOT / "adapters" / "inbound" / "http" / "page" / "static" / "vendor" / "tus-js-client"

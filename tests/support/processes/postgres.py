@@ -23,7 +23,7 @@ from typing import Any, Self
 import asyncpg
 
 from tests.support.ports import free_port
-from tests.support.process import ChildProcess
+from tests.support.processes.process import ChildProcess
 from tests.support.until import becomes
 
 USER = "longshore"

@@ -1,6 +1,8 @@
 """One node of Ceph with an S3 gateway, from Debian's packages: the S3 server to trust for the full run.
 
-    python -m tests.support.radosgw -- COMMAND ...   runs COMMAND with TEST_S3_SERVER naming it, then takes it away
+    python -m tests.support.processes.radosgw -- COMMAND ...
+
+It runs COMMAND with TEST_S3_SERVER naming the gateway, then takes it away.
 
 Everything lies in one temporary folder and listens on free loopback ports; objects are kept in memory (up to 4 GiB).
 Needs ``ceph-mon``, ``ceph-osd``, ``radosgw`` and ``ceph`` (``apt install ceph-mon ceph-osd radosgw ceph-common``).
@@ -18,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.support.ports import free_port, listens
-from tests.support.process import ChildProcess
+from tests.support.processes.process import ChildProcess
 from tests.support.until import becomes
 
 _PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool", "monmaptool")

@@ -31,7 +31,7 @@ from domain.errors import FileGone, LongshoreError, StorageFull, StorageUnavaila
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 from tests.contract.suites.storages import Storages
-from tests.support.services import require
+from tests.support.processes.services import require
 from tests.support.sources import CutSource, HangingSource, StalledSource, source_of
 
 A, B, C = (UploadId(digit * 32) for digit in "abc")
@@ -271,7 +271,7 @@ class TestTheMarker:
         program = f"""
 import os, sys
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from adapters.outbound.volume.volume import Volume
 call, left = os.{step}, [{calls}]
 def die(*arguments, **options):

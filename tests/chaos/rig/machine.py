@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from tests.chaos.client import ResumingUpload
-from tests.chaos.disk import CuttableDisk, wait_until_stopped
+from tests.chaos.rig.client import ResumingUpload
+from tests.chaos.rig.disk import CuttableDisk, wait_until_stopped
 
 
 class Server(Protocol):
-    """What a machine needs of the server on it; ``tests.support.server.ServerProcess`` has it."""
+    """What a machine needs of the server on it; ``tests.support.processes.server.ServerProcess`` has it."""
 
     @property
     def url(self) -> str: ...

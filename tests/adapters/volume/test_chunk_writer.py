@@ -29,11 +29,11 @@ from adapters.outbound.volume.writing.orders import NO_NOTE, ORDER, OUTCOME, SEA
 from adapters.outbound.volume.writing.writer import PATIENCE, ChunkWriter, Patience
 from domain.errors import FileGone, StorageFull, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
-from tests.support.process import ROOT
+from tests.support.processes.process import ROOT
+from tests.support.processes.strace import Strace
+from tests.support.processes.writing_process import DATA, WritingProcess
 from tests.support.sources import source_of
 from tests.support.storages import no_permit
-from tests.support.strace import Strace
-from tests.support.writing_process import DATA, WritingProcess
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the writer is Linux's alone")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.ports import free_port
-from tests.support.process import ROOT, ChildProcess
+from tests.support.processes.process import ROOT, ChildProcess
 from tests.support.until import becomes
 
 STARTER = ROOT / "starter.py"

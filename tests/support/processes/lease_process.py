@@ -1,8 +1,8 @@
 """A process of its own that holds an upload's lease.
 
-``python -m tests.support.lease_process URL UPLOAD_ID [stubborn] [START-END]`` prints the token when it holds the lease,
-``wanted`` when it is asked to let go, ``left`` when it has. A stubborn one does not let go before it reads a
-line; then it records bytes 0 to 10 and prints what came of it. With START and END it holds these bytes only.
+``python -m tests.support.processes.lease_process URL UPLOAD_ID [stubborn] [START-END]`` prints the token when it
+holds the lease, ``wanted`` when it is asked to let go, ``left`` when it has. A stubborn one does not let go before it
+reads a line; then it records bytes 0 to 10 and prints what came of it. With START and END it holds these bytes only.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from domain.errors import LongshoreError
 from domain.ids import UploadId
 from domain.receipt import Receipt
 from ports.upload_lock import Lease
-from tests.support.process import ChildProcess, python_module
+from tests.support.processes.process import ChildProcess, python_module
 
 
 async def _hold(url: str, upload_id: UploadId, *, stubborn: bool, range_: ByteRange | None) -> None:

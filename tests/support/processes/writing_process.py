@@ -1,7 +1,8 @@
 """A process of its own that has small chunks written beside it: the parent of a writer, to be killed.
 
-``python -m tests.support.writing_process VOLUME`` prints the writer's process id once there is one. For each line it
-reads it orders a chunk (``DATA``) for each of the ids in the line, and prints ``ordered``; then how many were done.
+``python -m tests.support.processes.writing_process VOLUME`` prints the writer's process id once there is one. For
+each line it reads it orders a chunk (``DATA``) for each of the ids in the line, and prints
+``ordered``; then how many were done.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.ids import UploadId
-from tests.support.process import ChildProcess, python_module
+from tests.support.processes.process import ChildProcess, python_module
 
 DATA = b"written" * 142 + b"......"
 

@@ -37,7 +37,7 @@ from typing import Self
 
 import pytest
 
-from tests.support.services import require_program
+from tests.support.processes.services import require_program
 
 _MOUNT_OPTIONS = "commit=600"
 _QUIET_SECONDS = 10.0

@@ -21,7 +21,7 @@ from tests.contract.suites.stores import added, kept
 from tests.support.builders import a_file, an_upload, extent, told
 from tests.support.stores import Store
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.support.process import ChildProcess
-from tests.support.services import require, require_program
+from tests.support.processes.process import ChildProcess
+from tests.support.processes.services import require, require_program
 from tests.support.until import until
 
 FILE_WRITES = ("write", "writev", "pwrite64", "pwritev", "pwritev2", "splice", "sendfile", "copy_file_range")

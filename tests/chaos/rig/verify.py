@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.chaos.client import TUS, ResumingUpload, ask
-from tests.chaos.content import BLOCK
+from tests.chaos.rig.client import TUS, ResumingUpload, ask
+from tests.chaos.rig.content import BLOCK
 
 
 def lost_promises(url: str, uploads: Iterable[ResumingUpload]) -> list[str]:

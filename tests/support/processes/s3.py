@@ -24,7 +24,7 @@ from aiobotocore.session import get_session
 from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.bucket import Bucket
 from tests.support.ports import free_port, listens
-from tests.support.process import ChildProcess
+from tests.support.processes.process import ChildProcess
 from tests.support.until import becomes
 
 REGION = "us-east-1"

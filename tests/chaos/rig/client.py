@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from tests.chaos.content import Content
+from tests.chaos.rig.content import Content
 
 TUS = {"Tus-Resumable": "1.0.0"}
 _PATIENCE = 0.1  # seconds between tries while the server is away
