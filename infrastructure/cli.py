@@ -12,7 +12,9 @@ from typing import NoReturn
 from domain.errors import LongshoreError
 from infrastructure import version
 from infrastructure.logging import configure_logging
-from infrastructure.settings import Settings, SettingsError, load_settings, mask_secrets
+from infrastructure.setting_sources import SettingsError, load_settings
+from infrastructure.setting_values import mask_secrets
+from infrastructure.settings import Settings
 
 _FAILED = 1
 _MISUSED = 2

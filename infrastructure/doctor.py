@@ -25,8 +25,10 @@ from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, install
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume
 from domain.errors import LongshoreError
 from domain.ids import BlobKey
+from domain.size import format_size
 from infrastructure.findings import Finding, Medium
-from infrastructure.settings import Settings, format_size, mask_secrets
+from infrastructure.setting_values import mask_secrets
+from infrastructure.settings import Settings
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _FEW_BYTES = 256 * 1024**2

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.partial_indexes import metadata
 from infrastructure.migrate import alone
-from infrastructure.settings import load_settings
+from infrastructure.setting_sources import load_settings
 
 
 def migrate(connection: Connection) -> None:

@@ -1,22 +1,33 @@
-"""What is written about the settings is what the settings are."""
+"""What is written about the settings is what the capabilities bring."""
 
 import re
 from pathlib import Path
 
-from infrastructure.settings import Settings, load_settings
+import pytest
+
+from infrastructure.capabilities import CAPABILITIES
+from infrastructure.capability import Variables
+from infrastructure.setting_sources import load_settings
+from infrastructure.settings import Settings
 from tests.architecture.source import ROOT
 
 _EXAMPLE = (ROOT / ".env.example").read_text()
 _PAGE = (ROOT / "docs" / "settings.md").read_text()
+_BROUGHT = [capability.variables for capability in CAPABILITIES if capability.variables is not None]
 
 
-def _documented_defaults() -> dict[str, str]:
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`|empty) \|", _PAGE, re.MULTILINE)
+def _documented_defaults(page: str = _PAGE) -> dict[str, str]:
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (?:`([^`]*)`|empty) \|", page, re.MULTILINE)
     return dict(rows)
 
 
-def _example_defaults() -> dict[str, str]:
-    return dict(re.findall(r"^#([A-Z_]+)=(.*)$", _EXAMPLE, re.MULTILINE))
+def _example_defaults(example: str = _EXAMPLE) -> dict[str, str]:
+    return dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", example, re.MULTILINE))
+
+
+def _own(variables: type[Variables]) -> set[str]:
+    """The names that this class brings and not one that it builds on."""
+    return {name.upper() for name in vars(variables)["__annotations__"] if name in variables.model_fields}
 
 
 def test_the_example_file_shows_the_defaults(tmp_path: Path) -> None:
@@ -33,5 +44,18 @@ def test_the_page_and_the_example_file_name_the_same_settings() -> None:
     assert _documented_defaults() == _example_defaults()
 
 
-def test_only_settings_that_exist_are_documented() -> None:
-    assert set(_documented_defaults()) - {name.upper() for name in Settings.model_fields} == set()
+def test_every_setting_is_documented_and_no_other() -> None:
+    assert set(_documented_defaults()) == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_settings_are_what_the_capabilities_bring() -> None:
+    assert set(Settings.__bases__) == set(_BROUGHT)
+    assert sorted(name for variables in _BROUGHT for name in _own(variables)) == sorted(
+        name.upper() for name in Settings.model_fields
+    )
+
+
+@pytest.mark.parametrize("variables", _BROUGHT, ids=lambda variables: variables.__module__.rpartition(".")[2])
+def test_what_one_capability_brings_stands_together(variables: type[Variables]) -> None:
+    assert _own(variables) in [set(_documented_defaults(group)) for group in _PAGE.split("\n## ")]
+    assert _own(variables) in [set(_example_defaults(group)) for group in _EXAMPLE.split("\n# --- ")]

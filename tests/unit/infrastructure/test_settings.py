@@ -8,15 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.settings import (
-    SettingsError,
-    format_duration,
-    format_size,
-    load_settings,
-    mask_secrets,
-    parse_duration,
-    parse_size,
-)
+from domain.size import format_size
+from infrastructure.setting_sources import SettingsError, load_settings
+from infrastructure.setting_values import format_duration, mask_secrets, parse_duration, parse_size
 
 NO_FILE = Path("/nonexistent/.env")
 
@@ -47,7 +41,7 @@ def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch, tmp_pat
 @pytest.mark.parametrize(
     ("text", "size"),
     [("16MiB", 16 * 1024**2), ("5MB", 5_000_000), ("1.5GiB", 3 * 1024**3 // 2), ("10485760", 10485760),
-     ("1 KiB", 1024), ("2k", 2000), ("7B", 7), ("1TiB", 1024**4), ("5mb", 5_000_000)],
+     ("1 KiB", 1024), ("2k", 2000), ("2.01GB", 2_010_000_000), ("7B", 7), ("1TiB", 1024**4), ("5mb", 5_000_000)],
 )  # fmt: skip
 def test_sizes_take_units(text: str, size: int) -> None:
     assert load_settings({"MAX_UPLOAD_SIZE": text}, NO_FILE).max_upload_size == size
@@ -171,14 +165,8 @@ def test_a_secret_of_some_length_is_taken_as_it_is(secret: str) -> None:
     assert secret not in repr(settings) and settings.shown()["LINK_SECRET"] == "***"
 
 
-def test_variables_of_others_and_of_later_parts_are_tolerated() -> None:
-    load_settings(
-        {"PATH": "/bin", "JOBS_URL": "nats://h:4222", "WORKERS_INLINE": "0", "MAX_FILE_SIZE": "10MiB",
-         "IMAGE_MAX_SIZE": "5MiB", "IMAGE_MAX_COUNT": "10", "AUTH_JWT_SECRET": "s3cr3t",
-         "AUTH_JWT_JWKS_FILE": "keys", "AUTH_JWT_ALGORITHMS": "RS256,ES256", "AUTH_JWT_AUDIENCE": "a",
-         "AUTH_JWT_ISSUER": "i"},
-        NO_FILE,
-    )  # fmt: skip
+def test_variables_of_others_are_nobodys_business() -> None:
+    load_settings({"PATH": "/bin", "JOBS_URL": "redis://h", "IMAGE_MAX_SIZE": "huge", "AUTH_JWT_SECRET": "x"}, NO_FILE)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +199,8 @@ def test_variables_of_others_and_of_later_parts_are_tolerated() -> None:
         ("EVENTS_URL", "postgres://u:p@h/db", "postgres:// alone"),
         ("EVENTS_URL", "postgres://", "DATABASE_URL"),
         ("MAX_UPLOAD_SIZE", "5 apples", "16MiB"),
+        ("MAX_UPLOAD_SIZE", "5MB or so", "16MiB"),
+        ("MAX_UPLOAD_SIZE", "1,5GiB", "16MiB"),
         ("MAX_UPLOAD_SIZE", "-1", "16MiB"),
         ("MAX_UPLOAD_SIZE", "0", "1 to"),
         ("MAX_UPLOAD_SIZE", "9999999TiB", "1 to"),
@@ -231,8 +221,6 @@ def test_variables_of_others_and_of_later_parts_are_tolerated() -> None:
         ("QUOTA_OPEN_UPLOADS", "0", "1 to"),
         ("LOG_LEVEL", "LOUD", "'DEBUG'"),
         ("LOG_FORMAT", "xml", "'console' or 'json'"),
-        ("JOBS_URL", "redis://h", "database://"),
-        ("WORKERS_INLINE", "-1", "0 to"),
         ("S3_USE_SSL", "perhaps", "1 or 0"),
     ],
 )
@@ -265,7 +253,6 @@ def test_a_problem_shows_what_was_given_without_ending_its_line() -> None:
         ("DATABASE_URL", "root:a/b@hunter2@h/db"),
         ("DATABASE_URL", "mysql://h/db?password=hunter2&x=1"),
         ("EVENTS_URL", "nats://hunter2@h:4222"),
-        ("JOBS_URL", "redis://:hunter2@h"),
         ("STORAGE_URL", "s3://key:hunter2@bucket"),
     ],
 )
@@ -276,9 +263,8 @@ def test_a_problem_never_shows_a_password(name: str, value: str) -> None:
 
 def test_effective_settings_show_no_secret() -> None:
     settings = load_settings(
-        {"DATABASE_URL": "postgres://root:hunter2@h/db", "JOBS_URL": "amqp://u:hunter2@h",
-         "S3_SECRET_KEY": "hunter2", "AUTH_JWT_SECRET": "hunter2", "LINK_SECRET": "hunter2-correct-horse-battery-42",
-         "S3_ACCESS_KEY": "hunter2"},
+        {"DATABASE_URL": "postgres://root:hunter2@h/db", "S3_ACCESS_KEY": "hunter2", "S3_SECRET_KEY": "hunter2",
+         "LINK_SECRET": "hunter2-correct-horse-battery-42"},
         NO_FILE,
     )  # fmt: skip
     assert "hunter2" not in str(settings.shown())
@@ -317,6 +303,8 @@ def test_dotenv_of_the_working_folder_is_the_default(tmp_path: Path, monkeypatch
     [
         ("API_PROT=1\n", "API_PROT: unknown setting"),
         ("api_port=1\n", "API_PORT?"),
+        ("JOBS_URL=database://\n", "JOBS_URL: unknown setting"),
+        ("IMAGE_MAX_SIZE=5MiB\n", "IMAGE_MAX_SIZE: unknown setting"),
         ("API_PORT 9000\n", "line 1: not of the form NAME=value"),
         ("\nAPI_PORT\n", "line 2: not of the form NAME=value"),
         ("API_PORT=x\n", "1 to 65535"),

@@ -1,0 +1,33 @@
+"""What this server can do, a file each; ``infrastructure/capability.py`` says what one may bring.
+
+A new one is a new file here and a word in ``CAPABILITIES``; if it brings variables, also one in
+``infrastructure/settings.py``.
+"""
+
+from infrastructure.capabilities.chunks import CHUNKS
+from infrastructure.capabilities.core import CORE
+from infrastructure.capabilities.database import DATABASE
+from infrastructure.capabilities.events import EVENTS
+from infrastructure.capabilities.identity import IDENTITY
+from infrastructure.capabilities.links import LINKS
+from infrastructure.capabilities.operations import OPERATIONS
+from infrastructure.capabilities.storage import STORAGE
+from infrastructure.capabilities.system import SYSTEM
+from infrastructure.capabilities.upkeep import UPKEEP
+from infrastructure.capabilities.web import WEB
+from infrastructure.capability import Capability
+
+# In the order in which they start; they end the other way round.
+CAPABILITIES: tuple[Capability, ...] = (
+    SYSTEM,
+    IDENTITY,
+    WEB,
+    DATABASE,
+    STORAGE,
+    LINKS,
+    EVENTS,
+    CORE,
+    CHUNKS,
+    UPKEEP,
+    OPERATIONS,
+)

@@ -1,0 +1,151 @@
+"""What a setting's value can be: sizes, durations, lists and the like, as they are written and shown again.
+
+Pydantic has types for most of it. Ours stand where its own would take another value than was written, or refuse one
+without saying what is allowed:
+
+    ByteSize        reads 2.01GB as 2009999999 bytes, 1,5GiB as one and "5MB or so" as 5MB
+    timedelta       knows ISO 8601 and plain seconds, not 30s and 24h
+    int             takes 8_888
+    IPvAnyNetwork   does not say that it is the host bits that are wrong
+    AnyHttpUrl      takes passwords and queries, and changes what was written: example.org becomes example.org/
+"""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, WrapSerializer
+
+from domain.size import format_size
+
+T = TypeVar("T")
+
+_MAX_SIZE = 10**15 - 1  # lengths on the wire have at most 15 digits
+_MAX_DURATION = timedelta(days=3650)
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kmgt]i?b?|b)?", re.ASCII | re.IGNORECASE)
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d)?", re.ASCII | re.IGNORECASE)
+_DURATION_UNITS = {
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
+}
+
+
+def parse_size(text: object) -> object:
+    """``16MiB`` (1024s), ``5MB`` (1000s) or plain bytes, as bytes."""
+    if not isinstance(text, str):
+        return text
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("allowed: a size such as 16MiB, 5MB or 1048576")
+    unit = (found[2] or "b").lower()
+    factor = 1 if unit == "b" else (1024 if "i" in unit else 1000) ** ("kmgt".index(unit[0]) + 1)
+    return int(Decimal(found[1]) * factor)
+
+
+def parse_duration(text: object) -> object:
+    """``500ms``, ``30s``, ``30m``, ``24h``, ``7d`` or plain seconds."""
+    if not isinstance(text, str):
+        return text
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("allowed: a duration such as 500ms, 30s, 30m, 24h or 7d")
+    try:
+        return float(found[1]) * _DURATION_UNITS[(found[2] or "s").lower()]
+    except OverflowError:
+        raise ValueError(f"allowed: at most {format_duration(_MAX_DURATION)}") from None
+
+
+def format_duration(duration: timedelta) -> str:
+    """As ``parse_duration`` reads it, in the largest unit that loses nothing."""
+    for unit, length in _DURATION_UNITS.items():
+        if duration % length == timedelta(0):
+            return f"{duration // length}{unit}"
+    return f"{duration.total_seconds()}s"
+
+
+def mask_secrets(text: str) -> str:
+    """``text`` without the password of a URL in it."""
+    head, at, tail = text.rpartition("@")
+    if at:
+        scheme = re.match(r"[A-Za-z][\w.+-]*:/+", head)
+        start = scheme[0] if scheme else ""
+        user, colon, _ = head[len(start) :].partition(":")
+        text = f"{start}{user + ':' if colon else ''}***@{tail}"
+    return re.sub(r"(?i)([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]+", r"\1***", text)
+
+
+def within(low: int, high: int) -> BeforeValidator:
+    def check(number: object) -> object:
+        digits = str(number).strip()
+        if not re.fullmatch(r"[0-9]{1,15}", digits, re.ASCII) or not low <= int(digits) <= high:
+            raise ValueError(f"allowed: {low} to {high}")
+        return int(digits)
+
+    return BeforeValidator(check)
+
+
+def words(text: object) -> object:
+    """What stands between commas or blanks."""
+    if not isinstance(text, str):
+        return text
+    return tuple(word for word in re.split(r"[,\s]+", text) if word)
+
+
+def lower(text: object) -> object:
+    return text.strip().lower() if isinstance(text, str) else text
+
+
+def upper(text: object) -> object:
+    return text.strip().upper() if isinstance(text, str) else text
+
+
+def is_web_address(text: str) -> bool:
+    """Whether it is ``http://`` or ``https://``, a host, perhaps a port and a path, and nothing else."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return good and not (set(text) & set(" \t\r\n\"'<>\\;,*?#@")) and text.isprintable()
+
+
+def _size_in_range(size: int) -> int:
+    if not 1 <= size <= _MAX_SIZE:
+        raise ValueError(f"allowed: 1 to {_MAX_SIZE} bytes")
+    return size
+
+
+def _duration_in_range(duration: timedelta) -> timedelta:
+    if not timedelta(milliseconds=100) <= duration <= _MAX_DURATION:
+        raise ValueError(f"allowed: 100ms to {format_duration(_MAX_DURATION)}")
+    return duration
+
+
+def _none_if_said(text: object) -> object:
+    return None if isinstance(text, str) and text.strip().lower() == "none" else text
+
+
+def _none_is_said(value: object, shown: Callable[[object], object]) -> object:
+    return "none" if value is None else shown(value)
+
+
+def _joined(items: tuple[object, ...]) -> str:
+    return ",".join(map(str, items))
+
+
+Size = Annotated[int, BeforeValidator(parse_size), AfterValidator(_size_in_range), PlainSerializer(format_size)]
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), AfterValidator(_duration_in_range), PlainSerializer(format_duration)
+]
+Count = Annotated[int, within(1, 10**9)]
+Flag = Annotated[bool, PlainSerializer(int)]
+Listed = Annotated[tuple[T, ...], PlainSerializer(_joined)]
+Secret = Annotated[SecretStr, PlainSerializer(lambda _: "***")]
+OrNone = Annotated[T | None, BeforeValidator(_none_if_said), WrapSerializer(_none_is_said)]
+"""``none`` is said for no limit: what is silent has the default."""
