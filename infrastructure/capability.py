@@ -1,10 +1,35 @@
 """What a capability may bring, each in one file of ``capabilities``; who walks the tuple there knows nothing more."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from dependency_injector import containers, providers
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from tornado.web import RequestHandler
+
+from adapters.inbound.http.engine.exchange import Resource
+from domain.errors import Unavailable
+from domain.finding import Finding
+from infrastructure.chores import Chore
+from ports.health import HealthCheck
+
+Handler = tuple[str, type[RequestHandler], dict[str, Any]]
+"""A path that Tornado serves: its pattern, who answers, and what that one is given."""
+
+
+class CannotStart(Exception):
+    """One clear line for the operator."""
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Within it, to find that something is away is such a line, too."""
+    try:
+        yield
+    except Unavailable as error:
+        raise CannotStart(f"cannot start: {error.detail or error.code}") from error
 
 
 class Variables(BaseSettings):
@@ -13,12 +38,45 @@ class Variables(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+class Parts(containers.DeclarativeContainer):
+    """What it is made of. A part may need those of another capability: by its class, as ``CoreParts.uploads``."""
+
+    settings: providers.Dependency[Variables] = providers.Dependency(instance_of=Variables)
+
+
+def late(module: str, name: str) -> Callable[..., Any]:
+    """A class that is imported when one of it is made: for a technology that is large, and that many do without."""
+
+    def make(*given: object, **by_name: object) -> object:
+        # Not importlib's import_module: of that `python -X importtime` does not tell.
+        return getattr(__import__(module, fromlist=[name]), name)(*given, **by_name)
+
+    return make
+
+
+of = Parts.settings.provided
+"""The effective settings, one of which a part may need: ``of.max_upload_size``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
-    """Bring what you have. Each of these is called with all settings, yet may only know its own ``variables``."""
+    """Bring what you have. What is called gets the container of all parts, or all settings, or both; it may know of
+    the ``parts`` and ``variables`` of its own file, and of those that these build on."""
 
     variables: type[Variables] | None = None
     misfits: Callable[[Any], Iterable[str]] = lambda _: ()
-    """A line for each of its settings that can't go with another: the start is refused."""
+    """A line for each setting that can't go with another: the start is refused."""
     warnings: Callable[[Any], Iterable[str]] = lambda _: ()
     """What may be meant, but had better be said aloud at start."""
+    parts: type[Parts] | None = None
+    opened: Callable[[Any, Any], AbstractAsyncContextManager[object]] = lambda *_: nullcontext()
+    """Its start and its end; raises CannotStart."""
+    resources: Callable[[Any], Iterable[Resource]] = lambda _: ()
+    handlers: Callable[[Any], Iterable[Handler]] = lambda _: ()
+    chores: Callable[[Any, Any], Iterable[Chore]] = lambda *_: ()
+    findings: Callable[[Any], Iterable[Finding]] = lambda _: ()
+    """What the doctor says of it before anything is opened."""
+    opened_to_look: Callable[[Any], AbstractAsyncContextManager[object]] = lambda _: nullcontext()
+    """Its start and its end for the doctor, who changes nothing."""
+    health: Callable[[Any], Mapping[str, providers.Provider[HealthCheck]]] = lambda _: {}
+    """What it leans on, by the names that /health tells."""

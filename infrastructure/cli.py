@@ -13,7 +13,7 @@ from domain.errors import LongshoreError
 from infrastructure import version
 from infrastructure.logging import configure_logging
 from infrastructure.setting_sources import SettingsError, load_settings
-from infrastructure.setting_values import mask_secrets
+from infrastructure.setting_values import in_one_line
 from infrastructure.settings import Settings
 
 _FAILED = 1
@@ -45,8 +45,7 @@ def _act(arguments: Sequence[str] | None) -> int:
     try:
         return _run(options, settings)
     except LongshoreError as error:
-        cause = mask_secrets(str(error.__cause__ or "")).partition("\n")[0]
-        print(error.detail + (f" ({cause})" if cause else ""), file=sys.stderr)
+        print(in_one_line(error), file=sys.stderr)
         return _FAILED
     except KeyboardInterrupt:
         return 130  # what shells expect after Ctrl-C
@@ -108,11 +107,13 @@ def _migrate(settings: Settings) -> int:
 
 def _cleanup(settings: Settings) -> int:
     from application.cleanup import Cleaned  # noqa: PLC0415
-    from infrastructure.startup import CannotStart, started  # noqa: PLC0415
+    from infrastructure.capability import CannotStart  # noqa: PLC0415
+    from infrastructure.startup import started  # noqa: PLC0415
 
     async def run() -> Cleaned:
         async with started(settings) as container:
-            return await container.cleanup().run()
+            cleaned: Cleaned = await container.cleanup().run()
+            return cleaned
 
     try:
         cleaned = asyncio.run(run())

@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.errors import translated
 from domain.errors import LongshoreError, RepositoryUnavailable
+from domain.finding import Finding, ok, problem
+from infrastructure.setting_values import in_one_line
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,6 +42,16 @@ async def is_current(database: Database) -> bool:
     """
     current = await database.read(_revision)
     return _is_newer(current) or current == revisions()[-1]
+
+
+def compared(connection: Connection) -> Finding:
+    """Whether ``migrate`` would have nothing to do, for the doctor."""
+    known, found = revisions(), _revision(connection)
+    if found == known[-1]:
+        return ok(f"the database has the newest tables ({found})")
+    if found is not None and found not in known:
+        return ok(f"the database's tables ({found}) are newer than this program: it can use them")
+    return problem(f"the database is at revision {found or 'none'}, this program wants {known[-1]}: migrate")
 
 
 async def migrate(database: Database) -> None:
@@ -120,3 +134,22 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def main() -> NoReturn:
+    """For a process that does nothing else; DATABASE_URL says where, as the settings have it."""
+
+    async def run() -> None:
+        database = Database(os.environ["DATABASE_URL"])
+        try:
+            await migrate(database)
+        finally:
+            await database.close()
+
+    try:
+        asyncio.run(run())
+    except CannotMigrate as error:
+        sys.exit(str(error))
+    except LongshoreError as error:
+        sys.exit(in_one_line(error))
+    sys.exit()

@@ -4,8 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 from tornado.httpserver import HTTPServer
@@ -15,14 +14,14 @@ from tornado.web import Application
 
 from adapters.inbound.http.engine.router import web_server
 from adapters.inbound.http.engine.running import Connections
-from adapters.inbound.http.page.pages import STATIC_FOLDER, Nowhere, Page, StaticFiles
-from adapters.inbound.http.progress.events import EventsHandler
-from adapters.inbound.websocket.progress import ProgressSocket
-from domain.errors import LongshoreError
+from adapters.inbound.http.page.pages import Nowhere
 from infrastructure import version
+from infrastructure.capabilities import CAPABILITIES
+from infrastructure.capability import CannotStart
+from infrastructure.chores import repeat
 from infrastructure.container import Container
 from infrastructure.settings import Settings
-from infrastructure.startup import CannotStart, started
+from infrastructure.startup import started
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +35,6 @@ _MAX_FIELDS = 2000
 # Of requests that are read whole; bodies of uploads stream, without a limit here.
 _BODY_BYTES = 1024 * 1024
 _READ_BYTES = 128 * 1024
-_RECONCILE_SECONDS = 60.0
-_DIGEST_SECONDS = 60.0
 
 
 def run(settings: Settings) -> int:
@@ -59,9 +56,9 @@ async def _serve(settings: Settings) -> None:
         server, connections = _listen(container, settings)
         gc.freeze()  # what is here now stays: looking through it for garbage stops the loop for some 60 ms
         chores = [
-            asyncio.create_task(_repeat(container.reconcile().run, _RECONCILE_SECONDS, at_once=True)),
-            asyncio.create_task(_repeat(container.cleanup().run, settings.cleanup_interval.total_seconds())),
-            asyncio.create_task(_repeat(container.digests().run, _DIGEST_SECONDS, pause=container.digests().pause)),
+            asyncio.create_task(repeat(chore))
+            for capability in CAPABILITIES
+            for chore in capability.chores(container, settings)
         ]
         _greet(settings)
         await stopping.wait()
@@ -72,14 +69,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Connections]:
-    dialects = (
-        container.upload_routes(),
-        container.files(),
-        container.health_route(),
-        container.form(),
-        container.chunks(),
-    )
-    resources = [resource for dialect in dialects for resource in dialect.resources()]
+    resources = [resource for capability in CAPABILITIES for resource in capability.resources(container)]
     set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=_MAX_FIELDS)))
     server, connections = web_server(
         resources,
@@ -99,18 +89,8 @@ def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Conne
 
 
 def _application(container: Container) -> Application:
-    watching = {
-        "progress": container.progress(),
-        "authenticator": container.authenticator(),
-        "rate_limiter": container.rate_limiter(),
-    }
     return Application(
-        [
-            (r"/", Page, {"version": version()}),
-            (r"/static/(.+)", StaticFiles, {"path": str(STATIC_FOLDER)}),
-            (r"/ws/progress/?", ProgressSocket, {**watching, "sockets": container.sockets()}),
-            (r"/events/?", EventsHandler, {**watching, "streams": container.streams(), "cors": container.cors()}),
-        ],
+        [handler for capability in CAPABILITIES for handler in capability.handlers(container)],
         default_handler_class=Nowhere,
         log_function=lambda _: None,
     )
@@ -141,28 +121,6 @@ async def _until(is_so: Callable[[], bool], seconds: float) -> bool:
             return False
         await asyncio.sleep(0.05)
     return True
-
-
-async def _repeat(
-    work: Callable[[], Awaitable[Any]],
-    seconds: float,
-    *,
-    at_once: bool = False,
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """A chore that fails is logged and tried again next time."""
-    while True:
-        if not at_once:
-            await pause(seconds)
-        at_once = False
-        try:
-            done = await work()
-        except LongshoreError as error:
-            log.warning("chore failed", error=str(error))
-        except Exception:
-            log.exception("chore failed")
-        else:
-            log.debug("chore done", done=repr(done))
 
 
 def _on_signals() -> asyncio.Event:

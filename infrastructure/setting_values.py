@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, WrapSerializer
 
+from domain.errors import LongshoreError
 from domain.size import format_size
 
 T = TypeVar("T")
@@ -78,6 +79,12 @@ def mask_secrets(text: str) -> str:
         user, colon, _ = head[len(start) :].partition(":")
         text = f"{start}{user + ':' if colon else ''}***@{tail}"
     return re.sub(r"(?i)([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]+", r"\1***", text)
+
+
+def in_one_line(error: LongshoreError) -> str:
+    """What went wrong and why, for the operator; no password is in it."""
+    cause = mask_secrets(str(error.__cause__ or "")).partition("\n")[0]
+    return error.detail + (f" ({cause})" if cause else "")
 
 
 def within(low: int, high: int) -> BeforeValidator:

@@ -8,12 +8,16 @@ from infrastructure.capabilities.chunks import CHUNKS
 from infrastructure.capabilities.core import CORE
 from infrastructure.capabilities.database import DATABASE
 from infrastructure.capabilities.events import EVENTS
+from infrastructure.capabilities.files import FILES
+from infrastructure.capabilities.forms import FORMS
 from infrastructure.capabilities.identity import IDENTITY
 from infrastructure.capabilities.links import LINKS
 from infrastructure.capabilities.operations import OPERATIONS
+from infrastructure.capabilities.progress import PROGRESS
 from infrastructure.capabilities.storage import STORAGE
 from infrastructure.capabilities.system import SYSTEM
 from infrastructure.capabilities.upkeep import UPKEEP
+from infrastructure.capabilities.uploads import UPLOADS
 from infrastructure.capabilities.web import WEB
 from infrastructure.capability import Capability
 
@@ -27,7 +31,11 @@ CAPABILITIES: tuple[Capability, ...] = (
     LINKS,
     EVENTS,
     CORE,
+    UPLOADS,
+    FILES,
+    FORMS,
     CHUNKS,
+    PROGRESS,
     UPKEEP,
     OPERATIONS,
 )

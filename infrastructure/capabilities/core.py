@@ -1,8 +1,21 @@
 """The use cases, made of what the other capabilities bring, and what an upload may take."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from infrastructure.capability import Capability, Variables
+from dependency_injector import providers
+
+from adapters.outbound.sql.repositories.outbox import SqlOutbox
+from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
+from application.core import Outside, core_of
+from domain.upload_policy import UploadPolicy
+from infrastructure.capabilities.database import DatabaseParts
+from infrastructure.capabilities.events import EventsParts
+from infrastructure.capabilities.links import LinksParts
+from infrastructure.capabilities.storage import StorageParts
+from infrastructure.capabilities.system import SystemParts
+from infrastructure.capability import Capability, Parts, Variables, of
 from infrastructure.setting_values import Count, Duration, OrNone, Size
 
 
@@ -13,4 +26,54 @@ class CoreVariables(Variables):
     quota_bytes: OrNone[Size] = None
 
 
-CORE = Capability(variables=CoreVariables)
+class CoreParts(Parts):
+    outbox = providers.Singleton(SqlOutbox, DatabaseParts.database, EventsParts.notifier)
+    unit_of_work = providers.Singleton(SqlUnitOfWorkFactory, DatabaseParts.database, outbox)
+    outside = providers.Singleton(
+        Outside,
+        unit_of_work=unit_of_work,
+        lock=DatabaseParts.lock,
+        ledger=DatabaseParts.ledger,
+        outbox=outbox,
+        chunks=StorageParts.chunk_storage,
+        blobs=StorageParts.blob_storage,
+        intake=StorageParts.chunk_intake,
+        notifier=EventsParts.notifier,
+        feed=EventsParts.feed,
+        signer=LinksParts.signer,
+        clock=SystemParts.clock,
+        ids=SystemParts.ids,
+    )
+    policy = providers.Singleton(
+        UploadPolicy,
+        max_length_bytes=of.max_upload_size,
+        ttl=of.upload_ttl,
+        max_open_uploads=of.quota_open_uploads,
+        max_bytes=of.quota_bytes,
+    )
+    core = providers.Singleton(
+        core_of, outside, policy=policy, orphans_after=of.cleanup_after, ended_after=of.upload_ttl
+    )
+    uploads = core.provided.uploads
+    downloads = core.provided.downloads
+    digests = core.provided.digests
+    progress = core.provided.progress
+    reconcile = core.provided.reconcile
+    cleanup = core.provided.cleanup
+
+
+@asynccontextmanager
+async def _opened(parts: CoreParts, _: CoreVariables) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for part in (parts.progress(), parts.outbox(), parts.ledger(), parts.lock()):
+            stack.push_async_callback(part.close)
+        yield
+
+
+CORE = Capability(
+    variables=CoreVariables,
+    parts=CoreParts,
+    opened=_opened,
+    # Jobs wait in the database, so their queue is there when it is.
+    health=lambda parts: {"queue": parts.database},
+)

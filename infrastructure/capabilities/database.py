@@ -1,14 +1,31 @@
 """The database, SQLite or PostgreSQL: what was promised of which bytes, and who holds an upload."""
 
+import asyncio
+import os
 import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import Annotated
 
+from dependency_injector import providers
 from pydantic import AfterValidator, Field
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from infrastructure.capabilities.system import AtHome, SystemVariables
-from infrastructure.capability import Capability
+from adapters.outbound.sql.audit import SqlAudit
+from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
+from adapters.outbound.sql.locks.lock import SqlUploadLock
+from adapters.outbound.sql.repositories.installation import SqlInstallation
+from infrastructure.capabilities.system import AtHome, SystemParts, SystemVariables
+from infrastructure.capability import CannotStart, Capability, Parts, of, starting
+from infrastructure.migrate import compared, is_current
+
+_ROOT = Path(__file__).parents[2]
+_MIGRATE = "import sys; sys.path.insert(0, sys.argv[1]); from infrastructure.migrate import main; main()"
 
 _DRIVERS = {
     "postgres": "postgresql+asyncpg",
@@ -51,4 +68,66 @@ class DatabaseVariables(SystemVariables):
         return self.database_url.startswith("postgresql")
 
 
-DATABASE = Capability(variables=DatabaseVariables)
+class DatabaseParts(Parts):
+    database = providers.Singleton(
+        Database, of.database_url, durable=providers.Callable(lambda durability: durability != "none", of.durability)
+    )
+    installation = providers.Singleton(SqlInstallation, database)
+    ledger = providers.Singleton(SqlReceivedLedger, database)
+    lock = providers.Singleton(SqlUploadLock, database, SystemParts.clock)
+    audit = providers.Singleton(SqlAudit, database, tables=providers.Object(compared))
+
+
+@asynccontextmanager
+async def _opened(parts: DatabaseParts, settings: DatabaseVariables) -> AsyncIterator[None]:
+    database = parts.database()
+    try:
+        with starting():
+            await _bring_up_to_date(database, settings.database_url)
+        yield
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _opened_to_look(parts: DatabaseParts) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await parts.database().close()
+
+
+async def _bring_up_to_date(database: Database, url: str) -> None:
+    """Migrate in another process: what that loads would stay in this one for good.
+
+    Any number of servers may do so at once: their migrations wait for one another.
+    """
+    if await is_current(database):
+        return
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-c", _MIGRATE, str(_ROOT), "migrate"),
+        env={**os.environ, "DATABASE_URL": url},
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=PIPE,
+        start_new_session=True,  # Ctrl-C is for us: what has been begun ends, then so do we
+    )
+    try:
+        said = (await process.communicate())[1].decode(errors="replace")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        reason = said.strip().rpartition("\n")[2] or f"migrating ended with {process.returncode}"
+        raise CannotStart(f"cannot start: {reason}")
+    sys.stderr.write(said)
+
+
+DATABASE = Capability(
+    variables=DatabaseVariables,
+    parts=DatabaseParts,
+    opened=_opened,
+    opened_to_look=_opened_to_look,
+    health=lambda parts: {"database": parts.database},
+)

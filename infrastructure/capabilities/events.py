@@ -1,12 +1,18 @@
 """How live progress travels: within this process, or by PostgreSQL between all of them."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Literal
 
+from dependency_injector import providers
 from pydantic import BeforeValidator
 
+from adapters.outbound.memory.feed import MemoryFeed
+from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from infrastructure.capabilities.database import DatabaseVariables
-from infrastructure.capability import Capability
+from infrastructure.capability import Capability, Parts, late, of
+
+_PG_NOTIFY = "adapters.outbound.pg_notify"
 
 
 def _events_url(text: object) -> object:
@@ -28,4 +34,31 @@ def _misfits(settings: EventsVariables) -> Iterable[str]:
         yield "EVENTS_URL: 'postgres://' needs a DATABASE_URL of PostgreSQL"
 
 
-EVENTS = Capability(variables=EventsVariables, misfits=_misfits)
+class EventsParts(Parts):
+    """Progress reaches this process only, or by LISTEN and NOTIFY every process on the database."""
+
+    carrier = providers.Callable(lambda url: url.partition(":")[0], of.events_url)
+    memory_feed = providers.Singleton(MemoryFeed)
+    postgres_feed = providers.Singleton(late(f"{_PG_NOTIFY}.feed", "PostgresFeed"), of.database_url)
+    postgres_notifier = providers.Singleton(
+        late(f"{_PG_NOTIFY}.notifier", "PostgresProgressNotifier"), of.database_url, postgres_feed
+    )
+    feed = providers.Selector(carrier, memory=memory_feed, postgres=postgres_feed)
+    notifier = providers.Selector(
+        carrier,
+        memory=providers.Singleton(MemoryProgressNotifier, memory_feed),
+        postgres=postgres_notifier,
+    )
+
+
+@asynccontextmanager
+async def _opened(parts: EventsParts, settings: EventsVariables) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        if settings.events_url == "postgres://":
+            for part in (parts.postgres_feed(), parts.postgres_notifier()):
+                stack.push_async_callback(part.close)
+                await part.start()
+        yield
+
+
+EVENTS = Capability(variables=EventsVariables, misfits=_misfits, parts=EventsParts, opened=_opened)

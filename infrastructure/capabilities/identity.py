@@ -4,11 +4,12 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
+from dependency_injector import providers
 from pydantic import BeforeValidator
 
-from adapters.inbound.common.auth import IpNetwork
+from adapters.inbound.common.auth import Authenticator, IpNetwork
 from infrastructure.capabilities.system import SystemVariables
-from infrastructure.capability import Capability
+from infrastructure.capability import Capability, Parts, of
 from infrastructure.setting_values import Listed, lower, words
 
 
@@ -53,4 +54,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-IDENTITY = Capability(variables=IdentityVariables, misfits=_misfits, warnings=_warnings)
+class IdentityParts(Parts):
+    authenticator = providers.Singleton(Authenticator, of.auth_mode, trusted_proxies=of.trusted_proxies)
+
+
+IDENTITY = Capability(variables=IdentityVariables, misfits=_misfits, warnings=_warnings, parts=IdentityParts)

@@ -1,11 +1,21 @@
-"""What an operator looks at: logs, and whether we are well."""
+"""What an operator looks at: logs, whether we are well, and what the doctor says."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
+from dependency_injector import providers
 from pydantic import BeforeValidator
 
-from infrastructure.capability import Capability, Variables
+from adapters.inbound.http.operations.health import Health
+from application.doctor import DoctorUseCase
+from application.health import HealthUseCase
+from infrastructure.capabilities.database import DatabaseParts
+from infrastructure.capabilities.storage import StorageParts
+from infrastructure.capabilities.system import SystemParts
+from infrastructure.capabilities.web import WebParts
+from infrastructure.capability import Capability, Parts, Variables, of
 from infrastructure.setting_values import lower, upper
+from ports.health import HealthCheck
 
 
 class OperationsVariables(Variables):
@@ -13,4 +23,20 @@ class OperationsVariables(Variables):
     log_format: Annotated[Literal["console", "json"] | None, BeforeValidator(lower)] = None
 
 
-OPERATIONS = Capability(variables=OperationsVariables)
+class OperationsParts(Parts):
+    health_checks: providers.Dependency[Mapping[str, HealthCheck]] = providers.Dependency(instance_of=dict)
+    """Those of all capabilities; ``infrastructure/container.py`` hands them in."""
+    health = providers.Singleton(HealthUseCase, checks=health_checks, clock=SystemParts.clock)
+    doctor = providers.Singleton(
+        DoctorUseCase,
+        medium=StorageParts.medium,
+        audit=DatabaseParts.audit,
+        clock=SystemParts.clock,
+        spared=of.cleanup_after,
+    )
+    health_route = providers.Singleton(Health, health, WebParts.drain)
+
+
+OPERATIONS = Capability(
+    variables=OperationsVariables, parts=OperationsParts, resources=lambda parts: parts.health_route().resources()
+)

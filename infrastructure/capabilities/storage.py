@@ -1,61 +1,34 @@
-"""Where the bytes are: on a volume or in an S3 bucket."""
+"""Where the bytes are: on a volume, in an S3 bucket, or what else ``STORAGES`` has."""
 
-import re
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qsl, urlsplit
 
+from dependency_injector import providers
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_serializer
 
 from adapters.outbound.s3.address import BucketAddress
+from infrastructure.capabilities.storages.bucket import (
+    BUCKET,
+    BucketParts,
+    check_bucket_name,
+    check_endpoint,
+    check_region,
+    parse_bucket_url,
+)
+from infrastructure.capabilities.storages.volume import VOLUME, VolumeParts
 from infrastructure.capabilities.system import AtHome, SystemVariables
-from infrastructure.capability import Capability
-from infrastructure.setting_values import Flag, Secret, is_web_address, lower
+from infrastructure.capability import Capability, of
+from infrastructure.setting_values import Flag, Secret, lower
+
+STORAGES = {"volume": VOLUME, "s3": BUCKET}
+"""By the scheme of STORAGE_URL."""
 
 
 def _storage_url(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    if text.startswith("s3:"):
-        _parse_bucket_url(text)
-        return text
-    folder = text.removeprefix("volume://")
-    if folder == text or not folder.strip("/"):
-        raise ValueError("allowed: volume://<folder>, s3://<bucket>?endpoint=<url>&region=<name>")
-    return text
-
-
-def _parse_bucket_url(text: str) -> tuple[str, dict[str, str]]:
-    """The bucket's name, and what the query says of ``endpoint`` and ``region``."""
-    if "@" in text:
-        raise ValueError("the keys go into S3_ACCESS_KEY and S3_SECRET_KEY; allowed: s3://<bucket>?endpoint=…&region=…")
-    parts = urlsplit(text)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.scheme != "s3" or parts.path.strip("/") or parts.fragment or query.keys() - {"endpoint", "region"}:
-        raise ValueError("allowed: s3://<bucket>?endpoint=<url>&region=<name>")
-    _bucket_name(parts.netloc)
-    _region(query.get("region"))
-    _endpoint(query.get("endpoint"))
-    return parts.netloc, query
-
-
-def _bucket_name(text: str | None) -> str | None:
-    if text and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", text, re.ASCII):
-        raise ValueError("allowed: a bucket's name: 3 to 63 small letters, digits, dots and hyphens")
-    return text
-
-
-def _region(text: str | None) -> str | None:
-    if text and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text, re.ASCII):
-        raise ValueError("allowed: a region's name such as eu-central-1")
-    return text
-
-
-def _endpoint(text: str | None) -> str | None:
-    """A URL, or a host and port: then S3_USE_SSL says which."""
-    if text and not is_web_address(text if "://" in text else f"https://{text}"):
-        raise ValueError("allowed: the service's address such as https://s3.example.org or host:9000")
+    if isinstance(text, str):
+        STORAGES.get(text.partition(":")[0], VOLUME).check_url(text)
     return text
 
 
@@ -74,9 +47,9 @@ class StorageVariables(SystemVariables):
     """Where the volume is, whichever of the two variables said so."""
     s3_access_key: Secret | None = None
     s3_secret_key: Secret | None = None
-    s3_endpoint: Annotated[str | None, AfterValidator(_endpoint)] = None
-    s3_region: Annotated[str | None, AfterValidator(_region)] = None
-    s3_bucket: Annotated[str | None, AfterValidator(_bucket_name)] = None
+    s3_endpoint: Annotated[str | None, AfterValidator(check_endpoint)] = None
+    s3_region: Annotated[str | None, AfterValidator(check_region)] = None
+    s3_bucket: Annotated[str | None, AfterValidator(check_bucket_name)] = None
     s3_use_ssl: Flag = True
     s3_proxy: Flag = False
     durability: Annotated[Literal["ack", "complete", "none"], BeforeValidator(lower)] = "ack"
@@ -88,6 +61,10 @@ class StorageVariables(SystemVariables):
         return self.storage_url.startswith("s3:") or (silent and bool(self.s3_bucket))
 
     @property
+    def storage_scheme(self) -> str:
+        return "s3" if self.uses_bucket else "volume"
+
+    @property
     def bucket(self) -> BucketAddress | None:
         """None where the bytes are on a volume. What STORAGE_URL says wins over the other names."""
         if not self.uses_bucket or not self.s3_access_key or not self.s3_secret_key:
@@ -95,7 +72,7 @@ class StorageVariables(SystemVariables):
         query: dict[str, str] = {}
         name = self.s3_bucket or ""
         if self.storage_url.startswith("s3:"):
-            name, query = _parse_bucket_url(self.storage_url)
+            name, query = parse_bucket_url(self.storage_url)
         endpoint = query.get("endpoint") or self.s3_endpoint
         if endpoint and "://" not in endpoint:
             endpoint = f"{'https' if self.s3_use_ssl else 'http'}://{endpoint}"
@@ -131,4 +108,30 @@ def _warnings(settings: StorageVariables) -> Iterable[str]:
         yield f"DURABILITY is {settings.durability}: a crash can lose what was acknowledged"
 
 
-STORAGE = Capability(variables=StorageVariables, misfits=_misfits, warnings=_warnings)
+class StorageParts(VolumeParts, BucketParts):
+    storage_scheme = of.storage_scheme
+    chunk_storage = providers.Selector(storage_scheme, **{name: storage.chunks for name, storage in STORAGES.items()})
+    blob_storage = providers.Selector(storage_scheme, **{name: storage.blobs for name, storage in STORAGES.items()})
+    medium = providers.Selector(storage_scheme, **{name: storage.medium for name, storage in STORAGES.items()})
+    chunk_intake = providers.Selector(
+        storage_scheme, **{name: storage.intake or providers.Object(None) for name, storage in STORAGES.items()}
+    )
+
+
+def _opened(parts: StorageParts, settings: StorageVariables) -> AbstractAsyncContextManager[None]:
+    return STORAGES[settings.storage_scheme].opened(parts)
+
+
+def _opened_to_look(parts: StorageParts) -> AbstractAsyncContextManager[object]:
+    return STORAGES[parts.storage_scheme()].opened_to_look(parts)
+
+
+STORAGE = Capability(
+    variables=StorageVariables,
+    misfits=_misfits,
+    warnings=_warnings,
+    parts=StorageParts,
+    opened=_opened,
+    opened_to_look=_opened_to_look,
+    health=lambda parts: {"storage": parts.blob_storage},
+)

@@ -1,12 +1,20 @@
 """What the machine gives: an address to listen on, a folder to keep things in, the time, names at random."""
 
+import os
 import re
+import stat
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
+from dependency_injector import providers
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from infrastructure.capability import Capability, Variables
+from adapters.outbound.system.clock import SystemClock
+from adapters.outbound.system.id_generator import SystemIdGenerator
+from domain.finding import Finding, ok, problem
+from infrastructure.capability import CannotStart, Capability, Parts, Variables
 from infrastructure.setting_values import within
 
 
@@ -37,4 +45,30 @@ class SystemVariables(Variables):
     data_dir: Annotated[Path, AfterValidator(_data_dir)] = Field(Path("var"), validate_default=True)
 
 
-SYSTEM = Capability(variables=SystemVariables)
+class SystemParts(Parts):
+    clock = providers.Singleton(SystemClock)
+    ids = providers.Singleton(SystemIdGenerator)
+
+
+@asynccontextmanager
+async def _opened(_: SystemParts, settings: SystemVariables) -> AsyncIterator[None]:
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(f"DATA_DIR: {settings.data_dir} cannot be made: {error.strerror}") from error
+    yield
+
+
+def _findings(settings: SystemVariables) -> Iterable[Finding]:
+    folder = settings.data_dir
+    if not folder.is_dir():
+        return [problem(f"there is no folder {folder} yet: serve makes it")]
+    mode = folder.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        return [problem(f"anybody on this machine may write in {folder}: chmod o-w")]
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return [problem(f"no right to read and write in {folder}")]
+    return [ok(f"the data folder {folder} is ours to write")]
+
+
+SYSTEM = Capability(variables=SystemVariables, parts=SystemParts, opened=_opened, findings=_findings)

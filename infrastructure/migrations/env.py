@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.partial_indexes import metadata
 from infrastructure.migrate import alone
-from infrastructure.setting_sources import load_settings
 
 
 def migrate(connection: Connection) -> None:
@@ -23,6 +22,8 @@ def migrate(connection: Connection) -> None:
 
 
 async def _migrate_from_command_line() -> None:
+    from infrastructure.setting_sources import load_settings  # noqa: PLC0415 -- needs a server's packages, we don't
+
     url = context.get_x_argument(as_dictionary=True).get("url") or load_settings().database_url
     await alone(Database(url), migrate)
 

@@ -18,7 +18,7 @@ from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writing.writer import PATIENCE, ChunkWriter, Patience
 from domain.upload import Upload
 from domain.upload_state import UploadState
-from infrastructure.container import recorder
+from infrastructure.capabilities.storages.volume import recorder
 from ports.chunk_intake import ChunkIntake
 from ports.upload_lock import Lease
 from tests.contract.suites.storages import Storages

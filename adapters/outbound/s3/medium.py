@@ -1,27 +1,24 @@
-"""What the doctor looks at where the bytes are in an S3 bucket."""
+"""A bucket, for looking at. Contract: tests/contract/test_medium.py."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from datetime import datetime
 
 from awscrt.checksums import crc64nvme
-from sqlalchemy import RowMapping
 
-from adapters.outbound.s3.address import BucketAddress
 from adapters.outbound.s3.bucket import Bucket
 from adapters.outbound.s3.layout import BLOBS, STAGED
 from adapters.outbound.s3.probe import answering, check_service
-from adapters.outbound.sql.crc64 import unsigned
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, LongshoreError
-from infrastructure.findings import Finding, Medium
+from domain.finding import Finding, Recorded, ok, problem
+from ports.medium import Medium
 
 _BLOCK = 8 * 1024**2
 
 
-class ExaminedBucket(Medium):
+class S3Medium(Medium):
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         self.id: str | None = None
@@ -34,13 +31,13 @@ class ExaminedBucket(Medium):
                 if bucket_id is not None:
                     await check_service(self._bucket)
         except LongshoreError as error:
-            yield Finding(False, f"the bucket {place}: {error.detail}")
+            yield problem(f"the bucket {place}: {error.detail}")
             return
         if bucket_id is None:
-            yield Finding(False, f"the bucket {place} has no marker yet: serve makes it")
+            yield problem(f"the bucket {place} has no marker yet: serve makes it")
             return
         self.id = bucket_id
-        yield Finding(True, f"the bucket {place} answers, has its marker and takes bytes")
+        yield ok(f"the bucket {place} answers, has its marker and takes bytes")
 
     async def staged(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
         sizes: dict[str, int] = defaultdict(int)
@@ -62,15 +59,15 @@ class ExaminedBucket(Medium):
             if found.modified < before:
                 yield {found.name.removeprefix(BLOBS): found.size}
 
-    async def wrong_with(self, row: RowMapping, *, scrub: bool) -> str:
-        name, size = f"{BLOBS}{row['blob_key']}", row["size"]
+    async def wrong_with(self, recorded: Recorded, *, scrub: bool) -> str:
+        name, size = f"{BLOBS}{recorded.blob_key}", recorded.size
         try:
             blob = await self._bucket.describe(name)
             if blob is None:
                 return "its bytes are missing"
             if blob.size != size:
                 return f"it has {blob.size} bytes, {size} were received"
-            if scrub and row["crc64"] is not None and await self._crc64(name, size) != unsigned(row["crc64"]):
+            if scrub and recorded.crc64 is not None and await self._crc64(name, size) != recorded.crc64:
                 return "its bytes are not those that were received (CRC-64/NVME)"
         except FileGone:
             return "its bytes are missing"
@@ -84,13 +81,3 @@ class ExaminedBucket(Medium):
             data = await self._bucket.get(name, ByteRange(start, min(start + _BLOCK, size)))
             value = await asyncio.to_thread(crc64nvme, data, value)
         return value
-
-
-@asynccontextmanager
-async def examined_bucket(address: BucketAddress) -> AsyncIterator[ExaminedBucket]:
-    bucket = Bucket(address)
-    await bucket.open()
-    try:
-        yield ExaminedBucket(bucket)
-    finally:
-        await bucket.close()

@@ -1,0 +1,22 @@
+"""Whole files by one request at /upload: a form, or a plain PUT."""
+
+from dependency_injector import providers
+
+from adapters.inbound.http.forms.form import Form
+from infrastructure.capabilities.core import CoreParts
+from infrastructure.capabilities.links import LinksParts
+from infrastructure.capabilities.web import WebParts
+from infrastructure.capability import Capability, Parts
+
+
+class FormsParts(Parts):
+    form = providers.Singleton(
+        Form,
+        uploads=CoreParts.uploads,
+        downloads=CoreParts.downloads,
+        links=LinksParts.links,
+        executor=WebParts.body_threads,
+    )
+
+
+FORMS = Capability(parts=FormsParts, resources=lambda parts: parts.form().resources())

@@ -1,0 +1,38 @@
+"""Live progress for who watches: WebSockets and event streams."""
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from dependency_injector import providers
+
+from adapters.inbound.http.progress.events import EventsHandler, EventStreams
+from adapters.inbound.websocket.base import Sockets
+from adapters.inbound.websocket.progress import ProgressSocket
+from infrastructure.capabilities.web import WebParts
+from infrastructure.capability import Capability, Handler, Parts, of
+
+
+def _origins(foreign: tuple[str, ...], public_url: str) -> tuple[str, ...]:
+    """Behind a proxy that calls us by another name, our own page comes from PUBLIC_URL."""
+    parts = urlsplit(public_url)
+    return (*foreign, f"{parts.scheme}://{parts.netloc}") if parts.netloc else foreign
+
+
+class ProgressParts(Parts):
+    sockets = providers.Singleton(
+        Sockets, WebParts.drain, origins=providers.Callable(_origins, of.cors_origins, of.public_url)
+    )
+    streams = providers.Singleton(EventStreams, WebParts.drain)
+
+
+def _handlers(parts: ProgressParts) -> Iterable[Handler]:
+    watching = {
+        "progress": parts.progress(),
+        "authenticator": parts.authenticator(),
+        "rate_limiter": parts.rate_limiter(),
+    }
+    yield r"/ws/progress/?", ProgressSocket, {**watching, "sockets": parts.sockets()}
+    yield r"/events/?", EventsHandler, {**watching, "streams": parts.streams(), "cors": parts.cors()}
+
+
+PROGRESS = Capability(parts=ProgressParts, handlers=_handlers)

@@ -1,0 +1,26 @@
+"""What stands behind a scheme of STORAGE_URL; ``infrastructure/capabilities/storage.py`` lists them."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from dependency_injector.providers import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    check_url: Callable[[str], object]
+    """Raises ValueError, which says what is allowed."""
+    chunks: Provider[Any]
+    """A ChunkStorage."""
+    blobs: Provider[Any]
+    """A BlobStorage and HealthCheck, of the bytes that ``chunks`` has sealed."""
+    medium: Provider[Any]
+    """The same, for looking at."""
+    intake: Provider[Any] | None = None
+    """A ChunkIntake, for storage that has a quicker way for small chunks."""
+    opened: Callable[[Any], AbstractAsyncContextManager[None]]
+    """Given the container: starts it, sure that it belongs to this database, and ends it; raises CannotStart."""
+    opened_to_look: Callable[[Any], AbstractAsyncContextManager[object]] = lambda _: nullcontext()
+    """As ``opened``, where nothing may be changed."""

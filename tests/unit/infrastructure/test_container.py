@@ -1,0 +1,68 @@
+"""Every part can be made, whichever way the server is set up: a misspelt name or argument is found here."""
+
+from pathlib import Path
+
+import pytest
+
+from infrastructure.capabilities import CAPABILITIES
+from infrastructure.capabilities.core import CORE
+from infrastructure.capabilities.database import DATABASE
+from infrastructure.capabilities.events import EVENTS
+from infrastructure.capabilities.links import LINKS
+from infrastructure.capabilities.storage import STORAGE, STORAGES
+from infrastructure.capabilities.system import SYSTEM
+from infrastructure.capability import Parts
+from infrastructure.container import Container, container_of
+from infrastructure.settings import Settings
+
+_POSTGRESQL = "postgresql://root:secret@127.0.0.1:1/nobody"
+_WAYS = {
+    "sqlite-volume": {},
+    "postgresql-volume": {"database_url": _POSTGRESQL, "events_url": "postgres://"},
+    "sqlite-s3": {"storage_url": "s3://files", "s3_access_key": "key", "s3_secret_key": "secret"},
+    "behind-a-gateway": {"auth_mode": "gateway", "trusted_proxies": "::1", "rate_limit": "none", "quota_bytes": "5MB"},
+}
+
+
+@pytest.fixture(params=_WAYS)
+def container(request: pytest.FixtureRequest, tmp_path: Path) -> Container:
+    return container_of(Settings.model_validate({"data_dir": tmp_path, **_WAYS[request.param]}))
+
+
+async def test_every_part_can_be_made(container: Container) -> None:
+    for name, part in container.providers.items():
+        assert part() is not None or name == "chunk_intake", name  # S3 has none
+    await container.database().close()
+
+
+async def test_what_is_served_can_be_made(container: Container) -> None:
+    resources = [resource for capability in CAPABILITIES for resource in capability.resources(container)]
+    handlers = [handler for capability in CAPABILITIES for handler in capability.handlers(container)]
+    assert resources and handlers
+    settings = container.settings()
+    assert [chore for capability in CAPABILITIES for chore in capability.chores(container, settings)]
+    await container.database().close()
+
+
+async def test_health_asks_what_the_capabilities_name(container: Container) -> None:
+    assert list(container.health_checks()) == ["database", "storage", "queue"]
+    await container.database().close()
+
+
+def test_capabilities_start_one_after_the_other_and_end_the_other_way_round() -> None:
+    """What is promised last is let go first: the locks, then what carries the news, the bytes, and the records last."""
+    with_a_start = (SYSTEM, DATABASE, STORAGE, LINKS, EVENTS, CORE)
+    assert tuple(capability for capability in CAPABILITIES if capability in with_a_start) == with_a_start
+
+
+def test_no_two_capabilities_bring_a_part_of_one_name() -> None:
+    """The later one would take the other's place without a word."""
+    seen: dict[str, object] = {}
+    for capability in CAPABILITIES:
+        for name, part in (capability.parts or Parts).providers.items():
+            assert seen.setdefault(name, part) is part, name
+
+
+def test_every_storage_is_one_that_can_be_chosen(tmp_path: Path) -> None:
+    chosen = [container_of(Settings.model_validate({"data_dir": tmp_path, **way})) for way in _WAYS.values()]
+    assert {container.settings().storage_scheme for container in chosen} == set(STORAGES)
