@@ -17,7 +17,7 @@ from domain.ids import BlobKey, FileId, UploadId
 from ports.medium import Medium
 from tests.contract.suites.storages import StorageFactory, Storages
 from tests.support.builders import an_id
-from tests.support.s3 import S3Server, opened
+from tests.support.processes.s3 import S3Server, opened
 from tests.support.storages import in_bucket, on_volume
 
 CONTENT = b"what was received"
