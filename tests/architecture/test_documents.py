@@ -1,13 +1,35 @@
 """What the papers say of the house is so: each record is listed, and what they name is there."""
 
 import re
+from pathlib import Path
+
+import pytest
 
 from tests.architecture.source import ROOT
 
 _RECORDS = ROOT / "docs" / "decisions"
+# Records stay as they were written; the moves of files are told by git.
+_PAPERS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(ROOT / "docs").glob("*.md"),
+    *(ROOT / "examples").rglob("*.md"),
+]
+_TOP = "adapters|application|domain|ports|infrastructure|examples|tests|docs|scripts"
+_NAMED = re.compile(rf"`((?:{_TOP})/[\w./-]+\.\w+)`")
+_LINKED = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
 def test_every_decision_is_listed_once_in_its_order() -> None:
     listed = re.findall(r"^\| \[?(\d{4})", (_RECORDS / "README.md").read_text(), re.MULTILINE)
     assert listed == sorted(set(listed))
     assert {path.name[:4] for path in _RECORDS.glob("[0-9]*.md")} <= set(listed)
+
+
+@pytest.mark.parametrize("paper", _PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))
+def test_what_a_paper_names_is_there(paper: Path) -> None:
+    """Files by their whole path in backticks, and whatever a link leads to; ``<name>`` stands for one's own."""
+    text = paper.read_text()
+    named = {ROOT / path for path in _NAMED.findall(text)}
+    linked = {paper.parent / path for path in _LINKED.findall(text)}
+    assert sorted(str(path.relative_to(ROOT)) for path in named | linked if not path.exists()) == []
