@@ -21,6 +21,7 @@ from adapters.outbound.s3.connection import Connection, Patience
 from adapters.outbound.s3.layout import PartSizes
 from adapters.outbound.s3.multiparts import Multiparts, Part
 from adapters.outbound.s3.probe import answering, check_service
+from adapters.outbound.s3.staging import SETTLING_SECONDS
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
@@ -84,10 +85,10 @@ class ForgetfulBucket(Bucket):
 
 
 class BucketStorages(Storages):
-    """One process's."""
+    """One process's. ``settles``: as a server waits, where another process may have begun the upload just now."""
 
-    def __init__(self, bucket: Bucket, sizes: PartSizes | None) -> None:
-        self.places = S3ChunkStorage(bucket, sizes)
+    def __init__(self, bucket: Bucket, sizes: PartSizes | None, *, settles: bool) -> None:
+        self.places = S3ChunkStorage(bucket, sizes, settling_seconds=SETTLING_SECONDS if settles else 0.0)
         super().__init__(self.places, S3BlobStorage(bucket))
 
     async def place(self, upload_id: UploadId, data: bytes, at: int) -> None:
@@ -113,10 +114,10 @@ class Place:
         self._buckets.append(bucket)
         return bucket
 
-    async def process(self, sizes: PartSizes | None = None) -> BucketStorages:
+    async def process(self, sizes: PartSizes | None = None, *, settles: bool = False) -> BucketStorages:
         """What another process would see: it shares nothing but the bucket (and, to save time, the connection)."""
         self._spare = self._spare or await self.bucket()
-        return BucketStorages(self._spare, sizes)
+        return BucketStorages(self._spare, sizes, settles=settles)
 
     def names(self, prefix: str = "") -> list[str]:
         return self.server.names(self.address, prefix)
@@ -172,13 +173,13 @@ async def test_bodies_of_a_parts_size_become_one_part_each(place: Place) -> None
 
 async def test_small_chunks_are_gathered_in_few_objects(place: Place, sizes: PartSizes) -> None:
     storages = await place.process(sizes)
-    count = 400 if sizes is TINY else 60
+    count, few = (150, 40) if sizes is TINY else (60, 100)
     chunk = sizes.usual * 5 // 2 // count
     data = os.urandom(chunk * count)
     for number in range(count):
         at = number * chunk
         await storages.write(A, data[at : at + chunk], at=at)
-    assert len(place.pieces) < 100
+    assert len(place.pieces) < few
     assert await storages.sealed(A, len(data)) == data
     assert place.names("staged/") == []
 
@@ -197,7 +198,7 @@ async def test_another_process_goes_on_at_any_byte(place: Place, sizes: PartSize
 
 @pytest.mark.parametrize("share", [0.3, 0.75, 1.5])
 async def test_chunks_come_in_any_order_side_by_side(place: Place, sizes: PartSizes, share: float) -> None:
-    processes = [await place.process(sizes) for _ in range(3)]
+    processes = [await place.process(sizes, settles=True) for _ in range(3)]
     chunk = int(sizes.usual * share)
     data = os.urandom(chunk * 20 + 99)
     starts = [*range(0, len(data), chunk)]
@@ -215,14 +216,14 @@ async def test_chunks_come_in_any_order_side_by_side(place: Place, sizes: PartSi
 async def test_a_plan_that_was_held_up_takes_nothing_from_the_one_that_stands(place: Place, sizes: PartSizes) -> None:
     """Two processes find no plan; the parts of the one are in by the time the other's plan arrives."""
     slow_bucket = await place.bucket()
-    slow, fast = BucketStorages(slow_bucket, sizes), await place.process(sizes)
+    slow, fast = BucketStorages(slow_bucket, sizes, settles=True), await place.process(sizes, settles=True)
     size = sizes.usual
     data = os.urandom(size * 4)
     slow_bucket.plans_pass.clear()
     writing = asyncio.create_task(slow.place(A, data[size : size * 2], size))
     await slow_bucket.plan_waits.wait()
     await fast.place(A, data[:size], 0)
-    other = await place.process(sizes)
+    other = await place.process(sizes, settles=True)
     await other.place(A, data[size * 2 : size * 3], size * 2)
     slow_bucket.plans_pass.set()
     await writing
@@ -236,8 +237,8 @@ async def test_a_plan_that_comes_a_moment_later_takes_nothing_from_who_saw_the_f
     place: Place, sizes: PartSizes
 ) -> None:
     slow_bucket, fast_bucket = await place.bucket(), await place.bucket()
-    slow, fast = BucketStorages(slow_bucket, sizes), BucketStorages(fast_bucket, sizes)
-    other = await place.process(sizes)
+    slow, fast = (BucketStorages(bucket, sizes, settles=True) for bucket in (slow_bucket, fast_bucket))
+    other = await place.process(sizes, settles=True)
     size = sizes.usual
     data = os.urandom(size * 3)
     slow_bucket.plans_pass.clear()
@@ -485,6 +486,23 @@ async def test_a_service_that_answers_404_for_what_is_not_there_is_understood(pl
         assert await S3BlobStorage(bucket).delete(BlobKey(A))
         await bucket.close()
         assert faulty.done[404] == 1
+
+
+async def test_an_answer_that_breaks_off_is_asked_for_again(place: Place) -> None:
+    """So does one for an object that another process is just replacing, where the service gives what is there."""
+
+    class Once(FaultyS3):
+        def _choose(self, head: bytes) -> str | int | None:
+            self.share = 1.0 if not self.done["cut"] else 0.0
+            return super()._choose(head)
+
+    expected = await (await place.bucket()).identify()
+    with Once(str(place.address.endpoint)) as faulty:
+        bucket = await opened(replace(place.address, endpoint=faulty.endpoint))
+        faulty.faults = ["cut"]
+        assert await bucket.identify() == expected
+        assert faulty.done["cut"] == 1
+        await bucket.close()
 
 
 async def test_the_marker_stays_what_it_was(place: Place) -> None:

@@ -5,6 +5,7 @@ staged/<id>/…               bytes of an unfinished upload, see layout.py
 blobs/<id>                  sealed bytes
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from aiohttp import ClientPayloadError
 from botocore.exceptions import ClientError
 
 from adapters.outbound.s3.address import BucketAddress
@@ -55,6 +57,7 @@ class Bucket:
         self._connection = Connection(address, patience)
         self.multiparts = Multiparts(self._connection)
         self._refuses: bool | None = None
+        self._finding_out = asyncio.Lock()
 
     async def open(self) -> None:
         await self._connection.open()
@@ -95,16 +98,20 @@ class Bucket:
 
     async def refuses_overwriting(self) -> bool:
         """Whether ``put`` with ``only_new`` is of any use: Amazon and radosgw refuse, rclone overwrites."""
-        if self._refuses is None:
-            bucket_id = await self.identify()
-            if bucket_id is None:
-                raise StorageUnavailable("the bucket is not there, or not ours")
-            try:
-                await self.put(_MARKER, bucket_id.encode() + b"\n", only_new=True)
-                self._refuses = False
-            except AlreadyThere:
-                self._refuses = True
-        return self._refuses
+        async with self._finding_out:
+            if self._refuses is None:
+                self._refuses = not await self._try_to_overwrite()
+            return self._refuses
+
+    async def _try_to_overwrite(self) -> bool:
+        bucket_id = await self.identify()
+        if bucket_id is None:
+            raise StorageUnavailable("the bucket is not there, or not ours")
+        try:
+            await self.put(_MARKER, bucket_id.encode() + b"\n", only_new=True)
+        except AlreadyThere:
+            return False
+        return True
 
     # --- objects; multiparts.py makes large ones ---
 
@@ -128,12 +135,18 @@ class Bucket:
         Raises:
             FileGone: there is no such object, or it ends before ``wanted`` does.
         """
-        if wanted is None:
-            with translated():
-                answer = await self._connection.call("get_object", Key=name)
-                async with answer["Body"] as body:
-                    return bytes(await body.read())
-        return b"".join([block async for block in self.blocks(name, wanted)])
+        if wanted is not None:
+            return b"".join([block async for block in self.blocks(name, wanted)])
+        with translated():
+            try:
+                return await self._whole(name)
+            except ClientPayloadError:  # it broke off, or was just being replaced (rclone gives what is there by then)
+                return await self._whole(name)
+
+    async def _whole(self, name: str) -> bytes:
+        answer = await self._connection.call("get_object", Key=name)
+        async with answer["Body"] as body:
+            return bytes(await body.read())
 
     async def blocks(self, name: str, wanted: ByteRange) -> AsyncGenerator[bytes, None]:
         """The bytes of ``wanted``, at most 256 KiB at a time. A connection that breaks is opened anew where it was.

@@ -25,8 +25,9 @@ _ERROR = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>
 
 
 class FaultyS3:
-    """``share`` of the requests get one of ``faults``: 404, 500, 503, "slow", "lost" (done, the answer never comes) or
-    "200-with-error" (only where S3 does so: a completion that is not done and is answered 200 with an error in it).
+    """``share`` of the requests get one of ``faults``: 404, 500, 503, "slow", "lost" (done, the answer never comes),
+    "cut" (done, the answer's last byte never comes) or "200-with-error" (only where S3 does so: a completion that is
+    not done and is answered 200 with an error in it).
 
     ``lacks_list_parts``: as a service that does not know it. ``forgets_bucket``: listings are answered 404 without a
     word, as by a proxy before a service that has no such bucket."""
@@ -99,10 +100,7 @@ class FaultyS3:
                 time.sleep(1.5)
             service.sendall(_closing(head))
             _read_body(client, head, rest, service)
-            while block := service.recv(_BLOCK):
-                if fault == "lost":
-                    return
-                client.sendall(block)
+            _pass_on(service, client, fault)
 
     def _choose(self, head: bytes) -> str | int | None:
         completes = head.startswith(b"POST") and b"uploadId=" in head.split(b"\r\n", 1)[0]
@@ -114,6 +112,16 @@ class FaultyS3:
                 return None
             self.done[fault] += 1
             return fault
+
+
+def _pass_on(service: socket.socket, client: socket.socket, fault: str | int | None) -> None:
+    if fault == "cut":
+        client.sendall(b"".join(iter(lambda: service.recv(_BLOCK), b""))[:-1])
+        return
+    while block := service.recv(_BLOCK):
+        if fault == "lost":
+            return
+        client.sendall(block)
 
 
 def _read_head(client: socket.socket) -> tuple[bytes, bytes]:
