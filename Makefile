@@ -14,6 +14,8 @@ DEV_STAMP := $(VENV)/.requirements-dev
 CLIENTS := tests/clients
 # Two workers: CI has two cores. A file's tests stay on one worker, because they may share a server.
 PYTEST := $(BIN)/python -m pytest -q
+# A quarter of each start of a server, and half of collecting, is compiling where no bytecode may be kept.
+test test-long test-s3-full: export PYTHONDONTWRITEBYTECODE :=
 PARALLEL := -n 2 --dist loadfile
 
 .PHONY: help

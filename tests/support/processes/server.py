@@ -32,7 +32,6 @@ def clean_environment(data_dir: Path, env: Mapping[str, str] | None = None) -> d
         "DATA_DIR": str(data_dir),
         "LOG_FORMAT": "json",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
     return {**inherited, **ours, **(env or {})}
 
