@@ -12,7 +12,6 @@ from tests.architecture.source import ROOT, Module, dotted, modules
 # Ports without a suite, each with its reason. Once there is a suite, the line is wrong and a test says so.
 _WITHOUT_SUITE = {
     "byte_source": "implemented by the body readers only, which tests/adapters drive over real sockets",
-    "token_verifier": "has no adapter before AUTH_MODE=jwt",
 }
 
 # What a technology is called in the ids of a suite's tests: one word of each set must appear.

@@ -31,7 +31,7 @@ class Authenticator:
         trusted_proxies: Sequence[IpNetwork] = (),
         verify_token: Callable[[str], Principal] | None = None,
     ) -> None:
-        """``verify_token``: a TokenVerifier's ``verify``; needed in mode ``jwt``."""
+        """``verify_token`` raises Unauthenticated for a token not ours, altered or expired; mode ``jwt`` needs it."""
         if mode == "jwt" and verify_token is None:
             raise ValueError("mode jwt needs something that verifies tokens")
         self._mode = mode
