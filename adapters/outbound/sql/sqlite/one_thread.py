@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, NullPool, create_engine
 
 Result = TypeVar("Result")
-_Call = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+_Call = tuple[Callable[[Connection], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 
 class OneThread:
@@ -31,52 +31,40 @@ class OneThread:
 
     def run(self, work: Callable[[Connection], Result]) -> "asyncio.Future[Result]":
         """Who stops waiting harms nobody: the work is done."""
-        return self._submit(partial(self._do, work))
-
-    def undo(self) -> None:
-        """Have it roll back what is begun and not committed by then, before it does anything that comes later."""
-        if self._thread is not None:
-            _ = self._submit(self._undo)
-
-    async def close(self) -> None:
-        if self._thread is not None:
-            await self._submit(self._disconnect)
-            self._thread = None
-            self._calls.put(None)
-
-    def _submit(self, call: Callable[[], Result]) -> "asyncio.Future[Result]":
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         loop = asyncio.get_running_loop()
         over: asyncio.Future[Result] = loop.create_future()
-        self._calls.put((call, loop, over))
+        self._calls.put((work, loop, over))
         return over
+
+    def undo(self) -> None:
+        """Have it roll back what is begun and not committed by then, before it does anything that comes later."""
+        if self._thread is not None:
+            self.run(lambda connection: driver_of(connection).rollback()).cancel()
+
+    async def close(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._calls.put(None)
+            await asyncio.to_thread(thread.join)
 
     # In the thread
 
     def _work(self) -> None:
-        while submitted := self._calls.get():
-            call, loop, over = submitted
+        while call := self._calls.get():
+            work, loop, over = call
             try:
-                tell = partial(_tell, over.set_result, over, call())
+                if self._connection is None:
+                    self._connection = self._engine.connect()
+                tell = partial(_tell, over.set_result, over, work(self._connection))
             except BaseException as error:  # noqa: BLE001 -- raised again where it is awaited
+                self._disconnect()
                 tell = partial(_tell, over.set_exception, over, error)
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(tell)
-
-    def _do(self, work: Callable[[Connection], Result]) -> Result:
-        try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            return work(self._connection)
-        except BaseException:
-            self._disconnect()
-            raise
-
-    def _undo(self) -> None:
-        if self._connection is not None:
-            self._do(lambda connection: driver_of(connection).rollback())
+        self._disconnect()
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
