@@ -43,6 +43,16 @@ def postgres_url(postgres: PostgresCluster) -> Iterator[str]:
     postgres.drop_database(url)
 
 
+@pytest.fixture
+def server_postgres_url(postgres: PostgresCluster) -> Iterator[str]:
+    """As ``postgres_url``, with the tables in it: for servers whose first start is not what is tested."""
+    postgres.start()
+    url = postgres.lay_out_database()
+    yield url
+    postgres.start()
+    postgres.drop_database(url)
+
+
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
     """One S3 server per test process; a bucket of it for each test that wants one."""

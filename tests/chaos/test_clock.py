@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]
 
 _CLEANUP = 1  # second
 _LIBRARY = "faketime/libfaketimeMT.so.1"
-_MIB = 1024 * 1024
+_CHUNK = 400_000
 
 
 class WrongClock:
@@ -50,15 +50,23 @@ class WrongClock:
         }
 
 
-@pytest.fixture
-def clock(tmp_path: Path) -> WrongClock:
-    return WrongClock(tmp_path / "clock")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clock")
 
 
 @pytest.fixture
-def server(tmp_path: Path, clock: WrongClock) -> Iterator[ServerProcess]:
-    env = {**CHAOS, **clock.env, "CLEANUP_INTERVAL": f"{_CLEANUP}s", "CLEANUP_AFTER": "1h", "LOG_LEVEL": "DEBUG"}
-    with ServerProcess(tmp_path / "data", env) as server:
+def clock(folder: Path) -> Iterator[WrongClock]:
+    clock = WrongClock(folder / "clock")
+    yield clock
+    clock.set("+0")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[ServerProcess]:
+    """One for all: beside this library it takes long to start."""
+    env = {"CLEANUP_INTERVAL": f"{_CLEANUP}s", "CLEANUP_AFTER": "1h", "LOG_LEVEL": "DEBUG"}
+    with ServerProcess(folder / "data", {**CHAOS, **WrongClock(folder / "clock").env, **env}) as server:
         yield server
 
 
@@ -66,23 +74,21 @@ def server(tmp_path: Path, clock: WrongClock) -> Iterator[ServerProcess]:
 def test_a_clock_that_jumps_and_is_put_right_ends_no_upload(
     server: ServerProcess, clock: WrongClock, jump: str
 ) -> None:
-    waiting = [_begun(server, number) for number in range(5)]
-    sending = _begun(server, 5)
-    hanging = HangingPatch(
-        server.url, sending.location, offset=sending.promised, announced=2 * _MIB, sent=sending.content.read(_MIB, _MIB)
-    )
+    waiting = [_begun(server, number, chunk=40_000) for number in range(5)]
+    sending = _begun(server, 5, chunk=_CHUNK)
+    hanging = HangingPatch(server.url, sending.location, offset=sending.promised, announced=2 * _CHUNK, sent=b"")
     _cleanups(server, 1)
     clock.set(jump)
-    hanging.more(sending.content.read(_MIB, 2 * _MIB))
+    hanging.more(sending.content.read(_CHUNK, 2 * _CHUNK))
     [in_between] = _cleanups(server, 1)
     clock.set("+0")
-    hanging.more(sending.content.read(2 * _MIB, 3 * _MIB))
+    hanging.more(sending.content.read(2 * _CHUNK, 3 * _CHUNK))
     assert hanging.ended_within(10) is not None
     hanging.close()
     afterwards = _cleanups(server, 2)
     assert all("expired_uploads=0, orphans=0" in done for done in (in_between, *afterwards))
 
-    assert int(ask(server.url, "HEAD", sending.location, TUS).header("upload-offset")) == 3 * _MIB
+    assert int(ask(server.url, "HEAD", sending.location, TUS).header("upload-offset")) == 3 * _CHUNK
     for upload in (*waiting, sending):
         upload.run(within=30)
         assert upload.broken_promises == [] and upload.surprises == {}
@@ -91,19 +97,20 @@ def test_a_clock_that_jumps_and_is_put_right_ends_no_upload(
 
 def test_a_clock_that_was_right_all_along_does_end_them(server: ServerProcess, clock: WrongClock) -> None:
     """So the test above has teeth: of a clock that stays where it was set it is believed in the end."""
-    upload = _begun(server, 1)
+    upload = _begun(server, 1, chunk=_CHUNK)
     clock.set("+3d")
     done = _cleanups(server, 3)
     assert "expired_uploads=1" in "".join(done)
     assert ask(server.url, "HEAD", upload.location, TUS).status == 410
 
 
-def _begun(server: ServerProcess, seed: int) -> ResumingUpload:
-    upload = ResumingUpload(server.url, Content(seed, 5 * _MIB + 3), chunk_sizes=[_MIB])
+def _begun(server: ServerProcess, seed: int, *, chunk: int) -> ResumingUpload:
+    """Few bytes, but where many are needed: beside this library threads that wait for each other burn the processor."""
+    upload = ResumingUpload(server.url, Content(seed, 4 * chunk + 3), chunk_sizes=[chunk])
     upload.create()
     upload.send(0)
     upload.close()
-    assert upload.promised == _MIB
+    assert upload.promised == chunk
     return upload
 
 

@@ -79,9 +79,9 @@ def test_a_lease_that_another_writer_kept_from_being_renewed_is_503_and_no_confl
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_while_postgres_is_away_the_answer_is_503_and_then_uploads_go_on(
-    tmp_path: Path, postgres: PostgresCluster, postgres_url: str, mode: str
+    tmp_path: Path, postgres: PostgresCluster, server_postgres_url: str, mode: str
 ) -> None:
-    with ServerProcess(tmp_path / "data", {**CHAOS, "DATABASE_URL": postgres_url}) as server:
+    with ServerProcess(tmp_path / "data", {**CHAOS, "DATABASE_URL": server_postgres_url}) as server:
         fleet = Fleet(4, lambda number: _paced(server, number))
         fleet.start()
         try:
@@ -112,14 +112,14 @@ def test_while_postgres_is_away_the_answer_is_503_and_then_uploads_go_on(
 
 
 def test_a_locked_table_of_postgres_delays_an_answer_and_nothing_else(
-    tmp_path: Path, postgres: PostgresCluster, postgres_url: str
+    tmp_path: Path, postgres: PostgresCluster, server_postgres_url: str
 ) -> None:
-    with ServerProcess(tmp_path / "data", {**CHAOS, "DATABASE_URL": postgres_url}) as server:
+    with ServerProcess(tmp_path / "data", {**CHAOS, "DATABASE_URL": server_postgres_url}) as server:
         upload = ResumingUpload(server.url, Content(1, 3 * _MIB), chunk_sizes=[200_000])
         upload.create()
         upload.send(0)
         lock = "LOCK TABLE received_ranges IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(2)"
-        locking = _in_thread(postgres.execute, lock, postgres_url.rpartition("/")[2])
+        locking = _in_thread(postgres.execute, lock, server_postgres_url.rpartition("/")[2])
         time.sleep(0.5)
         sending = _in_thread(upload.send, 200_000)
         time.sleep(0.3)
@@ -288,9 +288,9 @@ Pair = tuple[ServerProcess, ServerProcess]
 
 
 @pytest.fixture
-def pair(tmp_path: Path, postgres_url: str) -> Iterator[Pair]:
+def pair(tmp_path: Path, server_postgres_url: str) -> Iterator[Pair]:
     """Two servers on one PostgreSQL and one volume."""
-    here, there = _two_servers(tmp_path, postgres_url)
+    here, there = _two_servers(tmp_path, server_postgres_url)
     with here, there:
         yield here, there
 

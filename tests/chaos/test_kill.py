@@ -50,9 +50,9 @@ def test_no_kill_of_a_hundred_loses_an_acknowledged_byte(tmp_path: Path, record_
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_no_kill_loses_an_acknowledged_byte_on_postgres(
-    tmp_path: Path, postgres_url: str, record_property: Record
+    tmp_path: Path, server_postgres_url: str, record_property: Record
 ) -> None:
-    with ServerProcess(tmp_path / "data", {**CHAOS, "DATABASE_URL": postgres_url}) as server:
+    with ServerProcess(tmp_path / "data", {**CHAOS, "DATABASE_URL": server_postgres_url}) as server:
         _survives(server, kills=25, record=record_property)
 
 

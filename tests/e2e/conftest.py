@@ -81,7 +81,7 @@ def settings_of(place: str, request: pytest.FixtureRequest) -> dict[str, str]:
     if database == "postgres":
         cluster: PostgresCluster = request.getfixturevalue("postgres")
         cluster.start()  # an earlier test may have left it stopped
-        env["DATABASE_URL"] = cluster.create_database()
+        env["DATABASE_URL"] = cluster.lay_out_database()
     if storage == "s3":
         s3: S3Server = request.getfixturevalue("s3")
         env |= s3.settings(s3.create_bucket()) | {"S3_PROXY": "1"}

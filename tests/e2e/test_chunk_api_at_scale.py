@@ -178,7 +178,7 @@ def test_two_processes_take_chunks_of_one_upload_at_once(
     start_server: StartServer, postgres: PostgresCluster, tmp_path: Path
 ) -> None:
     count, size = 300, 64 * 1024
-    shared = {"DATABASE_URL": postgres.create_database(), "STORAGE_PATH": str(tmp_path / "volume")}
+    shared = {"DATABASE_URL": postgres.lay_out_database(), "STORAGE_PATH": str(tmp_path / "volume")}
     servers = [start_server(**shared, EVENTS_URL="postgres://") for _ in range(2)]
     ports = [server.port for server in servers]
     with ChunkClient(ports[0]) as client:
@@ -200,7 +200,7 @@ def test_a_killed_process_keeps_no_chunk_from_the_other_one(
     start_server: StartServer, postgres: PostgresCluster, tmp_path: Path
 ) -> None:
     size = 256 * 1024
-    shared = {"DATABASE_URL": postgres.create_database(), "STORAGE_PATH": str(tmp_path / "volume")}
+    shared = {"DATABASE_URL": postgres.lay_out_database(), "STORAGE_PATH": str(tmp_path / "volume")}
     dying, other = start_server(**shared), start_server(**shared)
     with ChunkClient(other.port) as client:
         upload_id = client.init()

@@ -296,11 +296,14 @@ class TestServerSentEvents:
 
 @pytest.fixture
 def two_servers(
-    postgres: PostgresCluster, postgres_url: str, start_server: StartServer, tmp_path_factory: pytest.TempPathFactory
+    postgres: PostgresCluster,
+    server_postgres_url: str,
+    start_server: StartServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[ServerProcess, ServerProcess]:
     """Two processes on one database and one volume."""
     storage = tmp_path_factory.mktemp("shared") / "storage"
-    settings = {"DATABASE_URL": postgres_url, "STORAGE_URL": f"volume://{storage}", "EVENTS_URL": "postgres://"}
+    settings = {"DATABASE_URL": server_postgres_url, "STORAGE_URL": f"volume://{storage}", "EVENTS_URL": "postgres://"}
     return start_server(**settings), start_server(**settings)
 
 

@@ -60,9 +60,9 @@ def test_what_the_bucket_can_not_answer_for_us_is_answered_here(start_server: St
 
 
 def test_another_process_goes_on_where_one_was_killed(
-    tmp_path: Path, s3: S3Server, env: dict[str, str], postgres_url: str
+    tmp_path: Path, s3: S3Server, env: dict[str, str], server_postgres_url: str
 ) -> None:
-    env |= {"DATABASE_URL": postgres_url, "EVENTS_URL": "postgres://", "S3_PROXY": "1", **ROOMY}
+    env |= {"DATABASE_URL": server_postgres_url, "EVENTS_URL": "postgres://", "S3_PROXY": "1", **ROOMY}
     with ServerProcess(tmp_path / "one", env) as one, ServerProcess(tmp_path / "two", env) as two:
         sizes = [[100_000, 1], [6 * MIB], [14 * MIB], mixed_chunk_sizes(4), [*[1000] * 20, 9 * MIB]]
         uploads = [
