@@ -2,8 +2,9 @@
 
 import ast
 import re
+from collections.abc import Iterator
 
-from tests.architecture.source import PACKAGES, modules
+from tests.architecture.source import PACKAGES, dotted, modules
 
 _VAGUE_MODULES = {"util", "utils", "helper", "helpers", "misc", "manager", "managers"}
 _VAGUE_CLASSES = ("Abstract", "Manager", "Impl", "Helper", "Util", "Utils")
@@ -36,6 +37,38 @@ def test_names_say_what_a_thing_is() -> None:
         if node.name.startswith("Abstract") or node.name.endswith(_VAGUE_CLASSES)
     ]
     assert vague == []
+
+
+def test_entities_are_changed_by_their_own_verbs_alone() -> None:
+    """Nobody but domain sets a field of an upload: the attributes that anything else sets are of its own objects."""
+    fields = _fields("domain.upload", "Upload") - {"owner"}  # a lease has one, too
+    assert {"state", "received", "draft"} <= fields
+    reached = {
+        f"{module.name}:{target.lineno}"
+        for module in modules("ports", "application", "adapters", "infrastructure")
+        for target in _set_attributes(module.tree)
+        if target.attr in fields and dotted(target.value) != "self"
+    }
+    assert reached == set()
+
+
+def _fields(module_name: str, class_name: str) -> set[str]:
+    (found,) = (
+        node
+        for module in modules("domain")
+        if module.name == module_name
+        for node in module.classes
+        if node.name == class_name
+    )
+    return {
+        node.target.id for node in found.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+
+
+def _set_attributes(tree: ast.AST) -> Iterator[ast.Attribute]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield node
 
 
 def test_tests_mock_nothing() -> None:
