@@ -35,7 +35,8 @@ def starting() -> Iterator[None]:
 class Variables(BaseSettings):
     """What an operator can set of it: each field is the variable of the same name in capitals; sizes are in bytes."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Only what is asked for values is built: all of them together, by ``Settings``.
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class Parts(containers.DeclarativeContainer):

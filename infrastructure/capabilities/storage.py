@@ -27,15 +27,24 @@ STORAGES = {"volume": VOLUME, "s3": BUCKET}
 
 
 def _storage_url(text: object) -> object:
-    if isinstance(text, str):
-        STORAGES.get(text.partition(":")[0], VOLUME).check_url(text)
+    if not isinstance(text, str):
+        return text
+    storage = STORAGES.get(_scheme_of(text))
+    if storage is None or not storage.reads(text):
+        raise ValueError(f"allowed: {', '.join(storage.form for storage in STORAGES.values())}")
     return text
 
 
+def _scheme_of(url: str) -> str:
+    return url.partition(":")[0]
+
+
 def _storage_path(path: Path, info: ValidationInfo) -> Path:
-    if path == Path():
-        url: str = info.data.get("storage_url", "")
-        path = info.data.get("data_dir", Path()) / "storage" if url.startswith("s3:") else Path(url[len("volume://") :])
+    url: str = info.data.get("storage_url", "")
+    if path == Path() and _scheme_of(url) == "volume":
+        path = Path(url.removeprefix("volume://"))
+    elif path == Path():
+        path = info.data.get("data_dir", Path()) / "storage"
     return path.expanduser().absolute()
 
 
@@ -55,23 +64,20 @@ class StorageVariables(SystemVariables):
     durability: Annotated[Literal["ack", "complete", "none"], BeforeValidator(lower)] = "ack"
 
     @property
-    def uses_bucket(self) -> bool:
-        """Whether the bytes are in an S3 bucket; S3_BUCKET alone says so, too, where STORAGE_URL says nothing."""
-        silent = "storage_url" not in self.model_fields_set
-        return self.storage_url.startswith("s3:") or (silent and bool(self.s3_bucket))
-
-    @property
     def storage_scheme(self) -> str:
-        return "s3" if self.uses_bucket else "volume"
+        """One of ``STORAGES``; S3_BUCKET alone is enough for ``s3``, where STORAGE_URL says nothing."""
+        if self.s3_bucket and "storage_url" not in self.model_fields_set:
+            return "s3"
+        return _scheme_of(self.storage_url)
 
     @property
     def bucket(self) -> BucketAddress | None:
-        """None where the bytes are on a volume. What STORAGE_URL says wins over the other names."""
-        if not self.uses_bucket or not self.s3_access_key or not self.s3_secret_key:
+        """None where the bytes are not in one. What STORAGE_URL says wins over the other names."""
+        if self.storage_scheme != "s3" or not self.s3_access_key or not self.s3_secret_key:
             return None
         query: dict[str, str] = {}
         name = self.s3_bucket or ""
-        if self.storage_url.startswith("s3:"):
+        if _scheme_of(self.storage_url) == "s3":
             name, query = parse_bucket_url(self.storage_url)
         endpoint = query.get("endpoint") or self.s3_endpoint
         if endpoint and "://" not in endpoint:
@@ -85,21 +91,21 @@ class StorageVariables(SystemVariables):
         )
 
     @field_serializer("storage_url")
-    def _shown_url(self, _: str) -> str:
+    def _shown_url(self, url: str) -> str:
         """One URL that says what all the variables say together."""
         if bucket := self.bucket:
             endpoint = f"endpoint={bucket.endpoint}&" if bucket.endpoint else ""
             return f"s3://{bucket.name}?{endpoint}region={bucket.region}"
-        return f"volume://{self.storage_path}"
+        return f"volume://{self.storage_path}" if self.storage_scheme == "volume" else url
 
     @field_serializer("storage_path")
     def _shown_path(self, path: Path) -> str:
-        return "" if self.bucket else str(path)
+        return str(path) if self.storage_scheme == "volume" else ""
 
 
 def _misfits(settings: StorageVariables) -> Iterable[str]:
-    if settings.uses_bucket and not (settings.s3_access_key and settings.s3_secret_key):
-        name = "STORAGE_URL" if settings.storage_url.startswith("s3:") else "S3_BUCKET"
+    if settings.storage_scheme == "s3" and not (settings.s3_access_key and settings.s3_secret_key):
+        name = "STORAGE_URL" if _scheme_of(settings.storage_url) == "s3" else "S3_BUCKET"
         yield f"{name}: a bucket needs S3_ACCESS_KEY and S3_SECRET_KEY"
 
 

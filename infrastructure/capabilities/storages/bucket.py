@@ -15,6 +15,7 @@ from infrastructure.capability import CannotStart, late, of, starting
 from infrastructure.setting_values import is_web_address
 
 _S3 = "adapters.outbound.s3"
+_FORM = "s3://<bucket>?endpoint=<url>&region=<name>"
 
 
 def parse_bucket_url(text: str) -> tuple[str, dict[str, str]]:
@@ -24,7 +25,7 @@ def parse_bucket_url(text: str) -> tuple[str, dict[str, str]]:
     parts = urlsplit(text)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme != "s3" or parts.path.strip("/") or parts.fragment or query.keys() - {"endpoint", "region"}:
-        raise ValueError("allowed: s3://<bucket>?endpoint=<url>&region=<name>")
+        raise ValueError(f"allowed: {_FORM}")
     check_bucket_name(parts.netloc)
     check_region(query.get("region"))
     check_endpoint(query.get("endpoint"))
@@ -102,7 +103,8 @@ async def _opened_to_look(parts: BucketParts) -> AsyncIterator[None]:
 
 
 BUCKET = Storage(
-    check_url=parse_bucket_url,
+    form=_FORM,
+    reads=lambda text: bool(parse_bucket_url(text)),
     chunks=BucketParts.bucket_chunks,
     blobs=BucketParts.bucket_blobs,
     medium=BucketParts.bucket_medium,

@@ -10,8 +10,10 @@ from dependency_injector.providers import Provider
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    check_url: Callable[[str], object]
-    """Raises ValueError, which says what is allowed."""
+    form: str
+    """What its URL looks like, for the operator."""
+    reads: Callable[[str], bool]
+    """Whether a URL has that form. One that only looks so raises ValueError, which says what is allowed."""
     chunks: Provider[Any]
     """A ChunkStorage."""
     blobs: Provider[Any]

@@ -20,10 +20,9 @@ from infrastructure.capabilities.storages.storage import Storage
 from infrastructure.capability import CannotStart, of, starting
 
 
-def _check_url(text: str) -> None:
+def _reads(text: str) -> bool:
     folder = text.removeprefix("volume://")
-    if folder == text or not folder.strip("/"):
-        raise ValueError("allowed: volume://<folder>, s3://<bucket>?endpoint=<url>&region=<name>")
+    return folder != text and bool(folder.strip("/"))
 
 
 def recorder(database: Database) -> tuple[str, ...] | None:
@@ -84,7 +83,8 @@ async def _prepare_volume(parts: VolumeParts) -> None:
 
 
 VOLUME = Storage(
-    check_url=_check_url,
+    form="volume://<folder>",
+    reads=_reads,
     chunks=VolumeParts.volume_chunks,
     blobs=VolumeParts.volume_blobs,
     medium=VolumeParts.volume_medium,
