@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, CreateTable, Inspector, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
@@ -16,7 +18,7 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.partial_indexes import metadata
 from domain.errors import RepositoryUnavailable
-from infrastructure.migrate import migrate, revisions
+from infrastructure.migrate import alone, migrate, revisions
 from tests.contract.suites.stores import added, kept
 from tests.support.builders import a_file, an_upload, extent, told
 from tests.support.stores import Store
@@ -95,7 +97,7 @@ async def test_complete_uploads_of_an_older_version_keep_one_range(url: str, dat
     async with process.unit_of_work() as work:
         await work.files.add(a_file(id=upload.id, size=60, crc64=(1 << 64) - 5))
         await work.commit()
-    await _alembic(url, "downgrade", "0002")
+    await alone(database, lambda connection: command.downgrade(_alembic_on(connection), "0002"))
     await migrate(database)
     assert list((await kept(process, upload.id)).received) == [extent(0, 60, (1 << 64) - 5)]
     assert told(await kept(process, unfinished.id)) == told(unfinished)
@@ -103,9 +105,9 @@ async def test_complete_uploads_of_an_older_version_keep_one_range(url: str, dat
 
 
 @pytest.mark.parametrize("older", revisions()[:-1])
-async def test_what_an_older_version_reads_and_writes_is_still_there(url: str, database: Database, older: str) -> None:
+async def test_what_an_older_version_reads_and_writes_is_still_there(database: Database, older: str) -> None:
     """During a rolling deploy servers of the version before work on the newest schema: migrations only add."""
-    await _alembic(url, "upgrade", older)
+    await alone(database, lambda connection: command.upgrade(_alembic_on(connection), older))
     before = await database.read(_columns)
     await migrate(database)
     after = await database.read(_columns)
@@ -214,6 +216,13 @@ async def test_sqlite_writes_ahead_and_waits_for_the_disk(tmp_path: Path) -> Non
 async def test_alembics_own_commands_work(url: str) -> None:
     for words in (["upgrade", "head"], ["check"], ["downgrade", "base"]):
         await _alembic(url, *words)
+
+
+def _alembic_on(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "infrastructure" / "migrations"))
+    config.attributes["connection"] = connection
+    return config
 
 
 async def _alembic(url: str, *words: str) -> None:
