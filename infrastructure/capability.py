@@ -1,6 +1,6 @@
 """What a capability may bring, each in one file of ``capabilities``; who walks the tuple there knows nothing more."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +69,7 @@ class Capability:
     """A line for each setting that can't go with another: the start is refused."""
     warnings: Callable[[Any], Iterable[str]] = lambda _: ()
     """What may be meant, but had better be said aloud at start."""
-    parts: type[Parts] | None = None
+    parts: Sequence[type[Parts]] = ()
     opened: Callable[[Any, Any], AbstractAsyncContextManager[object]] = lambda *_: nullcontext()
     """Its start and its end; raises CannotStart."""
     resources: Callable[[Any], Iterable[Resource]] = lambda _: ()

@@ -15,7 +15,7 @@ Container = containers.Container
 
 # A capability comes after those that it builds on: in the order of inheritance it is the other way round.
 _All: type[containers.DeclarativeContainer] = new_class(
-    "_All", tuple(capability.parts for capability in reversed(CAPABILITIES) if capability.parts is not None)
+    "_All", tuple(parts for capability in reversed(CAPABILITIES) for parts in capability.parts)
 )
 
 

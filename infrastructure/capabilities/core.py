@@ -72,7 +72,7 @@ async def _opened(parts: CoreParts, _: CoreVariables) -> AsyncIterator[None]:
 
 CORE = Capability(
     variables=CoreVariables,
-    parts=CoreParts,
+    parts=[CoreParts],
     opened=_opened,
     # Jobs wait in the database, so their queue is there when it is.
     health=lambda parts: {"queue": parts.database},

@@ -126,7 +126,7 @@ async def _bring_up_to_date(database: Database, url: str) -> None:
 
 DATABASE = Capability(
     variables=DatabaseVariables,
-    parts=DatabaseParts,
+    parts=[DatabaseParts],
     opened=_opened,
     opened_to_look=_opened_to_look,
     health=lambda parts: {"database": parts.database},

@@ -61,4 +61,4 @@ async def _opened(parts: EventsParts, settings: EventsVariables) -> AsyncIterato
         yield
 
 
-EVENTS = Capability(variables=EventsVariables, misfits=_misfits, parts=EventsParts, opened=_opened)
+EVENTS = Capability(variables=EventsVariables, misfits=_misfits, parts=[EventsParts], opened=_opened)

@@ -12,4 +12,4 @@ class FilesParts(Parts):
     files = providers.Singleton(Files, downloads=CoreParts.downloads, uploads=CoreParts.uploads, links=LinksParts.links)
 
 
-FILES = Capability(parts=FilesParts, resources=lambda parts: parts.files().resources())
+FILES = Capability(parts=[FilesParts], resources=lambda parts: parts.files().resources())

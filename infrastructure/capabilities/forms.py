@@ -19,4 +19,4 @@ class FormsParts(Parts):
     )
 
 
-FORMS = Capability(parts=FormsParts, resources=lambda parts: parts.form().resources())
+FORMS = Capability(parts=[FormsParts], resources=lambda parts: parts.form().resources())

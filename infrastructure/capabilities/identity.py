@@ -58,4 +58,4 @@ class IdentityParts(Parts):
     authenticator = providers.Singleton(Authenticator, of.auth_mode, trusted_proxies=of.trusted_proxies)
 
 
-IDENTITY = Capability(variables=IdentityVariables, misfits=_misfits, warnings=_warnings, parts=IdentityParts)
+IDENTITY = Capability(variables=IdentityVariables, misfits=_misfits, warnings=_warnings, parts=[IdentityParts])

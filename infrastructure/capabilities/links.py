@@ -62,4 +62,4 @@ async def _opened(parts: LinksParts, _: LinksVariables) -> AsyncIterator[None]:
     yield
 
 
-LINKS = Capability(variables=LinksVariables, parts=LinksParts, opened=_opened)
+LINKS = Capability(variables=LinksVariables, parts=[LinksParts], opened=_opened)

@@ -38,5 +38,5 @@ class OperationsParts(Parts):
 
 
 OPERATIONS = Capability(
-    variables=OperationsVariables, parts=OperationsParts, resources=lambda parts: parts.health_route().resources()
+    variables=OperationsVariables, parts=[OperationsParts], resources=lambda parts: parts.health_route().resources()
 )

@@ -35,4 +35,4 @@ def _handlers(parts: ProgressParts) -> Iterable[Handler]:
     yield r"/events/?", EventsHandler, {**watching, "streams": parts.streams(), "cors": parts.cors()}
 
 
-PROGRESS = Capability(parts=ProgressParts, handlers=_handlers)
+PROGRESS = Capability(parts=[ProgressParts], handlers=_handlers)

@@ -11,15 +11,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from adapters.outbound.s3.address import BucketAddress
 from infrastructure.capabilities.storages.bucket import (
     BUCKET,
-    BucketParts,
     check_bucket_name,
     check_endpoint,
     check_region,
     parse_bucket_url,
 )
-from infrastructure.capabilities.storages.volume import VOLUME, VolumeParts
+from infrastructure.capabilities.storages.volume import VOLUME
 from infrastructure.capabilities.system import AtHome, SystemVariables
-from infrastructure.capability import Capability, of
+from infrastructure.capability import Capability, Parts, of
 from infrastructure.setting_values import Flag, Secret, lower
 
 STORAGES = {"volume": VOLUME, "s3": BUCKET}
@@ -114,7 +113,7 @@ def _warnings(settings: StorageVariables) -> Iterable[str]:
         yield f"DURABILITY is {settings.durability}: a crash can lose what was acknowledged"
 
 
-class StorageParts(VolumeParts, BucketParts):
+class StorageParts(Parts):
     storage_scheme = of.storage_scheme
     chunk_storage = providers.Selector(storage_scheme, **{name: storage.chunks for name, storage in STORAGES.items()})
     blob_storage = providers.Selector(storage_scheme, **{name: storage.blobs for name, storage in STORAGES.items()})
@@ -136,7 +135,7 @@ STORAGE = Capability(
     variables=StorageVariables,
     misfits=_misfits,
     warnings=_warnings,
-    parts=StorageParts,
+    parts=[StorageParts, *(storage.parts for storage in STORAGES.values())],
     opened=_opened,
     opened_to_look=_opened_to_look,
     health=lambda parts: {"storage": parts.blob_storage},

@@ -71,4 +71,4 @@ def _findings(settings: SystemVariables) -> Iterable[Finding]:
     return [ok(f"the data folder {folder} is ours to write")]
 
 
-SYSTEM = Capability(variables=SystemVariables, parts=SystemParts, opened=_opened, findings=_findings)
+SYSTEM = Capability(variables=SystemVariables, parts=[SystemParts], opened=_opened, findings=_findings)

@@ -32,4 +32,4 @@ class UploadsParts(Parts):
     )
 
 
-UPLOADS = Capability(parts=UploadsParts, resources=lambda parts: parts.upload_routes().resources())
+UPLOADS = Capability(parts=[UploadsParts], resources=lambda parts: parts.upload_routes().resources())

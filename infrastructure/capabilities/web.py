@@ -68,4 +68,4 @@ def _handlers(_: WebParts) -> Iterable[Handler]:
     yield r"/static/(.+)", StaticFiles, {"path": str(STATIC_FOLDER)}
 
 
-WEB = Capability(variables=WebVariables, parts=WebParts, handlers=_handlers)
+WEB = Capability(variables=WebVariables, parts=[WebParts], handlers=_handlers)

@@ -105,6 +105,7 @@ async def _opened_to_look(parts: BucketParts) -> AsyncIterator[None]:
 BUCKET = Storage(
     form=_FORM,
     reads=lambda text: bool(parse_bucket_url(text)),
+    parts=BucketParts,
     chunks=BucketParts.bucket_chunks,
     blobs=BucketParts.bucket_blobs,
     medium=BucketParts.bucket_medium,

@@ -7,6 +7,8 @@ from typing import Any
 
 from dependency_injector.providers import Provider
 
+from infrastructure.capability import Parts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
@@ -14,6 +16,7 @@ class Storage:
     """What its URL looks like, for the operator."""
     reads: Callable[[str], bool]
     """Whether a URL has that form. One that only looks so raises ValueError, which says what is allowed."""
+    parts: type[Parts]
     chunks: Provider[Any]
     """A ChunkStorage."""
     blobs: Provider[Any]

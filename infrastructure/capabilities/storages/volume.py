@@ -85,6 +85,7 @@ async def _prepare_volume(parts: VolumeParts) -> None:
 VOLUME = Storage(
     form="volume://<folder>",
     reads=_reads,
+    parts=VolumeParts,
     chunks=VolumeParts.volume_chunks,
     blobs=VolumeParts.volume_blobs,
     medium=VolumeParts.volume_medium,

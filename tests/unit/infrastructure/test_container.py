@@ -11,7 +11,6 @@ from infrastructure.capabilities.events import EVENTS
 from infrastructure.capabilities.links import LINKS
 from infrastructure.capabilities.storage import STORAGE, STORAGES
 from infrastructure.capabilities.system import SYSTEM
-from infrastructure.capability import Parts
 from infrastructure.container import Container, container_of
 from infrastructure.settings import Settings
 
@@ -58,8 +57,8 @@ def test_capabilities_start_one_after_the_other_and_end_the_other_way_round() ->
 def test_no_two_capabilities_bring_a_part_of_one_name() -> None:
     """The later one would take the other's place without a word."""
     seen: dict[str, object] = {}
-    for capability in CAPABILITIES:
-        for name, part in (capability.parts or Parts).providers.items():
+    for parts in (parts for capability in CAPABILITIES for parts in capability.parts):
+        for name, part in parts.providers.items():
             assert seen.setdefault(name, part) is part, name
 
 
