@@ -56,7 +56,7 @@ test-long: $(DEV_STAMP) clients ## soaks, the full chaos and the power cuts; tak
 .PHONY: test-s3-full
 test-s3-full: $(DEV_STAMP) ## what concerns S3 once more, on a Ceph radosgw of Debian's packages
 	@$(BIN)/python -m tests.support.processes.radosgw -- $(PYTEST) -k "s3" \
-		tests/contract/test_chunk_storage.py tests/contract/test_blob_storage.py tests/contract/test_health.py \
+		tests/contract/test_chunk_storage.py tests/contract/test_blob_storage.py tests/contract/test_medium.py tests/contract/test_health.py \
 		tests/adapters/test_s3.py tests/e2e/test_s3.py tests/e2e/test_tus_core.py tests/e2e/test_tus_checksum.py \
 		tests/e2e/test_tus_concatenation.py tests/e2e/test_form_upload.py tests/e2e/test_files.py
 
