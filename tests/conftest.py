@@ -11,6 +11,37 @@ from tests.support.processes.s3 import S3Missing, S3Server
 from tests.support.processes.server import ServerProcess
 from tests.support.processes.services import require
 
+# What takes longest begins first: so no worker is left alone with it in the end. The order of all else is pytest's.
+LONGEST = (
+    "e2e/test_slow_clients.py",
+    "e2e/test_s3.py",
+    "contract/test_upload_lock_ranges.py",
+    "e2e/browser/test_recovery.py",
+    "contract/test_upload_lock.py",
+    "e2e/test_cli.py",
+    "chaos/test_databases.py",
+    "adapters/http/test_exchange.py",
+    "e2e/test_form_upload.py",
+    "e2e/browser/test_upload.py",
+    "e2e/test_digests.py",
+    "chaos/test_kill.py",
+    "chaos/test_faults.py",
+    "e2e/test_resumable_bodies.py",
+    "adapters/http/test_keep_alive.py",
+    "e2e/test_tus_core.py",
+    "e2e/browser/test_access.py",
+    "chaos/test_clock.py",
+    "adapters/test_s3.py",
+    "e2e/test_progress.py",
+    "e2e/test_chunk_api_at_scale.py",
+    "chaos/test_deletions.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
 
 @pytest.fixture
 async def io_loop() -> tornado.ioloop.IOLoop:

@@ -1,6 +1,7 @@
 """What drives whole servers (chaos, e2e) stays there: the other tests share what lies in tests/support."""
 
-from tests.architecture.source import modules
+from tests.architecture.source import ROOT, modules
+from tests.conftest import LONGEST
 
 _OF_WHOLE_SERVERS = ("tests.chaos", "tests.e2e")
 
@@ -10,3 +11,7 @@ def test_only_tests_of_whole_servers_know_their_folders() -> None:
     found = {module.name: {name for name in module.imports if name.startswith(_OF_WHOLE_SERVERS)} for module in others}
     assert {name: strangers for name, strangers in found.items() if strangers} == {}
     assert {"adapters", "contract", "support", "unit"} <= {name for module in others for name in module.path.parts}
+
+
+def test_the_longest_files_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []

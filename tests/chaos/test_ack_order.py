@@ -19,7 +19,7 @@ from tests.chaos.rig.writer import writer_of, written_by
 from tests.support.processes.server import ServerProcess
 from tests.support.processes.strace import FILE_WRITES, RENAMES, SYNCS, Call, Strace, Trace, is_log
 
-pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 
 _KIB = 1024
 
@@ -72,6 +72,7 @@ def test_acknowledgements_that_share_a_commit_still_wait_for_it(tmp_path: Path, 
             assert early_answers(trace, upload, file, chunk=chunk) == []
 
 
+@pytest.mark.serial
 def test_what_a_process_beside_the_server_writes_is_acknowledged_no_earlier(tmp_path: Path) -> None:
     """Eight connections at once, 64 KiB each time: uploads that were begun before, and as many new ones."""
     chunk, rounds = 64 * _KIB, 8

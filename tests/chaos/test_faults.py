@@ -21,7 +21,7 @@ from tests.chaos.rig.verify import doubled_files, lost_promises, staged_file, wr
 from tests.support.processes.server import ServerProcess, run_verb
 from tests.support.processes.strace import FILE_WRITES, SYNCS, Strace, Trace
 
-pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(90)]
 
 _KIB = 1024
 _MIB = 1024 * 1024

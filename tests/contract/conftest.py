@@ -12,7 +12,7 @@ from tests.support.stores import Store, opened_store
 
 def _url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
     if kind == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
+        return str(request.getfixturevalue("server_postgres_url"))
     return None if kind == "memory" else f"sqlite+aiosqlite:///{tmp_path / 'files.db'}"
 
 

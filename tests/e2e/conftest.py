@@ -21,12 +21,11 @@ from typing import Protocol
 
 import pytest
 
-from tests.e2e.dawdler import Dawdler
 from tests.e2e.tus import Tus
 from tests.support.processes.postgres import PostgresCluster
 from tests.support.processes.s3 import S3Server
 from tests.support.processes.server import ServerProcess
-from tests.support.wire import Header, Http
+from tests.support.wire import Http
 
 # A module's tests share one client address and leave uploads open; the budgets have tests of their own.
 ROOMY = {"RATE_LIMIT": "1000000/minute", "QUOTA_OPEN_UPLOADS": "100000"}
@@ -96,29 +95,6 @@ def http(module_server: ServerProcess) -> Http:
 @pytest.fixture(scope="module")
 def tus(http: Http) -> Tus:
     return Tus(http)
-
-
-@pytest.fixture(scope="session")
-def dawdlers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Dawdler]]:
-    """Clients that are too slow, each in its own way, on a server of their own."""
-    with _starter(lambda: tmp_path_factory.mktemp("server")) as start, contextlib.ExitStack() as clients:
-        tus = Tus(Http(start().port))
-        headers = tus.http.connect()
-        headers.send(b"POST /uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
-        form = tus.http.connect()
-        multipart: Header = ("Content-Type", "multipart/form-data; boundary=b")
-        form.send_head("POST", "/upload", [multipart, ("Content-Length", "100000")])
-        form.send(b'--b\r\nContent-Disposition: form-data; name="file"; filename="slow.bin"\r\n\r\n')
-        slow = {
-            "silent": Dawdler(tus.http.connect(), drip=b""),
-            "headers": Dawdler(headers, drip=b"x"),
-            "body": Dawdler(tus.begin_patch(tus.created(100_000), 0, 100_000, b"hello"), drip=b"x"),
-            "long body": Dawdler(tus.begin_patch(tus.created(5_000_000), 0, 5_000_000, b"hello"), drip=b"x"),
-            "form": Dawdler(form, drip=b"x"),
-        }
-        for dawdler in slow.values():
-            clients.callback(dawdler.close)
-        yield slow
 
 
 @contextlib.contextmanager

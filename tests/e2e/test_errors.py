@@ -18,7 +18,6 @@ from tests.support.processes.server import ServerProcess
 from tests.support.until import until
 from tests.support.wire import Closed, Header, Http, Response, WebSocket
 
-pytestmark = pytest.mark.usefixtures("dawdlers")  # they need a minute: test_slow_clients.py
 UNKNOWN = "0123456789abcdef" * 2
 TELLTALE = re.compile(
     rb"Traceback|\.py\b|site-packages|/(?:home|root|tmp|usr|var)/|sqlite|asyncpg|sqlalchemy|tornado|SELECT ",
