@@ -103,7 +103,7 @@ class Bench:
 
 
 def patient(**seconds: float) -> pytest.MarkDecorator:
-    """With a bench of less patience than a server's."""
+    """With a bench of another patience than a server's."""
     ids = [",".join(f"{name}={value:g}" for name, value in seconds.items())]
     return pytest.mark.parametrize("bench", [Patience(**seconds)], indirect=True, ids=ids)
 
@@ -297,6 +297,7 @@ class TestWhatItWrites:
         assert outcomes[:SEATS] + outcomes[SEATS + 10 :] == [None] * (SEATS + 10)
         assert {bench.staged(one) for one in ids[:SEATS] + ids[SEATS + 10 :]} == {b"there"}
 
+    @patient(order=10.0, answer=10.0)  # what is traced is slow
     async def test_bytes_folder_and_shard_are_synced_before_it_says_so(self, bench: Bench, tmp_path: Path) -> None:
         await bench.wake()
         one, other = (UploadId(f"ee{number:030x}") for number in range(2))  # in a folder of their own
