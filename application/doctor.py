@@ -32,7 +32,11 @@ class DoctorUseCase:
             yield finding
         async for finding in self._audit.findings():
             yield finding
-        if self._medium.id is None or not self._audit.is_sound:
+        if not self._audit.is_sound:
+            return
+        if self._medium.id is None:
+            if await self._audit.storage_id() is not None:
+                yield problem("the database's storage is not there: is it mounted, does STORAGE_URL name it?")
             return
         before = self._clock.now() - self._spared
         yield await self._belongs(self._medium.id)
@@ -47,9 +51,7 @@ class DoctorUseCase:
         if known is None:
             return ok("the database has not met its storage yet")
         if known != found:
-            return problem(
-                "the database belongs to another volume: a wrong folder is mounted, or a wrong database named"
-            )
+            return problem("the database belongs to another storage: a wrong folder, bucket or database is named")
         return ok("storage and database belong together")
 
     async def _leftovers(self, before: datetime) -> Finding:

@@ -83,11 +83,6 @@ class Upload:
         return told and self.is_whole and self.becomes_file and self.state.is_open
 
     @property
-    def awaits_assembly(self) -> bool:
-        """Whether all that is missing is to seal the bytes: something came between, it can be tried again."""
-        return self.becomes_file and self.state in (UploadState.ASSEMBLING, UploadState.FAILED)
-
-    @property
     def may_be_sealed(self) -> bool:
         """Whether a completion that was cut off may have sealed its bytes: none is known to be missing."""
         return self.becomes_file and self.received.end == self.offset and self.length in (None, self.offset)

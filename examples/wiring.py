@@ -38,13 +38,15 @@ class Longshore:
     feed: MemoryFeed
 
     async def housekeep(self) -> None:
-        """Finish what a crash left between two steps, then end what nobody will finish; at the start and now and then.
+        """Finish what a crash left between two steps, end what nobody will finish, read the SHA-256 of what has come;
+        at the start and now and then.
 
         Raises:
             Unavailable: storage or database is away; the next call does what this one left.
         """
         await self.core.reconcile.run()
         await self.core.cleanup.run()
+        await self.core.digests.run()
 
 
 def in_memory() -> Longshore:
@@ -91,10 +93,11 @@ async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
             clock=clock,
             ids=SystemIdGenerator(),
         )
+        core = core_of(outside)
         try:
-            yield Longshore(core_of(outside), feed)
+            yield Longshore(core, feed)
         finally:
-            for part in (lock, ledger, outbox, database):
+            for part in (core.progress, lock, ledger, outbox, database):
                 await part.close()
 
 

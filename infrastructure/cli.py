@@ -58,7 +58,6 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings are environment variables or lines of .env; check-config shows them all.",
     )
     parser.add_argument("--version", action="version", version=f"longshore {version()}")
-    parser.set_defaults(verb="serve")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
     parser.set_defaults(verb="serve")
     verbs.add_parser("serve", help="migrate, then serve until SIGTERM or Ctrl-C (the default)")
@@ -70,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# What a verb needs is imported when it runs: check-config answers at once and without a server's parts.
+# What only one verb needs is imported when it runs.
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     match options.verb:
         case "migrate":

@@ -114,7 +114,7 @@ async def test_a_file_is_had_until_it_is_deleted(audit: Audit, process: Process)
 async def test_a_database_names_the_storage_that_it_has_met(shared_store: Store) -> None:
     database = shared_store.process().database
     assert database is not None
-    await SqlInstallation(database).remember("volume", "an id")
+    await SqlInstallation(database).remember_storage("an id")
     assert await SqlAudit(database, tables=lambda _: ok("")).storage_id() == "an id"
 
 

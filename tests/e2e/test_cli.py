@@ -206,7 +206,7 @@ def test_the_doctor_tells_a_wrong_volume(stopped: Path) -> None:
     marker.write_text("0" * 32 + "\n")
     done = run_verb("doctor", data_dir=stopped)
     assert done.returncode == 1
-    assert "another volume" in done.stdout
+    assert "another storage" in done.stdout
 
 
 def test_the_doctor_misses_the_marker_of_an_unmounted_volume(stopped: Path) -> None:

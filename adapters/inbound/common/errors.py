@@ -78,6 +78,15 @@ _TYPES = {
 }
 _RETRY_SECONDS = 5
 _BUSY_SECONDS = 1
+_TITLES = {status.value: status.phrase for status in HTTPStatus} | {
+    104: "Upload Resumption Supported",  # draft-ietf-httpbis-resumable-upload
+    460: "Checksum Mismatch",  # tus 1.0 §Checksum
+    # Python 3.13 calls these by their newer names; what clients see does not depend on it.
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
 _OUR_FAULT = "Something went wrong on our side"
 # What we lean on tells its troubles to the log; these are for the caller.
 _DETAILS = {
@@ -114,7 +123,7 @@ def code_of(error: BaseException) -> str:
         case LongshoreError() | Refusal():
             return error.code
         case HTTPError():
-            return re.sub(r"[^a-z]+", "_", _title(error.status_code).lower())
+            return re.sub(r"[^a-z]+", "_", title_of(error.status_code).lower())
     return LongshoreError.code
 
 
@@ -123,12 +132,12 @@ def detail_of(error: BaseException) -> str:
     status = status_of(error)
     match error:
         case Refusal():
-            return error.detail or _title(status)
+            return error.detail or title_of(status)
         case _ if status >= 500:
             return _DETAILS.get(status, _OUR_FAULT)
         case LongshoreError():
-            return error.detail or _title(status)
-    return _title(status)
+            return error.detail or title_of(status)
+    return title_of(status)
 
 
 def headers_of(error: BaseException) -> dict[str, str]:
@@ -152,7 +161,7 @@ def problem(error: BaseException, request_id: str) -> dict[str, str | int]:
     """RFC 9457 problem details; unknown errors say nothing about themselves, so the caller logs them."""
     status, code = status_of(error), code_of(error)
     # RFC 9457 §4.2.1: the title of about:blank is the status's
-    type_, title = _TYPES.get(code, ("about:blank", _title(status)))
+    type_, title = _TYPES.get(code, ("about:blank", title_of(status)))
     about: dict[str, str | int] = {
         "type": type_,
         "title": title,
@@ -166,10 +175,6 @@ def problem(error: BaseException, request_id: str) -> dict[str, str | int]:
     return about
 
 
-def _title(status: int) -> str:
-    if status == 460:
-        return "Checksum Mismatch"  # tus's own
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"
+def title_of(status: int) -> str:
+    """What RFCs call it: also the reason in a reply's first line."""
+    return _TITLES.get(status, "Error")

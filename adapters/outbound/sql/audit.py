@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Executable, RowMapping, func, select, text
 
 from adapters.outbound.sql.crc64 import unsigned
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, installation, uploads
+from adapters.outbound.sql.repositories.installation import SqlInstallation
+from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, uploads
 from domain.errors import LongshoreError
 from domain.finding import Finding, Recorded, ok, problem
 from domain.ids import FileId
@@ -43,8 +44,7 @@ class SqlAudit(Audit):
         yield finding
 
     async def storage_id(self) -> str | None:
-        rows = await self._read(select(installation.c.value).where(installation.c.key == "volume"))
-        return str(rows[0]["value"]) if rows else None
+        return await SqlInstallation(self._database).storage_id()
 
     async def open_uploads(self, ids: Sequence[str]) -> set[str]:
         rows = await self._read(select(uploads.c.id).where(uploads.c.id.in_(ids), text(IS_OPEN)))

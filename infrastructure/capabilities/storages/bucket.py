@@ -73,7 +73,7 @@ async def _opened(parts: BucketParts) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bucket.close)
         with starting():
-            known = await installation.get("volume")
+            known = await installation.storage_id()
             try:
                 async with answering():
                     await bucket.open()
@@ -81,7 +81,7 @@ async def _opened(parts: BucketParts) -> AsyncIterator[None]:
                     if known is None or found == known:
                         await check_service(bucket)  # before the database is bound to what can't be used
                 if known is None:
-                    known = await installation.remember("volume", await bucket.prepare())
+                    known = await installation.remember_storage(await bucket.prepare())
                     found = await bucket.identify()
             except WrongBucket as error:
                 raise CannotStart(f"{where} {error}") from error

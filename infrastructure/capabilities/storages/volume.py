@@ -73,9 +73,9 @@ async def _prepare_volume(parts: VolumeParts) -> None:
     written into it: it may be a mount point whose volume is away.
     """
     installation, volume = parts.installation(), parts.volume()
-    known = await installation.get("volume")
+    known = await installation.storage_id()
     if known is None:
-        known = await installation.remember("volume", volume.prepare())
+        known = await installation.remember_storage(volume.prepare())
     with translated():
         found = volume.identify()
     if found != known:

@@ -117,21 +117,21 @@ async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 async def test_a_writer_of_another_program_is_waited_for(database: Database, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "files.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    waiting = asyncio.create_task(SqlInstallation(database).remember("volume", "1"))
+    waiting = asyncio.create_task(SqlInstallation(database).remember_storage("1"))
     await asyncio.sleep(0.3)
     assert not waiting.done()
-    assert await SqlInstallation(database).get("volume") is None  # readers don't wait for writers
+    assert await SqlInstallation(database).storage_id() is None  # readers don't wait for writers
     other.execute("COMMIT")
     assert await waiting == "1"
     other.close()
 
 
-async def test_the_first_value_of_the_installation_is_kept(database: Database) -> None:
-    facts = SqlInstallation(database)
-    assert await facts.get("volume") is None
-    answers = await asyncio.gather(*(facts.remember("volume", str(n)) for n in range(8)))
+async def test_the_first_storage_is_kept(database: Database) -> None:
+    installed = SqlInstallation(database)
+    assert await installed.storage_id() is None
+    answers = await asyncio.gather(*(installed.remember_storage(str(n)) for n in range(8)))
     assert len(set(answers)) == 1
-    assert await facts.get("volume") == answers[0]
+    assert await installed.storage_id() == answers[0]
 
 
 async def test_a_failed_batch_is_told_to_all_but_those_who_left() -> None:

@@ -17,7 +17,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, R
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from adapters.inbound.http.engine.exchange import Reply
-from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length, reason_of
+from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length, head_of
 from adapters.inbound.http.engine.keep_alive import KeptConnection
 from adapters.inbound.http.engine.readiness import Readiness
 from adapters.inbound.http.engine.running import RunningExchange
@@ -79,9 +79,7 @@ class DetachedExchange(RunningExchange):
         self._task = asyncio.create_task(self.run())
 
     async def send(self, reply: Reply) -> None:
-        head = f"HTTP/1.1 {reply.status} {reason_of(reply.status)}\r\n"
-        head += "".join([f"{name}: {value}\r\n" for name, value in reply.headers.items()])
-        await self._write(self.body.untold + (head + "\r\n").encode("latin-1") + reply.body)
+        await self._write(self.body.untold + head_of(reply.status, reply.headers) + reply.body)
         if reply.slice is not None and self.request.method != "HEAD":
             # A socket of our own: should the stream notice that the client is gone, it closes only its own.
             with self._socket.dup() as self._sending_to:

@@ -2,19 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
 
-from adapters.inbound.common.errors import Refusal
+from adapters.inbound.common.errors import Refusal, title_of
 
 # A refusal goes out at once, but closing on bytes still under way would reset the connection and could take the
 # answer with it: so much longer, and so many bytes, are read and thrown away.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 16 * 1024 * 1024
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
-_REASONS = {status.value: status.phrase for status in HTTPStatus} | {
-    104: "Upload Resumption Supported",  # draft-ietf-httpbis-resumable-upload
-    460: "Checksum Mismatch",  # tus 1.0 §Checksum
-}
 
 
 def announced_length(headers: Mapping[str, str]) -> int | None:
@@ -45,9 +40,5 @@ def check_framing(headers: Mapping[str, str]) -> None:
 
 def head_of(status: int, headers: Mapping[str, str]) -> bytes:
     """A response up to the end of its headers, for those that don't go through Tornado."""
-    lines = [f"HTTP/1.1 {status} {reason_of(status)}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [f"HTTP/1.1 {status} {title_of(status)}", *(f"{name}: {value}" for name, value in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def reason_of(status: int) -> str:
-    return _REASONS[status]

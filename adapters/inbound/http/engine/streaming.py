@@ -7,9 +7,10 @@ from typing import cast
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
 
+from adapters.inbound.common.errors import title_of
 from adapters.inbound.http.engine.body import RequestBody
 from adapters.inbound.http.engine.exchange import Reply, Resource
-from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length, reason_of
+from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length
 from adapters.inbound.http.engine.running import Connections, RunningExchange, Services
 
 _UNLIMITED = 1 << 62
@@ -69,7 +70,7 @@ class StreamingExchange(RunningExchange):
     async def send(self, reply: Reply) -> None:
         if self._is_closed:
             return
-        line = ResponseStartLine("HTTP/1.1", reply.status, reason_of(reply.status))
+        line = ResponseStartLine("HTTP/1.1", reply.status, title_of(reply.status))
         has_body = self.request.method != "HEAD"
         sent = self._connection.write_headers(
             line, HTTPHeaders(reply.headers), reply.body if has_body and reply.body else None

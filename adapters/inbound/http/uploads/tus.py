@@ -107,7 +107,7 @@ class Tus:
             # Complete by a file its owner has already: the bytes that come along, or would, are not needed.
             headers["Upload-Offset"] = str(view.offset)
         elif with_upload:
-            view = await self._append_first(exchange, view, checksums, headers)
+            view = await self._append_first(exchange, view, checksums)
             headers["Upload-Offset"] = str(view.offset)
         if view.file_id:
             headers |= await wanted_digest(exchange, self._downloads, view.file_id)
@@ -158,9 +158,7 @@ class Tus:
             await self._downloads.delete(exchange.principal, file_id_of(upload_id), parse_shown(exchange.request.query))
         return Reply(204)
 
-    async def _append_first(
-        self, exchange: Exchange, view: UploadView, checksums: Sequence[Checksum], headers: dict[str, str]
-    ) -> UploadView:
+    async def _append_first(self, exchange: Exchange, view: UploadView, checksums: Sequence[Checksum]) -> UploadView:
         """tus 1.0 §Creation With Upload: the first bytes come with the creation."""
         try:
             return await self._uploads.append(
