@@ -1,1 +1,1 @@
-"""The use cases: load, ask the domain, store, commit, announce. Start with ``upload.py``."""
+"""The use cases: load, ask the domain, store, commit, announce. Start with ``upload/use_case.py``."""

@@ -14,7 +14,7 @@ from domain.progress import Gate, RateMeter, Standing, advance
 from ports.clock import Clock
 
 _INTERVAL = 0.125
-"""Eight a second and two changes of state make the ten that CONTRACT §2.4 allows."""
+"""Eight a second and two changes of state make ten messages a second of one upload: more is too much for a watcher."""
 
 
 class Numbers:

@@ -55,7 +55,7 @@ class Subscriber(Protocol):
 def progress_message(
     encode: Encode, standing: Standing, *, watch_id: str, type_: str, sequence: int, bytes_per_second: int
 ) -> ProgressMessage:
-    # The fields and their order are CONTRACT §2.4's.
+    # The fields and their order are those of docs/http.md, Progress.
     body = encode(
         {
             "type": type_,

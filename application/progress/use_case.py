@@ -1,6 +1,6 @@
 """Live progress: anyone who may see an upload can watch it arrive. Read ``subscribe`` first.
 
-``progress_hub`` knows who watches what, ``progress_channel`` what one upload's watchers are told and when.
+``hub.py`` knows who watches what, ``channel.py`` what one upload's watchers are told and when.
 """
 
 import asyncio

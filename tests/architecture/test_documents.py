@@ -1,11 +1,15 @@
 """What the papers say of the house is so: each record is listed, and what they name is there."""
 
+import ast
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import ROOT
+from tests.architecture.source import PACKAGES, ROOT, Module, modules
 
 _RECORDS = ROOT / "docs" / "decisions"
 # Records stay as they were written; the moves of files are told by git.
@@ -18,6 +22,9 @@ _PAPERS = [
 _TOP = "adapters|application|domain|ports|infrastructure|examples|tests|docs|scripts"
 _NAMED = re.compile(rf"`((?:{_TOP})/[\w./-]+\.\w+)`")
 _LINKED = re.compile(r"\]\((?!https?:)([^)#]+)")
+_MODULE_NAMED = re.compile(r"``((?:[\w-]+/)*\w+\.py)``")
+_PYTHON = (*PACKAGES, "tests", "examples", "scripts", "benchmarks")
+_PAPER_OUTSIDE = "CONTRACT" + " §"  # in two, for this file is looked through as well
 
 
 def test_every_decision_is_listed_once_in_its_order() -> None:
@@ -33,3 +40,35 @@ def test_what_a_paper_names_is_there(paper: Path) -> None:
     named = {ROOT / path for path in _NAMED.findall(text)}
     linked = {paper.parent / path for path in _LINKED.findall(text)}
     assert sorted(str(path.relative_to(ROOT)) for path in named | linked if not path.exists()) == []
+
+
+def test_a_module_that_is_named_in_the_code_is_there() -> None:
+    """``name.py`` or ``path/name.py``, as seen from the folder of who names it or from one above, up to the root."""
+    lost = [
+        f"{module.path.relative_to(ROOT)}: {name}"
+        for module in modules(*PACKAGES)
+        for text in _told(module)
+        for name in _MODULE_NAMED.findall(text)
+        if not _is_there(name, module.path)
+    ]
+    assert lost == []
+
+
+def test_no_python_file_refers_to_a_paper_outside() -> None:
+    found = [str(module.path.relative_to(ROOT)) for module in modules(*_PYTHON) if _PAPER_OUTSIDE in module.text]
+    assert found == []
+
+
+def _told(module: Module) -> Iterator[str]:
+    """Comments, and the strings that stand alone: docstrings, also those of attributes."""
+    for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+
+
+def _is_there(name: str, named_by: Path) -> bool:
+    folders = [folder for folder in named_by.parents if folder.is_relative_to(ROOT)]
+    return any((folder / name).is_file() for folder in folders)

@@ -1,6 +1,6 @@
 """By strace: the bytes are durable, then the row that counts them is, and only then the client hears of it.
 
-CONTRACT §1, the ack rule. The server is watched from outside; what belongs to whom is told by the client's
+The ack rule of CONTRIBUTING.md. The server is watched from outside; what belongs to whom is told by the client's
 port, the name of the staged file and the order of the calls.
 """
 

@@ -25,7 +25,7 @@ from tests.support.until import until
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
 
 _MIB = 1024 * 1024
-_HAND_OVER_SECONDS = 2.0  # CONTRACT §1, Locks
+_HAND_OVER_SECONDS = 2.0  # what a lock may take to change hands between live processes
 _MARGIN_SECONDS = 1.5
 _LEASE_SECONDS = 20.0  # a dead holder's lease has run out by then
 

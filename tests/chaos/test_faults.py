@@ -315,7 +315,7 @@ def _goes_on_to_the_end(server: ServerProcess, upload: ResumingUpload) -> None:
 
 
 def _is_a_plain_problem(answer: Answer) -> None:
-    """RFC 9457, and nothing of the inside in it (CONTRACT §1, Errors)."""
+    """RFC 9457, and nothing of the inside in it (docs/http.md, Errors)."""
     assert answer.header("content-type").startswith("application/problem+json")
     text = answer.body.decode().lower()
     for word in ("traceback", "errno", "/storage", "sqlite", "select ", ".db"):

@@ -1,4 +1,4 @@
-"""What clients may say on ``/ws/progress``, and the answers that are no progress (CONTRACT §2.4)."""
+"""What clients may say on ``/ws/progress``, and the answers that are no progress (docs/http.md, Progress)."""
 
 import json
 from typing import Annotated, Literal, Self

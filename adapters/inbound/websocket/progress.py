@@ -1,4 +1,4 @@
-"""``/ws/progress``: live progress of uploads (CONTRACT §2.4)."""
+"""``/ws/progress``: live progress of uploads (docs/http.md, Progress)."""
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.errors import Refusal

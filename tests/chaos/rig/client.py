@@ -1,6 +1,6 @@
 """A tus client that never gives up and writes down every promise the server makes it.
 
-A promise is an offset in a success answer: a PATCH's 204 or a HEAD's 200 (CONTRACT §1, the ack rule). The
+A promise is an offset in a success answer: a PATCH's 204 or a HEAD's 200 (the ack rule of CONTRIBUTING.md). The
 client goes on after any cut by HEAD, and notes it as a *broken promise* when the server then knows fewer
 bytes, or no upload.
 """

@@ -21,7 +21,7 @@ from tests.support.until import becomes
 
 STARTER = ROOT / "starter.py"
 START_SECONDS = 30.0  # bound for a loaded two-core machine; an idle one needs about a second
-DRAIN_SECONDS = 35.0  # CONTRACT §0: running requests have 30 s to end
+DRAIN_SECONDS = 35.0  # running requests have 30 s to end
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")  # nothing that could be a setting of ours
 
 

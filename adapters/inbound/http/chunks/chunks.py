@@ -60,7 +60,8 @@ _STATUS = {
 class Chunks:
     """One method a route. ``spool``: a folder for chunks that come before it is known where they lie.
 
-    Each answers 200, and refuses in an envelope too (CONTRACT §2.5); beside what any route may answer (docs/http.md):
+    Each answers 200, and refuses in an envelope too (docs/http.md, Chunks in any order); beside what any route may
+    answer:
 
     - ``init``: 413 more than the owner's quota; 422 a wrong field; 429 too many open uploads.
     - ``chunk``: 400 a form that was cut; 409 other bytes than before, another chunk size, or it is complete; 410; 422 a

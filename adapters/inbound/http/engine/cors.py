@@ -39,7 +39,7 @@ class Cors:
     def preflight(self, request: HTTPServerRequest) -> dict[str, str] | None:
         """The headers of the 204 that answers a preflight; None if the request is none, or not from an allowed page.
 
-        Whatever headers are asked for are allowed (CONTRACT §2), if it is names that are asked for.
+        Whatever headers are asked for are allowed (docs/http.md), if it is names that are asked for.
         """
         headers = request.headers
         if request.method != "OPTIONS" or "Access-Control-Request-Method" not in headers:

@@ -31,7 +31,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re
 
 
 class Form:
-    """One method a route (docs/http.md, Whole files; CONTRACT §2.3). Beside what any route may answer:
+    """One method a route (docs/http.md, Whole files). Beside what any route may answer:
 
     - ``post``: 200, an envelope; in one too: 400 no form, none with a file in it, or one that was cut; 413 too long, a
       field that is no file of more than 64 KiB, or more than the owner's quota.

@@ -60,7 +60,7 @@ class EventsHandler(ProblemHandler):
     """A subscriber of progress. What its reader is too slow for is replaced by what is newer.
 
     GET: 200, and no end; 400 neither ids nor scope, or too many ids; 401; 429 too many requests, or streams of one
-    client; 503 no more are taken (CONTRACT §2.4).
+    client; 503 no more are taken (docs/http.md, Progress).
     """
 
     def initialize(
