@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 RUN_STAMP := $(VENV)/.requirements
 DEV_STAMP := $(VENV)/.requirements-dev
 CLIENTS := tests/clients
-# CI has two cores. The third worker has them while a test of another waits for a clock, which is half of its time.
+# CI has two cores. Two more workers have them while other tests wait for a clock, which is half of their time.
 # A file's tests stay on one worker, because they may share a server; the files come in the order of tests/conftest.py.
 PYTEST := $(BIN)/python -m pytest -q
 # A quarter of each start of a server, and half of collecting, is compiling where no bytecode may be kept.
@@ -41,7 +41,7 @@ migrate: setup ## bring the database to the newest schema (the server does so at
 .PHONY: test
 test: $(DEV_STAMP) clients ## run every test but the long ones
 	@failed=0; \
-	$(PYTEST) -n 3 $(BY_FILE) -m "not serial and not long" || failed=1; \
+	$(PYTEST) -n 4 $(BY_FILE) -m "not serial and not long" || failed=1; \
 	echo "Now those that need much of the machine, two at a time:"; \
 	$(PYTEST) -n 2 $(BY_FILE) -m "serial and not long" || failed=1; \
 	if [ $$failed = 1 ]; then \

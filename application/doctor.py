@@ -32,11 +32,7 @@ class DoctorUseCase:
             yield finding
         async for finding in self._audit.findings():
             yield finding
-        if not self._audit.is_sound:
-            return
-        if self._medium.id is None:
-            if await self._audit.storage_id() is not None:
-                yield problem("the database's storage is not there: is it mounted, does STORAGE_URL name it?")
+        if self._medium.id is None or not self._audit.is_sound:
             return
         before = self._clock.now() - self._spared
         yield await self._belongs(self._medium.id)

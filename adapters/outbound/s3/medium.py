@@ -34,7 +34,7 @@ class S3Medium(Medium):
             yield problem(f"the bucket {place}: {error.detail}")
             return
         if bucket_id is None:
-            yield problem(f"the bucket {place} has no marker: serve makes one for a new database")
+            yield problem(f"the bucket {place} has no marker: is it the right one? For a new database serve makes one")
             return
         self.id = bucket_id
         yield ok(f"the bucket {place} answers, has its marker and takes bytes")

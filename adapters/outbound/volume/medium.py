@@ -57,7 +57,7 @@ def _room(folder: Path) -> Finding:
 
 def _state(volume: Volume) -> Finding:
     if not volume.root.is_dir():
-        return problem(f"there is no volume in {volume.root}: serve lays one out for a new database")
+        return problem(f"there is no volume in {volume.root}: is it mounted? For a new database serve lays one out")
     try:
         volume.check()
     except LongshoreError as error:

@@ -64,18 +64,11 @@ async def test_without_its_marker_a_volume_is_not_compared_with_anything(practic
     assert "not mounted" in told
 
 
-async def test_a_storage_that_is_away_is_not_laid_out_anew(tmp_path: Path) -> None:
-    class Acquainted(MemoryAudit):
-        async def storage_id(self) -> str:
-            return "of a storage that was there"
-
-    doctor = DoctorUseCase(
-        medium=VolumeMedium(Volume(tmp_path / "elsewhere")),
-        audit=Acquainted(MemoryDatabase()),
-        clock=ShiftedClock(),
-        spared=AN_HOUR,
-    )
-    assert "is it mounted" in [finding.text async for finding in doctor.examine()][-1]
+async def test_a_volume_that_is_away_may_only_not_be_mounted(practice: Practice) -> None:
+    practice.keep()
+    practice.volume.root.rename(practice.volume.root.with_name("elsewhere"))
+    (told,) = await practice.problems()
+    assert "is it mounted?" in told
 
 
 async def test_missing_bytes_are_told_by_the_file(practice: Practice) -> None:
