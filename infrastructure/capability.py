@@ -59,25 +59,34 @@ of = Parts.settings.provided
 """The effective settings, one of which a part may need: ``of.max_upload_size``."""
 
 
+AllParts = Any
+"""The container: mypy does not see through it, so what is called names the class of the parts that it asks for."""
+AllSettings = Any
+"""The effective settings: as above, by the class of the variables."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
-    """Bring what you have. What is called gets the container of all parts, or all settings, or both; it may know of
-    the ``parts`` and ``variables`` of its own file, and of those that these build on."""
+    """Bring what you have. What is called may know of the ``parts`` and ``variables`` of its own file, and of those
+    that these build on, though it is given all there are."""
 
     variables: type[Variables] | None = None
-    misfits: Callable[[Any], Iterable[str]] = lambda _: ()
+    misfits: Callable[[AllSettings], Iterable[str]] = lambda _: ()
     """A line for each setting that can't go with another: the start is refused."""
-    warnings: Callable[[Any], Iterable[str]] = lambda _: ()
+    warnings: Callable[[AllSettings], Iterable[str]] = lambda _: ()
     """What may be meant, but had better be said aloud at start."""
     parts: Sequence[type[Parts]] = ()
-    opened: Callable[[Any, Any], AbstractAsyncContextManager[object]] = lambda *_: nullcontext()
-    """Its start and its end; raises CannotStart."""
-    resources: Callable[[Any], Iterable[Resource]] = lambda _: ()
-    handlers: Callable[[Any], Iterable[Handler]] = lambda _: ()
-    chores: Callable[[Any, Any], Iterable[Chore]] = lambda *_: ()
-    findings: Callable[[Any], Iterable[Finding]] = lambda _: ()
+    opened: Callable[[AllParts, AllSettings], AbstractAsyncContextManager[object]] = lambda *_: nullcontext()
+    """Its start and its end; raises CannotStart. Ends come in the reverse order of the tuple."""
+    resources: Callable[[AllParts], Iterable[Resource]] = lambda _: ()
+    """What it serves as exchanges: bodies that stream."""
+    handlers: Callable[[AllParts], Iterable[Handler]] = lambda _: ()
+    """What it serves as Tornado's handlers: pages, sockets, small answers."""
+    chores: Callable[[AllParts, AllSettings], Iterable[Chore]] = lambda *_: ()
+    """What is done again and again, as long as the server runs."""
+    findings: Callable[[AllSettings], Iterable[Finding]] = lambda _: ()
     """What the doctor says of it before anything is opened."""
-    opened_to_look: Callable[[Any], AbstractAsyncContextManager[object]] = lambda _: nullcontext()
+    opened_to_look: Callable[[AllParts], AbstractAsyncContextManager[object]] = lambda _: nullcontext()
     """Its start and its end for the doctor, who changes nothing."""
-    health: Callable[[Any], Mapping[str, providers.Provider[HealthCheck]]] = lambda _: {}
+    health: Callable[[AllParts], Mapping[str, providers.Provider[HealthCheck]]] = lambda _: {}
     """What it leans on, by the names that /health tells."""

@@ -40,5 +40,5 @@ def check_framing(headers: Mapping[str, str]) -> None:
 
 def head_of(status: int, headers: Mapping[str, str]) -> bytes:
     """A response up to the end of its headers, for those that don't go through Tornado."""
-    lines = [f"HTTP/1.1 {status} {title_of(status)}", *(f"{name}: {value}" for name, value in headers.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    return f"HTTP/1.1 {status} {title_of(status)}\r\n{''.join(lines)}\r\n".encode("latin-1")
