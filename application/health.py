@@ -9,8 +9,6 @@ from domain.errors import LongshoreError
 from ports.clock import Clock
 from ports.health import HealthCheck
 
-_PATIENCE_SECONDS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -23,18 +21,19 @@ class Health:
 
 
 class HealthUseCase:
-    def __init__(self, *, checks: Mapping[str, HealthCheck], clock: Clock) -> None:
+    def __init__(self, *, checks: Mapping[str, HealthCheck], clock: Clock, patience_seconds: float = 3) -> None:
         self._checks = checks
         self._clock = clock
+        self._patience_seconds = patience_seconds
 
     async def run(self) -> Health:
-        """Ask every service at once; one that does not answer within 3 s counts as away."""
+        """Ask every service at once; one that does not answer in time counts as away."""
         answers = await asyncio.gather(*(self._answers(check) for check in self._checks.values()))
         return Health(dict(zip(self._checks, answers, strict=True)), self._clock.now())
 
     async def _answers(self, check: HealthCheck) -> bool:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(self._patience_seconds):
                 await check.check()
         except (LongshoreError, TimeoutError):
             return False

@@ -77,7 +77,7 @@ async def test_closing_leaves_no_row_behind(shared_store: Store, upload_id: Uplo
 
 
 async def test_a_held_lease_is_renewed_and_a_warm_one_too(shared_store: Store, upload_id: UploadId) -> None:
-    process, other = shared_store.process(), shared_store.process()
+    process, other = shared_store.process(renew_seconds=0.5), shared_store.process()
     idle = UploadId(an_id())
     async with process.lock.hold(idle, on_wanted=lambda: None):
         pass
@@ -87,15 +87,15 @@ async def test_a_held_lease_is_renewed_and_a_warm_one_too(shared_store: Store, u
     ends = select(upload_leases.c.expires_at).order_by(upload_leases.c.upload_id)
     async with other.database.transaction() as transaction:
         before = [row["expires_at"] for row in await transaction.read(ends)]
-        await asyncio.sleep(3.6)
+        await asyncio.sleep(0.9)
         after = [row["expires_at"] for row in await transaction.read(ends)]
-    assert all(late - early > timedelta(seconds=2) for early, late in zip(before, after, strict=True))
+    assert all(late - early > timedelta(seconds=0.4) for early, late in zip(before, after, strict=True))
     assert (await rows(other))[upload_id] == lease.token
     await writer.leave()
 
 
 async def test_a_lease_that_was_taken_away_is_noticed(shared_store: Store, upload_id: UploadId) -> None:
-    process, other = shared_store.process(), shared_store.process()
+    process, other = shared_store.process(renew_seconds=0.5), shared_store.process()
     writer = Writer(process, upload_id)
     lost = await writer.inside()
     await overwrite(other, upload_id, token=an_id(), holder="elsewhere|1|1|1")
@@ -219,10 +219,10 @@ async def test_a_holder_on_another_machine_is_waited_for_until_its_lease_runs_ou
     dead, process = shared_store.process(), shared_store.process()
     await Writer(dead, upload_id).inside()
     await overwrite(process, upload_id, token=an_id(), holder="elsewhere|1|1|1")
-    await ends_in(process, upload_id, seconds=3)
+    await ends_in(process, upload_id, seconds=1)
     began = time.monotonic()
     async with process.lock.hold(upload_id, on_wanted=lambda: None):
-        assert 2.3 < time.monotonic() - began < 4.5
+        assert 0.6 < time.monotonic() - began < 2.5
 
 
 async def test_a_clock_that_was_put_back_keeps_nobody_out(shared_store: Store, upload_id: UploadId) -> None:

@@ -72,23 +72,23 @@ async def test_leaving_comes_too_late_for_who_was_thought_dead(shared_store: Sto
 
 
 async def test_a_range_is_renewed_while_it_is_held(shared_store: Store, upload_id: UploadId) -> None:
-    process, other = shared_store.process(), shared_store.process()
+    process, other = shared_store.process(renew_seconds=0.5), shared_store.process()
     holder = Holder(process, upload_id, FIRST)
     lease = await holder.inside()
     assert other.database is not None
     ends = [select(table.c.expires_at) for table in (range_leases, upload_leases)]
     async with other.database.transaction() as transaction:
         before = [(await transaction.read(end))[0]["expires_at"] for end in ends]
-        await asyncio.sleep(3.6)
+        await asyncio.sleep(0.9)
         after = [(await transaction.read(end))[0]["expires_at"] for end in ends]
-    assert all(late - early > timedelta(seconds=2) for early, late in zip(before, after, strict=True))
+    assert all(late - early > timedelta(seconds=0.4) for early, late in zip(before, after, strict=True))
     lease.check()
     assert not holder.task.done()
     await holder.leave()
 
 
 async def test_a_range_that_was_taken_away_is_noticed(shared_store: Store, upload_id: UploadId) -> None:
-    process, other = shared_store.process(), shared_store.process()
+    process, other = shared_store.process(renew_seconds=0.5), shared_store.process()
     holder = Holder(process, upload_id, FIRST)
     lost = await holder.inside()
     await expire_all(other, upload_id)

@@ -1,6 +1,6 @@
 """Repositories, ledger, lock and outbox on each kind of database, for one process or several."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from adapters.outbound.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
 from adapters.outbound.sql.locks.lock import SqlUploadLock
+from adapters.outbound.sql.locks.patience import Patience
 from adapters.outbound.sql.partial_indexes import metadata
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
@@ -51,10 +52,15 @@ class Store(suites.Store):
             await database.write(metadata.create_all)
             await database.close()
 
-    def process(self, notifier: ProgressNotifier | None = None) -> Process:
+    def process(
+        self, notifier: ProgressNotifier | None = None, *, wait_seconds: float = 2.0, renew_seconds: float = 3.0
+    ) -> Process:
         """One more process on this database."""
-        make: Callable[[ProgressNotifier], Process] = self._in_memory if self.url is None else self._on_database
-        process = make(notifier or RememberingNotifier())
+        notifier = notifier or RememberingNotifier()
+        if self.url is None:
+            process = self._in_memory(notifier, wait_seconds)
+        else:
+            process = self._on_database(self.url, notifier, Patience(living=wait_seconds, renew=renew_seconds))
         self._processes.append(process)
         return process
 
@@ -62,26 +68,25 @@ class Store(suites.Store):
         for process in self._processes:
             await process.close()
 
-    def _in_memory(self, notifier: ProgressNotifier) -> Process:
+    def _in_memory(self, notifier: ProgressNotifier, wait_seconds: float) -> Process:
         outbox = MemoryOutbox(self._memory, notifier)
         return Process(
             MemoryUnitOfWorkFactory(self._memory, outbox),
             MemoryReceivedLedger(self._memory),
-            MemoryUploadLock(self._memory),
+            MemoryUploadLock(self._memory, wait_seconds=wait_seconds),
             outbox,
             notifier,
             ShiftedClock(),
         )
 
-    def _on_database(self, notifier: ProgressNotifier) -> Process:
-        assert self.url is not None
-        database = Database(self.url)
+    def _on_database(self, url: str, notifier: ProgressNotifier, patience: Patience) -> Process:
+        database = Database(url)
         outbox = SqlOutbox(database, notifier)
         clock = ShiftedClock()
         return Process(
             SqlUnitOfWorkFactory(database, outbox),
             SqlReceivedLedger(database),
-            SqlUploadLock(database, clock),
+            SqlUploadLock(database, clock, patience),
             outbox,
             notifier,
             clock,

@@ -13,14 +13,13 @@ from domain.errors import LongshoreError, Unavailable, UploadBusy
 from domain.ids import UploadId
 from ports.upload_lock import Lease, UploadLock
 
-_WAIT_SECONDS = 2.0
-
 
 class MemoryUploadLock(UploadLock):
     """Several of these on one database behave as those of several processes do."""
 
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: MemoryDatabase, *, wait_seconds: float = 2.0) -> None:
         self._database = database
+        self._wait_seconds = wait_seconds
 
     def hold(
         self, upload_id: UploadId, *, on_wanted: Callable[[], None], range_: ByteRange | None = None
@@ -60,7 +59,7 @@ class MemoryUploadLock(UploadLock):
     ) -> AsyncGenerator[Lease, None]:
         lease = self._database.leases.setdefault(upload_id, LeaseState())
         request = LeaseRequest(self, on_wanted, range_)
-        await _queue_range(lease, request, range_)
+        await _queue_range(lease, request, range_, within=self._wait_seconds)
         lease.share(request)
         try:
             yield Lease(upload_id, request.token, partial(lease.check, request.token), range_, lease.generation)
@@ -71,7 +70,7 @@ class MemoryUploadLock(UploadLock):
         if lease.holder is None and not lease.sharers:
             lease.holder = request
         else:
-            await _queue(lease, request)
+            await _queue(lease, request, within=self._wait_seconds)
         if request.is_asked:
             lease.pass_on()
             raise UploadBusy("a newer request for this upload has come")
@@ -79,14 +78,14 @@ class MemoryUploadLock(UploadLock):
             lease.owner, lease.token, lease.generation = self, secrets.token_hex(16), ""
 
 
-async def _queue(lease: LeaseState, request: LeaseRequest) -> None:
+async def _queue(lease: LeaseState, request: LeaseRequest, *, within: float) -> None:
     if lease.waiter is not None:
         lease.waiter.outbid()
     lease.waiter = request
     for older in filter(None, (lease.holder, *lease.sharers)):
         older.ask()
     try:
-        async with asyncio.timeout(_WAIT_SECONDS):
+        async with asyncio.timeout(within):
             await request.turn.wait()
     except TimeoutError:
         pass
@@ -104,7 +103,7 @@ async def _queue(lease: LeaseState, request: LeaseRequest) -> None:
         raise UploadBusy("another request for this upload has not let go")
 
 
-async def _queue_range(lease: LeaseState, request: LeaseRequest, wanted: ByteRange) -> None:
+async def _queue_range(lease: LeaseState, request: LeaseRequest, wanted: ByteRange, *, within: float) -> None:
     """Return when nobody else has or awaits any of the bytes."""
     for older in lease.range_waiters:
         if older.meets(wanted):
@@ -114,7 +113,7 @@ async def _queue_range(lease: LeaseState, request: LeaseRequest, wanted: ByteRan
             older.ask()
     lease.range_waiters.append(request)
     try:
-        async with asyncio.timeout(_WAIT_SECONDS):
+        async with asyncio.timeout(within):
             while lease.blocking(wanted) and not request.is_outbid:
                 request.turn.clear()
                 await request.turn.wait()

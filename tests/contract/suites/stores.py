@@ -45,8 +45,8 @@ class Store(Protocol):
     a commit is a step there that nothing can come between."""
 
     @abstractmethod
-    def process(self, notifier: ProgressNotifier | None = None) -> Process:
-        """One more; its outbox publishes to ``notifier`` (None: any)."""
+    def process(self, notifier: ProgressNotifier | None = None, *, wait_seconds: float = 2.0) -> Process:
+        """One more; its outbox publishes to ``notifier`` (None: any), its lock waits so long for a living holder."""
 
 
 StoreFactory = Callable[[], AbstractAsyncContextManager[Store]]

@@ -212,20 +212,19 @@ class UploadLockSuite(StoreSuite):
         lease = await holder.inside()
         began = time.monotonic()
         with pytest.raises(UploadBusy):
-            await Writer(store.process(), upload_id).inside()
-        assert 1.5 < time.monotonic() - began < 4
+            await Writer(store.process(wait_seconds=0.6), upload_id).inside()
+        assert 0.4 < time.monotonic() - began < 2.6
         assert holder.wanted == 1 and holder.lease == lease
         await holder.leave()
 
-    async def test_a_stubborn_holder_in_the_same_process_makes_it_busy(
-        self, process: Process, upload_id: UploadId
-    ) -> None:
+    async def test_a_stubborn_holder_in_the_same_process_makes_it_busy(self, store: Store, upload_id: UploadId) -> None:
+        process = store.process(wait_seconds=0.6)
         holder = Writer(process, upload_id, stubborn=True)
         await holder.inside()
         began = time.monotonic()
         with pytest.raises(UploadBusy):
             await Writer(process, upload_id).inside()
-        assert 1.5 < time.monotonic() - began < 4
+        assert 0.4 < time.monotonic() - began < 2.6
         await holder.leave()
         after = Writer(process, upload_id)
         await after.inside()

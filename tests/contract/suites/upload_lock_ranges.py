@@ -234,8 +234,8 @@ class UploadLockRangesSuite(StoreSuite):
         await holder.inside()
         began = time.monotonic()
         with pytest.raises(UploadBusy):
-            await Holder(store.process(), upload_id, wanted).inside()
-        assert 1.5 < time.monotonic() - began < 4
+            await Holder(store.process(wait_seconds=0.6), upload_id, wanted).inside()
+        assert 0.4 < time.monotonic() - began < 2.6
         assert holder.wanted == 1
         await holder.leave()
 

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes
-from application import health
 from application.health import HealthUseCase
 from domain.errors import LongshoreError, RepositoryUnavailable, StorageFull, StorageUnavailable
 from ports.health import HealthCheck
@@ -48,14 +47,12 @@ async def test_one_service_that_is_away_is_named(error: LongshoreError) -> None:
     assert (found.is_healthy, found.services) == (False, {"database": False, "storage": True})
 
 
-async def test_services_that_do_not_answer_count_as_away_and_are_asked_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(health, "_PATIENCE_SECONDS", 0.1)
+async def test_services_that_do_not_answer_count_as_away_and_are_asked_at_once() -> None:
     silent = [Silent(), Silent(), Silent()]
     checks = {str(number): check for number, check in enumerate(silent)}
     begun = time.monotonic()
-    found = await HealthUseCase(checks={**checks, "storage": FINE}, clock=StandingClock()).run()
+    health = HealthUseCase(checks={**checks, "storage": FINE}, clock=StandingClock(), patience_seconds=0.1)
+    found = await health.run()
     assert time.monotonic() - begun < 0.25
     assert found.services == {"0": False, "1": False, "2": False, "storage": True}
     assert all(check.was_given_up for check in silent)

@@ -3,16 +3,12 @@
 import asyncio
 import itertools
 
-from adapters.outbound.sql.locks.lease_clock import TTL
 from adapters.outbound.sql.locks.leases import Found, SqlLeases, Taken
+from adapters.outbound.sql.locks.patience import Patience
 from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from domain.errors import UploadBusy
 from domain.ids import UploadId
 from ports.clock import Clock
-
-WAIT_SECONDS = 2.0  # for a living holder to let go
-DEAD_WAIT_SECONDS = TTL.total_seconds() + 2.0  # for one that may be dead, until its lease has run out
-POLL_SECONDS = 0.05
 
 requests = itertools.count()
 
@@ -20,12 +16,15 @@ requests = itertools.count()
 class Contest:
     """One request's attempt; it ends with the lease, or UploadBusy."""
 
-    def __init__(self, upload_id: UploadId, leases: SqlLeases, me: ProcessIdentity, clock: Clock) -> None:
+    def __init__(
+        self, upload_id: UploadId, leases: SqlLeases, me: ProcessIdentity, clock: Clock, patience: Patience
+    ) -> None:
         self._upload_id = upload_id
         self._leases = leases
         self._me = me
         self._name = f"{me.instance}:{next(requests)}"
         self._clock = clock
+        self._patience = patience
         self._began = clock.monotonic()
         self._asked = False
         self._first: Found | None = None
@@ -40,7 +39,7 @@ class Contest:
             taken = await self._try()
             if taken is not None:
                 return taken
-            await is_set(given_up, within=POLL_SECONDS)
+            await is_set(given_up, within=self._patience.poll)
         raise UploadBusy("a newer request for this upload has come")
 
     async def _try(self) -> Taken | None:
@@ -74,7 +73,7 @@ class Contest:
             or found.expires_at != self._first.expires_at  # somebody renews it
             or any(map(self._me.knows_alive, found.holders))
         )
-        if self._clock.monotonic() - self._began >= (WAIT_SECONDS if lives else DEAD_WAIT_SECONDS):
+        if self._clock.monotonic() - self._began >= self._patience.with_holder(lives=lives):
             raise UploadBusy("another request for this upload has not let go")
 
 

@@ -15,21 +15,19 @@ from types import TracebackType
 from typing import Any
 
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.locks.contest import WAIT_SECONDS, Contest
+from adapters.outbound.sql.locks.contest import Contest
 from adapters.outbound.sql.locks.leases import SqlLeases, Taken
 from adapters.outbound.sql.locks.local import LocalLease, Occupant
+from adapters.outbound.sql.locks.patience import PATIENCE, SAFE_SECONDS, Patience
 from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from adapters.outbound.sql.locks.range_leases import RANGES, RangeLeases
-from adapters.outbound.sql.locks.ranges import RENEW_SECONDS, SAFE_SECONDS, RangeHolders
+from adapters.outbound.sql.locks.ranges import RangeHolders
 from domain.byte_range import ByteRange
 from domain.errors import LongshoreError, Unavailable, UploadBusy
 from domain.ids import UploadId
 from ports.clock import Clock
 from ports.upload_lock import Lease, UploadLock
 
-_WATCH_SECONDS = 0.25  # how often we look whether another process wants our leases
-_SWEEP_SECONDS = 600.0
-_WARM_SECONDS = 15.0
 _MAX_WARM = 1024
 
 log = logging.getLogger(__name__)
@@ -38,11 +36,12 @@ log = logging.getLogger(__name__)
 class SqlUploadLock(UploadLock):
     """One a process is enough; ``close`` it so that no other process has to wait for what it held."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, patience: Patience = PATIENCE) -> None:
         self._clock = clock
+        self._patience = patience
         self._me = ProcessIdentity.here()
         self._leases = SqlLeases(database, clock, self._me)
-        self._ranges = RangeHolders(RangeLeases(database, clock, self._me), self._me, clock)
+        self._ranges = RangeHolders(RangeLeases(database, clock, self._me), self._me, clock, patience)
         self._here: dict[UploadId, LocalLease] = {}
         self._held: dict[str, LocalLease] = {}  # those that have a lease, by its token
         self._warm: dict[UploadId, LocalLease] = {}  # those of them without an occupant, the longest so first
@@ -125,7 +124,7 @@ class SqlUploadLock(UploadLock):
         if local.occupant is not None:
             local.occupant.ask()
         try:
-            await asyncio.wait({occupant.turn}, timeout=WAIT_SECONDS)
+            await asyncio.wait({occupant.turn}, timeout=self._patience.living)
         except asyncio.CancelledError:
             if local.occupant is occupant:
                 self._leave(local)
@@ -178,7 +177,7 @@ class SqlUploadLock(UploadLock):
 
     def _watch(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(self._patience.watch, self._tick)
 
     async def _claimed(self, upload_id: UploadId, occupant: Occupant) -> Taken:
         """A new lease. If we are cancelled meanwhile, it is given back as soon as it is there."""
@@ -197,7 +196,8 @@ class SqlUploadLock(UploadLock):
         taken = await self._leases.claim(upload_id)
         if taken is None:
             self._ranges.ask(upload_id)
-            taken = await Contest(upload_id, self._leases, self._me, self._clock).win(occupant.wanted)
+            contest = Contest(upload_id, self._leases, self._me, self._clock, self._patience)
+            taken = await contest.win(occupant.wanted)
         return taken
 
     def _give_back(self, claiming: "asyncio.Task[Taken]") -> None:
@@ -220,17 +220,17 @@ class SqlUploadLock(UploadLock):
         if self._looking is None or self._looking.done():
             self._looking = self._start(self._look_after_all())
             self._tasks.add(self._looking)
-        self._timer = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(self._patience.watch, self._tick)
 
     async def _look_after_all(self) -> None:
         now = self._clock.monotonic()
-        self._release(*(local for local in self._warm.values() if now - local.idle_since >= _WARM_SECONDS))
+        self._release(*(local for local in self._warm.values() if now - local.idle_since >= self._patience.warm))
         if self._held:
-            if now - self._renewed_at >= RENEW_SECONDS:
+            if now - self._renewed_at >= self._patience.renew:
                 await self._renew()
             await self._yield_to_others()
         await self._ranges.look_after_all()
-        if now - self._swept_at >= _SWEEP_SECONDS:
+        if now - self._swept_at >= self._patience.sweep:
             self._swept_at = now
             self._spawn(self._sweep())  # beside: what we hold must not wait for it
 

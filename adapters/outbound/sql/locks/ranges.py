@@ -9,9 +9,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from adapters.outbound.sql.locks.contest import DEAD_WAIT_SECONDS, POLL_SECONDS, WAIT_SECONDS, requests
-from adapters.outbound.sql.locks.lease_clock import TTL
+from adapters.outbound.sql.locks.contest import requests
 from adapters.outbound.sql.locks.local import loss
+from adapters.outbound.sql.locks.patience import SAFE_SECONDS, Patience
 from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from adapters.outbound.sql.locks.range_leases import Blocked, RangeClaim, RangeLeases, TakenRange
 from domain.byte_range import ByteRange
@@ -19,9 +19,6 @@ from domain.errors import Unavailable, UploadBusy
 from domain.ids import UploadId
 from ports.clock import Clock
 from ports.upload_lock import Lease
-
-RENEW_SECONDS = 3.0
-SAFE_SECONDS = TTL.total_seconds() - 2.0  # after that without a renewal we don't believe in a lease ourselves
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +56,8 @@ class RangeHolder:
 
 
 class RangeHolders:
-    def __init__(self, leases: RangeLeases, me: ProcessIdentity, clock: Clock) -> None:
+    def __init__(self, leases: RangeLeases, me: ProcessIdentity, clock: Clock, patience: Patience) -> None:
+        self._patience = patience
         self._leases = leases
         self._me = me
         self._clock = clock
@@ -129,7 +127,7 @@ class RangeHolders:
     async def look_after_all(self) -> None:
         if not self._held:
             return
-        if self._clock.monotonic() - self._renewed_at >= RENEW_SECONDS:
+        if self._clock.monotonic() - self._renewed_at >= self._patience.renew:
             await self._renew()
         for token in await self._leases.wanted():
             if holder := self._held.get(token):
@@ -172,12 +170,12 @@ class RangeHolders:
             for token in answer.ends:
                 if holder := self._held.get(token):
                     holder.ask()
-            patience = WAIT_SECONDS if _lives(answer, known) else DEAD_WAIT_SECONDS
+            patience = self._patience.with_holder(lives=_lives(answer, known))
             if self._clock.monotonic() - began >= patience:
                 raise UploadBusy("another request for this upload has not let go")
             known = {**answer.ends, **known}
             first = first and answer.by_whole
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self._patience.poll)
 
     async def _claim(self, claim: RangeClaim) -> TakenRange | Blocked:
         """If we are cancelled meanwhile, a lease is given back as soon as it is there."""
