@@ -5,9 +5,10 @@ import os
 import signal
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from adapters.outbound.sql.tables import range_leases, upload_leases
 from domain.byte_range import ByteRange
@@ -18,6 +19,7 @@ from tests.contract.suites.upload_lock_ranges import BOTH, FIRST, SECOND, Holder
 from tests.support.builders import a_receipt, an_id
 from tests.support.processes.lease_process import LeaseProcess
 from tests.support.stores import Process, Store
+from tests.support.until import comes_true
 
 
 async def expire_all(process: Process, upload_id: UploadId) -> None:
@@ -77,11 +79,13 @@ async def test_a_range_is_renewed_while_it_is_held(shared_store: Store, upload_i
     lease = await holder.inside()
     assert other.database is not None
     ends = [select(table.c.expires_at) for table in (range_leases, upload_leases)]
-    async with other.database.transaction() as transaction:
-        before = [(await transaction.read(end))[0]["expires_at"] for end in ends]
-        await asyncio.sleep(0.9)
-        after = [(await transaction.read(end))[0]["expires_at"] for end in ends]
-    assert all(late - early > timedelta(seconds=0.4) for early, late in zip(before, after, strict=True))
+    for end in ends:
+        [before] = await other.column(end)
+
+        async def is_later(end: Select[Any] = end, before: Any = before) -> bool:
+            return await other.column(end) != [before]
+
+        await comes_true(is_later)
     lease.check()
     assert not holder.task.done()
     await holder.leave()
@@ -126,7 +130,7 @@ async def test_a_clock_that_was_put_back_keeps_no_range_out(shared_store: Store,
 
 
 async def test_one_that_died_waiting_for_the_whole_keeps_no_range_out(shared_store: Store, upload_id: UploadId) -> None:
-    process = shared_store.process()
+    process = shared_store.process(wait_seconds=20)
     holder = Holder(process, upload_id, FIRST)
     await holder.inside()
     assert process.database is not None
@@ -134,7 +138,7 @@ async def test_one_that_died_waiting_for_the_whole_keeps_no_range_out(shared_sto
     await process.database.write(lambda connection: connection.execute(dead))
     began = time.monotonic()
     async with process.lock.hold(upload_id, on_wanted=lambda: None, range_=SECOND):
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5  # it is thought to wait for a second
     await holder.task
 
 

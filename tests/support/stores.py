@@ -3,6 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select
 
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.ledger import MemoryReceivedLedger
@@ -26,6 +29,11 @@ class Process(suites.Process):
     """One of ours."""
 
     database: Database | None = None
+
+    async def column(self, statement: Select[Any]) -> list[Any]:
+        """The only one of all rows."""
+        assert self.database is not None
+        return await self.database.read(lambda connection: list(connection.execute(statement).scalars()))
 
     async def close(self) -> None:
         await super().close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 Seen = TypeVar("Seen")
@@ -42,3 +42,10 @@ async def wait_until(look: Callable[[], object], within: float = 5.0) -> None:
     async with asyncio.timeout(within):
         while not look():  # noqa: ASYNC110 -- what is waited for lies in code that knows of no event
             await asyncio.sleep(0.01)
+
+
+async def comes_true(look: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
+    """As ``wait_until``, where looking takes time, too."""
+    async with asyncio.timeout(within):
+        while not await look():  # noqa: ASYNC110 -- as above
+            await asyncio.sleep(0.02)
