@@ -12,6 +12,7 @@ from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_b
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from adapters.inbound.common.uris import authority_of
 from adapters.inbound.http.engine.router import web_server
 from adapters.inbound.http.engine.running import Connections
 from adapters.inbound.http.page.pages import Nowhere
@@ -83,7 +84,8 @@ def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Conne
     try:
         sockets = bind_sockets(settings.api_port, settings.api_host, backlog=_BACKLOG)
     except OSError as error:
-        raise CannotStart(f"cannot listen on {settings.api_host}:{settings.api_port}: {error.strerror}") from error
+        where = authority_of(settings.api_host, settings.api_port)
+        raise CannotStart(f"cannot listen on {where}: {error.strerror}") from error
     server.add_sockets(sockets)
     return server, connections
 
@@ -148,7 +150,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _greet(settings: Settings) -> None:
-    base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
+    base = settings.public_url or f"http://{authority_of(settings.api_host, settings.api_port)}"
     print(  # noqa: T201 -- for the person at the terminal
         f"Longshore {version()}\n"
         f"  page          {base}/\n"

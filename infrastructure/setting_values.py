@@ -10,15 +10,18 @@ without saying what is allowed:
     AnyHttpUrl      takes passwords and queries, and changes what was written: example.org becomes example.org/
 """
 
+import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, WrapSerializer
 
+from adapters.inbound.common.uris import parse_host
 from domain.errors import LongshoreError
 from domain.size import format_size
 
@@ -116,10 +119,30 @@ def is_web_address(text: str) -> bool:
     """Whether it is ``http://`` or ``https://``, a host, perhaps a port and a path, and nothing else."""
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("http", "https") and parse_host(parts.hostname or "") is not None and parts.port != 0
     except ValueError:
         return False
     return good and not (set(text) & set(" \t\r\n\"'<>\\;,*?#@")) and text.isprintable()
+
+
+def ascii_url(text: str) -> str:
+    """A web address as it may stand in a header: its host by IDNA, its path percent-encoded."""
+    if text.isascii():
+        return text
+    parts = urlsplit(text)
+    port = "" if parts.port is None else f":{parts.port}"
+    netloc = f"{parse_host(parts.hostname or '')}{port}"
+    return urlunsplit(parts._replace(netloc=netloc, path=quote(parts.path, safe="/%:@!$&'()*+,;=~")))
+
+
+def path_in_url(path: Path) -> str:
+    """As it stands in a URL: a folder may be called ``50%20off`` or ``what?``. Other letters than ASCII's stay."""
+    return re.sub(r"[\x00-\x7f]+", lambda found: quote(found[0]), str(path))
+
+
+def path_of_url(text: str) -> Path:
+    """The other way round."""
+    return Path(os.fsdecode(unquote_to_bytes(os.fsencode(text))))
 
 
 def _size_in_range(size: int) -> int:

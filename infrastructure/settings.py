@@ -64,6 +64,5 @@ class Settings(
 
     def shown(self) -> dict[str, str]:
         """Every variable and its effective value as it could be written in ``.env``, secrets masked."""
-        return {
-            name.upper(): "" if value is None else mask_secrets(str(value)) for name, value in self.model_dump().items()
-        }
+        shown = {name.upper(): "" if value is None else str(value) for name, value in self.model_dump().items()}
+        return {name: mask_secrets(text) if "://" in text else text for name, text in shown.items()}

@@ -8,6 +8,7 @@ from dependency_injector import providers
 from pydantic import BeforeValidator
 
 from adapters.inbound.common.auth import Authenticator, IpNetwork
+from adapters.inbound.common.uris import parse_host
 from infrastructure.capabilities.system import SystemVariables
 from infrastructure.capability import Capability, Parts, of
 from infrastructure.setting_values import Listed, lower, words
@@ -41,17 +42,18 @@ def _misfits(settings: IdentityVariables) -> Iterable[str]:
 
 
 def _warnings(settings: IdentityVariables) -> Iterable[str]:
-    if settings.auth_mode == "open" and not _is_loopback(settings.api_host):
+    if settings.auth_mode == "open" and not is_loopback(settings.api_host):
         yield f"AUTH_MODE is open and {settings.api_host} reachable from outside: every file is everyone's"
     if settings.auth_mode == "gateway" and any(network.prefixlen == 0 for network in settings.trusted_proxies):
         yield "TRUSTED_PROXIES has every address: anybody can claim to be anyone"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    name = parse_host(host) or ""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(name).is_loopback
     except ValueError:
-        return host == "localhost"
+        return name == "localhost"
 
 
 class IdentityParts(Parts):

@@ -13,7 +13,7 @@ from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from infrastructure.capabilities.system import SystemVariables
 from infrastructure.capability import CannotStart, Capability, Parts, of
 from infrastructure.link_secret import BadSecret, link_secret
-from infrastructure.setting_values import Secret, is_web_address
+from infrastructure.setting_values import Secret, ascii_url, is_web_address
 
 _SECRET_LETTERS = 32
 # What examples and tutorials have in place of a secret; chance does not write these.
@@ -28,7 +28,7 @@ def _public_url(text: str) -> str:
         return ""
     if not is_web_address(text):
         raise ValueError("allowed: http:// or https://, a host, perhaps a port and a path")
-    return text.rstrip("/")
+    return ascii_url(text.rstrip("/"))
 
 
 def _secret(secret: SecretStr) -> SecretStr:

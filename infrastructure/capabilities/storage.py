@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from dependency_injector import providers
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_serializer
@@ -19,7 +20,7 @@ from infrastructure.capabilities.storages.bucket import (
 from infrastructure.capabilities.storages.volume import VOLUME
 from infrastructure.capabilities.system import AtHome, SystemVariables
 from infrastructure.capability import Capability, Parts, of
-from infrastructure.setting_values import Flag, Secret, lower
+from infrastructure.setting_values import Flag, Secret, lower, path_in_url, path_of_url
 
 STORAGES = {"volume": VOLUME, "s3": BUCKET}
 """By the scheme of STORAGE_URL."""
@@ -41,7 +42,7 @@ def _scheme_of(url: str) -> str:
 def _storage_path(path: Path, info: ValidationInfo) -> Path:
     url: str = info.data.get("storage_url", "")
     if path == Path() and _scheme_of(url) == "volume":
-        path = Path(url.removeprefix("volume://"))
+        path = path_of_url(url.removeprefix("volume://"))
     elif path == Path():
         path = info.data.get("data_dir", Path()) / "storage"
     return path.expanduser().absolute()
@@ -93,9 +94,9 @@ class StorageVariables(SystemVariables):
     def _shown_url(self, url: str) -> str:
         """One URL that says what all the variables say together."""
         if bucket := self.bucket:
-            endpoint = f"endpoint={bucket.endpoint}&" if bucket.endpoint else ""
+            endpoint = f"endpoint={quote(bucket.endpoint, safe=':/')}&" if bucket.endpoint else ""
             return f"s3://{bucket.name}?{endpoint}region={bucket.region}"
-        return f"volume://{self.storage_path}" if self.storage_scheme == "volume" else url
+        return f"volume://{path_in_url(self.storage_path)}" if self.storage_scheme == "volume" else url
 
     @field_serializer("storage_path")
     def _shown_path(self, path: Path) -> str:

@@ -15,28 +15,26 @@ from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from domain.finding import Finding, ok, problem
 from infrastructure.capability import CannotStart, Capability, Parts, Variables
-from infrastructure.setting_values import within
+from infrastructure.setting_values import path_in_url, within
 
 
 def _host(text: str) -> str:
+    text = re.sub(r"\[(.*)\]", r"\1", text)  # an IPv6 address as it stands in URLs
     if not re.fullmatch(r"[0-9A-Za-z_.:%-]{1,255}", text, re.ASCII):
         raise ValueError("allowed: a host name or an IP address to listen on, without scheme or port")
     return text
 
 
 def _data_dir(path: Path) -> Path:
-    # The path becomes part of SQLite's URL, where a question mark ends the path.
-    if "?" in str(path):
-        raise ValueError("allowed: a folder without a question mark in its name")
     return path.expanduser().absolute()
 
 
-def _at_home(text: str, info: ValidationInfo) -> str:
-    return text.replace("{DATA_DIR}", str(info.data.get("data_dir", "")))
+def _at_home(url: str, info: ValidationInfo) -> str:
+    return url.replace("{DATA_DIR}", path_in_url(info.data.get("data_dir", Path())))
 
 
 AtHome = AfterValidator(_at_home)
-"""For what may name ``{DATA_DIR}``; its variables come after those here, so they inherit them."""
+"""For URLs that may name ``{DATA_DIR}``; its variables come after those here, so they inherit them."""
 
 
 class SystemVariables(Variables):

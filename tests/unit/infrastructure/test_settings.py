@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import make_url
 
 from domain.size import format_size
 from infrastructure.setting_sources import SettingsError, load_settings
@@ -133,6 +134,34 @@ def test_lists_are_separated_by_commas() -> None:
     )
     assert settings.trusted_proxies == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
     assert settings.cors_origins == ("https://a.example", "http://b.example:8080")
+
+
+@pytest.mark.parametrize("name", ["50%20off", "what?", "a#b", "me@home", "a b;c", "%", "\u00fcber", "x:y//z"])
+def test_a_path_becomes_a_url_and_comes_back(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    settings = load_settings({"DATA_DIR": str(home)}, NO_FILE)
+    assert make_url(settings.database_url).database == f"{home}/files.db"
+    assert settings.storage_path == home / "storage"
+    shown = settings.shown()
+    assert shown["DATA_DIR"] == str(home)
+    again = load_settings({name: shown[name] for name in ("DATA_DIR", "DATABASE_URL", "STORAGE_URL")}, NO_FILE)
+    assert (again.database_url, again.storage_path) == (settings.database_url, settings.storage_path)
+
+
+def test_a_storage_url_is_escaped_as_urls_are_and_a_path_is_not() -> None:
+    assert load_settings({"STORAGE_URL": "volume:///srv/50%20off"}, NO_FILE).storage_path == Path("/srv/50 off")
+    assert load_settings({"STORAGE_PATH": "/srv/50%20off"}, NO_FILE).storage_path == Path("/srv/50%20off")
+
+
+def test_a_public_url_may_stand_in_a_header() -> None:
+    env = {"PUBLIC_URL": "https://m\u00fcnchen.example:8443/\u00e4/50%20/"}
+    assert load_settings(env, NO_FILE).public_url == "https://xn--mnchen-3ya.example:8443/%C3%A4/50%20"
+
+
+@pytest.mark.parametrize("host", ["[::1]", "::1"])
+def test_an_address_to_listen_on_may_stand_in_brackets(host: str) -> None:
+    settings = load_settings({"API_HOST": host}, NO_FILE)
+    assert (settings.api_host, settings.warnings) == ("::1", ())
 
 
 def test_none_lifts_a_limit() -> None:
