@@ -1,7 +1,6 @@
 """Live progress for who watches: WebSockets and event streams."""
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from dependency_injector import providers
 
@@ -9,19 +8,11 @@ from adapters.inbound.http.progress.events import EventsHandler, EventStreams
 from adapters.inbound.websocket.base import Sockets
 from adapters.inbound.websocket.progress import ProgressSocket
 from infrastructure.capabilities.web import WebParts
-from infrastructure.capability import Capability, Handler, Parts, of
-
-
-def _origins(foreign: tuple[str, ...], public_url: str) -> tuple[str, ...]:
-    """Behind a proxy that calls us by another name, our own page comes from PUBLIC_URL."""
-    parts = urlsplit(public_url)
-    return (*foreign, f"{parts.scheme}://{parts.netloc}") if parts.netloc else foreign
+from infrastructure.capability import Capability, Handler, Parts
 
 
 class ProgressParts(Parts):
-    sockets = providers.Singleton(
-        Sockets, WebParts.drain, origins=providers.Callable(_origins, of.cors_origins, of.public_url)
-    )
+    sockets = providers.Singleton(Sockets, WebParts.drain)
     streams = providers.Singleton(EventStreams, WebParts.drain)
 
 

@@ -1,4 +1,4 @@
-"""Whose pages may call, how often anybody may, and our own page."""
+"""Which names we answer to, whose pages may call, how often anybody may, and our own page."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +10,13 @@ from pydantic import AfterValidator, BeforeValidator
 
 from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.rate_limit import RateLimiter, parse_rates
+from adapters.inbound.common.uris import parse_host
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.running import Services
+from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.page.pages import STATIC_FOLDER, Page, StaticFiles
 from infrastructure import version
-from infrastructure.capabilities.identity import IdentityParts
+from infrastructure.capabilities.identity import IdentityParts, is_loopback
 from infrastructure.capability import Capability, Handler, Parts, Variables, of
 from infrastructure.setting_values import Listed, OrNone, is_web_address, words
 
@@ -41,9 +43,25 @@ def _rate_limit(text: str | None) -> str | None:
     return text
 
 
+def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        if host != "*" and parse_host(host) is None:
+            raise ValueError("allowed: names such as files.example.org, separated by commas, without port; or *")
+    return hosts
+
+
 class WebVariables(Variables):
+    allowed_hosts: Annotated[Listed[str], BeforeValidator(words), AfterValidator(_hosts)] = ()
     cors_origins: Annotated[Listed[str], BeforeValidator(words), AfterValidator(_origins)] = ()
     rate_limit: Annotated[OrNone[str], AfterValidator(_rate_limit)] = "600/minute"
+
+
+def _names(auth_mode: str, api_host: str, public_url: str, allowed: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Who may do anything without saying who they are must not be reached by a page that renames us."""
+    if auth_mode != "open" or not is_loopback(api_host) or "*" in allowed:
+        return None
+    own = urlsplit(public_url).hostname
+    return ("localhost", "127.0.0.1", "::1", api_host, *([own] if own else []), *allowed)
 
 
 class WebParts(Parts):
@@ -52,6 +70,12 @@ class WebParts(Parts):
     body_threads = providers.Singleton(ThreadPoolExecutor, _BODY_THREADS, thread_name_prefix="body")
     rate_limiter = providers.Singleton(RateLimiter, of.rate_limit)
     cors = providers.Singleton(Cors, of.cors_origins)
+    site = providers.Singleton(
+        Site,
+        cors,
+        public_url=of.public_url,
+        names=providers.Callable(_names, of.auth_mode, of.api_host, of.public_url, of.allowed_hosts),
+    )
     drain = providers.Singleton(Drain)
     services = providers.Singleton(
         Services,
@@ -60,6 +84,7 @@ class WebParts(Parts):
         cors=cors,
         executor=body_threads,
         drain=drain,
+        site=site,
     )
 
 

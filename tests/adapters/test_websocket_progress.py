@@ -32,10 +32,10 @@ from tests.support.progress import ByHeader, House
 
 
 class Server:
-    def __init__(self, limits: SocketLimits, origins: tuple[str, ...], rate_limiter: RateLimiter | None) -> None:
+    def __init__(self, limits: SocketLimits, rate_limiter: RateLimiter | None) -> None:
         self.house = House()
         self.drain = Drain()
-        self.sockets = Sockets(self.drain, limits, origins=origins)
+        self.sockets = Sockets(self.drain, limits)
         self._clients: list[WebSocketClientConnection] = []
         services = {
             "progress": self.house.progress,
@@ -68,10 +68,8 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(
-    limits: SocketLimits | None = None, origins: tuple[str, ...] = (), rate_limiter: RateLimiter | None = None
-) -> AsyncIterator[Server]:
-    server = Server(limits or SocketLimits(), origins, rate_limiter)
+async def serving(limits: SocketLimits | None = None, rate_limiter: RateLimiter | None = None) -> AsyncIterator[Server]:
+    server = Server(limits or SocketLimits(), rate_limiter)
     try:
         yield server
     finally:
@@ -325,36 +323,13 @@ class TestMessages:
 
 
 class TestWhoMayOpen:
-    async def status(self, server: Server, **headers: str) -> int:
+    async def status(self, server: Server) -> int:
         try:
-            client = await server.connect(headers={name.replace("_", "-"): value for name, value in headers.items()})
+            client = await server.connect()
         except HTTPClientError as error:
             return error.code
         client.close()
         return 101
-
-    @pytest.mark.parametrize(
-        "origin",
-        [
-            *("http://evil.example", "null", "file://", "http://", "http://[", "garbage"),
-            *("http://127.0.0.1:1", "http://127.0.0.1.evil.example", "http://evil@127.0.0.1"),
-        ],
-    )
-    async def test_a_foreign_origin_is_refused(self, server: Server, origin: str) -> None:
-        assert await self.status(server, Origin=origin) == 403
-        assert await self.status(server, Origin=origin, Sec_Fetch_Site="same-origin") == 403
-        assert len(server.sockets) == 0
-
-    async def test_the_same_host_and_no_origin_may_connect(self, server: Server) -> None:
-        assert await self.status(server, Origin=f"http://127.0.0.1:{server.port}") == 101
-        assert await self.status(server) == 101
-
-    async def test_a_listed_origin_may_connect(self) -> None:
-        async with serving(origins=("https://app.example",)) as server:
-            assert await self.status(server, Origin="https://app.example") == 101
-            assert await self.status(server, Origin="https://APP.example") == 101
-            assert await self.status(server, Origin="https://app.example", Sec_Fetch_Site="cross-site") == 101
-            assert await self.status(server, Origin="http://app.example") == 403
 
     async def test_nobody_is_refused_before_the_upgrade(self, server: Server) -> None:
         with pytest.raises(HTTPClientError) as refused:

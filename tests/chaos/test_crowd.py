@@ -43,8 +43,8 @@ async def _upload(port: int, answers: Counter[str]) -> None:
         if number >= 0:
             method, body = "PATCH", _CHUNK
             fields = f"Upload-Offset: {number * len(_CHUNK)}\r\nContent-Type: application/offset+octet-stream\r\n"
-        head = f"{method} {location} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nContent-Length: {len(body)}\r\n"
-        writer.write(f"{head}{fields}\r\n".encode() + body)
+        head = f"{method} {location} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n{fields}\r\n".encode() + body)
         answer = (await reader.readuntil(b"\r\n\r\n")).decode()
         status = answer.split()[1]
         answers[f"{method} {status}"] += 1

@@ -112,5 +112,5 @@ def _created(server: ServerProcess, seed: int) -> ResumingUpload:
 def _half_a_request(server: ServerProcess) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
     with contextlib.suppress(OSError):
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: longshore\r\n")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
     return connection

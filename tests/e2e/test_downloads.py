@@ -118,7 +118,7 @@ def test_a_hundred_readers_leave_the_server_responsive(tus: Tus, module_server: 
 def _begin(port: int, target: str) -> socket.socket:
     """A download of which the head has been read."""
     reader = socket.create_connection(("127.0.0.1", port), timeout=20)
-    reader.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    reader.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += reader.recv(1)

@@ -71,10 +71,25 @@ def test_a_preflight_of_a_friend_is_answered_in_full(opened: Tus, origin: str) -
 def test_a_friend_may_send_any_header(opened: Tus, wishes: str) -> None:
     """Contract §2: tracing libraries add theirs to every request of a page."""
     asked = ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", wishes)
-    for target in ("/uploads", "/upload", "/api/v1/file/upload/init", "/files/" + "0" * 32, "/health"):
+    targets = (
+        "/uploads",
+        "/upload",
+        "/api/v1/file/upload/init",
+        "/files/" + "0" * 32,
+        "/health",
+        "/events",
+        "/nowhere",
+    )
+    for target in targets:
         answer = opened.options(("Origin", FRIEND), *asked, target=target)
         assert answer.status == 204
         assert answer.words("Access-Control-Allow-Headers") == {wish.strip().lower() for wish in wishes.split(",")}
+
+
+@pytest.mark.parametrize("origin", ["https://APP.example", "https://app.example:443", "HTTPS://app.example."])
+def test_a_friend_is_known_however_it_is_written(opened: Tus, origin: str) -> None:
+    answer = opened.create(1, ("Origin", origin))
+    assert (answer.status, answer.header("Access-Control-Allow-Origin")) == (201, origin)
 
 
 @pytest.mark.parametrize(

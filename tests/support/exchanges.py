@@ -24,6 +24,7 @@ from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.router import web_server
 from adapters.inbound.http.engine.running import Services
+from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.files.files import Files
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.forms.form import Form
@@ -143,7 +144,7 @@ class WebServer:
     async def serve(self, ready: Callable[[], None], over: Awaitable[Any]) -> None:
         self._loop = asyncio.get_running_loop()
         cors = Cors(self._origins)
-        services = Services(Authenticator(), RateLimiter(None), cors, self.executor, self.drain)
+        services = Services(Authenticator(), RateLimiter(None), cors, self.executor, self.drain, Site(cors))
         links = Links()
         files = Files(downloads=self.downloads, uploads=self.uploads, links=links)
         tus = Tus(uploads=self.uploads, downloads=self.downloads, links=links, max_length_bytes=_MAX_LENGTH)

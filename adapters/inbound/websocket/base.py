@@ -3,12 +3,10 @@
 import asyncio
 import socket
 import time
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from tornado.httputil import HTTPHeaders
@@ -54,26 +52,13 @@ class SocketLimits:
 class Sockets(Admission["BaseSocket"]):
     """All open sockets of this process: their budget, their pings, and their end when the server drains."""
 
-    def __init__(self, drain: Drain, limits: SocketLimits | None = None, *, origins: Collection[str] = ()) -> None:
-        """``origins``: foreign pages that may connect (CORS_ORIGINS); ``*`` is any."""
+    def __init__(self, drain: Drain, limits: SocketLimits | None = None) -> None:
         self.limits = limits or SocketLimits()
         super().__init__(
             "WebSockets", drain, at_most=self.limits.max_sockets, per_client=self.limits.max_sockets_per_client
         )
-        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._due: dict[BaseSocket, float] = {}  # when each is to be pinged, soonest first
         self._pinging: asyncio.Task[None] | None = None
-
-    def check_origin(self, origin: str | None, host: str) -> None:
-        """A page of another origin must not use its visitor's right to our sockets.
-
-        Raises:
-            Refusal: 403. Clients that are no browsers send no Origin and pass.
-        """
-        if origin is None or "*" in self._origins or origin.lower() in self._origins:
-            return
-        if not host or _host_of(origin) != host.lower():
-            raise Refusal(403, "forbidden", "pages of another origin may not connect")
 
     def forget(self, closed: "BaseSocket") -> None:
         super().forget(closed)
@@ -143,16 +128,14 @@ class BaseSocket(WebSocketHandler):
 
     def check_request(self) -> None:
         """Raises:
-        Refusal: not a request for a WebSocket, or from a foreign page.
+        Refusal: not a request for a WebSocket.
         """
-        headers = self.request.headers
-        if headers.get("Upgrade", "").lower() != "websocket":
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
             upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
             raise Refusal(426, "upgrade_required", "this is a WebSocket", upgrade)
-        self._sockets.check_origin(headers.get("Origin"), headers.get("Host", ""))
 
     def check_origin(self, origin: str) -> bool:
-        return True  # ``prepare`` has refused the others
+        return True  # pages of other origins don't get here: ``adapters/inbound/http/engine/site.py``
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
@@ -270,10 +253,3 @@ class BaseSocket(WebSocketHandler):
         if connection is None or connection.stream is None:
             raise WebSocketClosedError
         return connection.stream
-
-
-def _host_of(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return None

@@ -9,6 +9,8 @@ from functools import cache
 
 from tornado.httputil import HTTPServerRequest
 
+from adapters.inbound.common.uris import parse_origin
+
 _EXPOSED_BY_ALL = ("Retry-After", "X-Request-Id")
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110 §5.6.2
 _NAMES = re.compile(rf"{_NAME}(?:[ \t]*,[ \t]*{_NAME})*", re.ASCII)
@@ -19,9 +21,10 @@ class Cors:
     def __init__(self, origins: Collection[str]) -> None:
         self.origins = frozenset(origins)
         """Without any, replies say nothing of all this."""
+        self._parsed = frozenset(map(parse_origin, self.origins)) - {None}
 
     def allows(self, origin: str) -> bool:
-        return "*" in self.origins or origin in self.origins
+        return "*" in self.origins or origin in self.origins or parse_origin(origin) in self._parsed
 
     def headers(self, request: HTTPServerRequest, exposes: tuple[str, ...] = ()) -> dict[str, str]:
         """What a reply to this request carries; ``exposes``: those of its headers that a page may read."""

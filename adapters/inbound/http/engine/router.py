@@ -1,5 +1,6 @@
 """Which path is whose: resources, that a dialect answers for. What has none is left to Tornado's handlers."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypedDict, TypeVar, Unpack
 
@@ -17,6 +18,9 @@ from adapters.inbound.http.engine.running import Connections, RunningExchange, S
 from adapters.inbound.http.engine.streaming import StreamingExchange
 
 AnyExchange = TypeVar("AnyExchange", bound=RunningExchange)
+
+_HANDLERS = Resource(re.compile(""), {})
+"""In place of Tornado's handlers, for what is answered before any of them would be asked."""
 
 
 class ServerLimits(TypedDict):
@@ -63,7 +67,10 @@ class ExchangeRouter(Router):
             return HTTPMessageDelegate()
         resource, groups = self._resource_of(request)
         if resource is None:
-            return self._application.find_handler(request)
+            services = self._services
+            if services.site.refusal(request) is None and services.cors.preflight(request) is None:
+                return self._application.find_handler(request)
+            resource = _HANDLERS
         is_detached = is_worth_detaching(request, sends_files=resource.sends_files, posts_files=resource.posts_files)
         return self._exchange(DetachedExchange if is_detached else StreamingExchange, request, resource, groups)
 

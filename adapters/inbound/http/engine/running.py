@@ -28,6 +28,7 @@ from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import AmbiguousFraming, check_framing, head_of
 from adapters.inbound.http.engine.keep_alive import KeptConnections
+from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.engine.watchdog import BodyWatchdog
 from domain.access import STRANGER, Principal
 from domain.errors import LongshoreError, Unauthenticated
@@ -45,6 +46,7 @@ class Services:
     executor: Executor
     """Whose threads write bodies and send files."""
     drain: Drain
+    site: Site
 
 
 @dataclass(slots=True)
@@ -130,6 +132,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         request, cors = self.request, self.services.cors
         preflight = cors.preflight(request) if request.method == "OPTIONS" else None
         try:
+            self.services.site.check(request)
             reply = Reply(204, preflight) if preflight is not None else await self._call_route()
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
