@@ -121,7 +121,7 @@ async def test_the_stream_tells_what_it_is(server: Server) -> None:
     client = await server.open(f"?upload_id={upload.id}")
     assert client.status == 200
     assert client.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert client.headers["cache-control"] == "no-store"
+    assert client.headers["cache-control"] == "no-store, no-transform"
     assert client.headers["x-accel-buffering"] == "no"
     assert await client.piece() == b"retry: 2000\n\n"
 

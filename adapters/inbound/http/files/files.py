@@ -193,7 +193,7 @@ def _content_headers(file: File, disposition: Disposition | None) -> dict[str, s
         "Content-Disposition": content_disposition(file.name, inline=is_inline),
         **validators(file),
         "Accept-Ranges": "bytes",
-        "Cache-Control": "private, no-cache",
+        "Cache-Control": "private, no-cache, no-transform",  # as they came: ranges and digests are of these bytes
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "same-origin",

@@ -172,7 +172,7 @@ class EventsHandler(ProblemHandler):
 
     def _begin(self) -> None:
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
+        self.set_header("Cache-Control", "no-store, no-transform")  # a proxy that compresses holds events back
         self.set_header("X-Accel-Buffering", "no")
         stream = self._stream_connection().stream
         if stream.closed():
