@@ -10,21 +10,24 @@ FileId = NewType("FileId", str)
 BlobKey = NewType("BlobKey", str)
 OwnerId = NewType("OwnerId", str)
 
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 
 
 def parse_upload_id(text: str) -> UploadId:
-    """Raise UploadNotFound for anything that is not an id: such a thing can't exist, so storage is never asked."""
+    """An id as a client writes it; the case of its digits says nothing.
+
+    Raise UploadNotFound for anything that is not an id: such a thing can't exist, so storage is never asked.
+    """
     if not _ID.fullmatch(text):
         raise UploadNotFound("no such upload")
-    return UploadId(text)
+    return UploadId(text.lower())
 
 
 def parse_file_id(text: str) -> FileId:
     """As ``parse_upload_id``, with FileNotFound."""
     if not _ID.fullmatch(text):
         raise FileNotFound("no such file")
-    return FileId(text)
+    return FileId(text.lower())
 
 
 def blob_key_of(upload_id: UploadId) -> BlobKey:

@@ -3,6 +3,7 @@
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.common.watch_ids import Spellings
 from adapters.inbound.websocket.base import BaseSocket, Sockets
 from adapters.inbound.websocket.messages import (
     MAX_IDS,
@@ -28,7 +29,7 @@ def frame_of(message: ProgressMessage) -> bytes:
 class ProgressSocket(BaseSocket):
     """A subscriber of progress."""
 
-    __slots__ = ("_progress", "_wanted", "_wants_all")
+    __slots__ = ("_progress", "_spellings", "_wanted", "_wants_all")
 
     # Tornado hands the route's arguments to ``initialize`` by name, whatever its parents take.
     def initialize(  # type: ignore[override]
@@ -40,6 +41,7 @@ class ProgressSocket(BaseSocket):
     ) -> None:
         super().initialize(sockets, authenticator, rate_limiter)
         self._progress = progress
+        self._spellings = Spellings()
         self._wanted: list[str] = []
         self._wants_all = False
 
@@ -65,7 +67,7 @@ class ProgressSocket(BaseSocket):
                 case Subscribe() as wish:
                     await self._subscribe(wish.upload_ids, mine=wish.scope == "mine")
                 case Unsubscribe() as wish:
-                    self._progress.unsubscribe(self, wish.upload_ids, mine=wish.scope == "mine")
+                    self._progress.unsubscribe(self, self._spellings.fold(wish.upload_ids), mine=wish.scope == "mine")
         except LongshoreError as error:
             self._tell_error(error.code)
 
@@ -74,11 +76,12 @@ class ProgressSocket(BaseSocket):
         self._progress.leave(self)
 
     def offer(self, message: ProgressMessage) -> None:
+        message = self._spellings.restore(message)
         self.send_frame(message.key, message.rendered(frame_of))
 
     async def _subscribe(self, upload_ids: list[str], *, mine: bool) -> None:
         try:
-            await self._progress.subscribe(self.principal, self, upload_ids, mine=mine)
+            await self._progress.subscribe(self.principal, self, self._spellings.fold(upload_ids), mine=mine)
         except LongshoreError as error:
             self._tell_error(error.code)
 

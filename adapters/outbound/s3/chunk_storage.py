@@ -300,6 +300,8 @@ def _note(latest: dict[UploadId, datetime], text: str, modified: datetime) -> No
         upload_id = parse_upload_id(text)
     except UploadNotFound:
         return  # not one of ours
+    if upload_id != text:
+        return  # to a bucket, other than to clients, another case is another name
     latest[upload_id] = max(modified, latest.get(upload_id, modified))
 
 

@@ -170,7 +170,8 @@ class Staging:
                     modified = entry.stat(follow_symlinks=False).st_mtime
                 except (UploadNotFound, FileNotFoundError):
                     continue  # not one of ours; sealed or discarded meanwhile
-                found.append((upload_id, datetime.fromtimestamp(modified, UTC)))
+                if upload_id == entry.name:  # to a disk, other than to clients, another case is another name
+                    found.append((upload_id, datetime.fromtimestamp(modified, UTC)))
         return found
 
     def _reopen(self, upload_id: UploadId, *, at: int) -> int:

@@ -11,6 +11,7 @@ from tornado.iostream import IOStream
 from tornado.routing import Router
 from tornado.web import Application
 
+from adapters.inbound.common.uris import normal_path
 from adapters.inbound.http.engine.detached import DetachedExchange, is_worth_detaching
 from adapters.inbound.http.engine.exchange import Resource
 from adapters.inbound.http.engine.keep_alive import KeptConnection, KeptConnections
@@ -83,6 +84,7 @@ class ExchangeRouter(Router):
         return True
 
     def _resource_of(self, request: HTTPServerRequest) -> tuple[Resource | None, tuple[str, ...]]:
+        request.path = normal_path(request.path)  # so Tornado's handlers see it, too
         for resource in self._resources:
             if found := resource.pattern.fullmatch(request.path):
                 return resource, found.groups()

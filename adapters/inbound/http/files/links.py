@@ -5,11 +5,12 @@ from urllib.parse import urlencode, urlsplit
 
 from tornado.httputil import HTTPServerRequest
 
+from adapters.inbound.common.uris import normal_path
 from application.download import SignedToken
 from domain.ids import FileId, UploadId
 
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
-_UPLOAD_PATH = re.compile(r"/uploads/([^/]+)/?")
+_UPLOAD_PATH = re.compile(r"(?:.*/)?uploads/([^/]+)/?")
 
 
 class Links:
@@ -38,15 +39,16 @@ class Links:
             return link
         return f"{request.protocol}://{request.host}{link}"
 
-    def upload_id_in(self, url: str, *, host: str) -> str | None:
-        """The id in an upload's URL, relative or absolute; None if it leads to another server or elsewhere."""
-        if self._base and url.startswith(self._base + "/"):
-            url = url[len(self._base) :]
+    @staticmethod
+    def upload_id_in(url: str) -> str | None:
+        """The id in an upload's URL, relative or absolute; None if it leads elsewhere.
+
+        Whose name it is under says nothing: a proxy may have its own for us, and tell us another one. What can't be
+        guessed is the id.
+        """
         try:
             parts = urlsplit(url)
         except ValueError:
             return None
-        if parts.netloc and parts.netloc.lower() != host.lower():
-            return None
-        found = _UPLOAD_PATH.fullmatch(parts.path)
-        return found[1] if found else None
+        found = _UPLOAD_PATH.fullmatch(normal_path(parts.path))
+        return found[1] if found and parts.scheme in ("", "http", "https") else None

@@ -12,6 +12,7 @@ import structlog
 
 from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
+from adapters.inbound.common.watch_ids import folded, is_uuid
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
 from adapters.inbound.http.files.conditions import wanted_digest
@@ -27,7 +28,6 @@ from domain.metadata import Metadata
 log = structlog.get_logger(__name__)
 
 _MAX_FIELD_BYTES = 64 * 1024
-_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 class Form:
@@ -133,6 +133,6 @@ class Form:
 
 def _parse_watch_id(exchange: Exchange) -> str:
     given = parse_qs(exchange.request.query).get("upload_id", [""])[-1]
-    if given and not _UUID.fullmatch(given):
+    if given and not is_uuid(given):
         raise Refusal(400, "invalid_request", "upload_id is not a UUID")
-    return given
+    return folded(given)

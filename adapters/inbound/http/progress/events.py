@@ -18,6 +18,7 @@ from adapters.inbound.common.backlog import Backlog
 from adapters.inbound.common.errors import Refusal, code_of
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.common.refusals import answer_with, refuse
+from adapters.inbound.common.watch_ids import Spellings
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.handlers import ProblemHandler
 from application.progress import ProgressUseCase
@@ -76,6 +77,7 @@ class EventsHandler(ProblemHandler):
         self._authenticator = authenticator
         self._streams = streams
         self._cors = cors
+        self._spellings = Spellings()
         self._backlog = Backlog(_MAX_UNREAD_BYTES)
         self._has_news = asyncio.Event()
         self._is_drained = asyncio.Event()
@@ -94,7 +96,8 @@ class EventsHandler(ProblemHandler):
             self._streams.admit(self, client)
             writing = asyncio.create_task(self._write_all())
             after = self._parse_last_event_id()
-            await self._progress.subscribe(principal, self, upload_ids, mine=mine, after=after)
+            watch_ids = self._spellings.fold(upload_ids)
+            await self._progress.subscribe(principal, self, watch_ids, mine=mine, after=after)
             await writing
         except (LongshoreError, Refusal, HTTPError) as error:
             await self._refuse(error, writing)
@@ -109,6 +112,7 @@ class EventsHandler(ProblemHandler):
     def offer(self, message: ProgressMessage) -> None:
         if self._is_ended:
             return
+        message = self._spellings.restore(message)
         has_room = self._backlog.put(message.key, message.rendered(event_text))
         self._has_news.set()
         self._is_drained.clear()

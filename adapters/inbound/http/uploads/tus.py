@@ -174,15 +174,15 @@ class Tus:
         # tus 1.0 §Concatenation: the client MUST NOT include Upload-Length in a final upload's creation.
         if "Upload-Length" in exchange.headers or "Upload-Defer-Length" in exchange.headers:
             raise Refusal(400, "invalid_request", "a final upload's length is the sum of its parts'")
-        part_ids = [self._parse_part(part, exchange) for part in parts]
+        part_ids = [self._parse_part(part) for part in parts]
         draft = FileDraft(metadata, sha256=parse_sha256(metadata))
         view = await self._uploads.join(exchange.principal, part_ids, draft, names=parts)
         digest = await wanted_digest(exchange, self._downloads, file_id_of(view.id))
         return _reply(201, {"Location": self._links.upload(view.id), **digest}, view)
 
-    def _parse_part(self, url: str, exchange: Exchange) -> UploadId:
+    def _parse_part(self, url: str) -> UploadId:
         """A part is named by the URL that its creation answered, relative or absolute."""
-        found = self._links.upload_id_in(url, host=exchange.request.host)
+        found = self._links.upload_id_in(url)
         if found is None:
             raise InvalidParts("a part is not an upload of this server")
         return parse_upload_id(found)
