@@ -11,6 +11,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -61,11 +62,13 @@ def chunked(*pieces: bytes, trailers: Sequence[Header] = ()) -> bytes:
 
 
 class Connection:
-    """One TCP connection, driven by hand."""
+    """One TCP connection, driven by hand; with ``tls`` there is TLS in it."""
 
-    def __init__(self, port: int, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, port: int, *, timeout: float = TIMEOUT, tls: ssl.SSLContext | None = None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname="127.0.0.1")
         self._host = f"127.0.0.1:{port}"
         self._unread = b""
 
@@ -220,12 +223,13 @@ class Http:
 
     port: int
     headers: tuple[Header, ...] = ()
+    tls: ssl.SSLContext | None = None
 
     def connect(self) -> Connection:
-        return Connection(self.port)
+        return Connection(self.port, tls=self.tls)
 
     def with_headers(self, *headers: Header) -> "Http":
-        return Http(self.port, (*self.headers, *headers))
+        return Http(self.port, (*self.headers, *headers), self.tls)
 
     def request(
         self,
