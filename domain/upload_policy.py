@@ -8,10 +8,14 @@ from domain.errors import QuotaExceeded, TooManyOpenUploads, UploadTooLarge
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an owner holds now: open uploads, and bytes of files and of open uploads: the announced lengths, and
-    what has been received where none is."""
+    """What an owner holds now.
+
+    ``files``: those that are there, and those that open uploads will become. ``bytes``: of files and of open uploads,
+    the announced lengths, and what has been received where none is.
+    """
 
     open_uploads: int
+    files: int
     bytes: int
 
 

@@ -1,7 +1,7 @@
 """Keeps uploads. Contract: tests/contract/test_upload_repository.py."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from domain.access import Principal
 from domain.byte_range import ByteRange, Extent
 from domain.ids import OwnerId, UploadId
 from domain.upload import Upload
-from domain.upload_policy import Usage
+from domain.upload_policy import UploadPolicy, Usage
 
 
 class UploadRepository(Protocol):
@@ -50,13 +50,15 @@ class UploadRepository(Protocol):
 
     @abstractmethod
     async def usage(self, owner: OwnerId) -> Usage:
-        """What the owner holds, with what this unit of work has changed; until its end no other one of the same
-        owner is told less than the truth."""
+        """What the owner holds, with what this unit of work has changed."""
 
     @abstractmethod
-    async def check_usage(self, owner: OwnerId, check: Callable[[Usage], None]) -> None:
-        """Have ``check`` told of the same, at once or, in any thread, at the commit: what it raises is raised there,
-        and nothing is kept."""
+    async def check_usage(self, owner: OwnerId, policy: UploadPolicy) -> None:
+        """Have ``policy`` check the same, at once or at the commit: what it raises is raised there, nothing is kept.
+
+        After a change no other unit of work of the same owner is told less than the truth until this one's end. It
+        costs the same however many files the owner has.
+        """
 
     @abstractmethod
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:

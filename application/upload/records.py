@@ -96,8 +96,11 @@ class UploadRecords:
     async def check_quota(self, work: UnitOfWork, upload: Upload) -> None:
         """After the change, within its unit of work: then no two can slip past the quota side by side.
 
+        One look at one row, however much the owner has. Of several uploads that one owner adds in one unit of work it
+        is enough to ask for the last one.
+
         Raises:
             TooManyOpenUploads, QuotaExceeded: at once or at the commit.
         """
         if self._policy.has_quota:
-            await work.uploads.check_usage(upload.owner, self._policy.check_usage)
+            await work.uploads.check_usage(upload.owner, self._policy)

@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.partial_indexes import metadata
+from adapters.outbound.sql.usage_triggers import metadata
 from infrastructure.migrate import alone
 
 

@@ -16,9 +16,9 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
 from adapters.outbound.sql.locks.lock import SqlUploadLock
 from adapters.outbound.sql.locks.patience import Patience
-from adapters.outbound.sql.partial_indexes import metadata
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
+from adapters.outbound.sql.usage_triggers import metadata
 from ports.progress_notifier import ProgressNotifier
 from tests.contract.suites import stores as suites
 from tests.support.builders import RememberingNotifier, ShiftedClock

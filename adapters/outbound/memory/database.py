@@ -7,7 +7,7 @@ from adapters.outbound.memory.leases import LeaseState
 from domain.byte_range import Extent, ReceivedRanges
 from domain.events import Event
 from domain.file import File
-from domain.ids import BlobKey, FileId, UploadId
+from domain.ids import BlobKey, FileId, OwnerId, UploadId
 from domain.upload import Upload
 
 
@@ -19,8 +19,19 @@ class MemoryDatabase:
     received: dict[UploadId, list[Extent]] = field(default_factory=dict)
     files: dict[FileId, File] = field(default_factory=dict)
     blob_deletions: dict[BlobKey, datetime] = field(default_factory=dict)
+    holdings: dict[OwnerId, "Holding"] = field(default_factory=dict)
     outbox: list[Event] = field(default_factory=list)
     leases: dict[UploadId, LeaseState] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Holding:
+    """What one owner has, so that nobody has to look for it among what all others have."""
+
+    open_uploads: set[UploadId] = field(default_factory=set)
+    files: int = 0
+    bytes: int = 0
+    """Of files alone."""
 
 
 def copy_of(upload: Upload, received: list[Extent]) -> Upload:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from adapters.outbound.memory.database import MemoryDatabase, copy_of
+from adapters.outbound.memory.database import Holding, MemoryDatabase, copy_of
 from domain.access import Principal
-from domain.byte_range import ByteRange, Extent
+from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.errors import UploadNotFound, UploadTakenOver
 from domain.file import File
 from domain.ids import BlobKey, FileId, OwnerId, UploadId
 from domain.upload import Upload
-from domain.upload_policy import Usage
+from domain.upload_policy import UploadPolicy, Usage
 from ports.upload_repository import UploadRepository
 
 K = TypeVar("K")
@@ -58,6 +58,7 @@ class Changes:
                 _check_not_ended(known, upload)
 
     def apply(self) -> None:
+        self._count()
         _merge(self.database.uploads, self.uploads)
         _merge(self.database.files, self.files)
         _merge(self.database.blob_deletions, self.blob_deletions)
@@ -66,6 +67,48 @@ class Changes:
             if upload is None:
                 self.database.received.pop(upload_id, None)
         self.forget()
+
+    def usage(self, owner: OwnerId) -> Usage:
+        known = self.database.holdings.get(owner, Holding())
+        changed = {id_ for id_, upload in self.uploads.items() if upload is not None and upload.owner == owner}
+        uploads = [upload for id_ in known.open_uploads | changed if (upload := self.upload(id_)) is not None]
+        unfinished = [upload for upload in uploads if upload.state.is_open]
+        held = sum(self._held(upload) for upload in unfinished)
+        files, size = self._more_files(owner)
+        return Usage(
+            open_uploads=len(unfinished),
+            files=known.files + files + sum(upload.becomes_file for upload in unfinished),
+            bytes=known.bytes + size + held,
+        )
+
+    def _held(self, upload: Upload) -> int:
+        return ReceivedRanges(self.extents(upload.id)).size if upload.length is None else upload.length
+
+    def _more_files(self, owner: OwnerId) -> tuple[int, int]:
+        """How many files, and bytes of files, the owner will have more than are committed."""
+        count = size = 0
+        for file_id, file in self.files.items():
+            for sign, one in ((1, file), (-1, self.database.files.get(file_id))):
+                if one is not None and one.owner == owner:
+                    count += sign
+                    size += sign * one.size
+        return count, size
+
+    def _count(self) -> None:
+        holdings, known = self.database.holdings, self.database.files
+        owners = {file.owner for id_ in self.files for file in (self.files[id_], known.get(id_)) if file is not None}
+        for owner in owners:
+            count, size = self._more_files(owner)
+            holding = holdings.setdefault(owner, Holding())
+            holding.files += count
+            holding.bytes += size
+        for upload_id, upload in self.uploads.items():
+            last = upload or self.database.uploads.get(upload_id)
+            if last is not None:
+                open_uploads = holdings.setdefault(last.owner, Holding()).open_uploads
+                open_uploads.discard(upload_id)
+                if upload is not None and upload.state.is_open:
+                    open_uploads.add(upload_id)
 
     def forget(self) -> None:
         self.uploads.clear()
@@ -139,13 +182,10 @@ class MemoryUploadRepository(UploadRepository):
         return sorted(found, key=_age, reverse=True)[:limit]
 
     async def usage(self, owner: OwnerId) -> Usage:
-        unfinished = self._where(lambda upload: upload.owner == owner and upload.state.is_open)
-        files = [file for file in self._changes.all_files() if file.owner == owner]
-        held = sum(upload.received.size if upload.length is None else upload.length for upload in unfinished)
-        return Usage(open_uploads=len(unfinished), bytes=held + sum(file.size for file in files))
+        return self._changes.usage(owner)
 
-    async def check_usage(self, owner: OwnerId, check: Callable[[Usage], None]) -> None:
-        check(await self.usage(owner))
+    async def check_usage(self, owner: OwnerId, policy: UploadPolicy) -> None:
+        policy.check_usage(self._changes.usage(owner))
 
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
         found = self._where(lambda upload: upload.state.is_open and upload.expires_at <= now)

@@ -2,7 +2,7 @@
 or without.
 
 Apart, because naming ``postgresql_where`` makes SQLAlchemy load its PostgreSQL dialect, 3 MiB, and a server
-needs to know of no index: take ``metadata`` from here to build tables or to compare them.
+needs to know of no index.
 """
 
 from sqlalchemy import Index, text
@@ -11,6 +11,7 @@ from adapters.outbound.sql.tables import (
     IS_DIGESTED,
     IS_OPEN,
     IS_UNDIGESTED,
+    IS_UNMEASURED,
     LEFT_NO_FILE,
     files,
     metadata,
@@ -22,6 +23,7 @@ __all__ = ["metadata"]
 for _name, _columns, _some in (
     ("uploads_open_owner", [uploads.c.owner, uploads.c.created_at], IS_OPEN),
     ("uploads_open_expires_at", [uploads.c.expires_at], IS_OPEN),
+    ("uploads_open_unmeasured", [uploads.c.owner], IS_UNMEASURED),
     ("uploads_no_file_updated_at", [uploads.c.updated_at], LEFT_NO_FILE),
     ("files_digested", [files.c.owner, files.c.sha256], IS_DIGESTED),
     ("files_undigested", [files.c.created_at, files.c.id], IS_UNDIGESTED),

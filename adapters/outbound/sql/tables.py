@@ -1,6 +1,6 @@
 """The tables, for SQLite and PostgreSQL alike; infrastructure/migrations builds them, a test compares.
 
-What builds or compares them takes ``metadata`` from partial_indexes.py, which adds what is missing here.
+What builds or compares them takes ``metadata`` from usage_triggers.py, which adds what is missing here.
 """
 
 from collections.abc import Iterator
@@ -70,6 +70,7 @@ LEFT_NO_FILE = (
     f"(state IN ({_listed([UploadState.ABORTED, UploadState.EXPIRED])}) "
     f"OR (state = '{UploadState.COMPLETED}' AND kind = '{UploadKind.PARTIAL}'))"
 )
+IS_UNMEASURED = f"{IS_OPEN} AND length IS NULL"
 IS_DIGESTED = "sha256 IS NOT NULL"
 IS_UNDIGESTED = "sha256 IS NULL"
 
@@ -145,7 +146,19 @@ files = Table(
     Column("created_at", Instant, nullable=False),
     *_access(),
     Index("ix_files_blob_key", "blob_key"),
-    Index("ix_files_owner_size", "owner", "size"),  # what an owner holds is summed from the index alone
+    Index("ix_files_owner_size", "owner", "size"),  # older versions sum what an owner holds from the index alone
+)
+
+# What each owner holds: written by triggers alone (usage_triggers.py), so that it goes with every change of the two
+# tables above, whoever makes it. Uploads without a length count here with none.
+usage = Table(
+    "usage",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("open_uploads", BigInteger, nullable=False),
+    Column("files", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Blobs that no file has any more: the row comes with that, and goes once the bytes are gone.

@@ -16,11 +16,13 @@ from sqlalchemy import Connection, CreateTable, Inspector, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.partial_indexes import metadata
+from adapters.outbound.sql.usage_triggers import metadata
 from domain.errors import RepositoryUnavailable
+from domain.upload_policy import Usage
+from domain.upload_state import UploadKind, UploadState
 from infrastructure.migrate import alone, migrate, revisions
 from tests.contract.suites.stores import added, kept
-from tests.support.builders import a_file, an_upload, extent, told
+from tests.support.builders import ALICE, BOB, a_file, an_upload, extent, told
 from tests.support.stores import Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,6 +46,8 @@ async def test_the_migrated_schema_is_what_the_tables_say(database: Database) ->
     await migrate(database)
     assert await database.read(_differences) == []
     migrated = await database.read(_constraints)
+    triggers = await database.read(_triggers)
+    assert triggers
 
     def build_anew(connection: Connection) -> None:
         metadata.drop_all(connection)
@@ -51,6 +55,7 @@ async def test_the_migrated_schema_is_what_the_tables_say(database: Database) ->
 
     await database.write(build_anew)
     assert await database.read(_constraints) == migrated
+    assert await database.read(_triggers) == triggers
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -71,6 +76,19 @@ def _constraints(connection: Connection) -> dict[str, object]:
         )
         for table in metadata.tables
     }
+
+
+_TRIGGERS = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name",
+    "postgresql": (
+        "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname LIKE 'usage%' UNION ALL "
+        "SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE proname LIKE 'usage%' ORDER BY 1"
+    ),
+}
+
+
+def _triggers(connection: Connection) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in connection.execute(text(_TRIGGERS[connection.dialect.name]))]
 
 
 def _index(index: ReflectedIndex) -> tuple[str, ...]:
@@ -101,6 +119,29 @@ async def test_complete_uploads_of_an_older_version_keep_one_range(url: str, dat
     await migrate(database)
     assert list((await kept(process, upload.id)).received) == [extent(0, 60, (1 << 64) - 5)]
     assert told(await kept(process, unfinished.id)) == told(unfinished)
+    await store.close()
+
+
+async def test_what_owners_held_before_usage_was_counted_is_counted_once(url: str, database: Database) -> None:
+    await alone(database, lambda connection: command.upgrade(_alembic_on(connection), "0007"))
+    store = Store(url)
+    process = store.process()
+    for upload in (
+        an_upload(owner=ALICE, length=100),
+        an_upload(owner=ALICE, length=None, received=(extent(0, 7),)),
+        an_upload(owner=ALICE, length=20, kind=UploadKind.PARTIAL),
+        an_upload(owner=ALICE, length=3000, state=UploadState.COMPLETED),
+        an_upload(owner=BOB, length=3000, state=UploadState.ABORTED),
+    ):
+        await added(process, upload)
+    async with process.unit_of_work() as work:
+        for size in (1, 2):
+            await work.files.add(a_file(owner=ALICE, size=size * 1000))
+        await work.commit()
+    await migrate(database)
+    async with process.unit_of_work() as work:
+        assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=3, files=4, bytes=3127)
+        assert await work.uploads.usage(BOB.owner) == Usage(0, 0, 0)
     await store.close()
 
 

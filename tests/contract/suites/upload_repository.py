@@ -68,8 +68,13 @@ async def _list_open(uploads: UploadRepository, upload: Upload, principal: Princ
     return bool(await uploads.list_open(principal, limit=10))
 
 
+async def usage_of_alice(process: Process) -> Usage:
+    async with process.unit_of_work() as work:
+        return await work.uploads.usage(ALICE.owner)
+
+
 async def _usage(uploads: UploadRepository, upload: Upload, principal: Principal) -> bool:
-    return await uploads.usage(principal.owner) != Usage(0, 0)
+    return await uploads.usage(principal.owner) != Usage(0, 0, 0)
 
 
 class UploadRepositorySuite(StoreSuite):
@@ -195,23 +200,57 @@ class UploadRepositorySuite(StoreSuite):
         await added(process, an_upload(owner=ALICE, length=1000, state=UploadState.COMPLETED))
         await added(process, an_upload(owner=ALICE, length=None, state=UploadState.COMPLETED, received=(extent(0, 7),)))
         await added(process, an_upload(owner=ALICE, length=2000, state=UploadState.ABORTED))
+        await added(process, an_upload(owner=ALICE, length=500, kind=UploadKind.PARTIAL))
         await added(process, an_upload(owner=BOB, length=4000))
         async with process.unit_of_work() as work:
             await work.files.add(a_file(owner=ALICE, size=10))
             await work.files.add(a_file(owner=ALICE, size=20))
             await work.files.add(a_file(owner=BOB, size=40))
-            assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, bytes=130)
+            assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=3, files=4, bytes=630)
             await work.commit()
         async with process.unit_of_work() as work:
-            assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, bytes=130)
-            assert await work.uploads.usage(OwnerId("user:new")) == Usage(open_uploads=0, bytes=0)
+            assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=3, files=4, bytes=630)
+            assert await work.uploads.usage(OwnerId("user:new")) == Usage(open_uploads=0, files=0, bytes=0)
 
     async def test_usage_counts_what_has_come_of_an_upload_without_a_length(self, process: Process) -> None:
         await added(process, an_upload(owner=ALICE, length=None, received=(extent(0, 70), extent(100, 130))))
         await added(process, an_upload(owner=ALICE, length=500, received=(extent(0, 70),)))
         await added(process, an_upload(owner=BOB, length=None, received=(extent(0, 4000),)))
         async with process.unit_of_work() as work:
-            assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, bytes=600)
+            assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=2, files=2, bytes=600)
+
+    async def test_usage_goes_with_whatever_becomes_of_uploads_and_files(self, process: Process) -> None:
+        whole, ended = [await added(process, an_upload(owner=ALICE, length=None)) for _ in range(2)]
+        deleted = await added(process, an_upload(owner=ALICE, length=70))
+        whole.length = 100
+        await save(process, whole)
+        assert await usage_of_alice(process) == Usage(open_uploads=3, files=3, bytes=170)
+        ended.abort(NOW)
+        await save(process, ended)
+        async with process.unit_of_work() as work:
+            await work.uploads.delete(deleted.id)
+            await work.uploads.delete(ended.id)
+            await work.commit()
+        assert await usage_of_alice(process) == Usage(open_uploads=1, files=1, bytes=100)
+
+        async with process.unit_of_work() as work:  # what is not committed does not count, nor what is there already
+            whole.state = UploadState.ASSEMBLING
+            await work.uploads.save(whole)
+            await work.files.add(a_file(owner=ALICE, size=1000))
+        async with process.unit_of_work() as work:
+            whole.state = UploadState.COMPLETED
+            await work.uploads.save(whole)
+            for _ in range(2):
+                await work.files.add(a_file(id=whole.id, owner=ALICE, size=90))
+            await work.commit()
+        assert await usage_of_alice(process) == Usage(open_uploads=0, files=1, bytes=90)
+        for _ in range(2):
+            async with process.unit_of_work() as work:
+                await work.files.delete(file_id_of(whole.id))
+                await work.uploads.delete(whole.id)
+                assert await work.uploads.usage(ALICE.owner) == Usage(0, 0, 0)
+                await work.commit()
+        assert await usage_of_alice(process) == Usage(0, 0, 0)
 
     async def test_of_many_uploads_added_at_once_as_many_are_kept_as_the_owner_may_have(self, store: Store) -> None:
         processes = [store.process(), store.process()]
@@ -221,7 +260,7 @@ class UploadRepositorySuite(StoreSuite):
             upload = an_upload(owner=ALICE)
             async with processes[number % 2].unit_of_work() as work:
                 await work.uploads.add(upload)
-                await work.uploads.check_usage(ALICE.owner, policy.check_usage)
+                await work.uploads.check_usage(ALICE.owner, policy)
                 await work.commit()
 
         answers = await asyncio.gather(*map(add, range(20)), return_exceptions=True)

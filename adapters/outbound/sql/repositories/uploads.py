@@ -1,12 +1,13 @@
 """Uploads as rows. Contract: tests/contract/test_upload_repository.py."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Label,
     RowMapping,
     Select,
     Text,
@@ -23,41 +24,47 @@ from sqlalchemy import (
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.repositories.mapping import extent_from_row, extent_to_row, upload_from_row, upload_to_row
-from adapters.outbound.sql.tables import IS_OPEN, LEFT_NO_FILE, files, received_ranges, uploads
+from adapters.outbound.sql.tables import IS_OPEN, IS_UNMEASURED, LEFT_NO_FILE, received_ranges, uploads, usage
 from domain.access import Principal
 from domain.byte_range import ByteRange, Extent
 from domain.errors import UploadNotFound, UploadTakenOver
 from domain.ids import OwnerId, UploadId
 from domain.upload import Upload
-from domain.upload_policy import Usage
+from domain.upload_policy import UploadPolicy, Usage
 from domain.upload_state import OPEN_STATES, UploadKind, UploadState
 from ports.upload_repository import UploadRepository
 
 _IS_OPEN: ColumnElement[bool] = text(IS_OPEN).self_group()  # type: ignore[assignment]
+_IS_UNMEASURED: ColumnElement[bool] = text(IS_UNMEASURED)  # type: ignore[assignment]
 _LEFT_NO_FILE: ColumnElement[bool] = text(LEFT_NO_FILE)  # type: ignore[assignment]
 _OPEN = [state.value for state in OPEN_STATES]
 _c = uploads.c
 
 
-def _usage_of() -> Select[int, int, int]:
-    owner = bindparam("owner", type_=Text)
-    sizes = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner).scalar_subquery()
+def _usage_of(*counted: Label[int]) -> Select[*tuple[int, ...]]:
+    return select(usage.c.open_uploads, usage.c.files, usage.c.bytes, *counted).where(
+        usage.c.owner == bindparam("owner", type_=Text)
+    )
+
+
+def _received_of_unmeasured() -> Label[int]:
+    """What has come of the owner's open uploads whose length nobody has told."""
     # Ranges may overlap where bytes came twice; for a budget that is near enough.
     ranges = received_ranges.c
-    size = func.coalesce(func.sum(ranges.range_end - ranges.range_start), 0)
-    received = select(size).where(ranges.upload_id == _c.id).correlate(uploads).scalar_subquery()
-    return select(
-        func.count().label("count"),
-        func.coalesce(func.sum(func.coalesce(_c.length, received)), 0).label("length"),
-        sizes.label("stored"),
-    ).where(_c.owner == owner, _IS_OPEN)
+    size = select(func.coalesce(func.sum(ranges.range_end - ranges.range_start), 0))
+    received = size.join_from(uploads, received_ranges, ranges.upload_id == _c.id)
+    return (
+        received.where(_c.owner == usage.c.owner, _IS_UNMEASURED).correlate(usage).scalar_subquery().label("received")
+    )
 
 
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, 0))")
+# The triggers that count wait for the commit: an owner's row is locked as late as can be.
+_COUNT_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 # Those of every upload are put together once: that costs as much as running them.
 _ADD = insert(uploads)
 _ADD_RANGES = insert(received_ranges)
-_USAGE = _usage_of()
+_COUNTS = _usage_of()
+_USAGE = _usage_of(_received_of_unmeasured())
 _BY_ID = select(uploads).where(_c.id == bindparam("upload_id"))
 _RANGES = select(received_ranges).where(received_ranges.c.upload_id == bindparam("upload_id"))
 # What is over stays as it is, even if someone who was thought dead comes back with other news.
@@ -139,21 +146,24 @@ class SqlUploadRepository(UploadRepository):
         return await self._load(mine.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit))
 
     async def usage(self, owner: OwnerId) -> Usage:
-        if not self._transaction.is_sqlite:
-            # Others of this owner wait here for our commit; on SQLite one transaction writes at a time anyway.
-            await self._transaction.write(lambda connection: connection.execute(_ONE_AT_A_TIME, {"owner": owner}))
-        [row] = await self._transaction.read(_USAGE, {"owner": owner})
-        return _usage_from_row(row)
+        return await self._counted(_USAGE, owner)
 
-    async def check_usage(self, owner: OwnerId, check: Callable[[Usage], None]) -> None:
+    async def check_usage(self, owner: OwnerId, policy: UploadPolicy) -> None:
+        statement = _COUNTS if policy.max_bytes is None else _USAGE
         if not self._transaction.is_sqlite:
-            check(await self.usage(owner))
+            # Others of this owner wait for our commit: the owner's row is ours from here on.
+            policy.check_usage(await self._counted(statement, owner))
             return
 
-        def check_then(connection: Connection) -> None:
-            check(_usage_from_row(connection.execute(_USAGE, {"owner": owner}).mappings().one()))
+        def check(connection: Connection) -> None:
+            policy.check_usage(_usage_from_rows(connection.execute(statement, {"owner": owner}).mappings().all()))
 
-        await self._transaction.change(check_then)
+        await self._transaction.change(check)
+
+    async def _counted(self, statement: Select[*tuple[int, ...]], owner: OwnerId) -> Usage:
+        if not self._transaction.is_sqlite:
+            await self._transaction.write(lambda connection: connection.execute(_COUNT_NOW))
+        return _usage_from_rows(await self._transaction.read(statement, {"owner": owner}))
 
     async def list_expired(self, now: datetime, *, limit: int) -> Sequence[Upload]:
         expired = select(uploads).where(_IS_OPEN, _c.expires_at <= now)
@@ -195,8 +205,12 @@ class SqlUploadRepository(UploadRepository):
         return [upload_from_row(row, ranges[row["id"]]) for row in rows]
 
 
-def _usage_from_row(row: RowMapping) -> Usage:
-    return Usage(open_uploads=int(row["count"]), bytes=int(row["length"]) + int(row["stored"]))
+def _usage_from_rows(rows: Sequence[RowMapping]) -> Usage:
+    """Of one row, or none: whoever holds nothing has none."""
+    if not rows:
+        return Usage(open_uploads=0, files=0, bytes=0)
+    row = rows[0]
+    return Usage(open_uploads=row["open_uploads"], files=row["files"], bytes=row["bytes"] + int(row.get("received", 0)))
 
 
 def _seen_by(principal: Principal) -> list[ColumnElement[bool]]:
