@@ -2,7 +2,8 @@
 
 Loggers are ``structlog.get_logger(__name__)``; what ``structlog.contextvars`` binds (``request_id``,
 ``upload_id``) goes with every line below it. The core has no structlog and uses ``logging`` with ``extra=``.
-Whatever comes from outside may be logged as it is: this module makes it harmless and takes secrets out.
+Whatever comes from outside may be logged as it is: this module makes it harmless, takes secrets out and shortens it,
+so that no request makes more of the log than of the network.
 """
 
 import logging
@@ -22,6 +23,10 @@ _SECRET_TEXTS = (
 # Control characters, and those that end a line or turn the reading direction.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNPRINTABLE_BUT_NEWLINE = re.compile(_UNPRINTABLE.pattern.replace(r"\x00-\x1f", r"\x00-\x09\x0b-\x1f"))
+
+# Of what is longer the rest is counted. As JSON each letter may take six.
+_MAX_TEXT = 500
+_MAX_TRACE_LINES = 200
 
 # At the level where ours are useful they would log each statement with its values, each step of their own.
 _CHATTERS = ("sqlalchemy", "asyncio", "alembic")
@@ -47,6 +52,7 @@ def configure_logging(
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         _hide_secrets,
+        _shorten,
     ]
     if as_console:
         last += [
@@ -94,6 +100,30 @@ def _without_secrets(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_without_secrets(item) for item in value]
     return value
+
+
+def _shorten(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    trace = event.pop("exception", None)
+    shortened: EventDict = {name: _shortened(value) for name, value in event.items()}
+    if trace is not None:
+        lines = [_shortened_text(line) for line in str(trace).split("\n")]
+        left_out = [f"  … ({len(lines) - _MAX_TRACE_LINES} more lines)"] if len(lines) > _MAX_TRACE_LINES else []
+        shortened["exception"] = "\n".join(left_out + lines[-_MAX_TRACE_LINES:])  # what happened is told last
+    return shortened
+
+
+def _shortened(value: object) -> object:
+    """As it is, if it is short."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return _shortened_text(value)
+    text = repr(value)
+    return value if len(text) <= _MAX_TEXT else _shortened_text(text)
+
+
+def _shortened_text(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}… (+{len(text) - _MAX_TEXT})"
 
 
 def _make_printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -171,3 +171,36 @@ def test_what_can_not_be_written_as_json_is_written_as_text() -> None:
     stream = configured("json")
     structlog.get_logger("a").info("x", thing=object(), half="\ud800")
     assert written(stream)[0]["thing"].startswith("<object")
+
+
+@pytest.mark.parametrize("format_", ["console", "json"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"path": "/" + "\x01" * 60_000},
+        {"detail": "\u202e" * 60_000, "path": "x" * 60_000},
+        {"given": {"name" * 15_000: ["\x02" * 60_000] * 20}},
+        {"given": ["\x02" * 60] * 1_000},
+        {"error": ValueError("\x03" * 60_000)},
+        {"exc_info": ValueError("\x04" * 60_000)},
+        {"exc_info": ValueError("\x04\n" * 60_000)},
+    ],
+    ids="-".join,
+)
+def test_a_line_is_short_however_much_it_is_told(format_: Literal["console", "json"], told: dict[str, object]) -> None:
+    stream = configured(format_)
+    structlog.get_logger("longshore.test").info("m" * 60_000, **told)
+    logging.getLogger("tornado.general").warning("Malformed: %r", "\x05" * 60_000)
+    text = stream.getvalue()
+    assert "(+" in text
+    assert len(text) < 20_000 + ("exc_info" in told) * 5 * 4_000
+    if format_ == "json":
+        assert len(written(stream)) == 2
+
+
+def test_what_is_of_common_length_is_told_whole() -> None:
+    stream = configured("json")
+    path, trace = "/uploads/" + "a" * 400, "b" * 400
+    structlog.get_logger("longshore.test").info("refused", path=path, exc_info=ValueError(trace))
+    (line,) = written(stream)
+    assert line["path"] == path and trace in line["exception"] and "more lines" not in line["exception"]
