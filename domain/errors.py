@@ -3,7 +3,8 @@
 LongshoreError
 ├── InvalidRequest            the caller's values break a rule
 │   ├── InvalidByteRange      ├── InvalidMetadata         ├── InvalidChecksum
-│   ├── UnknownChecksumAlgorithm                          ├── InvalidParts
+│   ├── UnknownChecksumAlgorithm
+│   ├── InvalidParts          │   └── TooManyParts
 │   ├── InvalidCredential     ├── InvalidDetail
 │   ├── InvalidChunk          │   └── ChunkTooLong
 │   └── InconsistentLength    two announcements of one length disagree
@@ -69,6 +70,10 @@ class UnknownChecksumAlgorithm(InvalidRequest):
 
 class InvalidParts(InvalidRequest):
     code = "invalid_parts"
+
+
+class TooManyParts(InvalidParts):
+    code = "too_many_parts"
 
 
 class InvalidCredential(InvalidRequest):

@@ -71,7 +71,8 @@ class ChunkStorage(Protocol):
         Returns once they are durable. The parts stay.
 
         Raises:
-            StorageFull, StorageUnavailable: as ``write``.
+            StorageFull: there is no room for all of them, told before the first one is copied where that can be known.
+            StorageUnavailable: as ``write``.
             FileGone: a part's bytes are not there.
         """
 

@@ -1,6 +1,6 @@
 """One complete upload of several partial ones (tus 1.0 §Concatenation); docs/decisions/0004."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from application.upload.completing import UploadCompleting
@@ -11,7 +11,7 @@ from application.upload.warm_uploads import WarmUploads
 from application.views import UploadView
 from domain.access import Principal
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
-from domain.errors import InvalidParts, LongshoreError
+from domain.errors import InvalidParts, LongshoreError, TooManyParts
 from domain.file_draft import FileDraft
 from domain.ids import UploadId
 from domain.upload import Upload
@@ -19,6 +19,10 @@ from domain.upload_state import UploadKind
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
 from ports.unit_of_work import UnitOfWorkFactory
+
+# One request has all of them copied, and their names go with each HEAD, of which a proxy or a client takes some KiB.
+_MAX_PARTS = 100
+_MAX_NAMES = 8 * 1024
 
 
 class UploadJoining:
@@ -47,9 +51,12 @@ class UploadJoining:
         self, principal: Principal, part_ids: Sequence[UploadId], draft: FileDraft, names: Sequence[str]
     ) -> UploadView:
         """See ``UploadUseCase.join``."""
-        parts = [await self._part(principal, part_id) for part_id in part_ids]
-        if not parts:
+        if not part_ids:
             raise InvalidParts("a final upload joins at least one part")
+        if len(part_ids) > _MAX_PARTS or sum(map(len, names)) > _MAX_NAMES:
+            raise TooManyParts(f"a final upload joins at most {_MAX_PARTS} parts, named by {_MAX_NAMES} letters")
+        known = {part_id: await self._part(principal, part_id) for part_id in dict.fromkeys(part_ids)}
+        parts = [known[part_id] for part_id in part_ids]
         length = sum(part.offset for part in parts)
         final = self._records.new(
             principal, draft, length=length, kind=UploadKind.FINAL, parts=tuple(names or part_ids)
@@ -63,7 +70,7 @@ class UploadJoining:
             for extent in _laid_end_to_end(parts):
                 await self._receiver.record(upload, lease, extent)
             await self._completing.complete(upload)
-            await self._part_with(parts)
+            await self._part_with(known.values())
             return UploadView.of(upload)
 
     async def _part(self, principal: Principal, part_id: UploadId) -> Upload:
@@ -72,7 +79,7 @@ class UploadJoining:
         part.check_part()
         return part
 
-    async def _part_with(self, parts: Sequence[Upload]) -> None:
+    async def _part_with(self, parts: Iterable[Upload]) -> None:
         """The parts are done with; those that can't be told so, or are gone already, go when their time runs out."""
         now = self._clock.now()
         with suppress(LongshoreError):

@@ -293,6 +293,7 @@ class UploadUseCase:
 
         Raises:
             InvalidParts: one is not a partial upload, or not whole.
+            TooManyParts, UploadTooLarge, BudgetExceeded, StorageFull: before a byte is copied.
             UploadNotFound: one is unknown or someone else's.
         """
         return await self._joining.join(principal, part_ids, draft, names)

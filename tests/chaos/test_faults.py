@@ -7,6 +7,7 @@ result.
 
 import contextlib
 import resource
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,19 @@ def test_a_full_volume_answers_507_and_goes_on_when_there_is_room(tmp_path: Path
 
         (small / "ballast").unlink()
         _goes_on_to_the_end(server, upload)
+
+
+def test_parts_that_do_not_fit_are_refused_before_the_first_is_copied(tmp_path: Path, mounts: Path) -> None:
+    with small_tmpfs(mounts / "small", size=24 * _MIB) as small, _server(tmp_path, small) as server:
+        headers = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+        part = {**headers, "Upload-Concat": "partial", "Upload-Length": str(4 * _MIB)}
+        created = ask(server.url, "POST", "/uploads", part, b"x" * (4 * _MIB))
+        url = created.header("Location")
+        for times, status in ((50, 507), (2, 201)):
+            before = shutil.disk_usage(small).used
+            final = {"Tus-Resumable": "1.0.0", "Upload-Concat": "final;" + " ".join([url] * times)}
+            assert ask(server.url, "POST", "/uploads", final).status == status
+            assert shutil.disk_usage(small).used - before == (times * 4 * _MIB if status == 201 else 0)
 
 
 @BODIES

@@ -201,6 +201,17 @@ def test_a_sum_over_the_maximum_is_refused(start_server: StartServer) -> None:
     assert tus.content(target_of(join(tus, parts[:1]))) == b"x" * 60
 
 
+def test_parts_are_bounded_by_number(tus: Tus) -> None:
+    (part,) = partials(tus, b"x")
+    final = tus.head(target_of(join(tus, [part] * 100)))
+    assert final.header("Upload-Length") == "100"
+    assert sum(len(name) + len(value) for name, value in final.headers) < 8 * 1024
+    for names in ([part] * 101, [part] * 1200, [UNKNOWN] * 101):
+        refused = join(tus, names)
+        assert (refused.status, refused.json()["code"]) == (400, "too_many_parts")
+    assert tus.content(target_of(join(tus, [part]))) == b"x"
+
+
 @everywhere
 def test_nothing_is_left_open_by_a_join(tus: Tus) -> None:
     parts = partials(tus, b"hello", b" world")

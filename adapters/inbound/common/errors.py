@@ -17,6 +17,7 @@ STATUS: dict[str, int] = {
     "invalid_checksum": 400,
     "unknown_checksum_algorithm": 400,
     "invalid_parts": 400,
+    "too_many_parts": 400,
     "invalid_credential": 400,
     "invalid_detail": 400,
     "invalid_chunk": 400,

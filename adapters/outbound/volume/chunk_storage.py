@@ -106,6 +106,7 @@ class VolumeChunkStorage(ChunkStorage):
         return True
 
     async def join(self, upload_id: UploadId, parts: Sequence[tuple[UploadId, int]]) -> None:
+        await self._threads.run(partial(self._staging.check_room, sum(size for _, size in parts)))
         at = 0
         for part_id, size in parts:
             start = 0

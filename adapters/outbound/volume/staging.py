@@ -11,7 +11,7 @@ from enum import StrEnum
 from adapters.outbound.volume.fence import fence
 from adapters.outbound.volume.staged_files import KEPT_SECONDS, StagedFiles
 from adapters.outbound.volume.volume import OPEN_FLAGS, Volume, gone_if_missing, sync_folder, translated
-from domain.errors import FileGone, UploadNotFound
+from domain.errors import FileGone, StorageFull, UploadNotFound
 from domain.ids import BlobKey, UploadId, blob_key_of, parse_upload_id
 
 Buffer = bytes | bytearray | memoryview
@@ -97,6 +97,17 @@ class Staging:
                 self._known_entries[upload_id] = None
                 if len(self._known_entries) > _KNOWN_ENTRIES:
                     self._known_entries.popitem(last=False)
+
+    def check_room(self, size: int) -> None:
+        """Whether so many bytes would fit now.
+
+        Raises:
+            StorageFull
+        """
+        with translated():
+            disk = os.statvfs(self._volume.staged)
+        if size > disk.f_bavail * disk.f_frsize:
+            raise StorageFull("no room to join these parts")
 
     def copy(self, part_id: UploadId, start: int, count: int, upload_id: UploadId, at: int) -> None:
         """Copy ``count`` bytes of the part from byte ``start`` on to byte ``at`` of the upload."""

@@ -27,6 +27,7 @@ from domain.errors import (
     StorageFull,
     StorageUnavailable,
     TooManyOpenUploads,
+    TooManyParts,
     UploadBusy,
     UploadCompleted,
     UploadExpired,
@@ -966,6 +967,13 @@ class TestJoining:
                 await process.uploads.join(ALICE, [part, wrong], NAME)
         with pytest.raises(InvalidParts):
             await process.uploads.join(ALICE, [], NAME)
+
+    async def test_the_names_of_parts_are_bounded_for_they_are_told_again(self, process: Process) -> None:
+        part = await process.part(b"one")
+        long = "https://" + "a" * 200 + f"/uploads/{part}"
+        await process.uploads.join(ALICE, [part] * 30, NAME, names=[long] * 30)
+        with pytest.raises(TooManyParts):
+            await process.uploads.join(ALICE, [part] * 40, NAME, names=[long] * 40)
 
     async def test_foreign_parts_are_unknown(self, process: Process) -> None:
         mine, yours = await process.part(b"one"), await process.part(b"two", BOB)
