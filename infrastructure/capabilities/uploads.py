@@ -16,6 +16,7 @@ class UploadsParts(Parts):
         Tus,
         uploads=CoreParts.uploads,
         downloads=CoreParts.downloads,
+        files=FilesParts.files,
         links=LinksParts.links,
         max_length_bytes=of.max_upload_size,
     )
@@ -27,9 +28,7 @@ class UploadsParts(Parts):
         max_length_bytes=of.max_upload_size,
         lifetime=of.upload_ttl,
     )
-    upload_routes = providers.Singleton(
-        Uploads, tus=tus, resumable=resumable, files=FilesParts.files, uploads=CoreParts.uploads
-    )
+    upload_routes = providers.Singleton(Uploads, tus=tus, resumable=resumable, files=FilesParts.files)
 
 
 UPLOADS = Capability(parts=[UploadsParts], resources=lambda parts: parts.upload_routes().resources())

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.ietf import (
+    CHUNKED,
     COMPLETE,
     MORE,
     TYPES,
@@ -98,7 +99,6 @@ def test_a_length_given_twice_is_inconsistent(ietf: Ietf) -> None:
 def test_the_last_body_has_to_end_at_the_length(ietf: Ietf) -> None:
     target = ietf.created(LENGTH_10, body=b"hello")
     assert_inconsistent(ietf.patch(target, 5, b"worl", COMPLETE))
-    assert_inconsistent(ietf.patch(target, 5, b"world!", COMPLETE))
     assert_inconsistent(ietf.patch(target, 5, b"world", COMPLETE, ("Upload-Length", "11")))
     assert_inconsistent(ietf.patch(target, 5, b"", COMPLETE))
     assert ietf.stands(target) == ("?0", 5)
@@ -317,19 +317,36 @@ def test_a_wrong_offset_is_a_conflict_that_tells_the_right_one(ietf: Ietf) -> No
     assert ietf.stands(target) == ("?0", 5)
 
 
-def test_a_body_that_announces_more_than_the_length_is_refused_and_nothing_of_it_taken(ietf: Ietf) -> None:
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (413, b"world!", [MORE]),
+        (413, b"x" * 2_000_000, [MORE]),
+        (413, b"9\r\nworld!!!!\r\n0\r\n\r\n", [MORE, CHUNKED]),
+        (413, b"9\r\nworld!!!!\r\n0\r\n\r\n", [COMPLETE, CHUNKED]),
+        (400, b"world!", [COMPLETE]),
+        (400, b"world!", [COMPLETE, LENGTH_10]),
+    ],
+    ids=["announced", "large", "chunked", "chunked and whole", "whole", "whole with the length"],
+)
+def test_a_body_that_runs_over_the_length_ends_the_upload(
+    ietf: Ietf, status: int, body: bytes, headers: list[Header]
+) -> None:
     target = ietf.created(LENGTH_10, body=b"hello")
-    assert ietf.patch(target, 5, b"world!", MORE).status == 413
-    assert ietf.stands(target) == ("?0", 5)
-
-
-def test_a_body_that_runs_over_the_length_ends_the_upload(ietf: Ietf) -> None:
-    target = ietf.created(LENGTH_10, body=b"hello")
-    framed: Header = ("Transfer-Encoding", "chunked")
-    answer = ietf.patch(target, 5, b"9\r\nworld!!!!\r\n0\r\n\r\n", MORE, framed)
-    assert (answer.status, answer.header("Upload-Complete")) == (413, "?0")
+    answer = ietf.patch(target, 5, body, *headers)
+    assert (answer.status, answer.header("Upload-Complete")) == (status, "?0")
     for later in (ietf.head(target), ietf.patch(target, 5, b"w", MORE), ietf.delete(target)):
         assert later.status == 410
+
+
+def test_a_body_that_was_only_misplaced_ends_nothing(ietf: Ietf) -> None:
+    target = ietf.created(LENGTH_10, body=b"hello")
+    assert ietf.patch(target, 6, b"world", MORE).status == 409
+    assert_inconsistent(ietf.patch(target, 6, b"world", COMPLETE, LENGTH_10))
+    assert ietf.stands(target) == ("?0", 5)
+    completed = target_of(ietf.create(b"hello", COMPLETE))
+    assert ietf.patch(completed, 5, b" world", COMPLETE, LENGTH_10).status == 400
+    assert ietf.content(completed) == b"hello"
 
 
 def test_an_append_needs_its_media_type(ietf: Ietf) -> None:
@@ -463,6 +480,7 @@ def test_of_a_body_with_another_digest_nothing_counts(ietf: Ietf, tus: Tus, algo
     wrong: Header = ("Content-Digest", digest(body + b"!", algorithm))
     before = tus.open_uploads().keys()
     target = ietf.created()
+    said = []
     for answer in (
         ietf.create(body, COMPLETE, wrong),
         ietf.create(body, MORE, wrong),
@@ -471,11 +489,25 @@ def test_of_a_body_with_another_digest_nothing_counts(ietf: Ietf, tus: Tus, algo
     ):
         about = problem_of(answer)
         assert (answer.status, about["type"]) == (400, TYPES + "digest-mismatching-value")
-        assert (about["code"], answer.header("Upload-Complete")) == ("digest_mismatch", "?0")
+        assert about["code"] == "digest_mismatch"
+        said.append(answer.header("Upload-Complete"))
+    assert said == ["?1", "?0", "?0", "?0"], "?1 of what was to be the whole; what can be sent again is not over"
     assert ietf.stands(target) == ("?0", 0)
     assert tus.open_uploads().keys() - before == {id_of(target)}
     assert ietf.patch(target, 0, body, COMPLETE, ("Content-Digest", digest(body, algorithm))).status == 201
     assert ietf.content(target) == body
+
+
+@pytest.mark.parametrize("version", [8, 3, None])
+def test_a_whole_that_is_refused_is_over(http: Http, version: int | None) -> None:
+    """draft §Upload Append: ?1 says that nothing is gained by going on, also with a 4xx."""
+    ietf, wrong = Ietf(http, version), ("Repr-Digest", digest(b"another"))
+    target = target_of(ietf.create(b"hel", MORE, wrong))
+    for answer in (ietf.create(b"hello", COMPLETE, wrong), ietf.patch(target, 3, b"lo", COMPLETE)):
+        assert (answer.status, problem_of(answer)["code"]) == (400, "digest_mismatch")
+        assert answer.header("Upload-Complete") == "?1"
+        assert answer.header("Upload-Incomplete") == ("?0" if version == 3 else None)
+    assert ietf.head(target).status == 410
 
 
 def test_digests_of_unknown_algorithms_are_passed_over(ietf: Ietf) -> None:
@@ -516,20 +548,53 @@ def test_tus_names_itself_and_wins(ietf: Ietf, tus: Tus) -> None:
 
 def test_a_request_in_neither_dialect_is_still_refused(ietf: Ietf, tus: Tus) -> None:
     begun = tus.created(10)
-    for method, target in (("POST", "/uploads"), ("HEAD", begun), ("PATCH", begun), ("DELETE", begun)):
+    for method, target in (("POST", "/uploads"), ("PATCH", begun)):
         answer = ietf.http.request(method, target)
         assert (answer.status, answer.header("Tus-Version")) == (412, "1.0.0")
 
 
-def test_without_a_field_that_tells_the_upload_does(http: Http) -> None:
-    """HEAD and DELETE of a client that speaks no draft any more."""
+def test_of_a_client_that_speaks_no_draft_any_more(http: Http, tus: Tus) -> None:
+    """Its HEAD, GET and DELETE carry no field that tells."""
     final = Ietf(http, None)
-    target = final.created(LENGTH_10, body=b"hello")
-    assert final.stands(target) == ("?0", 5)
-    assert final.patch(target, 5, b"world", COMPLETE).status == 201
-    assert final.stands(target) == ("?1", 10)
-    assert final.delete(other := final.created()).status == 204
-    assert Ietf(http).head(other).status == 410
+    for target in (final.created(LENGTH_10, body=b"hello"), tus.created(10, body=b"hello")):
+        assert final.stands(target) == ("?0", 5)
+        for answer in (final.head(target), http.get(target)):
+            fields = [answer.header(name) for name in ("Upload-Offset", "Upload-Length", "Cache-Control")]
+            assert fields == ["5", "10", "no-store"]
+            assert limits_of(answer)["max-age"] > 0
+        assert final.patch(target, 5, b"world", COMPLETE).status == 201
+        assert http.get(target).header("Upload-Offset") == "10"
+    for over in (final.created(), tus.created(5)):
+        assert final.delete(over).status == 204
+        for answer in (final.head(over), final.delete(over), http.get(over)):
+            assert (answer.status, answer.header("Tus-Version")) == (410, None)
+    for unknown in ("/uploads/0123456789abcdef0123456789abcdef", "/uploads/x"):
+        for answer in (final.head(unknown), final.delete(unknown), http.get(unknown)):
+            assert (answer.status, answer.header("Tus-Version")) == (404, None)
+
+
+def test_the_head_of_a_finished_upload_is_as_of_its_file(http: Http, tus: Tus) -> None:
+    final = Ietf(http, None)
+    named: Header = ("Content-Disposition", 'inline; filename="a.txt"')
+    targets = target_of(final.create(b"hello", COMPLETE, named)), tus.completed(b"hello", metadata(filename="a.txt"))
+    for target in targets:
+        file = http.request("HEAD", f"/files/{id_of(target)}/content")
+        answer = final.head(target)
+        for name in ("Content-Length", "Content-Type", "Content-Disposition", "ETag", "Last-Modified", "Cache-Control"):
+            assert answer.header(name) == file.header(name) is not None
+        assert (answer.status, answer.body) == (200, b"")
+        assert (answer.header("Upload-Complete"), answer.header("Upload-Offset")) == ("?1", "5")
+        assert http.request("HEAD", target, [("If-None-Match", file.header("ETag") or "")]).status == 304
+        assert final.delete(target).status == 204
+        assert final.head(target).status == 404
+
+
+def test_a_draft_is_spoken_in_any_case(http: Http) -> None:
+    final = Ietf(http, None)
+    target = final.created()
+    headers: list[Header] = [MORE, ("Upload-Offset", "0"), ("Content-Type", "Application/Partial-Upload")]
+    assert http.request("PATCH", target, headers[1:], b"x").status == 400  # the draft's own words, not tus's 412
+    assert http.request("PATCH", target, headers, b"hello").status == 204
 
 
 def test_the_method_may_be_overridden(ietf: Ietf) -> None:

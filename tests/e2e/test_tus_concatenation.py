@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.e2e.conftest import StartServer, everywhere
-from tests.e2e.tus import VERSION, Tus, id_of, metadata, target_of
+from tests.e2e.tus import BYTES, VERSION, Tus, id_of, metadata, target_of
 from tests.support.until import becomes
 from tests.support.wire import Header, Http, Response
 
@@ -88,6 +88,25 @@ def test_a_final_upload_takes_no_bytes(tus: Tus) -> None:
     for offset, body in ((11, b"!"), (0, b"HELLO"), (11, b"")):
         assert tus.patch(target, offset, body).status == 403
     assert tus.content(target) == b"hello world"
+
+
+def test_a_final_upload_is_not_begun_with_bytes_of_its_own(tus: Tus) -> None:
+    (part,) = partials(tus, b"hello")
+    before = tus.open_uploads().keys()
+    concat: Header = ("Upload-Concat", f"final;{part}")
+    chunked: Header = ("Transfer-Encoding", "chunked")
+    for headers, body in (
+        ([BYTES], b"!"),
+        ([], b"!"),
+        ([BYTES, chunked], b"1\r\n!\r\n0\r\n\r\n"),
+        ([BYTES], b"!" * 2**21),
+    ):
+        answer = tus.http.request("POST", "/uploads", [VERSION, concat, *headers], body)
+        assert (answer.status, answer.json()["code"], answer.header("Location")) == (403, "upload_is_final", None)
+    assert tus.open_uploads().keys() == before
+    for headers, body in (([BYTES], b""), ([chunked], b"0\r\n\r\n")):
+        target = target_of(tus.http.request("POST", "/uploads", [VERSION, concat, *headers], body))
+        assert tus.content(target) == b"hello"
 
 
 @everywhere

@@ -80,9 +80,11 @@ def test_nothing_is_created_without_a_known_version(tus: Tus, version: str | Non
     assert tus.open_uploads().keys() == before
 
 
-@pytest.mark.parametrize("version", [None, "0.2.2"])
-@pytest.mark.parametrize("verb", ["HEAD", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    ("verb", "version"), [("HEAD", "0.2.2"), ("GET", "0.2.2"), ("DELETE", "0.2.2"), ("PATCH", "0.2.2"), ("PATCH", None)]
+)
 def test_nothing_is_done_to_an_upload_without_a_known_version(tus: Tus, verb: str, version: str | None) -> None:
+    """HEAD, GET and DELETE that name none are the IETF's (test_resumable.py)."""
     target = tus.created(10)
     content: list[Header] = [BYTES, ("Upload-Offset", "0")] if verb == "PATCH" else []
     body = b"hello" if verb == "PATCH" else None
@@ -102,10 +104,11 @@ def test_every_answer_names_the_version(tus: Tus) -> None:
         tus.patch(target, 3, b"hello"),
         tus.create("junk"),
         tus.head("/uploads/" + "0" * 32),
-        tus.http.request("HEAD", target),
+        tus.http.request("POST", "/uploads"),
+        tus.http.get(target, VERSION),
         tus.delete(target),
     ]
-    assert [answer.status for answer in answers] == [201, 200, 204, 409, 400, 404, 412, 204]
+    assert [answer.status for answer in answers] == [201, 200, 204, 409, 400, 404, 412, 200, 204]
     assert [answer.header("Tus-Resumable") for answer in answers] == ["1.0.0"] * len(answers)
 
 
@@ -359,6 +362,31 @@ def test_an_unfinished_upload_shows_none_of_its_bytes(tus: Tus) -> None:
     answer = tus.http.get(target)  # may tell where the upload stands, or that there is nothing yet
     assert answer.status < 500
     assert b"secret-so-far" not in answer.body
+
+
+def test_a_get_of_tus_tells_what_head_tells_and_gives_what_get_gives(tus: Tus) -> None:
+    named = metadata(filename="a.txt")
+    target = tus.created(11, named)
+    tus.patch(target, 0, b"hello")
+    answer = tus.http.get(target, VERSION)
+    assert (answer.status, answer.json()["offset"]) == (200, 5)
+    fields = ("Upload-Offset", "Upload-Length", "Upload-Metadata", "Tus-Resumable", "Cache-Control")
+    assert [answer.header(name) for name in fields] == ["5", "11", named[1], "1.0.0", "no-store"]
+    assert answer.header("Upload-Expires") is not None
+    tus.patch(target, 5, b" world")
+    answer = tus.http.get(target, VERSION, ("Range", "bytes=6-"))
+    assert (answer.status, answer.body) == (206, b"world")
+    assert [answer.header(name) for name in fields[:4]] == ["11", "11", named[1], "1.0.0"]
+    assert tus.http.get(tus.created(None, ("Upload-Defer-Length", "1")), VERSION).header("Upload-Defer-Length") == "1"
+
+
+def test_a_get_of_tus_ends_nobodys_request(tus: Tus) -> None:
+    target = tus.created(10)
+    with tus.begin_patch(target, 0, 10, b"hello") as sending:
+        assert tus.http.get(target, VERSION).status == tus.http.get(target).status == 200
+        assert not sending.has_data(within=0.2)
+        sending.send(b"world")
+        assert sending.receive("PATCH").header("Upload-Offset") == "10"
 
 
 @everywhere

@@ -147,7 +147,9 @@ class WebServer:
         services = Services(Authenticator(), RateLimiter(None), cors, self.executor, self.drain, Site(cors))
         links = Links()
         files = Files(downloads=self.downloads, uploads=self.uploads, links=links)
-        tus = Tus(uploads=self.uploads, downloads=self.downloads, links=links, max_length_bytes=_MAX_LENGTH)
+        tus = Tus(
+            uploads=self.uploads, downloads=self.downloads, files=files, links=links, max_length_bytes=_MAX_LENGTH
+        )
         resumable = Resumable(
             uploads=self.uploads,
             files=files,
@@ -156,7 +158,7 @@ class WebServer:
             lifetime=UploadPolicy().ttl,
         )
         dialects = (
-            Uploads(tus=tus, resumable=resumable, files=files, uploads=self.uploads),
+            Uploads(tus=tus, resumable=resumable, files=files),
             files,
             Form(uploads=self.uploads, downloads=self.downloads, links=links, executor=self.executor),
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock), self.drain),

@@ -1,13 +1,13 @@
 """Digest fields, RFC 9530: ``sha-256=:base64:, …``. Algorithms we don't know, or don't trust, are passed over."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.structured_fields import parse_dictionary
 from domain.checksum import Checksum
-from domain.errors import ChecksumMismatch, InvalidChecksum
+from domain.errors import ChecksumMismatch, InvalidChecksum, Sha256Mismatch
 
 _ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256"}  # RFC 9530 §5: the active ones
 
@@ -37,12 +37,16 @@ def parse_repr_digest(header: str | None) -> ReprDigest:
 
 
 @contextmanager
-def digests_checked() -> Iterator[None]:
-    """Word a mismatch as draft-ietf-httpapi-digest-fields-problem-types does: 400, for 460 is tus's."""
+def digests_checked(*, whole: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Word a mismatch as draft-ietf-httpapi-digest-fields-problem-types does: 400, for 460 is tus's.
+
+    ``whole``: headers to go with it where it is not one body but the whole file that is another one.
+    """
     try:
         yield
     except ChecksumMismatch as error:
-        raise Refusal(400, "digest_mismatch", error.detail) from None
+        headers = whole if isinstance(error, Sha256Mismatch) else None
+        raise Refusal(400, "digest_mismatch", error.detail, headers) from None
 
 
 def _checksums(header: str | None, what: str) -> list[Checksum]:

@@ -19,7 +19,7 @@ from application.views import UploadView
 from domain.access import MAX_LINK_LIFE, STRANGER, Disposition, Visibility
 from domain.errors import FileNotFound, Unauthenticated
 from domain.file import File
-from domain.ids import FileId, file_id_of, parse_file_id, parse_upload_id
+from domain.ids import FileId, parse_file_id
 
 # Shown in the browser; everything else is saved, so that nobody's page runs under our name.
 _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
@@ -98,12 +98,11 @@ class Files:
             file_id = parse_file_id(text)
         return await self._content(exchange, file_id)
 
-    async def upload(self, exchange: Exchange, text: str) -> Reply:
+    async def upload(self, exchange: Exchange, view: UploadView) -> Reply:
         """``GET /uploads/{id}``: how far it is; once completed, the content itself."""
-        view = await self._uploads.look_at(exchange.principal, parse_upload_id(text))
         if view.file_id is None:
             return json_reply(self._upload_view(view), headers=_NOT_KEPT)
-        return await self._content(exchange, file_id_of(view.id))
+        return await self._content(exchange, view.file_id)
 
     async def uploads(self, exchange: Exchange) -> Reply:
         """``GET /uploads?state=open``: the caller's unfinished uploads, for going on from another device."""

@@ -48,10 +48,11 @@ class Resumable:
     - OPTIONS: 204, with the limits.
     - POST (§Upload Creation): 104 to those who can hear it, then 201; 400 fields that make no sense, lengths that
       disagree, other digests; 413 too long, or more than the owner's quota; 429 too many open uploads.
-    - HEAD (§Offset Retrieval): 204, GET: 200; 400 with fields that older versions rule out; 404, 410.
+    - HEAD (§Offset Retrieval): 204, or 200 as of the file to clients that speak no draft any more; GET: 200; 400 with
+      fields that older versions rule out; 404, 410.
     - PATCH (§Upload Append): 204 (201 before version 8), 201 with the file where it completes; 400 as above, or
-      completed already; 404, 410; 409 another offset; 413 past the length; 415 a body of another type; 423 another
-      request is at it.
+      completed already; 404, 410; 409 another offset; 413 past the length, which ends the upload; 415 a body of
+      another type; 423 another request is at it.
     - DELETE (§Upload Cancellation): 204; 400 as for HEAD; 404, 410, 423.
     """
 
@@ -103,15 +104,22 @@ class Resumable:
     async def head(self, exchange: Exchange, text: str) -> Reply:
         interop = interop_of(exchange.headers)
         interop.check_unwanted(exchange.headers)
-        view = await self._uploads.inspect(exchange.principal, parse_upload_id(text))
-        return Reply(204, self._standing(view, interop))
+        with digests_checked():
+            view = await self._uploads.inspect(exchange.principal, parse_upload_id(text))
+        if view.file_id is None or interop.is_announced:
+            return Reply(204, self._standing(view, interop))
+        return await self._shown(exchange, view, interop)
 
     async def get(self, exchange: Exchange, text: str) -> Reply:
-        """What GET gives to anybody, with the fields of an offset retrieval."""
-        view = await self._uploads.inspect(exchange.principal, parse_upload_id(text))
-        reply = await self._files.upload(exchange, text)
-        reply.headers.update(self._standing(view, interop_of(exchange.headers)))
-        return reply
+        """What GET gives to anybody, with the fields of an offset retrieval.
+
+        Who announces a version means to go on, and ends whoever sends just now; others only look.
+        """
+        interop, upload_id = interop_of(exchange.headers), parse_upload_id(text)
+        look = self._uploads.inspect if interop.is_announced else self._uploads.look_at
+        with digests_checked():
+            view = await look(exchange.principal, upload_id)
+        return await self._shown(exchange, view, interop)
 
     async def patch(self, exchange: Exchange, text: str) -> Reply:
         headers, interop = exchange.headers, interop_of(exchange.headers)
@@ -119,15 +127,12 @@ class Resumable:
         interop.check_media_type(headers, has_body=exchange.body.length != 0)
         ends = interop.ends(headers)
         at = parse_size(headers.get("Upload-Offset", ""), "Upload-Offset")
-        length = _length(exchange, at=at, ends=ends)
         checksums = parse_content_digest(headers.get("Content-Digest"))
         try:
+            length = _length(exchange, at=at, ends=ends)
             view = await self._append(exchange, upload_id, at=at, length=length, checksums=checksums, ends=ends)
-        except LengthExceeded:
-            # §Upload Append: once the length is exceeded, the upload is invalid. Of a body that announced so much
-            # nothing was taken; the upload is as good as before.
-            if exchange.body.length is None:
-                await self._give_up(exchange, upload_id)
+        except (LengthExceeded, InconsistentLength) as error:
+            await self._end_overrun(exchange, upload_id, at, error)
             raise
         return await self._reply(exchange, view, interop.appended_status)
 
@@ -150,9 +155,11 @@ class Resumable:
         """The bytes that come with the creation. What is cut is kept: the client knows where to go on from the 104."""
         try:
             return await self._append(exchange, view.id, at=0, checksums=checksums, ends=ends)
-        except (Refusal, InconsistentLength, TooLarge):
+        except (Refusal, InconsistentLength, TooLarge) as error:
             # A refusal as this one is final: nobody goes on with the upload.
             await self._give_up(exchange, view.id)
+            if ends and isinstance(error, Refusal):
+                error.headers |= interop_of(exchange.headers).completeness_fields(True)
             raise
 
     async def _append(
@@ -165,8 +172,10 @@ class Resumable:
         length: int | None = None,
         checksums: Sequence[Checksum] = (),
     ) -> UploadView:
+        interop = interop_of(exchange.headers)
         try:
-            with digests_checked():
+            # §Upload Append: ?1 also where it is refused, for all of it has come and nothing is to be gone on with.
+            with digests_checked(whole=interop.completeness_fields(True)):
                 return await self._uploads.append(
                     exchange.principal,
                     upload_id,
@@ -180,6 +189,17 @@ class Resumable:
         except UploadCompleted as error:
             location = {"Location": self._links.upload(upload_id)}
             raise Refusal(400, error.code, error.detail, location) from None
+
+    async def _end_overrun(self, exchange: Exchange, upload_id: UploadId, at: int, error: Exception) -> None:
+        """§Upload Append: what goes past the known length, come or only announced, makes the upload invalid."""
+        announced = exchange.body.length
+        if announced is None:
+            runs_over = isinstance(error, LengthExceeded)
+        else:
+            view = await self._uploads.look_at(exchange.principal, upload_id)
+            runs_over = view.length is not None and view.offset == at and at + announced > view.length
+        if runs_over:
+            await self._give_up(exchange, upload_id)
 
     async def _give_up(self, exchange: Exchange, upload_id: UploadId) -> None:
         with suppress(LongshoreError):  # it is over already, or it expires
@@ -203,6 +223,14 @@ class Resumable:
         reply.status = 201
         headers["Location"] = self._links.upload(view.id)
         reply.headers.update(headers, **{"Content-Location": self._links.file(view.file_id)})
+        return reply
+
+    async def _shown(self, exchange: Exchange, view: UploadView, interop: Interop) -> Reply:
+        """The upload as JSON, or the file that it has become, with where it stands."""
+        reply = await self._files.upload(exchange, view)
+        standing = self._standing(view, interop)
+        # §Offset Retrieval: nobody keeps an offset. To those who only look, it is the file that is kept or not.
+        reply.headers = {**reply.headers, **standing} if interop.is_announced else {**standing, **reply.headers}
         return reply
 
     def _standing(self, view: UploadView, interop: Interop) -> dict[str, str]:

@@ -21,13 +21,14 @@ from adapters.inbound.common.encoding import (
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.engine.exchange import Exchange, Reply
 from adapters.inbound.http.files.conditions import wanted_digest
+from adapters.inbound.http.files.files import Files
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.files.presented import parse_shown
 from application.download import DownloadUseCase
 from application.upload import UploadUseCase
 from application.views import UploadView
 from domain.checksum import Checksum
-from domain.errors import InvalidParts, LengthExceeded, LongshoreError, UploadNotOpen
+from domain.errors import InvalidParts, LengthExceeded, LongshoreError, UploadIsFinal, UploadNotOpen
 from domain.file_draft import FileDraft
 from domain.ids import UploadId, file_id_of, parse_upload_id
 from domain.metadata import Metadata
@@ -50,9 +51,10 @@ class Tus:
     """One method a verb; ``(exchange[, id]) -> Reply``. Beside what any route may answer (docs/http.md, Errors):
 
     - OPTIONS: 204, whatever version is asked for (tus 1.0 §OPTIONS). All others: 412 for a version that is not ours.
-    - POST: 201; 400 a length, metadata, a checksum or parts that make no sense; 413 too long, or more than the owner's
-      quota; 415 a body of another type; 429 too many open uploads; for bytes that come along, what PATCH answers.
-    - HEAD: 200; 404 unknown, or somebody else's; 410 aborted or expired.
+    - POST: 201; 400 a length, metadata, a checksum or parts that make no sense; 403 a final upload with bytes of its
+      own; 413 too long, or more than the owner's quota; 415 a body of another type; 429 too many open uploads; for
+      bytes that come along, what PATCH answers.
+    - HEAD, GET: 200; 404 unknown, or somebody else's; 410 aborted or expired.
     - PATCH: 204; 400, 404, 410, 413, 415 as above; 403 a final upload (§Concatenation); 409 another offset, or it
       takes no bytes now; 423 another request is at it; 460 another checksum (§Checksum), of the body or the whole.
     - DELETE: 204, also for a completed upload (§Termination); 404, 410, 423.
@@ -65,10 +67,11 @@ class Tus:
     )
 
     def __init__(
-        self, *, uploads: UploadUseCase, downloads: DownloadUseCase, links: Links, max_length_bytes: int
+        self, *, uploads: UploadUseCase, downloads: DownloadUseCase, files: Files, links: Links, max_length_bytes: int
     ) -> None:
         self._uploads = uploads
         self._downloads = downloads
+        self._files = files
         self._links = links
         self._max_length_bytes = max_length_bytes
 
@@ -93,7 +96,7 @@ class Tus:
         sha256 = parse_sha256(metadata) if kind is UploadKind.WHOLE else None
         length = _parse_length(exchange)
         announced = exchange.body.length
-        with_upload = announced != 0 and ("Content-Type" in exchange.headers or await _has_bytes(exchange))
+        with_upload = (announced != 0 and "Content-Type" in exchange.headers) or await _has_bytes(exchange)
         checksums: Sequence[Checksum] = ()
         if with_upload:
             _check_content_type(exchange)
@@ -116,18 +119,15 @@ class Tus:
     async def head(self, exchange: Exchange, text: str) -> Reply:
         _check_version(exchange)
         view = await self._uploads.inspect(exchange.principal, parse_upload_id(text))
-        headers = {"Upload-Offset": str(view.offset), "Cache-Control": "no-store"}
-        if view.length is None:
-            headers["Upload-Defer-Length"] = "1"
-        else:
-            headers["Upload-Length"] = str(view.length)
-        if view.metadata.pairs:
-            headers["Upload-Metadata"] = format_metadata(view.metadata)
-        if view.kind is UploadKind.PARTIAL:
-            headers["Upload-Concat"] = "partial"
-        elif view.kind is UploadKind.FINAL:
-            headers["Upload-Concat"] = "final;" + " ".join(view.parts)  # as it came
-        return _reply(200, headers, view)
+        return _reply(200, _standing(view), view)
+
+    async def get(self, exchange: Exchange, text: str) -> Reply:
+        """What GET gives to anybody, with the fields of a HEAD; who sends just now is not ended by it."""
+        _check_version(exchange)
+        view = await self._uploads.look_at(exchange.principal, parse_upload_id(text))
+        reply = await self._files.upload(exchange, view)
+        reply.headers = {**_reply(200, _standing(view), view).headers, **reply.headers}
+        return reply
 
     async def patch(self, exchange: Exchange, text: str) -> Reply:
         _check_version(exchange)
@@ -174,6 +174,8 @@ class Tus:
         # tus 1.0 §Concatenation: the client MUST NOT include Upload-Length in a final upload's creation.
         if "Upload-Length" in exchange.headers or "Upload-Defer-Length" in exchange.headers:
             raise Refusal(400, "invalid_request", "a final upload's length is the sum of its parts'")
+        if await _has_bytes(exchange):
+            raise UploadIsFinal("a final upload takes no bytes of its own")
         part_ids = [self._parse_part(part) for part in parts]
         draft = FileDraft(metadata, sha256=parse_sha256(metadata))
         view = await self._uploads.join(exchange.principal, part_ids, draft, names=parts)
@@ -224,14 +226,30 @@ def _parse_length(exchange: Exchange) -> int | None:
 
 
 async def _has_bytes(exchange: Exchange) -> bool:
-    """Whether a body that says nothing of its type is one at all: some clients announce an empty one as chunked."""
-    return exchange.body.length is not None or bool(await exchange.body.read(1))
+    """Some clients announce an empty body as chunked: of such a one the first byte is taken, to see."""
+    return bool(await exchange.body.read(1)) if exchange.body.length is None else exchange.body.length > 0
 
 
 def _parse_checksum(exchange: Exchange) -> Sequence[Checksum]:
     """One or none: tus 1.0 §Checksum."""
     header = exchange.headers.get("Upload-Checksum")
     return () if header is None else (parse_checksum(header),)
+
+
+def _standing(view: UploadView) -> dict[str, str]:
+    """Where the upload stands."""
+    headers = {"Upload-Offset": str(view.offset), "Cache-Control": "no-store"}
+    if view.length is None:
+        headers["Upload-Defer-Length"] = "1"
+    else:
+        headers["Upload-Length"] = str(view.length)
+    if view.metadata.pairs:
+        headers["Upload-Metadata"] = format_metadata(view.metadata)
+    if view.kind is UploadKind.PARTIAL:
+        headers["Upload-Concat"] = "partial"
+    elif view.kind is UploadKind.FINAL:
+        headers["Upload-Concat"] = "final;" + " ".join(view.parts)  # as it came
+    return headers
 
 
 def _reply(status: int, headers: dict[str, str], view: UploadView) -> Reply:

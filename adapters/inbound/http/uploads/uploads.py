@@ -2,29 +2,25 @@
 
 import re
 from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import suppress
 
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.files.files import Files
 from adapters.inbound.http.uploads.interop import PARTIAL_UPLOAD, VERSION_FIELD
 from adapters.inbound.http.uploads.resumable import Resumable
 from adapters.inbound.http.uploads.tus import VERSION, Tus
-from application.upload import UploadUseCase
-from domain.errors import LongshoreError
-from domain.ids import parse_upload_id
 
 
 class Uploads:
     """One method a verb; ``(exchange[, id]) -> Reply``. ``Tus`` and ``Resumable`` say what they answer and refuse.
 
-    What names no dialect is for both: OPTIONS is 204 with the fields of either, GET is answered by ``Files``.
+    OPTIONS is 204 with the fields of either. tus names itself in each of its requests; the IETF's HEAD, GET and DELETE
+    need no field that tells, so those are its own wherever tus is not named.
     """
 
-    def __init__(self, *, tus: Tus, resumable: Resumable, files: Files, uploads: UploadUseCase) -> None:
+    def __init__(self, *, tus: Tus, resumable: Resumable, files: Files) -> None:
         self._tus = tus
         self._resumable = resumable
         self._files = files
-        self._uploads = uploads
 
     def resources(self) -> Sequence[Resource]:
         exposes = (*self._tus.exposes, *self._resumable.exposes, *self._files.exposes)
@@ -57,22 +53,20 @@ class Uploads:
         reply.headers.update((await self._resumable.options(exchange)).headers)
         return reply
 
-    async def create(self, exchange: Exchange) -> Reply:
-        return await self._dialect(exchange).create(exchange)
-
-    async def head(self, exchange: Exchange, text: str) -> Reply:
-        return await (await self._dialect_for(exchange, text)).head(exchange, text)
+    def create(self, exchange: Exchange) -> Awaitable[Reply]:
+        return self._sender(exchange).create(exchange)
 
     def patch(self, exchange: Exchange, text: str) -> Awaitable[Reply]:
-        return self._dialect(exchange).patch(exchange, text)
+        return self._sender(exchange).patch(exchange, text)
 
-    async def delete(self, exchange: Exchange, text: str) -> Reply:
-        return await (await self._dialect_for(exchange, text)).delete(exchange, text)
+    def head(self, exchange: Exchange, text: str) -> Awaitable[Reply]:
+        return self._asker(exchange).head(exchange, text)
 
-    async def get(self, exchange: Exchange, text: str) -> Reply:
-        if _is_resumable(exchange.headers):
-            return await self._resumable.get(exchange, text)
-        return await self._files.upload(exchange, text)
+    def get(self, exchange: Exchange, text: str) -> Awaitable[Reply]:
+        return self._asker(exchange).get(exchange, text)
+
+    def delete(self, exchange: Exchange, text: str) -> Awaitable[Reply]:
+        return self._asker(exchange).delete(exchange, text)
 
     def constant_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """What goes with every reply, refusals too."""
@@ -80,22 +74,18 @@ class Uploads:
             return self._resumable.constant_headers(headers)
         return {"Tus-Resumable": VERSION}  # tus 1.0 §Tus-Resumable: in every response
 
-    def _dialect(self, exchange: Exchange) -> Tus | Resumable:
+    def _sender(self, exchange: Exchange) -> Tus | Resumable:
+        """Whose request this is that begins an upload or goes on with one; in neither dialect, tus refuses it."""
         return self._resumable if _is_resumable(exchange.headers) else self._tus
 
-    async def _dialect_for(self, exchange: Exchange, text: str) -> Tus | Resumable:
-        """Once it is no draft any more, the IETF's HEAD and DELETE carry no field that tells: then it is the upload
-        that does, by being one that its client completes."""
-        if "Tus-Resumable" not in exchange.headers and not _is_resumable(exchange.headers):
-            with suppress(LongshoreError):  # tus is the one to refuse it
-                view = await self._uploads.look_at(exchange.principal, parse_upload_id(text))
-                return self._resumable if view.completes_on_request else self._tus
-        return self._dialect(exchange)
+    def _asker(self, exchange: Exchange) -> Tus | Resumable:
+        return self._tus if "Tus-Resumable" in exchange.headers else self._resumable
 
 
 def _is_resumable(headers: Mapping[str, str]) -> bool:
-    """Whether a request is in the IETF's dialect; tus names itself in each of its requests."""
+    """Whether a request says itself that it is in the IETF's dialect."""
     if "Tus-Resumable" in headers:
         return False
     own = (VERSION_FIELD, "Upload-Complete", "Upload-Incomplete")
-    return any(field in headers for field in own) or headers.get("Content-Type", "").startswith(PARTIAL_UPLOAD)
+    media_type = headers.get("Content-Type", "").lower()
+    return any(field in headers for field in own) or media_type.startswith(PARTIAL_UPLOAD)
