@@ -92,9 +92,14 @@ class Upload:
         return self.kind is not UploadKind.PARTIAL
 
     @property
+    def is_joined(self) -> bool:
+        """Whether a final upload holds a copy of this part."""
+        return self.kind is UploadKind.PARTIAL and self.state is UploadState.COMPLETED
+
+    @property
     def left_no_file(self) -> bool:
-        """Whether it is over and nothing has come of it, or another upload holds what has: a joined part."""
-        return not self.state.is_open and not (self.becomes_file and self.state is UploadState.COMPLETED)
+        """Whether it is over and nothing has come of it, or another upload holds what has."""
+        return self.is_joined or self.state in (UploadState.ABORTED, UploadState.EXPIRED)
 
     @property
     def can_be_folded(self) -> bool:

@@ -41,7 +41,10 @@ class UploadEnding:
             try:
                 async with self._uploads.opened(principal, upload_id) as (upload, _):
                     upload.check_here(self._clock.now())
-                    await self.end(upload, EventType.ABORTED)
+                    if upload.is_joined:
+                        await self._forget(upload)
+                    else:
+                        await self.end(upload, EventType.ABORTED)
                 return
             except UploadBusy:
                 if attempt == _ATTEMPTS - 1:
@@ -78,6 +81,13 @@ class UploadEnding:
         await self._storage.discard(upload.id)
         if blob_key is not None:
             await self._deleter.delete_now(blob_key)
+
+    async def _forget(self, part: Upload) -> None:
+        """Of a joined part there is nothing left to be told; what was made of it is a copy of its own."""
+        async with self._unit_of_work() as work:
+            await work.uploads.delete(part.id)
+            await work.commit()
+        await self._storage.discard(part.id)
 
     @asynccontextmanager
     async def or_nothing(self, principal: Principal, upload_id: UploadId) -> AsyncIterator[None]:

@@ -85,6 +85,8 @@ class UploadJoining:
         with suppress(LongshoreError):
             async with self._unit_of_work() as work:
                 for part in parts:
+                    if part.is_joined:  # before, into another one
+                        continue
                     part.join(now)
                     self._uploads.forget(part.id)
                     await work.uploads.save(part)

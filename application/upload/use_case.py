@@ -272,7 +272,7 @@ class UploadUseCase:
         return await self._looking.list_open(principal, limit=limit)
 
     async def abort(self, principal: Principal, upload_id: UploadId) -> None:
-        """End the upload and free its bytes.
+        """End the upload and free its bytes; of a part that has been joined, the final upload stays.
 
         Raises:
             UploadNotOpen: it is complete; what there is to delete is its file.

@@ -121,9 +121,12 @@ def test_a_final_upload_can_be_terminated_and_leaves_its_parts_usable(tus: Tus) 
 def test_terminating_a_part_leaves_the_final_upload_whole(tus: Tus) -> None:
     first, second = partials(tus, b"hello", b" world")
     target = target_of(join(tus, [first, second]))
-    tus.delete(first)
-    tus.delete(second)
+    assert tus.http.request("DELETE", first).status == tus.delete(second).status == 204
+    for part in (first, second):
+        assert {tus.head(part).status, tus.delete(part).status, tus.patch(part, 5, b"").status} == {404}
+        assert 400 <= join(tus, [part]).status < 500
     assert tus.content(target) == b"hello world"
+    assert tus.head(target).header("Upload-Offset") == "11"
 
 
 @pytest.mark.parametrize(

@@ -945,6 +945,19 @@ class TestJoining:
         parts = [await process.part(b"one,"), await process.part(b"")]
         await process.uploads.join(ALICE, parts, NAME)
         assert await process.uploads.list_open(ALICE) == []
+        await process.uploads.join(ALICE, [*parts, await process.part(b"two")], NAME)
+        assert await process.uploads.list_open(ALICE) == [], "nor is a new one beside those that were joined before"
+
+    async def test_a_joined_part_can_be_ended_and_the_final_upload_stays(
+        self, deployment: Deployment, process: Process
+    ) -> None:
+        part = await process.part(b"one")
+        final = await process.uploads.join(ALICE, [part], NAME)
+        await process.uploads.abort(ALICE, part)
+        with pytest.raises(UploadNotFound):
+            await process.uploads.abort(ALICE, part)
+        assert await process.content(final.id) == b"one"
+        assert part not in deployment.memory.staged
 
     async def test_a_final_upload_tells_its_parts_as_they_were_named(self, process: Process) -> None:
         view = await process.uploads.join(ALICE, [await process.part(b"one")], NAME, names=["HTTP://us/uploads/1"])

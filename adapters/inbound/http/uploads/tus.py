@@ -57,7 +57,7 @@ class Tus:
     - HEAD, GET: 200; 404 unknown, or somebody else's; 410 aborted or expired.
     - PATCH: 204; 400, 404, 410, 413, 415 as above; 403 a final upload (§Concatenation); 409 another offset, or it
       takes no bytes now; 423 another request is at it; 460 another checksum (§Checksum), of the body or the whole.
-    - DELETE: 204, also for a completed upload (§Termination); 404, 410, 423.
+    - DELETE: 204, also for a completed upload or a joined part (§Termination); 404, 410, 423.
     """
 
     exposes = (
