@@ -270,7 +270,8 @@ def test_a_refused_body_is_not_waited_for(tus: Tus) -> None:
 def test_a_client_that_asks_too_often_is_told_to_wait_but_its_bytes_are_let_in(
     start_server: StartServer,
 ) -> None:
-    """Contract §0: requests that carry bytes of an accepted upload do not count."""
+    """Contract §0: requests that carry bytes of an accepted upload do not count; nor does the question where to go on,
+    whose refusal tus-js-client takes for the upload's end."""
     tus = Tus(Http(start_server(RATE_LIMIT="400/minute").port))  # the start took some of them
     target = tus.created(1000)
     refused = next(answer for _ in range(500) if (answer := tus.http.get("/uploads?state=open")).status != 200)
@@ -279,6 +280,8 @@ def test_a_client_that_asks_too_often_is_told_to_wait_but_its_bytes_are_let_in(
     assert tus.create(5).status == 429
     for offset in range(20):
         assert tus.patch(target, offset, b"x").status == 204
+        assert tus.offset(target) == offset + 1
+    assert tus.head(f"/uploads/{UNKNOWN}").status == 429, "who guesses at uploads is counted"
 
 
 # --- /health and /
@@ -316,6 +319,7 @@ def test_a_stop_lets_running_requests_end(start_server: StartServer) -> None:
     http, tus = Http(server.port), Tus(Http(server.port))
     target = tus.created(100_000)
     content = os.urandom(100_000)
+    other = tus.created(10, body=b"hello")
     idle = http.connect()
     idle.send_head("GET", "/health")
     assert idle.receive().status == 200
@@ -330,6 +334,11 @@ def test_a_stop_lets_running_requests_end(start_server: StartServer) -> None:
     with idle:
         idle.send_head("GET", "/health")
         assert idle.receive(within=2).status == 503
+        idle.send_head("PATCH", other, [VERSION, BYTES, ("Upload-Offset", "5"), ("Content-Length", "0")])
+        assert idle.receive("PATCH", within=2).status == 503
+        idle.send_head("HEAD", other, [VERSION])
+        answer = idle.receive("HEAD", within=2)
+        assert (answer.status, answer.header("Upload-Offset")) == (200, "5")
     with pytest.raises(ConnectionRefusedError):
         http.get("/health")
     for half in (content[50_000:75_000], content[75_000:]):

@@ -78,6 +78,9 @@ class Resource:
     """What goes with every reply to a request with these headers, refusals too."""
     carries_bytes: bool = False
     """Whether what is posted are bytes of an accepted upload, which the rate limit does not count."""
+    resumes: bool = False
+    """Whether its HEAD tells where to go on. One that is refused, be it for a moment, means to tus-js-client that the
+    upload is lost: it begins anew."""
     refusal: Callable[[Exception], Reply] | None = None
     """How errors are worded; None: as problem details."""
     exposes: tuple[str, ...] = ()

@@ -149,12 +149,14 @@ class RunningExchange(HTTPMessageDelegate, ABC):
     async def _call_route(self) -> Reply:
         request, resource, drain = self.request, self._resource, self.services.drain
         check_framing(request.headers)
-        if drain.has_begun and not resource.is_public:
-            raise GoingDown
         method = request.headers.get("X-HTTP-Method-Override", "").strip().upper() or request.method or ""
-        # Requests that carry bytes of an accepted upload are bounded by quotas; they count once they are refused.
+        is_resuming = resource.resumes and method == "HEAD"
+        if drain.has_begun and not resource.is_public and not is_resuming:
+            raise GoingDown
         carries_bytes = (resource.carries_bytes or method == "PATCH") and self.body.length != 0
-        if not carries_bytes:
+        # What goes on with an accepted upload is bounded by quotas; it counts once it is refused.
+        goes_on = carries_bytes or is_resuming
+        if not goes_on:
             self._count()
         exchange = Exchange(
             request=request,
@@ -172,7 +174,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
                 raise _not_allowed(resource)
             reply = await route(exchange, *self._groups)
         except (LongshoreError, Refusal):
-            if carries_bytes:
+            if goes_on:
                 self._count()
             if drain.has_begun and self.body.is_cut:
                 raise GoingDown from None

@@ -37,6 +37,7 @@ class Uploads:
                 constant_headers=self.constant_headers,
                 exposes=exposes,
                 sends_files=True,
+                resumes=True,
             ),
             Resource(
                 re.compile(r"/uploads/?"),
