@@ -43,7 +43,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- tus-js-client
 
 
-def node(script: str, endpoint: str, path: Path, *more: str, protocol: str = "") -> dict[str, Any]:
+def node(script: str, endpoint: str, path: Path, *more: str, protocol: str = "", timeout: float = 60) -> dict[str, Any]:
     """Run one of tests/clients and return what it reports; ``protocol``: another than tus 1.0.0."""
     program = require_program("node")
     if not (CLIENTS / "node_modules" / "tus-js-client").is_dir():
@@ -53,7 +53,7 @@ def node(script: str, endpoint: str, path: Path, *more: str, protocol: str = "")
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         check=False,
         env={**os.environ, "TUS_PROTOCOL": protocol},
     )

@@ -119,6 +119,12 @@ def status_of(error: BaseException) -> int:
     return 500
 
 
+def is_final(error: BaseException) -> bool:
+    """Whether clients take it for the last word: tus-js-client and its like try again on 409, 423, 429 and 5xx."""
+    status = status_of(error)
+    return status < 500 and status not in (409, 423, 429)
+
+
 def code_of(error: BaseException) -> str:
     match error:
         case LongshoreError() | Refusal():

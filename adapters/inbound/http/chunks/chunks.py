@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 
-from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.chunks.envelope import (
     CHUNK_STORED,
     ChunkRefusal,
@@ -31,6 +30,7 @@ from adapters.inbound.http.chunks.fields import (
 )
 from adapters.inbound.http.chunks.form import ChunkForm, read_fields
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
+from adapters.inbound.http.engine.multipart import broken_form
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.files.presented import parse_shown
 from application.download import DownloadUseCase
@@ -64,7 +64,7 @@ class Chunks:
     answer:
 
     - ``init``: 413 more than the owner's quota; 422 a wrong field; 429 too many open uploads.
-    - ``chunk``: 400 a form that was cut; 409 other bytes than before, another chunk size, or it is complete; 410; 422 a
+    - ``chunk``: 400 no whole form; 409 other bytes than before, another chunk size, or it is complete; 410; 422 a
       field that is missing or wrong, an upload that is not there; 423 another request has that chunk.
     - ``complete``: 409 chunks are missing, or it was completed otherwise; 410, 422, 423.
     - ``get``, ``status``: 403 another credential; 404.
@@ -124,7 +124,7 @@ class Chunks:
                     source=source,
                 )
         if view is None:
-            raise Refusal(400, "body_cut", "the form ended before its announced end")
+            raise broken_form()
         return success({"chunk_index": fields.chunk_index, "upload_id": view.id}, CHUNK_STORED)
 
     async def complete(self, exchange: Exchange) -> Reply:

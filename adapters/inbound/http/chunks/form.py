@@ -17,7 +17,7 @@ from adapters.inbound.common.block_source import BlockSource
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.chunks.envelope import FILE_TOO_LONG, bad_field, bad_fields
 from adapters.inbound.http.engine.exchange import Exchange
-from adapters.inbound.http.engine.multipart import FormPart, FormReader, parse_boundary
+from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
 from ports.byte_source import ByteSource
 
 _BLOCK_BYTES = 256 * 1024
@@ -101,7 +101,7 @@ class ChunkForm:
             await self._run(partial(spooled.write, block))
             size += len(block)
         if part.is_cut:
-            raise Refusal(400, "body_cut", "the form ended before its announced end")
+            raise broken_form()
         if size > self._largest:
             raise bad_fields(bad_field("file", FILE_TOO_LONG))
         await self._run(spooled.flush)
@@ -136,7 +136,7 @@ async def _keep(part: FormPart, fields: dict[str, str]) -> None:
         return
     text = await part.gather(_MAX_FIELD_BYTES + 1)
     if part.is_cut:
-        raise Refusal(400, "body_cut", "the form ended before its announced end")
+        raise broken_form()
     if len(text) > _MAX_FIELD_BYTES or len(fields) >= _MAX_FIELDS:
         raise Refusal(413, "field_too_large", "a form field that is not a file is too large")
     fields[part.name] = text.decode("utf-8", "replace")

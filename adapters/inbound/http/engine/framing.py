@@ -27,6 +27,15 @@ class AmbiguousFraming(Refusal):
         super().__init__(400, "invalid_request", detail, {"Connection": "close"})
 
 
+class CutShort(Refusal):
+    """The body stalled or ended before its announced end. Clients take a 4xx for the last word and give up; this goes
+    better next time, from what came of it."""
+
+    def __init__(self) -> None:
+        words = "the body ended before its announced end: send it again, an upload from where HEAD says it is"
+        super().__init__(503, "body_cut", words)
+
+
 def check_framing(headers: Mapping[str, str]) -> None:
     """Stricter than Tornado, and before any use case runs: two readings of one body are how requests are smuggled."""
     coding = headers.get("Transfer-Encoding")

@@ -19,14 +19,14 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
-from adapters.inbound.common.errors import Refusal
+from adapters.inbound.common.errors import Refusal, is_final
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.common.refusals import refuse
 from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
-from adapters.inbound.http.engine.framing import AmbiguousFraming, check_framing, head_of
+from adapters.inbound.http.engine.framing import AmbiguousFraming, CutShort, check_framing, head_of
 from adapters.inbound.http.engine.keep_alive import KeptConnections
 from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.engine.watchdog import BodyWatchdog
@@ -173,21 +173,20 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             if (route := resource.methods.get(method)) is None:
                 raise _not_allowed(resource)
             reply = await route(exchange, *self._groups)
-        except (LongshoreError, Refusal):
+        except (LongshoreError, Refusal) as error:
             if goes_on:
                 self._count()
-            if drain.has_begun and self.body.is_cut:
-                raise GoingDown from None
+            if self.body.is_cut and (drain.has_begun or is_final(error)):
+                raise self._cut_short() from None
             raise
         if self.body.is_cut:
             raise self._cut_short()
         return reply
 
-    def _cut_short(self) -> Exception:
-        """What came of the body is kept; yet to one who can still hear it, this is no success."""
-        if self.services.drain.has_begun:
-            return GoingDown()
-        return Refusal(400, "body_cut", "the body ended before its announced end")
+    def _cut_short(self) -> Refusal:
+        """What came of the body is kept; yet to one who can still hear it, this is no success. Nor is it the client's
+        fault what a route made of half a body: a form without its fields, say."""
+        return GoingDown() if self.services.drain.has_begun else CutShort()
 
     def _principal(self, method: str) -> Principal:
         # A preflight cannot say who asks, nor can a monitor; both learn nothing of anybody's.

@@ -14,6 +14,7 @@ from adapters.inbound.common.digests import digests_checked, parse_content_diges
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
 from adapters.inbound.common.watch_ids import folded, is_uuid
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
+from adapters.inbound.http.engine.framing import CutShort
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
 from adapters.inbound.http.files.conditions import wanted_digest
 from adapters.inbound.http.files.links import Links
@@ -33,9 +34,9 @@ _MAX_FIELD_BYTES = 64 * 1024
 class Form:
     """One method a route (docs/http.md, Whole files). Beside what any route may answer:
 
-    - ``post``: 200, an envelope; in one too: 400 no form, none with a file in it, or one that was cut; 413 too long, a
+    - ``post``: 200, an envelope; in one too: 400 no form, or none with a file in it; 413 too long, a
       field that is no file of more than 64 KiB, or more than the owner's quota.
-    - ``put``: 201, the link; 400 a body that was cut, or other digests (RFC 9530); 413.
+    - ``put``: 201, the link; 400 other digests (RFC 9530); 413.
     """
 
     def __init__(self, *, uploads: UploadUseCase, downloads: DownloadUseCase, links: Links, executor: Executor) -> None:
@@ -85,7 +86,7 @@ class Form:
                 checksums=parse_content_digest(headers.get("Content-Digest")),
             )
         if view is None:
-            raise Refusal(400, "body_cut", "the body ended before its announced end")
+            raise CutShort
         file_id = file_id_of(view.id)
         link = self._links.absolute(self._links.content(file_id), exchange.request)
         about = {"Location": self._links.file(file_id), "Content-Type": "text/plain; charset=utf-8"}
