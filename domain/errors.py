@@ -29,7 +29,9 @@ LongshoreError
 │   ├── Unauthenticated       ├── Forbidden
 │   ├── CredentialRefused     └── LinkAltered (a signed link that we did not sign so)
 ├── BudgetExceeded
-│   ├── TooManyOpenUploads    ├── QuotaExceeded           └── TooManyRequests
+│   ├── TooManyOpenUploads    ├── TooManyFiles            ├── QuotaExceeded
+│   └── TooManyRequests
+│       └── TooManyConnections
 └── Unavailable               try again later
     ├── StorageFull           ├── StorageUnavailable      └── RepositoryUnavailable
 """
@@ -252,6 +254,10 @@ class TooManyOpenUploads(BudgetExceeded):
     code = "too_many_open_uploads"
 
 
+class TooManyFiles(BudgetExceeded):
+    code = "too_many_files"
+
+
 class QuotaExceeded(BudgetExceeded):
     code = "quota_exceeded"
 
@@ -262,6 +268,10 @@ class TooManyRequests(BudgetExceeded):
     def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyConnections(TooManyRequests):
+    code = "too_many_connections"
 
 
 class Unavailable(LongshoreError):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.errors import QuotaExceeded, TooManyOpenUploads, UploadTooLarge
+from domain.errors import QuotaExceeded, TooManyFiles, TooManyOpenUploads, UploadTooLarge
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class UploadPolicy:
     max_length_bytes: int = 50 * 1024**3
     ttl: timedelta = timedelta(hours=24)
     max_open_uploads: int | None = 100
+    max_files: int | None = None
     max_bytes: int | None = None
 
     def check_length(self, length: int) -> None:
@@ -34,12 +35,14 @@ class UploadPolicy:
 
     @property
     def has_quota(self) -> bool:
-        return self.max_open_uploads is not None or self.max_bytes is not None
+        return (self.max_open_uploads, self.max_files, self.max_bytes) != (None, None, None)
 
     def check_usage(self, usage: Usage) -> None:
         """Whether an owner may hold that much, what was just added included."""
         if self.max_open_uploads is not None and usage.open_uploads > self.max_open_uploads:
             raise TooManyOpenUploads(f"at most {self.max_open_uploads} unfinished uploads; complete or abort one")
+        if self.max_files is not None and usage.files > self.max_files:
+            raise TooManyFiles(f"at most {self.max_files} files; delete one")
         if self.max_bytes is not None and usage.bytes > self.max_bytes:
             raise self.quota_exceeded()
 

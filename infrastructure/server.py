@@ -76,6 +76,7 @@ def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Conne
         resources,
         container.services(),
         _application(container),
+        budget=container.connection_budget(),
         max_header_size=_HEADER_BYTES,
         max_body_size=_BODY_BYTES,
         idle_connection_timeout=_HEADER_SECONDS,

@@ -59,7 +59,7 @@ class UploadRecords:
 
     async def begin(self, upload: Upload) -> None:
         """Raises:
-        TooManyOpenUploads, QuotaExceeded: nothing is kept.
+        TooManyOpenUploads, TooManyFiles, QuotaExceeded: nothing is kept.
         """
         async with self._unit_of_work() as work:
             await work.uploads.add(upload)
@@ -100,7 +100,7 @@ class UploadRecords:
         is enough to ask for the last one.
 
         Raises:
-            TooManyOpenUploads, QuotaExceeded: at once or at the commit.
+            TooManyOpenUploads, TooManyFiles, QuotaExceeded: at once or at the commit.
         """
         if self._policy.has_quota:
             await work.uploads.check_usage(upload.owner, self._policy)

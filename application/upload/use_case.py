@@ -140,7 +140,7 @@ class UploadUseCase:
         its progress is shown under; else its id.
 
         Raises:
-            UploadTooLarge, TooManyOpenUploads, QuotaExceeded: nothing is kept.
+            UploadTooLarge, TooManyOpenUploads, TooManyFiles, QuotaExceeded: nothing is kept.
         """
         new = self._records.new(
             principal,
@@ -314,7 +314,7 @@ class UploadUseCase:
 
         Raises:
             ChecksumMismatch: one of the body's, or of the file's digests, is another one; nothing is kept.
-            LengthExceeded, UploadTooLarge, TooManyOpenUploads, QuotaExceeded, UploadTakenOver, Unavailable: the same.
+            LengthExceeded, UploadTooLarge, BudgetExceeded, UploadTakenOver, Unavailable: the same.
         """
         new = self._records.new(principal, draft, length=length, watch_id=watch_id)
         if self._whole_files.takes(source, new, checksums):

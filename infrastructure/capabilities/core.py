@@ -23,6 +23,7 @@ class CoreVariables(Variables):
     max_upload_size: Size = 50 * 1024**3
     upload_ttl: Duration = timedelta(hours=24)
     quota_open_uploads: OrNone[Count] = 100
+    quota_files: OrNone[Count] = 1_000_000
     quota_bytes: OrNone[Size] = None
 
 
@@ -49,6 +50,7 @@ class CoreParts(Parts):
         max_length_bytes=of.max_upload_size,
         ttl=of.upload_ttl,
         max_open_uploads=of.quota_open_uploads,
+        max_files=of.quota_files,
         max_bytes=of.quota_bytes,
     )
     core = providers.Singleton(

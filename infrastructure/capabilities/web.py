@@ -9,6 +9,7 @@ from dependency_injector import providers
 from pydantic import AfterValidator, BeforeValidator
 
 from adapters.inbound.common.admission import Drain
+from adapters.inbound.common.connections import ConnectionBudget
 from adapters.inbound.common.rate_limit import RateLimiter, parse_rates
 from adapters.inbound.common.uris import parse_host
 from adapters.inbound.http.engine.cors import Cors
@@ -18,7 +19,7 @@ from adapters.inbound.http.page.pages import STATIC_FOLDER, Page, StaticFiles
 from infrastructure import version
 from infrastructure.capabilities.identity import IdentityParts, is_loopback
 from infrastructure.capability import Capability, Handler, Parts, Variables, of
-from infrastructure.setting_values import Listed, OrNone, is_web_address, words
+from infrastructure.setting_values import Count, Listed, OrNone, is_web_address, words
 
 _BODY_THREADS = 4
 
@@ -54,6 +55,8 @@ class WebVariables(Variables):
     allowed_hosts: Annotated[Listed[str], BeforeValidator(words), AfterValidator(_hosts)] = ()
     cors_origins: Annotated[Listed[str], BeforeValidator(words), AfterValidator(_origins)] = ()
     rate_limit: Annotated[OrNone[str], AfterValidator(_rate_limit)] = "600/minute"
+    upload_rate_limit: Annotated[OrNone[str], AfterValidator(_rate_limit)] = "12000/minute"
+    connections_per_client: OrNone[Count] = 16_384
 
 
 def _names(auth_mode: str, api_host: str, public_url: str, allowed: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -68,7 +71,10 @@ class WebParts(Parts):
     """What the dialects have in common."""
 
     body_threads = providers.Singleton(ThreadPoolExecutor, _BODY_THREADS, thread_name_prefix="body")
-    rate_limiter = providers.Singleton(RateLimiter, of.rate_limit)
+    rate_limiter = providers.Singleton(RateLimiter, of.rate_limit, uploads=of.upload_rate_limit)
+    connection_budget = providers.Singleton(
+        ConnectionBudget, of.connections_per_client, is_proxy=IdentityParts.authenticator.provided.is_proxy
+    )
     cors = providers.Singleton(Cors, of.cors_origins)
     site = providers.Singleton(
         Site,

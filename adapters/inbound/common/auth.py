@@ -65,6 +65,11 @@ class Authenticator:
             client = hop
         return str(client)
 
+    def is_proxy(self, ip: str) -> bool:
+        """Whether a trusted proxy's address is ``ip``."""
+        address = _parse_ip(ip)
+        return address is not None and self._trusts(address)
+
     def _of_gateway(self, request: HTTPServerRequest) -> Principal:
         peer = _parse_ip(request.remote_ip or "")
         if peer is None or not self._trusts(peer):

@@ -58,9 +58,11 @@ STATUS: dict[str, int] = {
     "budget_exceeded": 429,
     "too_many_open_uploads": 429,
     "too_many_requests": 429,
+    "too_many_connections": 429,
     # Not 507, which clients take for our full disk and try again, and not 429, which promises that waiting
     # helps: this upload is too large for what its owner has left.
     "quota_exceeded": 413,
+    "too_many_files": 403,  # however small the next one is; and again, waiting does not help
     # Try again later.
     "unavailable": 503,
     "storage_full": 507,

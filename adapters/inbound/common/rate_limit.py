@@ -45,10 +45,16 @@ def parse_rates(text: str) -> list[tuple[int, int]]:
 
 
 class RateLimiter:
-    """``limit`` is such as ``600/minute`` or ``20/second;600/minute``; None: no limit."""
+    """``limit`` is such as ``600/minute`` or ``20/second;600/minute``; None: no limit.
 
-    def __init__(self, limit: str | None, *, now: Callable[[], float] = time.monotonic) -> None:
-        self._windows = [_Window(amount, seconds) for amount, seconds in parse_rates(limit)] if limit else []
+    ``uploads``: how many uploads may be begun beside that, for quotas bound them already.
+    """
+
+    def __init__(
+        self, limit: str | None, *, uploads: str | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._requests = _Windows(limit)
+        self._uploads = _Windows(uploads)
         self._now = now
 
     def check(self, client: str) -> None:
@@ -57,11 +63,35 @@ class RateLimiter:
         Raises:
             TooManyRequests: with the seconds after which one is allowed again.
         """
-        now = self._now()
-        key = _neighbourhood(client)
-        wait = max((window.wait(key, now) for window in self._windows), default=0.0)
-        if wait > 0:
+        now, key = self._now(), neighbourhood(client)
+        self._requests.check_room(key, now)
+        self._requests.count(key, now)
+
+    def check_upload(self, client: str) -> None:
+        """Count the beginning of one upload: apart, and as a request once there is no room for it there.
+
+        Raises:
+            TooManyRequests: as above; also of a client whose requests are refused just now.
+        """
+        now, key = self._now(), neighbourhood(client)
+        self._requests.check_room(key, now)
+        (self._requests if self._uploads.wait(key, now) else self._uploads).count(key, now)
+
+
+class _Windows:
+    """Those of one limit, all of which have to have room."""
+
+    def __init__(self, limit: str | None) -> None:
+        self._windows = [_Window(amount, seconds) for amount, seconds in parse_rates(limit)] if limit else []
+
+    def wait(self, key: str, now: float) -> float:
+        return max((window.wait(key, now) for window in self._windows), default=0.0)
+
+    def check_room(self, key: str, now: float) -> None:
+        if wait := self.wait(key, now):
             raise TooManyRequests("too many requests; slow down", retry_after_seconds=math.ceil(wait))
+
+    def count(self, key: str, now: float) -> None:
         for window in self._windows:
             window.count(key, now)
 
@@ -95,7 +125,7 @@ class _Window:
             del self._hits[key]
 
 
-def _neighbourhood(client: str) -> str:
+def neighbourhood(client: str) -> str:
     """An IPv6 host owns a /64 and could call from a new address each time: so the /64 is the client."""
     if ":" not in client:
         return client

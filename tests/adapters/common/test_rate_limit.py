@@ -113,7 +113,7 @@ def test_silent_clients_are_forgotten() -> None:
     for number in range(20_000):
         watch.seconds += 0.01
         limiter.check(f"198.51.100.{number}")
-    (window,) = limiter._windows
+    (window,) = limiter._requests._windows
     assert len(window._hits) <= 101
 
 
@@ -122,5 +122,30 @@ def test_a_flood_from_ever_new_addresses_takes_a_bounded_number_of_places() -> N
     limiter = RateLimiter("5/day", now=watch)
     for number in range(60_000):
         limiter.check(str(number))
-    (window,) = limiter._windows
+    (window,) = limiter._requests._windows
     assert len(window._hits) == 50_000
+
+
+def test_uploads_count_apart_until_there_is_no_room_for_them_there() -> None:
+    limiter = RateLimiter("2/minute", uploads="3/minute", now=Watch())
+    for _ in range(3):
+        limiter.check_upload("a")
+    limiter.check("a")
+    limiter.check_upload("a")  # as a request
+    assert refused(limiter, "a") == 60
+    with pytest.raises(TooManyRequests):
+        limiter.check_upload("a")
+    limiter.check_upload("b")
+
+
+def test_who_is_refused_may_begin_no_upload_either() -> None:
+    limiter = RateLimiter("1/minute", uploads="3/minute", now=Watch())
+    limiter.check("a")
+    with pytest.raises(TooManyRequests):
+        limiter.check_upload("a")
+
+
+def test_without_a_limit_of_requests_there_is_none_of_uploads() -> None:
+    limiter = RateLimiter(None, uploads="1/minute", now=Watch())
+    for _ in range(100):
+        limiter.check_upload("a")

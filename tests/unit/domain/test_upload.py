@@ -15,6 +15,7 @@ from domain.errors import (
     LongshoreError,
     OffsetMismatch,
     QuotaExceeded,
+    TooManyFiles,
     TooManyOpenUploads,
     UploadExpired,
     UploadGone,
@@ -246,10 +247,12 @@ def test_an_event_tells_how_the_upload_stands() -> None:
 
 
 def test_the_policy_bounds_what_an_owner_holds() -> None:
-    policy = replace(POLICY, max_open_uploads=2, max_bytes=100)
-    policy.check_usage(Usage(open_uploads=2, files=0, bytes=100))
+    policy = replace(POLICY, max_open_uploads=2, max_files=3, max_bytes=100)
+    policy.check_usage(Usage(open_uploads=2, files=3, bytes=100))
     with pytest.raises(TooManyOpenUploads):
         policy.check_usage(Usage(open_uploads=3, files=0, bytes=0))
+    with pytest.raises(TooManyFiles):
+        policy.check_usage(Usage(open_uploads=0, files=4, bytes=0))
     with pytest.raises(QuotaExceeded):
         policy.check_usage(Usage(open_uploads=0, files=0, bytes=101))
     assert policy.has_quota

@@ -35,7 +35,8 @@ def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert settings.upload_ttl == timedelta(hours=24)
     assert (settings.cleanup_interval, settings.cleanup_after) == (timedelta(minutes=30), timedelta(hours=1))
     assert (settings.durability, settings.auth_mode, settings.rate_limit) == ("ack", "open", "600/minute")
-    assert (settings.quota_open_uploads, settings.quota_bytes) == (100, None)
+    assert (settings.quota_open_uploads, settings.quota_files, settings.quota_bytes) == (100, 1_000_000, None)
+    assert (settings.upload_rate_limit, settings.connections_per_client) == ("12000/minute", 16_384)
     assert (settings.log_level, settings.log_format) == ("INFO", None)
 
 
@@ -165,8 +166,9 @@ def test_an_address_to_listen_on_may_stand_in_brackets(host: str) -> None:
 
 
 def test_none_lifts_a_limit() -> None:
-    settings = load_settings({"QUOTA_OPEN_UPLOADS": "none", "QUOTA_BYTES": "NONE", "RATE_LIMIT": "none"}, NO_FILE)
-    assert (settings.quota_open_uploads, settings.quota_bytes, settings.rate_limit) == (None, None, None)
+    quotas, limits = ("quota_open_uploads", "quota_files", "quota_bytes"), ("rate_limit", "upload_rate_limit")
+    settings = load_settings({name.upper(): "none" for name in (*quotas, *limits)}, NO_FILE)
+    assert {getattr(settings, name) for name in (*quotas, *limits)} == {None}
 
 
 def test_an_empty_value_counts_as_unset() -> None:
@@ -250,6 +252,9 @@ def test_variables_of_others_are_nobodys_business() -> None:
         ("CORS_ORIGINS", "https://a.example/path", "https://example.org"),
         ("RATE_LIMIT", "many", "600/minute"),
         ("RATE_LIMIT", "0/minute", "600/minute"),
+        ("UPLOAD_RATE_LIMIT", "fast", "600/minute"),
+        ("QUOTA_FILES", "0", "1 to"),
+        ("CONNECTIONS_PER_CLIENT", "-1", "1 to"),
         ("QUOTA_OPEN_UPLOADS", "0", "1 to"),
         ("LOG_LEVEL", "LOUD", "'DEBUG'"),
         ("LOG_FORMAT", "xml", "'console' or 'json'"),

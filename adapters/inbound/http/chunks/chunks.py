@@ -93,10 +93,11 @@ class Chunks:
         upload, file = "/api/v1/file/upload", "/api/v1/file"
         get, status = ({"GET": handler, "HEAD": handler} for handler in (self.get, self.status))
         return [
-            Resource(re.compile(f"{upload}/init/?"), {"POST": self.init}, refusal=chunk_refusal),
-            Resource(re.compile(f"{upload}/chunk/?"), {"POST": self.chunk}, carries_bytes=True, refusal=chunk_refusal),
-            Resource(re.compile(f"{upload}/complete/?"), {"POST": self.complete}, refusal=chunk_refusal),
-            Resource(re.compile(f"{upload}/retry/?"), {"POST": self.retry}, refusal=chunk_refusal),
+            Resource(re.compile(f"{upload}/init/?"), {"POST": self.init}, begins_uploads=True, refusal=chunk_refusal),
+            *(
+                Resource(re.compile(f"{upload}/{name}/?"), {"POST": route}, is_of_upload=True, refusal=chunk_refusal)
+                for name, route in (("chunk", self.chunk), ("complete", self.complete), ("retry", self.retry))
+            ),
             Resource(re.compile(f"{file}/get/([^/]+)/?"), get, admits_strangers=True, refusal=chunk_refusal),
             Resource(re.compile(f"{file}/status/([^/]+)/?"), status, admits_strangers=True, refusal=chunk_refusal),
         ]

@@ -58,6 +58,8 @@ class Exchange:
     """The effective method: X-HTTP-Method-Override is applied (tus 1.0)."""
     inform: Callable[[int, Mapping[str, str]], None]
     """Send an interim response, before the reply: ``RunningExchange.inform``."""
+    count_upload: Callable[[], None]
+    """For a request that begins more than one upload: count one more, or raise TooManyRequests."""
 
 
 Route = Callable[..., Awaitable[Reply]]
@@ -76,11 +78,13 @@ class Resource:
     """Whether the route itself judges those of whom nothing is known."""
     constant_headers: Callable[[HTTPHeaders], Mapping[str, str]] = lambda _: {}
     """What goes with every reply to a request with these headers, refusals too."""
-    carries_bytes: bool = False
-    """Whether what is posted are bytes of an accepted upload, which the rate limit does not count."""
     resumes: bool = False
     """Whether its HEAD tells where to go on. One that is refused, be it for a moment, means to tus-js-client that the
     upload is lost: it begins anew."""
+    begins_uploads: bool = False
+    """Whether a POST or a PUT begins an upload, which is counted apart."""
+    is_of_upload: bool = False
+    """Whether what is posted belongs to an accepted upload, its bytes or its end: the rate limit does not count it."""
     refusal: Callable[[Exception], Reply] | None = None
     """How errors are worded; None: as problem details."""
     exposes: tuple[str, ...] = ()

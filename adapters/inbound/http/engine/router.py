@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
@@ -11,12 +11,13 @@ from tornado.iostream import IOStream
 from tornado.routing import Router
 from tornado.web import Application
 
+from adapters.inbound.common.connections import ConnectionBudget
 from adapters.inbound.common.uris import normal_path
 from adapters.inbound.http.engine.detached import DetachedExchange, is_worth_detaching
 from adapters.inbound.http.engine.exchange import Resource
 from adapters.inbound.http.engine.keep_alive import KeptConnection, KeptConnections
 from adapters.inbound.http.engine.running import Connections, RunningExchange, Services
-from adapters.inbound.http.engine.streaming import StreamingExchange
+from adapters.inbound.http.engine.streaming import RefusedExchange, StreamingExchange
 
 AnyExchange = TypeVar("AnyExchange", bound=RunningExchange)
 
@@ -34,8 +35,23 @@ class ServerLimits(TypedDict):
     chunk_size: int
 
 
+class BudgetedServer(HTTPServer):
+    budget = ConnectionBudget()
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if self.budget.admit(stream, address):
+            super().handle_stream(stream, address)
+        else:
+            stream.close()
+
+
 def web_server(
-    resources: Sequence[Resource], services: Services, application: Application, **limits: Unpack[ServerLimits]
+    resources: Sequence[Resource],
+    services: Services,
+    application: Application,
+    *,
+    budget: ConnectionBudget | None = None,
+    **limits: Unpack[ServerLimits],
 ) -> tuple[HTTPServer, Connections]:
     """A server of exchanges first, then of the application's handlers; it does not listen yet."""
 
@@ -43,12 +59,15 @@ def web_server(
         server.handle_stream(stream, address)  # type: ignore[arg-type]  # as it came from Tornado
 
     router = ExchangeRouter(resources, services, application, serve_again)
-    server = HTTPServer(router, **limits)
+    server = BudgetedServer(router, **limits)
+    server.budget = router.budget = budget or server.budget
     return server, router.connections
 
 
 class ExchangeRouter(Router):
     """A trailing slash is accepted everywhere."""
+
+    budget = ConnectionBudget()
 
     def __init__(
         self,
@@ -67,6 +86,8 @@ class ExchangeRouter(Router):
             # RFC 9112 §9.6: no further requests are processed, whether smuggled in or sent too early.
             return HTTPMessageDelegate()
         resource, groups = self._resource_of(request)
+        if isinstance(request.connection, HTTP1Connection) and self.budget.is_over(request.connection.stream):
+            return self._exchange(RefusedExchange, request, resource or _HANDLERS, groups)
         if resource is None:
             services = self._services
             if services.site.refusal(request) is None and services.cors.preflight(request) is None:

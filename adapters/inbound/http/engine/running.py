@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from enum import Enum, auto
 from functools import lru_cache
 from weakref import WeakSet
 
@@ -31,9 +32,22 @@ from adapters.inbound.http.engine.keep_alive import KeptConnections
 from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.engine.watchdog import BodyWatchdog
 from domain.access import STRANGER, Principal
-from domain.errors import LongshoreError, Unauthenticated
+from domain.errors import LongshoreError, TooManyConnections, TooManyRequests, Unauthenticated
 
 log = structlog.get_logger(__name__)
+
+
+class Counting(Enum):
+    """When a request counts in the rate limit. What is bounded otherwise counts once it is refused: then it may be
+    somebody who guesses."""
+
+    AT_ONCE = auto()
+    APART = auto()
+    """It begins an upload: quotas say how many there may be."""
+    IF_REFUSED = auto()
+    """It goes on with an upload, or ends what was uploaded: no more can come of these than was begun."""
+    UNLESS_CONTENT = auto()
+    """It may be a download: many people share an address, and one page may show hundreds of pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +150,7 @@ class RunningExchange(HTTPMessageDelegate, ABC):
             reply = Reply(204, preflight) if preflight is not None else await self._call_route()
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
-            reply.ends_connection = isinstance(error, AmbiguousFraming)
+            reply.ends_connection = isinstance(error, AmbiguousFraming | TooManyConnections)
         headers = reply.headers = {**self._resource.constant_headers(request.headers), **reply.headers}
         if cors.origins:
             headers.update(cors.headers(request, self._resource.exposes))
@@ -153,32 +167,34 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         is_resuming = resource.resumes and method == "HEAD"
         if drain.has_begun and not resource.is_public and not is_resuming:
             raise GoingDown
-        carries_bytes = (resource.carries_bytes or method == "PATCH") and self.body.length != 0
-        # What goes on with an accepted upload is bounded by quotas; it counts once it is refused.
-        goes_on = carries_bytes or is_resuming
-        if not goes_on:
+        counting = self._counting(method)
+        if counting is Counting.AT_ONCE:
             self._count()
-        exchange = Exchange(
-            request=request,
-            headers=request.headers,
-            body=self.body,
-            principal=self._principal(method),
-            request_id=self._request_id,
-            method=method,
-            inform=self.inform,
-        )
-        if self.body.length != 0:
-            self.connections.watchdog.watch(self.body)
         try:
+            exchange = Exchange(
+                request=request,
+                headers=request.headers,
+                body=self.body,
+                principal=self._principal(method),
+                request_id=self._request_id,
+                method=method,
+                inform=self.inform,
+                count_upload=self._count_upload,
+            )
+            if counting is Counting.APART:
+                self._count_upload()
+            if self.body.length != 0:
+                self.connections.watchdog.watch(self.body)
             if (route := resource.methods.get(method)) is None:
                 raise _not_allowed(resource)
             reply = await route(exchange, *self._groups)
         except (LongshoreError, Refusal) as error:
-            if goes_on:
+            if counting is not Counting.AT_ONCE and not isinstance(error, TooManyRequests):
                 self._count()
             if self.body.is_cut and (drain.has_begun or is_final(error)):
                 raise self._cut_short() from None
             raise
+        await self._count_late(counting, reply)
         if self.body.is_cut:
             raise self._cut_short()
         return reply
@@ -199,10 +215,39 @@ class RunningExchange(HTTPMessageDelegate, ABC):
                 return STRANGER
             raise
 
+    def _counting(self, method: str) -> "Counting":
+        resource, has_body = self._resource, self.body.length != 0
+        if resource.begins_uploads and method in ("POST", "PUT"):
+            return Counting.APART
+        if resource.resumes and method == "HEAD":
+            return Counting.IF_REFUSED
+        if resource.sends_files and method in ("GET", "HEAD"):
+            return Counting.UNLESS_CONTENT
+        is_of_upload = has_body and (resource.is_of_upload or method == "PATCH")
+        return Counting.IF_REFUSED if is_of_upload or method == "DELETE" else Counting.AT_ONCE
+
     def _count(self) -> None:
         if not self._resource.is_public:
             services = self.services
             services.rate_limiter.check(services.authenticator.client_ip(self.request))
+
+    def _count_upload(self) -> None:
+        services = self.services
+        services.rate_limiter.check_upload(services.authenticator.client_ip(self.request))
+
+    async def _count_late(self, counting: "Counting", reply: Reply) -> None:
+        """Count the request for which it took its reply to tell whether it counts."""
+        if counting is Counting.UNLESS_CONTENT:
+            counts = reply.content is None and reply.status not in (304, 307)
+        else:
+            counts = counting is not Counting.AT_ONCE and reply.status >= 400
+        if counts:
+            try:
+                self._count()
+            except TooManyRequests:
+                if reply.closing:
+                    await reply.closing()
+                raise
 
     def _refuse(self, error: Exception) -> Reply:
         refused = refuse(error, self.request, self._request_id)

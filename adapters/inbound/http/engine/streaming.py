@@ -12,6 +12,7 @@ from adapters.inbound.http.engine.body import RequestBody
 from adapters.inbound.http.engine.exchange import Reply, Resource
 from adapters.inbound.http.engine.framing import LINGER_BYTES, LINGER_SECONDS, announced_length
 from adapters.inbound.http.engine.running import Connections, RunningExchange, Services
+from domain.errors import TooManyConnections
 
 _UNLIMITED = 1 << 62
 
@@ -113,3 +114,10 @@ class StreamingExchange(RunningExchange):
     def _keeps_alive(self) -> bool:
         wanted = self.request.headers.get("Connection", "").lower()
         return wanted != "close" if self.request.version == "HTTP/1.1" else wanted == "keep-alive"
+
+
+class RefusedExchange(StreamingExchange):
+    """On a connection that its client has too many of: whatever is asked, this is the answer, and its end."""
+
+    async def _call_route(self) -> Reply:
+        raise TooManyConnections("you hold too many connections open; close some")

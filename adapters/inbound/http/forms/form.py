@@ -47,8 +47,13 @@ class Form:
 
     def resources(self) -> Sequence[Resource]:
         return [
-            Resource(re.compile(r"/upload/?"), {"POST": self.post}),
-            Resource(re.compile(r"/upload/([^/]+)/?"), {"PUT": self.put}, exposes=("Location", "Repr-Digest")),
+            Resource(re.compile(r"/upload/?"), {"POST": self.post}, begins_uploads=True),
+            Resource(
+                re.compile(r"/upload/([^/]+)/?"),
+                {"PUT": self.put},
+                begins_uploads=True,
+                exposes=("Location", "Repr-Digest"),
+            ),
         ]
 
     async def post(self, exchange: Exchange) -> Reply:
@@ -101,6 +106,8 @@ class Form:
                 if part.name != "file" or not part.filename:
                     await part.skip(_MAX_FIELD_BYTES)
                     continue
+                if stored:
+                    exchange.count_upload()  # the first one has been, with the request
                 # One id can show one upload: of several files it shows the first.
                 file_id = await self._store(exchange.principal, part, watch_id if not stored else "")
                 stored.append(file_id)

@@ -45,6 +45,7 @@ class Uploads:
                 constant_headers=self.constant_headers,
                 exposes=exposes,
                 posts_files=True,
+                begins_uploads=True,
             ),
         ]
 

@@ -86,6 +86,7 @@ export function fromStatus(status, { code = "", detail = "", limit = 0 } = {}) {
       return refused(status, detail);
     case 401:
     case 403:
+      if (code === "too_many_files") return problem("quota", "You have as many files here as you may. Delete one, then retry.");
       return problem("forbidden", "You are not allowed to do this. Sign in again, then retry.");
     case 404:
     case 410:
