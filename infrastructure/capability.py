@@ -7,16 +7,13 @@ from typing import Any
 
 from dependency_injector import containers, providers
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from tornado.web import RequestHandler
 
 from adapters.inbound.http.engine.exchange import Resource
+from adapters.inbound.http.engine.handlers import Handler
 from domain.errors import Unavailable
 from domain.finding import Finding
 from infrastructure.chores import Chore
 from ports.health import HealthCheck
-
-Handler = tuple[str, type[RequestHandler], dict[str, Any]]
-"""A path that Tornado serves: its pattern, who answers, and what that one is given."""
 
 
 class CannotStart(Exception):
@@ -81,7 +78,7 @@ class Capability:
     resources: Callable[[AllParts], Iterable[Resource]] = lambda _: ()
     """What it serves as exchanges: bodies that stream."""
     handlers: Callable[[AllParts], Iterable[Handler]] = lambda _: ()
-    """What it serves as Tornado's handlers: pages, sockets, small answers."""
+    """What it serves as Tornado's handlers: what has no end, as sockets and streams of events."""
     chores: Callable[[AllParts, AllSettings], Iterable[Chore]] = lambda *_: ()
     """What is done again and again, as long as the server runs."""
     findings: Callable[[AllSettings], Iterable[Finding]] = lambda _: ()

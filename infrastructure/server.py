@@ -10,12 +10,11 @@ import structlog
 from tornado.httpserver import HTTPServer
 from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_body_config
 from tornado.netutil import bind_sockets
-from tornado.web import Application
 
 from adapters.inbound.common.uris import authority_of
 from adapters.inbound.http.engine.router import web_server
 from adapters.inbound.http.engine.running import Connections
-from adapters.inbound.http.page.pages import Nowhere
+from adapters.inbound.http.uploads.uploads import NOWHERE
 from infrastructure import version
 from infrastructure.capabilities import CAPABILITIES
 from infrastructure.capability import CannotStart
@@ -29,13 +28,8 @@ log = structlog.get_logger(__name__)
 _BACKLOG = 1024
 _DRAIN_SECONDS = 30.0
 _CUT_SECONDS = 5.0
-_HEADER_SECONDS = 20
-_HEADER_BYTES = 64 * 1024
-# Of a query; what has more is refused by Tornado, without a word. As many ids as a head can hold are fewer.
+# Of a query. As many ids as a head can hold are fewer.
 _MAX_FIELDS = 2000
-# Of requests that are read whole; bodies of uploads stream, without a limit here.
-_BODY_BYTES = 1024 * 1024
-_READ_BYTES = 128 * 1024
 
 
 def run(settings: Settings) -> int:
@@ -75,12 +69,9 @@ def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Conne
     server, connections = web_server(
         resources,
         container.services(),
-        _application(container),
+        [handler for capability in CAPABILITIES for handler in capability.handlers(container)],
+        nowhere=NOWHERE,
         budget=container.connection_budget(),
-        max_header_size=_HEADER_BYTES,
-        max_body_size=_BODY_BYTES,
-        idle_connection_timeout=_HEADER_SECONDS,
-        chunk_size=_READ_BYTES,
     )
     try:
         sockets = bind_sockets(settings.api_port, settings.api_host, backlog=_BACKLOG)
@@ -89,14 +80,6 @@ def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Conne
         raise CannotStart(f"cannot listen on {where}: {error.strerror}") from error
     server.add_sockets(sockets)
     return server, connections
-
-
-def _application(container: Container) -> Application:
-    return Application(
-        [handler for capability in CAPABILITIES for handler in capability.handlers(container)],
-        default_handler_class=Nowhere,
-        log_function=lambda _: None,
-    )
 
 
 async def _drain(server: HTTPServer, connections: Connections, container: Container) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 from dependency_injector import providers
 
+from adapters.inbound.http.engine.handlers import Handler
 from adapters.inbound.http.progress.events import EventsHandler, EventStreams
 from adapters.inbound.websocket.base import Sockets
 from adapters.inbound.websocket.progress import ProgressSocket
 from infrastructure.capabilities.web import WebParts
-from infrastructure.capability import Capability, Handler, Parts
+from infrastructure.capability import Capability, Parts
 
 
 class ProgressParts(Parts):

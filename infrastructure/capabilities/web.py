@@ -1,6 +1,5 @@
 """Which names we answer to, whose pages may call, how often anybody may, and our own page."""
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,10 +14,10 @@ from adapters.inbound.common.uris import parse_host
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.running import Services
 from adapters.inbound.http.engine.site import Site
-from adapters.inbound.http.page.pages import STATIC_FOLDER, Page, StaticFiles
+from adapters.inbound.http.page.pages import Pages
 from infrastructure import version
 from infrastructure.capabilities.identity import IdentityParts, is_loopback
-from infrastructure.capability import Capability, Handler, Parts, Variables, of
+from infrastructure.capability import Capability, Parts, Variables, of
 from infrastructure.setting_values import Count, Listed, OrNone, is_web_address, words
 
 _BODY_THREADS = 4
@@ -94,9 +93,4 @@ class WebParts(Parts):
     )
 
 
-def _handlers(_: WebParts) -> Iterable[Handler]:
-    yield r"/", Page, {"version": version()}
-    yield r"/static/(.+)", StaticFiles, {"path": str(STATIC_FOLDER)}
-
-
-WEB = Capability(variables=WebVariables, parts=[WebParts], handlers=_handlers)
+WEB = Capability(variables=WebVariables, parts=[WebParts], resources=lambda _: Pages(version()).resources())

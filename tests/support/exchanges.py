@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 import structlog
 import uvloop
 from tornado.netutil import bind_sockets
-from tornado.web import Application
 
 from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
+from adapters.inbound.http.engine.keep_alive import Patience
 from adapters.inbound.http.engine.router import web_server
 from adapters.inbound.http.engine.running import Services
 from adapters.inbound.http.engine.site import Site
@@ -31,7 +31,7 @@ from adapters.inbound.http.forms.form import Form
 from adapters.inbound.http.operations.health import Health
 from adapters.inbound.http.uploads.resumable import Resumable
 from adapters.inbound.http.uploads.tus import Tus
-from adapters.inbound.http.uploads.uploads import Uploads
+from adapters.inbound.http.uploads.uploads import NOWHERE, Uploads
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.ledger import MemoryReceivedLedger
@@ -71,8 +71,10 @@ class WebServer:
         *,
         storage: Callable[["WebServer"], ChunkStorage] | None = None,
         origins: Collection[str] = (),
+        patience: Patience = Patience(linger_seconds=0.5),  # noqa: B008 -- frozen
     ) -> None:
         """``origins``: foreign pages that may call (CORS_ORIGINS)."""
+        self.patience = patience
         self._origins = origins
         self.drain = Drain()
         self.database = MemoryDatabase()
@@ -167,11 +169,9 @@ class WebServer:
         server, connections = web_server(
             resources,
             services,
-            Application([]),
-            max_header_size=32 * 1024,
-            max_body_size=1024 * 1024,
-            idle_connection_timeout=20,
-            chunk_size=128 * 1024,
+            [],
+            nowhere=NOWHERE,
+            patience=self.patience,
         )
         self.connections = connections
         (listening,) = bind_sockets(0, "127.0.0.1")

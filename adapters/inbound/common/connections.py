@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
-from tornado.iostream import IOStream
-
 from adapters.inbound.common.rate_limit import neighbourhood
 
 _TOLD_AT_ONCE = 64
@@ -36,9 +34,9 @@ class ConnectionBudget:
         self._per_client = per_client
         self._is_proxy = is_proxy
         self._held: OrderedDict[str, _Held] = OrderedDict()  # the client that came longest ago comes first
-        self._over: WeakSet[IOStream] = WeakSet()
+        self._over: WeakSet[socket.socket] = WeakSet()
 
-    def admit(self, stream: IOStream, address: object) -> bool:
+    def admit(self, source: socket.socket, address: object) -> bool:
         """Whether the connection is to be served at all; of one that is, ``is_over`` says whether with a refusal."""
         ip = address[0] if isinstance(address, tuple) else ""
         if self._per_client is None or not ip or self._is_proxy(ip):
@@ -47,16 +45,16 @@ class ConnectionBudget:
         held = self._held.setdefault(key, _Held())
         if len(held.sockets) >= min(held.looked_at, self._per_client):
             held.forget_closed()
-        held.sockets.add(stream.socket)
+        held.sockets.add(source)
         self._held.move_to_end(key)
         self._forget_gone()
         excess = len(held.sockets) - self._per_client
         if excess > 0:
-            self._over.add(stream)
+            self._over.add(source)
         return excess <= _TOLD_AT_ONCE
 
-    def is_over(self, stream: IOStream) -> bool:
-        return stream in self._over
+    def is_over(self, source: socket.socket) -> bool:
+        return source in self._over
 
     def _forget_gone(self) -> None:
         """Let go of clients that have no connection left; two a connection is faster than they come."""

@@ -13,13 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tornado.iostream import IOStream
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut, IterableSource
-from adapters.inbound.http.engine import detached, streaming
-from adapters.inbound.http.engine.body import RequestBody
-from adapters.inbound.http.engine.readiness import Readiness
+from adapters.inbound.http.engine.chunked_body import ChunkedBody
 from adapters.inbound.http.engine.socket_body import SocketBody
+from adapters.inbound.http.engine.wire.connection import Connection as Ours
 from adapters.outbound.memory.storage import MemoryBytes, MemoryChunkStorage
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.threads import Threads
@@ -64,10 +62,7 @@ class TestInterimResponses:
             ours = socket.create_connection(listening.getsockname())
             theirs, _ = listening.accept()
         with theirs:
-            ours.setblocking(False)
-            body = SocketBody(
-                ours, Readiness(ours), stream=IOStream(ours), length=10, expects_continue=False, executor=executor
-            )
+            body = SocketBody(Ours.of(ours, None), length=10, awaits_continue=False, executor=executor)
             theirs.sendall(b"hello")
             assert await body.gather(5) == b"hello"
             while not body.untold:  # the kernel has taken a part of the last one
@@ -80,146 +75,157 @@ class TestInterimResponses:
         assert told == b"<%9998d>" % 7 * (len(told) // 10_000)
 
 
-class TestFedBodies:
-    """A body that the connection feeds: ``feed`` on its side, ``read``, ``gather`` and ``pour`` on the core's."""
+class Sender:
+    """The other end of a chunked body."""
+
+    def __init__(self, executor: ThreadPoolExecutor, *, awaits_continue: bool = False) -> None:
+        self.socket, ours = socket.socketpair()
+        self.socket.setblocking(False)
+        self.connection = Ours.of(ours, None)
+        self.body = ChunkedBody(self.connection, awaits_continue=awaits_continue, executor=executor)
+
+    def send(self, *pieces: bytes) -> None:
+        """One chunk each."""
+        for piece in pieces:
+            self.socket.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+
+    def end(self, behind: bytes = b"") -> None:
+        self.socket.sendall(b"0\r\n\r\n" + behind)
+
+    async def send_all(self, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(data), 64 * KIB):
+            await loop.sock_sendall(self.socket, chunked(data[start : start + 64 * KIB])[: -len(b"0\r\n\r\n")])
+        self.end()
+
+
+class TestChunkedBodies:
+    """``read``, ``gather`` and ``pour`` of a body that does not say how long it is."""
 
     @pytest.fixture
-    async def body(self, executor: ThreadPoolExecutor) -> RequestBody:
-        return RequestBody(None, executor)
+    async def sender(self, executor: ThreadPoolExecutor) -> AsyncGenerator[Sender]:
+        sender = Sender(executor)
+        yield sender
+        sender.connection.close()
+        sender.socket.close()
 
-    async def test_nothing_is_wanted_before_somebody_asks(self, body: RequestBody) -> None:
-        assert not body.wanted.done()
-        reading = asyncio.create_task(body.read(10))
-        await asyncio.sleep(0)
-        assert body.wanted.done()
-        assert body.is_awaited
-        body.feed(b"abc")
+    async def test_nothing_is_read_before_somebody_asks(self, executor: ThreadPoolExecutor) -> None:
+        sender = Sender(executor, awaits_continue=True)
+        body = sender.body
+        sender.send(b"abc")
+        await asyncio.sleep(0.01)
+        assert (body.received, body.awaits_continue) == (0, True)
+        assert await body.read(10) == b"abc"
+        assert sender.socket.recv(100).startswith(b"HTTP/1.1 100")
+        body.close()
+        sender.socket.close()
+
+    async def test_whoever_waits_for_it_is_seen(self, sender: Sender) -> None:
+        reading = asyncio.create_task(sender.body.read(10))
+        await asyncio.sleep(0.01)
+        assert sender.body.is_awaited
+        sender.send(b"abc")
         assert await reading == b"abc"
-        assert not body.is_awaited
+        assert not sender.body.is_awaited
 
-    async def test_blocks_come_in_order_and_no_larger_than_asked_for(self, body: RequestBody) -> None:
-        for block in (b"01234", b"56", b"789"):
-            body.feed(block)
-        body.feed_eof()
+    async def test_blocks_come_in_order_and_no_larger_than_asked_for(self, sender: Sender) -> None:
+        body = sender.body
+        sender.send(b"01234", b"56", b"789")
+        sender.end()
         assert [await body.read(2), await body.read(100), await body.read(3)] == [b"01", b"234", b"56"]
         assert [await body.gather(2), await body.gather(2), await body.read(1)] == [b"78", b"9", b""]
         assert not body.is_cut
 
-    async def test_gathering_waits_for_all_that_was_asked_for(self, body: RequestBody) -> None:
-        gathering = asyncio.create_task(body.gather(5))
+    async def test_gathering_waits_for_all_that_was_asked_for(self, sender: Sender) -> None:
+        gathering = asyncio.create_task(sender.body.gather(5))
         for block in (b"01", b"23"):
-            body.feed(block)
+            sender.send(block)
             await asyncio.sleep(0.01)
         assert not gathering.done()
-        body.feed(b"45")
-        assert (await gathering, await body.read(10)) == (b"01234", b"5")
+        sender.send(b"45")
+        assert (await gathering, await sender.body.read(10)) == (b"01234", b"5")
 
-    async def test_a_cut_body_gives_what_had_come_and_then_nothing(self, body: RequestBody, fd: int) -> None:
-        body.feed(b"abc")
-        body.stop()
-        assert body.feed(b"too late") is None
-        assert await pour(body, fd) == 3
-        assert (await pour(body, fd), await body.read(1), body.is_cut) == (0, b"", True)
+    async def test_what_is_behind_it_is_left_for_the_next_request(self, sender: Sender) -> None:
+        sender.send(b"abc")
+        sender.end(b"PUT /next")
+        assert await sender.body.gather(10) == b"abc"
+        assert (sender.connection.ahead, sender.body.has_ended) == (b"PUT /next", True)
 
-    async def test_a_body_that_had_ended_is_not_cut_by_a_stop(self, body: RequestBody) -> None:
-        body.feed(b"abc")
-        body.feed_eof()
-        body.stop()
-        assert (body.is_cut, await body.gather(10)) == (False, b"abc")
+    async def test_a_cut_body_gives_what_had_come_and_then_nothing(self, sender: Sender, fd: int) -> None:
+        sender.send(b"abc")
+        sender.socket.shutdown(socket.SHUT_WR)
+        assert await pour(sender.body, fd) == 3
+        assert (await pour(sender.body, fd), await sender.body.read(1), sender.body.is_cut) == (0, b"", True)
 
-    async def test_a_stop_wakes_whoever_waits(self, body: RequestBody) -> None:
-        reading = asyncio.create_task(body.read(10))
-        await asyncio.sleep(0)
-        body.stop()
-        assert (await asyncio.wait_for(reading, 1), body.is_cut) == (b"", True)
+    async def test_a_body_that_had_ended_is_not_cut_by_a_stop(self, sender: Sender) -> None:
+        sender.send(b"abc")
+        sender.end()
+        assert await sender.body.read(1) == b"a"
+        sender.body.stop()
+        assert (sender.body.is_cut, await sender.body.gather(10)) == (False, b"bc")
 
-    async def test_a_body_announced_empty_has_ended_at_once(self, executor: ThreadPoolExecutor) -> None:
-        body = RequestBody(0, executor)
-        assert (await body.read(1), body.is_cut) == (b"", False)
-        body.stop()
-        assert not body.is_cut
-
-    async def test_the_feeder_is_held_up_until_the_core_has_taken_some(self, body: RequestBody) -> None:
-        held_up = None
-        fed = 0
-        while held_up is None:
-            held_up = body.feed(bytes(100 * KIB))
-            fed += 100 * KIB
-        assert MIB <= fed < MIB + 100 * KIB
+    async def test_a_stop_wakes_whoever_waits(self, sender: Sender) -> None:
+        reading = asyncio.create_task(sender.body.read(10))
         await asyncio.sleep(0.01)
-        assert not held_up.done()
-        await body.gather(200 * KIB)
-        assert held_up.done()
+        sender.body.stop()
+        assert (await asyncio.wait_for(reading, 1), sender.body.is_cut) == (b"", True)
 
-    async def test_a_stop_lets_the_feeder_go(self, body: RequestBody) -> None:
-        held_up = body.feed(bytes(2 * MIB))
-        assert held_up is not None
-        body.stop()
-        assert held_up.done()
-
-    async def test_small_blocks_are_poured_together(self, body: RequestBody, fd: int) -> None:
+    async def test_small_blocks_are_poured_together(self, sender: Sender, fd: int) -> None:
         data = os.urandom(1000)
-        pouring = asyncio.create_task(pour(body, fd, limit=1000))
+        pouring = asyncio.create_task(pour(sender.body, fd, limit=1000))
         for start in range(0, 1000, 10):
-            body.feed(data[start : start + 10])
+            sender.send(data[start : start + 10])
             await asyncio.sleep(0)
         assert await pouring == 1000
         assert os.pread(fd, 2000, 0) == data
 
-    async def test_pouring_takes_no_more_than_its_limit(self, body: RequestBody, fd: int) -> None:
-        body.feed(b"0123456789")
-        body.feed_eof()
-        assert await pour(body, fd, at=5, limit=4) == 4
+    async def test_pouring_takes_no_more_than_its_limit(self, sender: Sender, fd: int) -> None:
+        sender.send(b"0123456789")
+        sender.end()
+        assert await pour(sender.body, fd, at=5, limit=4) == 4
         assert os.pread(fd, 100, 0) == bytes(5) + b"0123"
-        assert await body.gather(100) == b"456789"
+        assert await sender.body.gather(100) == b"456789"
 
-    async def test_pouring_waits_for_the_first_byte_however_long(self, body: RequestBody, fd: int) -> None:
-        pouring = asyncio.create_task(pour(body, fd, seconds=0.02))
+    async def test_pouring_waits_for_the_first_byte_however_long(self, sender: Sender, fd: int) -> None:
+        pouring = asyncio.create_task(pour(sender.body, fd, seconds=0.02))
         await asyncio.sleep(0.15)
         assert not pouring.done()
-        body.feed(b"x")
+        sender.send(b"x")
         assert await pouring == 1
 
-    async def test_pouring_ends_in_time_when_the_sender_makes_a_pause(self, body: RequestBody, fd: int) -> None:
-        body.feed(b"abc")
+    async def test_pouring_ends_in_time_when_the_sender_makes_a_pause(self, sender: Sender, fd: int) -> None:
+        sender.send(b"abc")
         begun = time.monotonic()
-        assert await pour(body, fd, seconds=0.2) == 3
+        assert await pour(sender.body, fd, seconds=0.2) == 3
         assert 0.1 < time.monotonic() - begun < 1
-        body.feed(b"def")
-        body.feed_eof()
-        assert await pour(body, fd, at=3) == 3
+        sender.send(b"def")
+        sender.end()
+        assert await pour(sender.body, fd, at=3) == 3
         assert os.pread(fd, 10, 0) == b"abcdef"
 
-    async def test_what_is_poured_is_observed_in_order(self, body: RequestBody, fd: int) -> None:
+    async def test_what_is_poured_is_observed_in_order(self, sender: Sender, fd: int) -> None:
         seen = bytearray()
 
         def observe(data: Buffer) -> None:
             seen.extend(data)
 
         data = os.urandom(3 * MIB)
-        feeding = asyncio.create_task(self._feed(body, data))
+        sending = asyncio.create_task(sender.send_all(data))
         poured = 0
-        while count := await body.pour(fd, at=poured, limit=MIB, seconds=1, observe=observe):
+        while count := await sender.body.pour(fd, at=poured, limit=MIB, seconds=1, observe=observe):
             poured += count
-        await feeding
+        await sending
         assert (poured, bytes(seen), os.pread(fd, len(data), 0)) == (len(data), data, data)
 
-    async def test_a_cancelled_pour_has_stopped_writing(self, body: RequestBody, fd: int) -> None:
-        body.feed(b"abc")
-        pouring = asyncio.create_task(pour(body, fd))
+    async def test_a_cancelled_pour_has_stopped_writing(self, sender: Sender, fd: int) -> None:
+        sender.send(b"abc")
+        pouring = asyncio.create_task(pour(sender.body, fd))
         await asyncio.sleep(0.1)
         pouring.cancel()
         with pytest.raises(asyncio.CancelledError):
             await pouring
-        body.feed(b"def")
-        assert await body.read(10) == b"def"
-
-    @staticmethod
-    async def _feed(body: RequestBody, data: bytes) -> None:
-        for start in range(0, len(data), 64 * KIB):
-            if held_up := body.feed(data[start : start + 64 * KIB]):
-                await held_up
-        body.feed_eof()
+        sender.send(b"def")
+        assert await sender.body.read(10) == b"def"
 
 
 class TestBlockSources:
@@ -516,10 +522,8 @@ def files_limited_to(size: int) -> Iterator[None]:
 class TestDisksThatFail:
     @pytest.mark.parametrize("is_chunked", [True, False])
     def test_a_disk_that_fails_in_the_middle_is_answered_and_the_upload_goes_on_later(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_chunked: bool
+        self, tmp_path: Path, is_chunked: bool
     ) -> None:
-        for module in (streaming, detached):
-            monkeypatch.setattr(module, "LINGER_SECONDS", 0.5)
         data = os.urandom(12 * MIB)
         with serving(WebServer(tmp_path / "volume")) as server, Connection(server.port) as wire:
             url = server.begin(len(data))

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from adapters.inbound.http.engine import detached, streaming
 from domain.upload_state import UploadState
 from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head, serving
 from tests.support.wire import Closed, Connection, Header, chunked
 
 KIB, MIB = 1024, 1024 * 1024
 LARGE = 3 * MIB + 7  # more than 1 MiB of a known length: the socket is read in a thread
-SHORT = 100 * KIB  # fed by Tornado
+SHORT = 100 * KIB  # taken before anybody asks, as far as it has come
 HIDDEN = b"POST /uploads HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 7\r\n\r\n"
 
 
@@ -33,9 +32,7 @@ def loop() -> str:
 
 
 @pytest.fixture
-def server(loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
-    for module in (streaming, detached):
-        monkeypatch.setattr(module, "LINGER_SECONDS", 0.5)
+def server(loop: str, tmp_path: Path) -> Iterator[WebServer]:
     with serving(WebServer(tmp_path / "volume"), loop) as server:
         yield server
 
@@ -330,9 +327,8 @@ class TestCutBodies:
         if size is None and body:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         wire.send(patch_head(server, url, size) + body)
-        if size is None or not sent:
-            # It has to be the older one, and Tornado drops the last 128 KiB of chunks read together with their end.
-            time.sleep(0.2)
+        if not sent:
+            time.sleep(0.2)  # it has to be the older one
         wire.close()
         assert reaches(server, url, sent)
         rest = server.http.request("PATCH", url, self._at(sent), data[sent:])
@@ -342,15 +338,12 @@ class TestCutBodies:
     def test_a_client_that_only_stops_sending_is_told_how_it_went(
         self, server: WebServer, wire: Connection, size: int
     ) -> None:
-        """Its bytes count, but it is no success; Tornado, feeding short bodies, takes the end for a farewell."""
+        """Its bytes count, but it is no success."""
         url = server.begin(size)
         wire.send(patch_head(server, url, size) + bytes(size // 2))
         time.sleep(0.1)
         wire.finish_sending()
-        try:
-            assert wire.receive("PATCH").status == 503
-        except Closed:
-            assert size == SHORT
+        assert wire.receive("PATCH").status == 503
         assert reaches(server, url, size // 2)
 
     @pytest.mark.parametrize("size", [SHORT, LARGE])
@@ -552,14 +545,14 @@ class TestChunkedBodies:
 
     @pytest.mark.parametrize(
         "size_line",
-        [b"zz", b"-1", b"0x5", b"+5", b"5 ", b" 5", b"", b"5;" + b"a" * 100, b"F" * 17, b"5\r", b"\xd9\xa5", b"1_0"],
+        [b"zz", b"-1", b"0x5", b"+5", b"5 ", b" 5", b"", b"5;a\0", b"F" * 17, b"5\r", b"\xd9\xa5", b"1_0"],
         ids=repr,
     )
     def test_bad_chunk_sizes_end_the_connection(self, server: WebServer, wire: Connection, size_line: bytes) -> None:
         url = server.begin(100)
         hidden = wire.head_bytes("DELETE", url, TUS)
         wire.send(patch_head(server, url, None) + size_line + b"\r\nhello\r\n0\r\n\r\n" + hidden)
-        assert answers_until_the_end(wire) in ([400], [])
+        assert answers_until_the_end(wire) == [400]
         assert server.offset(url) == 0
         assert server.http.request("HEAD", url).status == 200
 
@@ -655,7 +648,7 @@ class TestSmuggling:
     )
     def test_what_is_not_http_ends_the_connection(self, server: WebServer, wire: Connection, line: bytes) -> None:
         wire.send(line + b"\r\nHost: a\r\n\r\n" + HIDDEN)
-        assert answers_until_the_end(wire) in ([400], [])
+        assert answers_until_the_end(wire) == [505 if b"2.0" in line else 400]
 
     def test_a_body_where_none_is_needed_is_read_past(self, server: WebServer, wire: Connection) -> None:
         wire.send(wire.head_bytes("GET", "/health", [("Content-Length", "5")]) + b"hello")

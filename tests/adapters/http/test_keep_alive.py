@@ -1,20 +1,21 @@
-"""Chunk after chunk on one connection, past Tornado: whatever comes there is answered as on a fresh connection."""
+"""Chunk after chunk on one connection: whatever comes there is answered as on a fresh connection."""
 
 import hashlib
-import math
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tornado.httputil import HTTPServerRequest
 
-from adapters.inbound.http.engine import detached, keep_alive, socket_body, streaming
+from adapters.inbound.http.engine import keep_alive
+from adapters.inbound.http.engine.keep_alive import Patience
+from adapters.inbound.http.engine.wire.connection import Connection as Ours
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.writing.writer import ChunkWriter
@@ -24,6 +25,7 @@ from tests.support.wire import Closed, Connection, Header, Response, chunked
 KIB, MIB = 1024, 1024 * 1024
 HIDDEN = b"POST /uploads HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 7\r\n\r\n"
 _NAMES = re.compile(r'"(request_id|timestamp|id|name|created_at|updated_at|expires_at)": *"[^"]*"|[0-9a-f]{32}')
+PATIENCE = Patience(linger_seconds=0.3)
 PROBE = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 
 on_both_loops = pytest.mark.parametrize("loop", LOOPS)
@@ -35,21 +37,16 @@ def loop() -> str:
 
 
 @pytest.fixture
-def server(loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
-    for module in (streaming, detached):
-        monkeypatch.setattr(module, "LINGER_SECONDS", 0.3)
-    with serving(WebServer(tmp_path / "volume"), loop) as server:
+def server(loop: str, tmp_path: Path) -> Iterator[WebServer]:
+    with serving(WebServer(tmp_path / "volume", patience=PATIENCE), loop) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     """For tests that look at their own upload alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (streaming, detached):
-            patch.setattr(module, "LINGER_SECONDS", 0.3)
-        with serving(WebServer(tmp_path_factory.mktemp("volume"))) as server:
-            yield server
+    with serving(WebServer(tmp_path_factory.mktemp("volume"), patience=PATIENCE)) as server:
+        yield server
 
 
 @pytest.fixture
@@ -59,17 +56,19 @@ def wire(server: WebServer) -> Iterator[Connection]:
 
 
 def on_kept(server: WebServer) -> list[str]:
-    """Grows by the path of each request that is begun on a kept connection; if it does not, the test tests nothing."""
+    """Grows by the path of each chunk that comes on a connection which is there already."""
     followed: list[str] = []
-    follow = server.connections.kept._follow
+    kept = server.connections.kept
+    known = set(kept._idle)
+    begin = kept._serving.begin
 
-    def note(kept: keep_alive.KeptConnection, request: HTTPServerRequest, head_bytes: int) -> bool:
-        begun = follow(kept, request, head_bytes)
-        if begun:
+    def note(connection: Ours, request: HTTPServerRequest) -> None:
+        if connection in known and request.method == "PATCH":
             followed.append(request.path)
-        return begun
+        known.add(connection)
+        begin(connection, request)
 
-    server.connections.kept._follow = note
+    kept._serving.begin = note  # type: ignore[method-assign]
     return followed
 
 
@@ -87,7 +86,7 @@ def send_chunk(wire: Connection, server: WebServer, url: str, data: bytes, *head
 
 def is_kept(wire: Connection, server: WebServer) -> bool:
     ours = wire._socket.getsockname()
-    return server.call(lambda: any(kept.socket.getpeername() == ours for kept in server.connections.kept._waiting))
+    return server.call(lambda: any(kept.socket.getpeername() == ours for kept in server.connections.kept._idle))
 
 
 def keep(wire: Connection, server: WebServer, *, chunks: int = 1) -> None:
@@ -98,34 +97,6 @@ def keep(wire: Connection, server: WebServer, *, chunks: int = 1) -> None:
     for _ in range(chunks - 1):
         assert offset_in(send_chunk(wire, server, url, b"other", at=at)) == at + 5
         at += 5
-
-
-def sweep_between(
-    server: WebServer, before: list[tuple[Connection, bytes]], after: list[tuple[Connection, bytes]], *, races: bool
-) -> None:
-    """Sweep all that are kept behind what is sent ``before``, unseen by the loop; or perhaps seen, if it ``races``."""
-    waiting = server.connections.kept
-
-    def send(pieces: list[tuple[Connection, bytes]]) -> None:
-        for wire, piece in pieces:
-            wire.send(piece)
-
-    def sweep() -> None:
-        if not races:
-            assert len(waiting._waiting) == len(before), "they are not kept"
-            send(before)
-        for kept in waiting._waiting:
-            kept.since = -math.inf
-        waiting._sweep()
-        if not races:
-            assert not waiting._waiting
-            send(after)
-
-    if races:
-        send(before)
-    server.call(sweep)
-    if races:
-        send(after)
 
 
 def sockets() -> set[str]:
@@ -162,22 +133,11 @@ class TestTheWayThere:
 
     @pytest.mark.parametrize("size", [5, 100 * KIB])
     def test_what_was_sent_ahead_is_answered_all_the_same(self, server: WebServer, wire: Connection, size: int) -> None:
-        """Tornado may have read some of it already: then the connection stays with it."""
         url, data = server.begin(3 * size), os.urandom(3 * size)
         chunks = [patch_head(server, url, size, at=at) + data[at : at + size] for at in range(0, 3 * size, size)]
         wire.send(b"".join(chunks))
         assert [offset_in(wire.receive("PATCH")) for _ in chunks] == [size, 2 * size, 3 * size]
         assert server.content(url) == data
-
-    def test_it_is_closed_where_tornado_does_not_say_what_it_has_read(
-        self, server: WebServer, wire: Connection, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(socket_body, "_is_empty", lambda _: False)
-        url, at = server.begin(50), 0
-        for at in range(0, 50, 5):
-            assert offset_in(send_chunk(wire, server, url, b"hello", at=at)) == at + 5
-        assert not is_kept(wire, server)
-        assert server.content(url) == b"hello" * 10
 
 
 @on_both_loops
@@ -345,7 +305,7 @@ class TestHeadsInPieces:
             wire.send(bytes([byte]))
             time.sleep(0.001)
         assert offset_in(wire.receive("PATCH")) == 10
-        assert followed == []
+        assert followed == [url]
         assert offset_in(send_chunk(wire, server, url, b"9876543210", at=10)) == 20
 
     @pytest.mark.parametrize("size", [3500, 4096, 5000, 20_000])
@@ -359,7 +319,7 @@ class TestHeadsInPieces:
 
     def test_a_head_may_end_where_nobody_looks_further(self, server: WebServer, wire: Connection) -> None:
         url, at = server.begin(200), 0
-        room = keep_alive._HEAD_BYTES - len(patch_head(server, url, 10, ("X-More", ""), at=10))
+        room = keep_alive._LOOK_BYTES - len(patch_head(server, url, 10, ("X-More", ""), at=10))
         for missing in range(-6, 7):
             keep(wire, server)
             answer = send_chunk(wire, server, url, b"0123456789", ("X-More", "m" * (room + missing)), at=at)
@@ -368,7 +328,8 @@ class TestHeadsInPieces:
 
     def test_a_head_too_large_for_anybody_ends_the_connection(self, server: WebServer, wire: Connection) -> None:
         keep(wire, server)
-        wire.send(patch_head(server, server.begin(5), 5, ("X-More", "m" * 40_000)) + b"hello")
+        wire.send(patch_head(server, server.begin(5), 5, ("X-More", "m" * 70_000)) + b"hello")
+        assert wire.receive("PATCH").status == 431
         assert wire.ends(within=2)
 
 
@@ -723,7 +684,7 @@ class TestClientsThatGoAway:
             wire.close()
         assert becomes(lambda: not server.connections.running)
         assert becomes(lambda: sockets() <= before), "the server still holds the connection"
-        assert server.call(lambda: len(server.connections.kept._waiting)) == 0
+        assert server.call(lambda: len(server.connections.kept._idle)) == 0
         assert server.call(lambda: server.connections.watchdog._watched) == {}
         headers: list[Header] = [("Content-Type", "application/offset+octet-stream"), ("Upload-Offset", str(kept))]
         assert server.http.request("PATCH", url, headers, bytes(1000 - kept)).status == 204
@@ -745,66 +706,33 @@ class TestClientsThatGoAway:
         assert wire.ends(within=2)
 
 
-@on_both_loops
 class TestIdleConnections:
-    @pytest.fixture(autouse=True)
-    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(keep_alive, "_IDLE_SECONDS", 0.2)
+    @pytest.fixture
+    def server(self, tmp_path: Path) -> Iterator[WebServer]:
+        patience = Patience(idle_seconds=0.5, head_seconds=0.3)
+        with serving(WebServer(tmp_path / "volume", patience=patience)) as server:
+            yield server
 
-    def test_one_goes_back_to_tornado_and_still_serves(self, server: WebServer, wire: Connection) -> None:
-        followed, url = on_kept(server), server.begin(1000)
-        for at in range(0, 30, 10):
+    def test_a_silent_one_is_closed_and_a_busy_one_beside_it_is_not(self, server: WebServer, wire: Connection) -> None:
+        url = server.begin(1000)
+        with Connection(server.port) as fresh, Connection(server.port) as busy:
             keep(wire, server)
-            followed.clear()
-            assert send_chunk(wire, server, url, b"hello", at=at).status == 204
-            assert followed == [url]
-            assert becomes(lambda: is_kept(wire, server))
-            assert becomes(lambda: not is_kept(wire, server), within=1)
-            assert send_chunk(wire, server, url, b"hello", at=at + 5).status == 204
-            assert followed == [url], "it was still kept"
-        wire.send_head("HEAD", url, TUS)
-        assert offset_in(wire.receive("HEAD")) == 30
-
-    def test_a_busy_one_beside_it_stays(
-        self, server: WebServer, wire: Connection, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(keep_alive, "_IDLE_SECONDS", 0.5)  # longer than a busy machine makes the busy one wait
-        url, other = server.begin(1000), server.begin(1000)
-        with Connection(server.port) as busy:
-            keep(busy, server)
-            keep(wire, server)
-            followed = on_kept(server)
-            for at in range(120):
-                assert send_chunk(busy, server, other, b"x", at=at).status == 204
+            for at in range(60):
+                assert send_chunk(busy, server, url, b"x", at=at).status == 204
                 time.sleep(0.01)
-        assert followed == [other] * 120
-        assert send_chunk(wire, server, url, b"hello", at=0).status == 204
-        assert followed == [other] * 120, "the silent one is still kept"
+            assert wire.ends(within=1)
+            assert fresh.ends(within=1)
+            assert send_chunk(busy, server, url, b"x", at=60).status == 204
 
-    def test_chunks_that_come_as_it_goes_back_are_not_lost(
-        self, server: WebServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Whole before the connection is swept, behind it, or cut in two by it; each connection for itself."""
-        # The test says when to sweep: on a busy machine the clock may sweep before anybody has seen it kept.
-        monkeypatch.setattr(keep_alive, "_IDLE_SECONDS", 60.0)
-        answers: list[bool] = []
-        with ExitStack() as open_wires:
-            wires = [open_wires.enter_context(Connection(server.port)) for _ in range(10)]
-            urls = [server.begin(1000) for _ in wires]
-            for at in range(12):
-                for wire in wires:
-                    keep(wire, server)
-                chunks = [patch_head(server, url, 1, at=at) + b"x" for url in urls]
-                cut_at = [len(chunk) * number // 9 for number, chunk in enumerate(chunks)]
-                sweep_between(
-                    server,
-                    [(wire, chunk[:cut]) for wire, chunk, cut in zip(wires, chunks, cut_at, strict=True)],
-                    [(wire, chunk[cut:]) for wire, chunk, cut in zip(wires, chunks, cut_at, strict=True)],
-                    races=at % 2 == 1,
-                )
-                told = [wire.receive("PATCH") for wire in wires]
-                answers += [(answer.status, offset_in(answer)) == (204, at + 1) for answer in told]
-        assert answers == [True] * 120
+    def test_a_head_that_never_ends_is_not_waited_for_as_long(self, server: WebServer, wire: Connection) -> None:
+        begun = time.monotonic()
+        wire.send(b"GET /health HTTP/1.1\r\nHost: a\r\n")
+        for _ in range(4):
+            time.sleep(0.05)
+            wire.send(b"X: y\r\n")
+        assert wire.ends(within=1)
+        assert time.monotonic() - begun < 0.48
+        assert server.call(lambda: len(server.connections.kept._begun)) == 0
 
 
 @on_both_loops

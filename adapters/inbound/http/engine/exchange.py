@@ -1,8 +1,7 @@
 """What a dialect needs to serve routes: what it sees of a request, what it answers with, and how it names its paths.
 
-Tornado's RequestHandler wants the whole body first, or hands it over in callbacks; here a route is
-``async (exchange) -> Reply``, and the body is a byte source that it may pass on to a use case. Nothing is read
-(and no ``100 Continue`` sent) before the route asks for a byte, so a refusal comes before the body does.
+A route is ``async (exchange) -> Reply``, and the body is a byte source that it may pass on to a use case. Nothing is
+read (and no ``100 Continue`` sent) before the route asks for a byte, so a refusal comes before the body does.
 
 What is around a route is in ``running.py``; which path is whose, in ``router.py``.
 """
@@ -36,7 +35,7 @@ class Reply:
     """The same bytes as ``content``, where they can be sent from a file."""
     closing: Callable[[], Awaitable[None]] | None = None
     ends_connection: bool = False
-    """Nothing more is read: where the next request would begin is not sure."""
+    """Nothing behind its request is read as one: where the next would begin is not sure."""
 
 
 def json_reply(content: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
@@ -91,5 +90,3 @@ class Resource:
     """Headers of its replies that pages of other origins may read, beside what they may read of every reply."""
     sends_files: bool = False
     """Whether a GET is answered with a file."""
-    posts_files: bool = False
-    """Whether the body of a POST is a file's bytes."""

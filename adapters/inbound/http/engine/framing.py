@@ -1,14 +1,10 @@
-"""Where a body ends and what a reply's head looks like: HTTP/1.1 beneath the routes (RFC 9112)."""
+"""Where a body ends, whether the connection goes on behind it, and what a reply's head looks like (RFC 9112)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from adapters.inbound.common.errors import Refusal, title_of
 
-# A refusal goes out at once, but closing on bytes still under way would reset the connection and could take the
-# answer with it: so much longer, and so many bytes, are read and thrown away.
-LINGER_SECONDS = 2.0
-LINGER_BYTES = 16 * 1024 * 1024
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -20,11 +16,11 @@ def announced_length(headers: Mapping[str, str]) -> int | None:
     return int(length) if _LENGTH.fullmatch(length) else 0
 
 
-class AmbiguousFraming(Refusal):
-    """Where the body ends can be read in two ways."""
+class Unreadable(Refusal):
+    """What comes is no request, or can be read in two ways: nothing behind it is read as one any more."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(400, "invalid_request", detail, {"Connection": "close"})
+    def __init__(self, detail: str, status: int = 400, code: str = "invalid_request") -> None:
+        super().__init__(status, code, detail)
 
 
 class CutShort(Refusal):
@@ -36,18 +32,45 @@ class CutShort(Refusal):
         super().__init__(503, "body_cut", words)
 
 
-def check_framing(headers: Mapping[str, str]) -> None:
-    """Stricter than Tornado, and before any use case runs: two readings of one body are how requests are smuggled."""
+def check_framing(headers: Mapping[str, str], version: str) -> None:
+    """Stricter than the standard, and before any use case runs: two readings of one body are how requests are
+    smuggled."""
     coding = headers.get("Transfer-Encoding")
     if coding is not None and ("Content-Length" in headers or coding.strip().lower() != "chunked"):
-        raise AmbiguousFraming("the only transfer coding understood is chunked")
+        raise Unreadable("the only transfer coding understood is chunked")
+    if coding is not None and version == "HTTP/1.0":
+        raise Unreadable("HTTP/1.0 has no transfer codings")  # §6.1: to be taken for a fault
     if not _LENGTH.fullmatch(headers.get("Content-Length", "0")):
-        raise AmbiguousFraming("Content-Length is not a number")
+        raise Unreadable("Content-Length is not a number")
+
+
+def check_wishes(headers: Mapping[str, str], version: str) -> None:
+    """Raises:
+    Refusal: what the head asks for is not done here.
+    """
     if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise Refusal(415, "unsupported_media_type", "bodies are taken as they are, without Content-Encoding")
+    if version == "HTTP/1.1" and any(wish != "100-continue" for wish in _members(headers.get("Expect", ""))):
+        raise Refusal(417, "expectation_failed", "the only expectation understood is 100-continue")
+
+
+def awaits_continue(headers: Mapping[str, str], version: str) -> bool:
+    """Whether the client may wait for our word before it sends the body; HTTP/1.0 has no such word."""
+    return version == "HTTP/1.1" and "100-continue" in _members(headers.get("Expect", ""))
+
+
+def keeps_alive(headers: Mapping[str, str], version: str) -> bool:
+    """RFC 9112 §9.3: whether the client wants to send more on this connection."""
+    wishes = list(_members(headers.get("Connection", "")))
+    return "close" not in wishes and (version == "HTTP/1.1" or "keep-alive" in wishes)
 
 
 def head_of(status: int, headers: Mapping[str, str]) -> bytes:
-    """A response up to the end of its headers, for those that don't go through Tornado."""
+    """A response up to the end of its headers."""
     lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
     return f"HTTP/1.1 {status} {title_of(status)}\r\n{''.join(lines)}\r\n".encode("latin-1")
+
+
+def _members(value: str) -> Iterator[str]:
+    """Those of a list (RFC 9110 §5.6.1) of words whose case says nothing."""
+    return (member for word in value.lower().split(",") if (member := word.strip()))

@@ -1,4 +1,4 @@
-"""What Tornado's own handlers have in common here: the page's and the event streams'."""
+"""What Tornado's own handlers have in common here."""
 
 from functools import cached_property
 from types import TracebackType
@@ -11,6 +11,9 @@ from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.common.request_id import request_id_of
 
 log = structlog.get_logger(__name__)
+
+Handler = tuple[str, type[RequestHandler], dict[str, Any]]
+"""A path that Tornado serves: its pattern, who answers, and what that one is given."""
 
 
 class ProblemHandler(RequestHandler):

@@ -1,151 +1,200 @@
-"""Connections that send chunk after chunk: between two of them nobody but us looks at the socket.
+"""Connections between two requests, and the reading of heads: whatever comes begins here.
 
-What is begun on such a kept connection is the narrow case alone: a PATCH whose whole head has arrived, with a
-Content-Length and nothing that needs a second thought. We look before we take (``MSG_PEEK``), so whatever else comes is
-still in the socket when the connection goes back to Tornado, which knows all of HTTP. What is taken is parsed by
-Tornado's own functions.
+We look before we take (``MSG_PEEK``): what is taken is the head, so the body, and what is behind it, are still in the
+socket when the exchange begins. A client that sends chunk after chunk repeats itself: such a head is not parsed again.
 """
 
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 
-from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, parse_request_start_line
-from tornado.iostream import IOStream
+from tornado.httputil import HTTPServerRequest
 
-from adapters.inbound.http.engine.readiness import Readiness
+from adapters.inbound.http.engine.framing import Unreadable
+from adapters.inbound.http.engine.wire.connection import Connection
+from adapters.inbound.http.engine.wire.head import MAX_HEAD_BYTES, end_of_head, parse_head, salvaged
 
-_HEAD_BYTES = 4096
-_IDLE_SECONDS = 5.0
+_LOOK_BYTES = 4096
 _MAX_DIGITS = 15
 _OFFSET = re.compile(rb"\r\nUpload-Offset: ?([0-9]+)\r\n", re.IGNORECASE)
-_LENGTH = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-_SECOND_THOUGHTS = ("Transfer-Encoding", "Expect", "Upgrade", "Content-Encoding")
 
 
-@dataclass(slots=True, eq=False)
-class KeptConnection:
-    """``context``: who is at the other end, as Tornado keeps it for all requests of a connection."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long, and for how much, a connection is waited on."""
 
-    socket: socket.socket
-    readiness: Readiness
-    context: object
-    since: float = 0.0
-    request: HTTPServerRequest | None = None
-    """The last one that was parsed here."""
-    before: bytes = b""
-    after: bytes = b""
-    """That request's head without the digits of its Upload-Offset: the next one mostly differs in nothing else."""
+    idle_seconds: float = 75.0
+    """Nothing comes (KEEP_ALIVE)."""
+    head_seconds: float = 20.0
+    """From the first byte of a head to its last."""
+    linger_seconds: float = 2.0
+    """A refusal goes out at once, but closing on bytes still under way would reset the connection and could take the
+    answer with it: so much longer, and so many bytes, are read and thrown away."""
+    linger_bytes: int = 16 * 1024 * 1024
 
-    def close(self) -> None:
-        self.readiness.close()
-        self.socket.close()
+
+class Serving(ABC):
+    """What becomes of a head."""
+
+    @abstractmethod
+    def begin(self, connection: Connection, request: HTTPServerRequest) -> None:
+        """Answer ``request``, whose body comes next on the connection."""
+
+    @abstractmethod
+    def refuse(self, connection: Connection, request: HTTPServerRequest, error: Unreadable) -> None:
+        """Answer what of a request could be read; then the connection is over."""
 
 
 class KeptConnections:
-    """``follow`` takes the head, of so many bytes, from the connection's socket and begins with its request; or it says
-    no, then ``give_back`` serves the connection, of which nothing has been read."""
+    """All that nobody has a request of just now."""
 
-    def __init__(
-        self,
-        follow: Callable[[KeptConnection, HTTPServerRequest, int], bool],
-        give_back: Callable[[IOStream, object], None],
-    ) -> None:
-        self._follow = follow
-        self._give_back = give_back
-        self._waiting: dict[KeptConnection, None] = {}  # the longest so first
+    def __init__(self, serving: Serving, patience: Patience) -> None:
+        self._serving = serving
+        self._patience = patience
+        self._idle: dict[Connection, None] = {}  # in both, who waits longest is first
+        self._begun: dict[Connection, None] = {}
         self._sweeping: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    def wait(self, kept: KeptConnection) -> None:
-        """Follow the connection's next request, when it comes."""
+    def wait(self, connection: Connection) -> None:
+        """Serve the connection's next request, when it comes."""
         if self._is_closed:
-            kept.close()
+            connection.close()
             return
         loop = asyncio.get_running_loop()
-        kept.since = loop.time()
-        self._waiting[kept] = None
-        kept.readiness.ask(partial(self._look, kept))
-        if self._sweeping is None:
-            self._sweeping = loop.call_later(_IDLE_SECONDS, self._sweep)
+        connection.since = loop.time()
+        self._idle[connection] = None
+        if connection.ahead:
+            loop.call_soon(self._look_ahead, connection)
+        else:
+            self._listen(connection)
 
     def close(self) -> None:
         """Close every connection that waits, or comes to wait."""
         self._is_closed = True
         if self._sweeping is not None:
             self._sweeping.cancel()
-        for kept in list(self._waiting):
-            self._forget(kept)
-            kept.close()
+        for connection in [*self._idle, *self._begun]:
+            self._close(connection)
 
-    def _look(self, kept: KeptConnection) -> None:
-        self._forget(kept)
+    def _listen(self, connection: Connection) -> None:
+        connection.readiness.ask(partial(self._look, connection))
+        if self._sweeping is None:
+            self._sweep()
+
+    def _look_ahead(self, connection: Connection) -> None:
+        if connection in self._idle:
+            self._look(connection)
+
+    def _look(self, connection: Connection) -> None:
         try:
-            seen = kept.socket.recv(_HEAD_BYTES, socket.MSG_PEEK)
+            seen = connection.socket.recv(_LOOK_BYTES, socket.MSG_PEEK)
+            is_over = not seen
         except BlockingIOError:
-            self.wait(kept)
-            return
+            seen, is_over = b"", False
         except OSError:
-            seen = b""
-        if not seen:
-            kept.close()
+            seen, is_over = b"", True
+        if not connection.ahead:
+            head = seen[: seen.find(b"\r\n\r\n") + 4]
+            if (request := _like_the_last(head, connection)) is not None:
+                connection.socket.recv(len(head))
+                self._begin(connection, request)
+                return
+        self._read(connection, seen, is_over=is_over)
+
+    def _read(self, connection: Connection, seen: bytes, *, is_over: bool) -> None:
+        known = connection.ahead + seen
+        text = known.lstrip(b"\r\n")  # RFC 9112 §2.2: an empty line before a request is ignored
+        try:
+            size = end_of_head(text)
+        except Unreadable as error:
+            self._forget(connection)
+            self._serving.refuse(connection, salvaged(text[:MAX_HEAD_BYTES], connection), error)
             return
-        head = seen[: seen.find(b"\r\n\r\n") + 4]
-        request = _like_the_last(head, kept) or _plain_chunk(head, kept)
-        if request is None or not self._follow(kept, request, len(head)):
-            self._return(kept)
+        if size:
+            _take(connection, len(known) - len(text) + size)
+            self._parse(connection, text[:size])
+        elif is_over:
+            self._close(connection)
+        else:
+            _take(connection, len(known))
+            connection.ahead = text
+            self._go_on(connection)
 
-    def _return(self, kept: KeptConnection) -> None:
-        kept.readiness.close()
-        self._give_back(IOStream(kept.socket), getattr(kept.context, "address", None))
+    def _parse(self, connection: Connection, head: bytes) -> None:
+        try:
+            request = parse_head(head, connection)
+        except Unreadable as error:
+            self._forget(connection)
+            self._serving.refuse(connection, salvaged(head, connection), error)
+            return
+        _remember(head, request, connection)
+        self._begin(connection, request)
 
-    def _forget(self, kept: KeptConnection) -> None:
-        del self._waiting[kept]
-        kept.readiness.rest()
+    def _begin(self, connection: Connection, request: HTTPServerRequest) -> None:
+        self._forget(connection)
+        self._serving.begin(connection, request)
+
+    def _go_on(self, connection: Connection) -> None:
+        """Wait for the rest of a head, but not as long as for its beginning."""
+        if connection.ahead and connection in self._idle:
+            del self._idle[connection]
+            self._begun[connection] = None
+            connection.since = asyncio.get_running_loop().time()
+            self._sweep()  # its time is up before that of those which wait already
+        self._listen(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._idle.pop(connection, None)
+        self._begun.pop(connection, None)
+        connection.readiness.rest()
+
+    def _close(self, connection: Connection) -> None:
+        self._forget(connection)
+        connection.close()
 
     def _sweep(self) -> None:
-        """Silent connections are Tornado's to time out."""
         loop = asyncio.get_running_loop()
-        self._sweeping = None
-        until = loop.time() - _IDLE_SECONDS
-        for kept in [kept for kept in self._waiting if kept.since <= until]:
-            self._forget(kept)
-            self._return(kept)
-        if self._waiting:
-            self._sweeping = loop.call_later(_IDLE_SECONDS, self._sweep)
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+        patience = ((self._idle, self._patience.idle_seconds), (self._begun, self._patience.head_seconds))
+        for waiting, seconds in patience:
+            until = loop.time() - seconds
+            for connection in list(takewhile(lambda one: one.since <= until, waiting)):  # noqa: B023 -- listed at once
+                self._close(connection)
+        ends = [next(iter(waiting)).since + seconds for waiting, seconds in patience if waiting]
+        if ends:
+            self._sweeping = loop.call_at(min(ends), self._sweep)
 
 
-def _like_the_last(head: bytes, kept: KeptConnection) -> HTTPServerRequest | None:
-    if kept.request is None or not (head.startswith(kept.before) and head.endswith(kept.after)):
+def _take(connection: Connection, size: int) -> None:
+    """Take so much of what was seen: first what was ahead, then from the socket, where it is still."""
+    size -= len(connection.take_ahead(size))
+    if size:
+        connection.socket.recv(size)
+
+
+def _like_the_last(head: bytes, connection: Connection) -> HTTPServerRequest | None:
+    last = connection.request
+    if last is None or not (head.startswith(connection.before) and head.endswith(connection.after)):
         return None
-    digits = head[len(kept.before) : -len(kept.after)]
+    digits = head[len(connection.before) : -len(connection.after)]
     if not digits.isdigit() or len(digits) > _MAX_DIGITS:
         return None
-    kept.request.headers["Upload-Offset"] = digits.decode()
-    return kept.request
+    last.headers["Upload-Offset"] = digits.decode()
+    return last
 
 
-def _plain_chunk(head: bytes, kept: KeptConnection) -> HTTPServerRequest | None:
-    """None for anything that is not plain."""
-    if not head.startswith(b"PATCH /") or head.count(b"\n") != head.count(b"\r\n"):
-        return None  # a line feed alone ends a line, and the head, for Tornado: what follows may be the body
-    line, _, rest = head.decode("latin-1").partition("\r\n")
-    try:
-        start_line = parse_request_start_line(line)
-        headers = HTTPHeaders.parse(rest)
-        # Tornado finds the connection's context through the connection; a kept one has nothing else of it.
-        request = HTTPServerRequest(start_line=start_line, headers=headers, connection=kept)  # type: ignore[arg-type]
-    except (HTTPInputError, ValueError):
-        return None
-    if start_line.version != "HTTP/1.1" or not _LENGTH.fullmatch(headers.get("Content-Length", "")):
-        return None
-    if any(name in headers for name in _SECOND_THOUGHTS):
-        return None
-    kept.request = None
-    if (found := _OFFSET.search(head)) and headers["Upload-Offset"] == found[1].decode():  # there is no other one
-        kept.request = request
-        kept.before, kept.after = head[: found.start(1)], head[found.end(1) :]
-    return request
+def _remember(head: bytes, request: HTTPServerRequest, connection: Connection) -> None:
+    """Keep a chunk's head for ``_like_the_last``, if it is one that can't be read in two ways."""
+    connection.request = None
+    if request.method != "PATCH" or head.count(b"\n") != head.count(b"\r\n"):
+        return
+    if (found := _OFFSET.search(head)) and request.headers["Upload-Offset"] == found[1].decode():  # the only one
+        connection.request = request
+        connection.before, connection.after = head[: found.start(1)], head[found.end(1) :]

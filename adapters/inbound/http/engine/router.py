@@ -1,108 +1,129 @@
-"""Which path is whose: resources, that a dialect answers for. What has none is left to Tornado's handlers."""
+"""Which path is whose: resources, that a dialect answers for. Tornado accepts, and serves what is a handler's of it."""
 
 import re
+import socket
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any
+from weakref import WeakSet
 
-from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import IOStream
-from tornado.routing import Router
 from tornado.web import Application
 
 from adapters.inbound.common.connections import ConnectionBudget
+from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.uris import normal_path
-from adapters.inbound.http.engine.detached import DetachedExchange, is_worth_detaching
-from adapters.inbound.http.engine.exchange import Resource
-from adapters.inbound.http.engine.keep_alive import KeptConnection, KeptConnections
-from adapters.inbound.http.engine.running import Connections, RunningExchange, Services
-from adapters.inbound.http.engine.streaming import RefusedExchange, StreamingExchange
-
-AnyExchange = TypeVar("AnyExchange", bound=RunningExchange)
-
-_HANDLERS = Resource(re.compile(""), {})
-"""In place of Tornado's handlers, for what is answered before any of them would be asked."""
-
-
-class ServerLimits(TypedDict):
-    """Tornado's words for what one connection may ask for."""
-
-    max_header_size: int
-    max_body_size: int
-    """Of requests that are read whole; bodies of exchanges stream, without a limit here."""
-    idle_connection_timeout: float
-    chunk_size: int
-
-
-class BudgetedServer(HTTPServer):
-    budget = ConnectionBudget()
-
-    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        if self.budget.admit(stream, address):
-            super().handle_stream(stream, address)
-        else:
-            stream.close()
+from adapters.inbound.http.engine.connected import ConnectedExchange
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
+from adapters.inbound.http.engine.framing import announced_length
+from adapters.inbound.http.engine.handlers import Handler
+from adapters.inbound.http.engine.keep_alive import KeptConnections, Patience, Serving
+from adapters.inbound.http.engine.running import Connections, Services
+from adapters.inbound.http.engine.wire.connection import Connection
+from adapters.inbound.http.engine.wire.handing_over import HandedStream
+from adapters.inbound.http.engine.wire.head import MAX_HEAD_BYTES
+from domain.errors import TooManyConnections
 
 
 def web_server(
     resources: Sequence[Resource],
     services: Services,
-    application: Application,
+    handlers: Sequence[Handler],
     *,
+    nowhere: Resource,
     budget: ConnectionBudget | None = None,
-    **limits: Unpack[ServerLimits],
+    patience: Patience | None = None,
 ) -> tuple[HTTPServer, Connections]:
-    """A server of exchanges first, then of the application's handlers; it does not listen yet."""
-
-    def serve_again(stream: IOStream, address: object) -> None:
-        server.handle_stream(stream, address)  # type: ignore[arg-type]  # as it came from Tornado
-
-    router = ExchangeRouter(resources, services, application, serve_again)
-    server = BudgetedServer(router, **limits)
-    server.budget = router.budget = budget or server.budget
+    """A server of resources and handlers; it does not listen yet. ``nowhere``: what a reply looks like to requests that
+    are nobody's, whatever its pattern."""
+    application = Application(list(handlers), log_function=lambda _: None)
+    server = _Server(application, max_header_size=2 * MAX_HEAD_BYTES)  # what it is handed has been read by us
+    router = Router(
+        resources,
+        services,
+        server=server,
+        nowhere=nowhere,
+        budget=budget or ConnectionBudget(),
+        patience=patience or Patience(),
+    )
+    router.handled = [re.compile(handler[0]) for handler in handlers]
+    server.accepted = router.accept
     return server, router.connections
 
 
-class ExchangeRouter(Router):
-    """A trailing slash is accepted everywhere."""
+class _Server(HTTPServer):
+    """Tornado accepts connections, and is handed those back whose one request is a handler's."""
 
-    budget = ConnectionBudget()
+    accepted: Callable[[socket.socket, object], None]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- Tornado's signature
+        super().__init__(*args, **kwargs)
+        self._served: WeakSet[Any] = WeakSet()
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:  # noqa: ANN401 -- Tornado's signature
+        self.accepted(stream.socket, address)
+
+    def hand_over(self, stream: IOStream, address: Any) -> None:  # noqa: ANN401 -- Tornado's signature
+        super().handle_stream(stream, address)
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        if server_conn not in self._served:
+            self._served.add(server_conn)
+            return super().start_request(server_conn, request_conn)
+        request_conn.close()  # type: ignore[attr-defined]  # what it has read further has not gone through our hands
+        return HTTPMessageDelegate()
+
+
+class Router(Serving):
+    """A trailing slash is accepted everywhere."""
 
     def __init__(
         self,
         resources: Sequence[Resource],
         services: Services,
-        application: Application,
-        serve_again: Callable[[IOStream, object], None],
+        *,
+        server: _Server,
+        nowhere: Resource,
+        budget: ConnectionBudget,
+        patience: Patience,
     ) -> None:
         self._resources = resources
         self._services = services
-        self._application = application
-        self.connections = Connections(KeptConnections(self.follow, serve_again), serve_again)
+        self._server = server
+        self._nowhere = nowhere
+        self._budget = budget
+        self._patience = patience
+        self.handled: Sequence[re.Pattern[str]] = ()
+        """The paths of the server's handlers."""
+        self.connections = Connections(KeptConnections(self, self._patience))
 
-    def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> HTTPMessageDelegate | None:
-        if isinstance(request.connection, HTTP1Connection) and request.connection.stream in self.connections.ended:
-            # RFC 9112 §9.6: no further requests are processed, whether smuggled in or sent too early.
-            return HTTPMessageDelegate()
-        resource, groups = self._resource_of(request)
-        if isinstance(request.connection, HTTP1Connection) and self.budget.is_over(request.connection.stream):
-            return self._exchange(RefusedExchange, request, resource or _HANDLERS, groups)
-        if resource is None:
-            services = self._services
-            if services.site.refusal(request) is None and services.cors.preflight(request) is None:
-                return self._application.find_handler(request)
-            resource = _HANDLERS
-        is_detached = is_worth_detaching(request, sends_files=resource.sends_files, posts_files=resource.posts_files)
-        return self._exchange(DetachedExchange if is_detached else StreamingExchange, request, resource, groups)
+    def accept(self, source: socket.socket, address: object) -> None:
+        if self._budget.admit(source, address):
+            self.connections.kept.wait(Connection.of(source, address))
+        else:
+            source.close()
 
-    def follow(self, kept: KeptConnection, request: HTTPServerRequest, head_bytes: int) -> bool:
-        """Begin an exchange with the next request of a detached connection; whether the path is an exchange's."""
+    def begin(self, connection: Connection, request: HTTPServerRequest) -> None:
         resource, groups = self._resource_of(request)
-        if resource is None:
-            return False
-        self._exchange(DetachedExchange, request, resource, groups).follow(kept, head_bytes)
-        return True
+        fault: Exception | None = None
+        if resource is None and any(pattern.fullmatch(request.path) for pattern in self.handled):
+            resource = _HANDLED
+        elif resource is None:
+            resource, fault = self._nowhere, Refusal(404, "not_found")
+        if self._budget.is_over(connection.socket):
+            fault = TooManyConnections("you hold too many connections open; close some")
+        elif resource is _HANDLED and self._is_for_handlers(request):
+            self._hand_over(connection, request)
+            return
+        self._exchange(connection, request, resource, groups, fault)
+
+    def refuse(self, connection: Connection, request: HTTPServerRequest, error: Exception) -> None:
+        self._exchange(connection, request, self._nowhere, (), error)
+
+    def _is_for_handlers(self, request: HTTPServerRequest) -> bool:
+        is_plain = announced_length(request.headers) == 0 and request.method != "OPTIONS"
+        return is_plain and self._services.site.refusal(request) is None
 
     def _resource_of(self, request: HTTPServerRequest) -> tuple[Resource | None, tuple[str, ...]]:
         request.path = normal_path(request.path)  # so Tornado's handlers see it, too
@@ -112,6 +133,32 @@ class ExchangeRouter(Router):
         return None, ()
 
     def _exchange(
-        self, kind: type[AnyExchange], request: HTTPServerRequest, resource: Resource, groups: tuple[str, ...]
-    ) -> AnyExchange:
-        return kind(request, resource, groups, self._services, self.connections)
+        self,
+        connection: Connection,
+        request: HTTPServerRequest,
+        resource: Resource,
+        groups: tuple[str, ...],
+        fault: Exception | None,
+    ) -> None:
+        ConnectedExchange(
+            request,
+            resource,
+            groups,
+            self._services,
+            self.connections,
+            connection=connection,
+            patience=self._patience,
+            fault=fault,
+        )
+
+    def _hand_over(self, connection: Connection, request: HTTPServerRequest) -> None:
+        connection.readiness.close()
+        self._server.hand_over(HandedStream(connection, request), connection.context.address)
+
+
+async def _refuse_body(_: Exchange) -> Reply:
+    raise Refusal(400, "invalid_request", "no body is wanted here")
+
+
+_HANDLED = Resource(re.compile(""), {"GET": _refuse_body}, is_public=True)
+"""What is not left to a handler of Tornado's, which reads every body to its end before it looks at the request."""

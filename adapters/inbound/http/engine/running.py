@@ -1,22 +1,20 @@
-"""What happens around a route, whichever way its bytes come and go: who calls, how often, what a refusal looks like.
+"""What happens around a route: who calls, how often, what a refusal looks like.
 
-The two ways are ``streaming.py`` (through Tornado's connection) and ``detached.py`` (large bodies, and chunk after
-chunk, straight from the socket).
+How its bytes come and go is in ``connected.py``.
 """
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from enum import Enum, auto
 from functools import lru_cache
-from weakref import WeakSet
 
 import structlog
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.httputil import HTTPServerRequest
+from tornado.iostream import StreamClosedError
 
 from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
@@ -27,7 +25,7 @@ from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
-from adapters.inbound.http.engine.framing import AmbiguousFraming, CutShort, check_framing, head_of
+from adapters.inbound.http.engine.framing import CutShort, Unreadable, check_wishes, head_of
 from adapters.inbound.http.engine.keep_alive import KeptConnections
 from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.engine.watchdog import BodyWatchdog
@@ -65,19 +63,16 @@ class Services:
 
 @dataclass(slots=True)
 class Connections:
-    """The exchanges of one server, and what becomes of connections that were detached from Tornado."""
+    """Of one server: its exchanges, and the connections that wait for one."""
 
     kept: KeptConnections
-    serve_again: Callable[[IOStream, object], None]
-    """Let Tornado serve what comes next on such a connection; with the address of its client."""
     watchdog: BodyWatchdog = field(default_factory=BodyWatchdog)
     running: "set[RunningExchange]" = field(default_factory=set)
-    ended: "WeakSet[IOStream]" = field(default_factory=WeakSet)
-    """Those whose last reply has been given: Tornado would go on with what it has read of them already."""
 
 
-class RunningExchange(HTTPMessageDelegate, ABC):
-    """Runs the route of ``resource`` for one request; ``groups`` are those of its pattern."""
+class RunningExchange(ABC):
+    """Runs the route of ``resource`` for one request; ``groups`` are those of its pattern. With a ``fault`` it only
+    tells of that."""
 
     body: Body
     """Set before it runs."""
@@ -89,12 +84,15 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         groups: tuple[str, ...],
         services: Services,
         connections: Connections,
+        *,
+        fault: Exception | None = None,
     ) -> None:
         self.request = request
         self.services = services
         self.connections = connections
         self._resource = resource
         self._groups = groups
+        self._fault = fault
         self._request_id = request_id_of(request.headers)
 
     @abstractmethod
@@ -138,31 +136,42 @@ class RunningExchange(HTTPMessageDelegate, ABC):
         finally:
             connections.running.discard(self)
             connections.watchdog.forget(self.body)
-            self.body.drop()
             if reply and reply.closing:
                 await reply.closing()
 
     async def _answer(self) -> Reply:
         request, cors = self.request, self.services.cors
-        preflight = cors.preflight(request) if request.method == "OPTIONS" else None
         try:
-            self.services.site.check(request)
-            reply = Reply(204, preflight) if preflight is not None else await self._call_route()
+            reply = await self._reply()
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
-            reply.ends_connection = isinstance(error, AmbiguousFraming | TooManyConnections)
+            reply.ends_connection = isinstance(error, Unreadable | TooManyConnections)
         headers = reply.headers = {**self._resource.constant_headers(request.headers), **reply.headers}
         if cors.origins:
+            varies = headers.get("Vary")
             headers.update(cors.headers(request, self._resource.exposes))
+            headers["Vary"] = f"{varies}, Origin" if varies else "Origin"
         headers["X-Request-Id"] = self._request_id
         headers["Date"] = _date_of(int(time.time()))
         if reply.status not in (204, 304):
             headers["Content-Length"] = str(len(reply.body) if reply.size is None else reply.size)
         return reply
 
+    async def _reply(self) -> Reply:
+        if not isinstance(self._fault, Unreadable):
+            self.services.site.check(self.request)
+            preflight = self.services.cors.preflight(self.request)
+            if preflight is not None:
+                return Reply(204, preflight)
+        if self._fault is not None:
+            raise self._fault
+        if self.request.method == "OPTIONS" and "OPTIONS" not in self._resource.methods:  # load balancers ask so
+            return Reply(204, {"Allow": _allowed(self._resource)})
+        return await self._call_route()
+
     async def _call_route(self) -> Reply:
         request, resource, drain = self.request, self._resource, self.services.drain
-        check_framing(request.headers)
+        check_wishes(request.headers, request.version)
         method = request.headers.get("X-HTTP-Method-Override", "").strip().upper() or request.method or ""
         is_resuming = resource.resumes and method == "HEAD"
         if drain.has_begun and not resource.is_public and not is_resuming:
@@ -189,19 +198,27 @@ class RunningExchange(HTTPMessageDelegate, ABC):
                 raise _not_allowed(resource)
             reply = await route(exchange, *self._groups)
         except (LongshoreError, Refusal) as error:
-            if counting is not Counting.AT_ONCE and not isinstance(error, TooManyRequests):
-                self._count()
-            if self.body.is_cut and (drain.has_begun or is_final(error)):
-                raise self._cut_short() from None
-            raise
+            raise self._answerable(error, counting) from None
         await self._count_late(counting, reply)
         if self.body.is_cut:
             raise self._cut_short()
         return reply
 
-    def _cut_short(self) -> Refusal:
+    def _answerable(self, error: Exception, counting: "Counting") -> Exception:
+        """What a route's refusal comes to."""
+        if self.body.fault is not None:
+            return self.body.fault
+        if counting is not Counting.AT_ONCE and not isinstance(error, TooManyRequests):
+            self._count()
+        if self.body.is_cut and (self.services.drain.has_begun or is_final(error)):
+            return self._cut_short()
+        return error
+
+    def _cut_short(self) -> Exception:
         """What came of the body is kept; yet to one who can still hear it, this is no success. Nor is it the client's
         fault what a route made of half a body: a form without its fields, say."""
+        if self.body.fault is not None:
+            return self.body.fault
         return GoingDown() if self.services.drain.has_begun else CutShort()
 
     def _principal(self, method: str) -> Principal:
@@ -264,8 +281,12 @@ class GoingDown(Refusal):
         super().__init__(503, "unavailable", words)
 
 
+def _allowed(resource: Resource) -> str:
+    return ", ".join(sorted({*resource.methods, "OPTIONS"}))
+
+
 def _not_allowed(resource: Resource) -> Refusal:
-    allowed = ", ".join(sorted(resource.methods))
+    allowed = _allowed(resource)
     return Refusal(405, "method_not_allowed", f"allowed here: {allowed}", {"Allow": allowed})
 
 

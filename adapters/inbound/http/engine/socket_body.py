@@ -1,4 +1,4 @@
-"""A body read from the socket itself: large ones go from the socket to the file in a thread, in bursts."""
+"""A body of a known length: large ones go from the socket to the file in a thread, in bursts."""
 
 import asyncio
 import select
@@ -9,17 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
-
-from tornado.iostream import IOStream, StreamClosedError
 
 from adapters.inbound.common.writing import write_block, write_blocks
 from adapters.inbound.http.engine.body import Body
-from adapters.inbound.http.engine.readiness import Readiness
+from adapters.inbound.http.engine.wire.connection import Connection
 from domain.checksum import Buffer
 
 _BUFFER_BYTES = 256 * 1024
-_TAKE_OVER_BYTES = 256 * 1024
+_SMALL_BYTES = 256 * 1024
 _DISCARD_BYTES = 64 * 1024
 # How long a thread waits for a sender that pauses before it gives its place to another body, and how long it does
 # in all: a trickle pauses often and never long.
@@ -30,74 +27,34 @@ _threads = threading.local()
 
 
 class SocketBody(Body):
-    """Lives on the event loop; only ``pour`` uses a thread, and waits for it.
-
-    ``stream``: Tornado's, if it still has the socket and may have read some of the body; it is let go before the first
-    byte is read.
-    """
-
     length = 0
-    is_cut = False
 
-    def __init__(
-        self,
-        source: socket.socket,
-        readiness: Readiness,
-        *,
-        stream: IOStream | None,
-        length: int,
-        expects_continue: bool,
-        executor: Executor,
-    ) -> None:
-        self._socket = source
-        self._readiness = readiness
-        self._stream = stream
+    def __init__(self, connection: Connection, *, length: int, awaits_continue: bool, executor: Executor) -> None:
+        super().__init__(connection, awaits_continue=awaits_continue, executor=executor)
         self.length = length
-        self._executor = executor
-        self._loop = asyncio.get_running_loop()
-        self._prefix = b""  # what has been read of the body already
-        self._has_begun = stream is None
-        self._readable: asyncio.Future[None] | None = None
         self._is_bursting = False
-        self._is_stopped = False
-        self.awaits_continue = expects_continue
-        self.untold = b""
-        """What the socket did not take of the last interim response; the reply follows it."""
-        self.received = 0
-        self.left = length
+        self._prefix = connection.take_ahead(length)  # what has been read of the body already
+        self.received = len(self._prefix)
+        self.left = length - self.received
         """Bytes that are still to come from the client."""
+        if 0 < self.left <= _SMALL_BYTES and not awaits_continue:
+            self._take_what_came()
+
+    @property
+    def has_ended(self) -> bool:
+        return not self.left
 
     @property
     def is_awaited(self) -> bool:
         # A thread in a burst waits for the client too; were it not said, a trickle would never be seen.
-        return self._readable is not None or self._is_bursting
-
-    def drop(self) -> None:
-        """Nothing is held: what still comes is the exchange's to deal with."""
-
-    def take_what_came(self) -> None:
-        """Read what is there of a small body, before anybody asks: then nothing will be told of it."""
-        if self.left <= _TAKE_OVER_BYTES:
-            with suppress(OSError):  # nothing yet; or the client is gone: the next read will tell
-                self._prefix = self._socket.recv(self.left)
-                self._count(len(self._prefix))
+        return super().is_awaited or self._is_bursting
 
     async def read(self, limit: int) -> bytes:
-        if not self._has_begun:
-            await self._begin()
         if self._prefix:
             return self._take_prefix(limit)
-        while self.left and not self._is_stopped:
-            try:
-                block = self._socket.recv(min(limit, _BUFFER_BYTES, self.left))
-            except BlockingIOError:
-                await self._wait_readable()
-                continue
-            except OSError:
-                block = b""
+        block = await self._receive(min(limit, self.left)) if self.left else b""
+        if block:
             self._count(len(block))
-            if not block:
-                break
             return block
         self.is_cut = self.is_cut or self.left > 0
         return b""
@@ -116,8 +73,7 @@ class SocketBody(Body):
     async def pour(
         self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
     ) -> int:
-        if not self._has_begun:
-            await self._begin()
+        self.begin()
         deadline = self._loop.time() + seconds
         poured = 0
         if self._prefix:
@@ -130,77 +86,23 @@ class SocketBody(Body):
             poured += moved
             if is_ended:
                 self.stop()
-            elif not moved:
-                await self._wait_readable(until=deadline if poured else None)
+            elif not moved and not self._is_stopped:  # it may have been, while the thread was at it
+                await self._waiting.wait(until=deadline if poured else None)
         if not poured and self.left:
             self.is_cut = True
         return poured
 
     async def discard(self, limit: int) -> None:
-        """Read what still comes and throw it away, about ``limit`` bytes of it."""
         self._is_stopped = False
         while limit > 0 and (block := await self.read(_DISCARD_BYTES)):
             limit -= len(block)
 
-    def stop(self) -> None:
-        if self.left:
-            self.is_cut = True
-        self._is_stopped = True
-        self._wake()
-
-    def tell(self, data: bytes) -> None:
-        """See ``RunningExchange.tell``. Threads only read from the socket."""
-        if self._stream is not None:
-            if not (self._stream.closed() or self._stream.writing()):
-                _ = self._stream.write(data)
-        elif not self.untold:
-            with suppress(OSError):  # no room: not now; the client is gone: the next read will tell
-                self.untold = data[self._socket.send(data) :]
-
-    @property
-    def stream(self) -> IOStream | None:
-        """Tornado's, as long as it has the socket."""
-        return self._stream
-
-    def close(self) -> None:
-        self.stop()
-        if self._stream is not None:
-            self._stream.close()
-        else:
-            self._readiness.close()
-            self._socket.close()
-
-    async def _begin(self) -> None:
-        """Before the first byte: say that it is wanted, and take over what Tornado has read of the body."""
-        if self._is_stopped or self._stream is None:
-            return
-        self._has_begun = True
-        if self.awaits_continue:
-            self.awaits_continue = False
-            with suppress(StreamClosedError):  # the next read will tell
-                await self._stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._take_over(self._stream)
-
-    def _take_over(self, stream: IOStream) -> None:
-        """Empty Tornado's buffer, then take the socket from its stream; all in one turn of the loop, for the
-        stream reads on by itself in the next.
-
-        A read that gives less than was asked for, or nothing yet, has emptied the buffer. If that held more than the
-        body, what follows in it is the next request's: then the stream stays.
-        """
-        while self.left and self._stream is not None:
-            asked = min(self.left, _TAKE_OVER_BYTES)
-            try:
-                reading = cast("asyncio.Future[bytes]", stream.read_bytes(asked, partial=True))
-                block = reading.result() if reading.done() else b""
-            except StreamClosedError:
-                self.stop()
-                return
-            self._prefix += block
-            self._count(len(block))
-            if (len(block) < asked or _is_empty(stream)) and not stream.closed():
-                stream.io_loop.remove_handler(self._socket)
-                self._stream = None
+    def _take_what_came(self) -> None:
+        """Read what is there of a small body, before anybody asks: then nothing will be told of it."""
+        with suppress(OSError):  # nothing yet; or the client is gone: the next read will tell
+            came = self._socket.recv(self.left)
+            self._prefix += came
+            self._count(len(came))
 
     async def _burst(
         self, fd: int, at: int, limit: int, deadline: float, observe: Callable[[Buffer], None] | None
@@ -218,28 +120,6 @@ class SocketBody(Body):
         finally:
             self._is_bursting = False
 
-    async def _wait_readable(self, *, until: float | None = None) -> None:
-        if self._is_stopped:
-            return
-        self._readable = self._loop.create_future()
-        self._readiness.ask(self._wake)
-        alarm = self._loop.call_at(until, self._wake) if until is not None else None
-        try:
-            await self._readable
-        finally:
-            self._stop_listening()
-            if alarm:
-                alarm.cancel()
-
-    def _wake(self) -> None:
-        if self._readable and not self._readable.done():
-            self._readable.set_result(None)
-
-    def _stop_listening(self) -> None:
-        if self._readable is not None:
-            self._readable = None
-            self._readiness.rest()
-
     def _take_prefix(self, limit: int) -> bytes:
         block, self._prefix = self._prefix[:limit], self._prefix[limit:]
         return block
@@ -247,12 +127,6 @@ class SocketBody(Body):
     def _count(self, size: int) -> None:
         self.received += size
         self.left -= size
-
-
-def _is_empty(stream: IOStream) -> bool:
-    """Whether Tornado has read nothing that is not taken yet. It has no public word for it; without this one, streams
-    that held the whole body are kept, which is slower."""
-    return getattr(stream, "_read_buffer_size", 1) == 0
 
 
 @dataclass(slots=True)

@@ -1,10 +1,15 @@
-"""The page at ``/``, its files below ``/static/``, and the answer to paths that are nobody's."""
+"""The page at ``/``, its files below ``/static/``, and what is said of the server as a whole."""
 
+import hashlib
+import mimetypes
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from urllib.parse import unquote
 
-from tornado.web import HTTPError, StaticFileHandler
-
-from adapters.inbound.http.engine.handlers import ProblemHandler
+from adapters.inbound.common.errors import Refusal
+from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 # Everything the page needs comes from here; it runs no inline script and can't be framed.
@@ -20,40 +25,52 @@ _SECURITY = {
 }
 
 
-class Nowhere(ProblemHandler):
-    def prepare(self) -> None:
-        raise HTTPError(404)
+class Pages:
+    """For anybody, as often as they like."""
 
-
-class ReadOnly(ProblemHandler):
-    """Knows GET and HEAD alone."""
-
-    def prepare(self) -> None:
-        if self.request.method not in ("GET", "HEAD"):
-            raise HTTPError(405)
-
-
-class Page(ReadOnly):
-    """HTML for people; for programs that ask for JSON, who we are."""
-
-    def initialize(self, version: str) -> None:
+    def __init__(self, version: str) -> None:
         self._version = version
 
-    def get(self) -> None:
-        self.set_header("Vary", "Accept")
-        accept = self.request.headers.get("Accept", "")
+    def resources(self) -> Sequence[Resource]:
+        page, static = ({"GET": get, "HEAD": get} for get in (self.page, self.static))
+        return [
+            Resource(re.compile(r"/"), page, is_public=True),
+            Resource(re.compile(r"/static/(.+)"), static, is_public=True),
+            Resource(re.compile(r"\*"), {}, is_public=True),  # OPTIONS alone can ask for it
+        ]
+
+    async def page(self, exchange: Exchange) -> Reply:
+        """HTML for people; for programs that ask for JSON, who we are."""
+        accept = exchange.headers.get("Accept", "")
         if "application/json" in accept and "text/html" not in accept:
-            self.write({"message": "Longshore", "version": self._version})
-            return
-        for name, value in _SECURITY.items():
-            self.set_header(name, value)
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        _ = self.finish((STATIC_FOLDER / "index.html").read_bytes())
+            return json_reply({"message": "Longshore", "version": self._version}, headers={"Vary": "Accept"})
+        reply = _file(exchange, STATIC_FOLDER / "index.html")
+        reply.headers["Vary"] = "Accept"
+        return reply
 
-    head = get
+    async def static(self, exchange: Exchange, name: str) -> Reply:
+        path = _static_files().get(unquote(name))
+        if path is None:
+            raise Refusal(404, "not_found")
+        return _file(exchange, path)
 
 
-class StaticFiles(StaticFileHandler, ReadOnly):
-    def set_extra_headers(self, path: str) -> None:
-        for name, value in _SECURITY.items():
-            self.set_header(name, value)
+@cache
+def _static_files() -> Mapping[str, Path]:
+    return {path.relative_to(STATIC_FOLDER).as_posix(): path for path in STATIC_FOLDER.rglob("*") if path.is_file()}
+
+
+def _file(exchange: Exchange, path: Path) -> Reply:
+    content, tag, media_type = _read(path, path.stat().st_mtime_ns)
+    headers = {**_SECURITY, "ETag": tag}
+    if tag in (one.strip().removeprefix("W/") for one in exchange.headers.get("If-None-Match", "").split(",")):
+        return Reply(304, headers)
+    return Reply(200, {**headers, "Content-Type": media_type}, content)
+
+
+@cache
+def _read(path: Path, changed_at: int) -> tuple[bytes, str, str]:  # noqa: ARG001 -- what was cached before is stale then
+    content = path.read_bytes()
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    charset = "; charset=utf-8" if media_type == "text/html" else ""
+    return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"', media_type + charset

@@ -1,7 +1,7 @@
 """tus 1.0.0 at /uploads: https://tus.io/protocols/resumable-upload. Syntax only; every rule is the use case's.
 
 Extensions: creation, creation-with-upload, creation-defer-length, checksum, expiration, termination, concatenation.
-Left out: checksum-trailer (Tornado does not read trailers), concatenation-unfinished.
+Left out: checksum-trailer (trailers are read past), concatenation-unfinished.
 """
 
 from collections.abc import Sequence

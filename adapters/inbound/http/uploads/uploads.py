@@ -9,6 +9,11 @@ from adapters.inbound.http.uploads.interop import PARTIAL_UPLOAD, VERSION_FIELD
 from adapters.inbound.http.uploads.resumable import Resumable
 from adapters.inbound.http.uploads.tus import VERSION, Tus
 
+NOWHERE = Resource(
+    re.compile(""), {}, constant_headers=lambda _: {"Tus-Resumable": VERSION}, exposes=("Tus-Resumable",)
+)
+"""What replies look like to requests that are nobody's, or can't be read: a tus client may have sent them."""
+
 
 class Uploads:
     """One method a verb; ``(exchange[, id]) -> Reply``. ``Tus`` and ``Resumable`` say what they answer and refuse.
@@ -44,7 +49,6 @@ class Uploads:
                 {"POST": self.create, "OPTIONS": self.options, "GET": self._files.uploads},
                 constant_headers=self.constant_headers,
                 exposes=exposes,
-                posts_files=True,
                 begins_uploads=True,
             ),
         ]

@@ -1,0 +1,117 @@
+"""Exchanges and their connection: the body comes from the socket, the reply goes there, and who waits next for it."""
+
+import asyncio
+import socket
+from contextlib import suppress
+
+from tornado.httputil import HTTPServerRequest
+from tornado.iostream import StreamClosedError
+
+from adapters.inbound.http.engine.body import Body
+from adapters.inbound.http.engine.chunked_body import ChunkedBody
+from adapters.inbound.http.engine.exchange import Reply, Resource
+from adapters.inbound.http.engine.framing import announced_length, awaits_continue, head_of, keeps_alive
+from adapters.inbound.http.engine.keep_alive import Patience
+from adapters.inbound.http.engine.running import Connections, RunningExchange, Services
+from adapters.inbound.http.engine.sending import send_slice
+from adapters.inbound.http.engine.socket_body import SocketBody
+from adapters.inbound.http.engine.wire.connection import Connection
+
+
+class ConnectedExchange(RunningExchange):
+    """Begins at once."""
+
+    def __init__(
+        self,
+        request: HTTPServerRequest,
+        resource: Resource,
+        groups: tuple[str, ...],
+        services: Services,
+        connections: Connections,
+        *,
+        connection: Connection,
+        patience: Patience,
+        fault: Exception | None = None,
+    ) -> None:
+        super().__init__(request, resource, groups, services, connections, fault=fault)
+        self.body = _body_of(request, connection, services)
+        self._connection = connection
+        self._patience = patience
+        self._socket = connection.socket
+        self._sending_to: socket.socket | None = None
+        self._task = asyncio.create_task(self.run())
+
+    async def send(self, reply: Reply) -> None:
+        is_last = reply.ends_connection or self.body.awaits_continue or not self._keeps_alive()
+        if is_last:
+            reply.headers["Connection"] = "close"
+        elif self.request.version == "HTTP/1.0":
+            reply.headers["Connection"] = "keep-alive"
+        has_content = self.request.method != "HEAD"
+        await self._write(
+            self.body.untold + head_of(reply.status, reply.headers) + (reply.body if has_content else b"")
+        )
+        if reply.slice is not None and has_content:
+            # A socket of our own: should ours be closed meanwhile, the thread does not write into another one.
+            with self._socket.dup() as self._sending_to:
+                self._sending_to.setblocking(False)
+                await send_slice(reply.slice, self._sending_to, self.services.executor)
+        elif reply.content is not None and has_content:
+            async for block in reply.content:
+                await self._write(block)
+        await self._go_on(is_last=is_last, is_unreadable=reply.ends_connection)
+
+    def cut(self) -> None:
+        super().cut()
+        if self._sending_to is not None:
+            with suppress(OSError):  # it is over already
+                self._sending_to.shutdown(socket.SHUT_RDWR)
+
+    def tell(self, data: bytes) -> None:
+        self.body.tell(data)
+
+    def abandon(self) -> None:
+        self.body.close()
+
+    async def _write(self, data: bytes) -> None:
+        """Raises:
+        StreamClosedError: the client is gone.
+        """
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise StreamClosedError(error) from error
+        if sent < len(data):
+            try:
+                await asyncio.get_running_loop().sock_sendall(self._socket, memoryview(data)[sent:])
+            except OSError as error:
+                raise StreamClosedError(error) from error
+
+    def _keeps_alive(self) -> bool:
+        return keeps_alive(self.request.headers, self.request.version)
+
+    async def _go_on(self, *, is_last: bool, is_unreadable: bool) -> None:
+        """Read what is still under way of the body, for a while; then the next request may come, or the end."""
+        body, patience = self.body, self._patience
+        if not body.has_ended or is_unreadable:
+            if is_last:
+                # RFC 9112 §9.6: the client learns at once that this was all, and can read it before we close.
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience.linger_seconds):
+                    await (body.drain if is_last else body.discard)(patience.linger_bytes)
+        if is_last or not body.has_ended:
+            body.close()
+        else:
+            self.connections.kept.wait(self._connection)
+
+
+def _body_of(request: HTTPServerRequest, connection: Connection, services: Services) -> Body:
+    length = announced_length(request.headers)
+    awaited = awaits_continue(request.headers, request.version)
+    if length is None:
+        return ChunkedBody(connection, awaits_continue=awaited, executor=services.executor)
+    return SocketBody(connection, length=length, awaits_continue=awaited and length > 0, executor=services.executor)
