@@ -12,6 +12,7 @@ from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_b
 from tornado.netutil import bind_sockets
 
 from adapters.inbound.common.uris import authority_of
+from adapters.inbound.http.engine.keep_alive import Patience
 from adapters.inbound.http.engine.router import web_server
 from adapters.inbound.http.engine.running import Connections
 from adapters.inbound.http.uploads.uploads import NOWHERE
@@ -72,6 +73,7 @@ def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Conne
         [handler for capability in CAPABILITIES for handler in capability.handlers(container)],
         nowhere=NOWHERE,
         budget=container.connection_budget(),
+        patience=Patience(idle_seconds=settings.keep_alive.total_seconds()),
     )
     try:
         sockets = bind_sockets(settings.api_port, settings.api_host, backlog=_BACKLOG)

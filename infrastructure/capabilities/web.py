@@ -1,6 +1,7 @@
 """Which names we answer to, whose pages may call, how often anybody may, and our own page."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from adapters.inbound.http.page.pages import Pages
 from infrastructure import version
 from infrastructure.capabilities.identity import IdentityParts, is_loopback
 from infrastructure.capability import Capability, Parts, Variables, of
-from infrastructure.setting_values import Count, Listed, OrNone, is_web_address, words
+from infrastructure.setting_values import Count, Duration, Listed, OrNone, is_web_address, words
 
 _BODY_THREADS = 4
 
@@ -56,6 +57,7 @@ class WebVariables(Variables):
     rate_limit: Annotated[OrNone[str], AfterValidator(_rate_limit)] = "600/minute"
     upload_rate_limit: Annotated[OrNone[str], AfterValidator(_rate_limit)] = "12000/minute"
     connections_per_client: OrNone[Count] = 16_384
+    keep_alive: Duration = timedelta(seconds=75)
 
 
 def _names(auth_mode: str, api_host: str, public_url: str, allowed: tuple[str, ...]) -> tuple[str, ...] | None:

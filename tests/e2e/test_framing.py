@@ -8,6 +8,7 @@ import json
 import os
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.support.processes.server import ServerProcess
 from tests.support.processes.services import require_program
-from tests.support.wire import Closed, Header, Http, Response, chunked
+from tests.support.wire import Closed, Connection, Header, Http, Response, chunked
 
 FRIEND = "https://app.example"
 KIB, MIB = 1024, 1024 * 1024
@@ -25,7 +26,7 @@ CREATION = b"POST /uploads HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r
 
 @pytest.fixture(scope="module")
 def server(start_module_server: StartServer) -> ServerProcess:
-    return start_module_server(CORS_ORIGINS=FRIEND)
+    return start_module_server(CORS_ORIGINS=FRIEND, KEEP_ALIVE="2s")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,13 @@ def files_in(server: ServerProcess) -> int:
     with contextlib.closing(sqlite3.connect(server.data_dir / "files.db", timeout=10)) as database:
         (count,) = database.execute("SELECT count(*) FROM files").fetchone()
     return int(count)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silent(http: Http) -> Iterator[Connection]:
+    """Open since the first test."""
+    with http.connect() as connection:
+        yield connection
 
 
 def ask(http: Http, text: bytes, *, method: str = "GET") -> Response:
@@ -273,6 +281,9 @@ class TestConnections:
         expected = 404 if target == "/uplaod" else 405 if method != "GET" else 400 if target == "/events" else 200
         assert answer.status == expected
         assert expected == 200 or answer.header("Content-Type") == "application/problem+json"
+
+    def test_one_on_which_nothing_comes_is_closed_in_time(self, silent: Connection) -> None:
+        assert silent.ends(within=4)
 
 
 class TestExpectations:
