@@ -12,6 +12,7 @@ from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_b
 from tornado.netutil import bind_sockets
 
 from adapters.inbound.common.uris import authority_of
+from adapters.inbound.http.engine.accepting import Door, raise_limit
 from adapters.inbound.http.engine.keep_alive import Patience
 from adapters.inbound.http.engine.router import web_server
 from adapters.inbound.http.engine.running import Connections
@@ -35,6 +36,7 @@ _MAX_FIELDS = 2000
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the process's exit code."""
+    raise_limit()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             runner.run(_serve(settings))
@@ -49,7 +51,7 @@ async def _serve(settings: Settings) -> None:
         log.warning(warning)
     stopping = _on_signals()
     async with started(settings) as container:
-        server, connections = _listen(container, settings)
+        server, connections, door = _listen(container, settings)
         gc.freeze()  # what is here now stays: looking through it for garbage stops the loop for some 60 ms
         chores = [
             asyncio.create_task(repeat(chore))
@@ -58,16 +60,16 @@ async def _serve(settings: Settings) -> None:
         ]
         _greet(settings)
         await stopping.wait()
-        await _drain(server, connections, container)
+        await _drain(server, connections, door, container)
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
 
 
-def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Connections]:
+def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Connections, Door]:
     resources = [resource for capability in CAPABILITIES for resource in capability.resources(container)]
     set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=_MAX_FIELDS)))
-    server, connections = web_server(
+    server, router = web_server(
         resources,
         container.services(),
         [handler for capability in CAPABILITIES for handler in capability.handlers(container)],
@@ -80,15 +82,14 @@ def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Conne
     except OSError as error:
         where = authority_of(settings.api_host, settings.api_port)
         raise CannotStart(f"cannot listen on {where}: {error.strerror}") from error
-    server.add_sockets(sockets)
-    return server, connections
+    return server, router.connections, Door(sockets, router.accept, router.connections)
 
 
-async def _drain(server: HTTPServer, connections: Connections, container: Container) -> None:
+async def _drain(server: HTTPServer, connections: Connections, door: Door, container: Container) -> None:
     """Let running requests end, then cut what is left: a cut body keeps its prefix."""
     log.info("draining; a second signal (Ctrl-C, SIGTERM) ends it at once")
     container.drain().begin()
-    server.stop()
+    door.close()
     await asyncio.gather(container.sockets().close_all(), container.streams().close_all())
     if not await _until(lambda: not connections.running, _DRAIN_SECONDS):
         for exchange in list(connections.running):

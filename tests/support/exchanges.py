@@ -20,6 +20,7 @@ from tornado.netutil import bind_sockets
 from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.http.engine.accepting import Door
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.keep_alive import Patience
 from adapters.inbound.http.engine.router import web_server
@@ -106,6 +107,8 @@ class WebServer:
         self.port = 0
         self.receive_buffer: int | None = None
         """Of each connection; None: the kernel's choice, which may grow to 32 MiB."""
+        self.send_buffer: int | None = None
+        """The same for what goes out."""
         self.log: list[dict[str, Any]] = []
 
     @property
@@ -166,22 +169,24 @@ class WebServer:
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock), self.drain),
         )
         resources = [resource for dialect in dialects for resource in dialect.resources()]
-        server, connections = web_server(
+        server, router = web_server(
             resources,
             services,
             [],
             nowhere=NOWHERE,
             patience=self.patience,
         )
-        self.connections = connections
+        self.connections = connections = router.connections
         (listening,) = bind_sockets(0, "127.0.0.1")
         if self.receive_buffer:
             _set_receive_buffer(listening, self.receive_buffer)
-        server.add_sockets([listening])
+        if self.send_buffer:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_buffer)
+        door = Door([listening], router.accept, connections)
         self.port = listening.getsockname()[1]
         ready()
         await over
-        server.stop()
+        door.close()
         for exchange in list(connections.running):
             exchange.cut()
         await server.close_all_connections()

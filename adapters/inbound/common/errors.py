@@ -1,12 +1,14 @@
 """What a refusal looks like to the outside: the one table of statuses, and RFC 9457 problem details."""
 
+import errno
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import ClassVar
 
 from tornado.web import HTTPError
 
-from domain.errors import LongshoreError, OffsetMismatch, TooManyRequests
+from domain.errors import LongshoreError, OffsetMismatch, TooManyRequests, Unavailable
 
 STATUS: dict[str, int] = {
     "internal_error": 500,
@@ -79,6 +81,8 @@ _TYPES = {
     "inconsistent_length": (f"{_REGISTRY}#inconsistent-upload-length", "Inconsistent Upload Length Values"),
     "digest_mismatch": (f"{_REGISTRY}#digest-mismatching-value", "Mismatching Digest Value"),
 }
+# For a file that we would have opened ourselves; it passes, as others are closed.
+_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _RETRY_SECONDS = 5
 _BUSY_SECONDS = 1
 _TITLES = {status.value: status.phrase for status in HTTPStatus} | {
@@ -101,6 +105,9 @@ _DETAILS = {
 class Refusal(Exception):
     """A request that never got to a use case: its syntax, its headers or its method are refused."""
 
+    is_told: ClassVar[bool] = False
+    """Whether the log knows of it without a line for each."""
+
     def __init__(self, status: int, code: str, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status = status
@@ -118,6 +125,8 @@ def status_of(error: BaseException) -> int:
             return error.status
         case HTTPError():
             return error.status_code
+        case OSError() if error.errno in _OUT_OF_DESCRIPTORS:
+            return 503
     return 500
 
 
@@ -133,6 +142,8 @@ def code_of(error: BaseException) -> str:
             return error.code
         case HTTPError():
             return re.sub(r"[^a-z]+", "_", title_of(error.status_code).lower())
+        case OSError() if error.errno in _OUT_OF_DESCRIPTORS:
+            return Unavailable.code
     return LongshoreError.code
 
 

@@ -8,7 +8,7 @@ import structlog
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
 
-from adapters.inbound.common.errors import headers_of, problem
+from adapters.inbound.common.errors import Refusal, headers_of, problem
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +25,8 @@ def refuse(error: BaseException, request: HTTPServerRequest, request_id: str, *,
     about = problem(error, request_id)
     status = int(about["status"])
     tell = log.error if status == 500 else log.warning if status > 500 else log.info
+    if isinstance(error, Refusal) and error.is_told:
+        tell = log.debug
     tell(
         what,
         request_id=request_id,

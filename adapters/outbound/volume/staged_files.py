@@ -1,6 +1,8 @@
-"""Descriptors of staged files, kept open from one small chunk of an upload to the next."""
+"""Descriptors of staged files, kept open from one small chunk of an upload to the next, where there are enough."""
 
 import os
+import resource
+import sys
 import time
 from collections import OrderedDict
 from contextlib import suppress
@@ -20,6 +22,7 @@ class StagedFiles:
 
     def __init__(self, *, kept_seconds: float = KEPT_SECONDS) -> None:
         self.kept_seconds = kept_seconds
+        self._at_most = min(_KEPT, max(1, _descriptors() // 8))
         self._kept: OrderedDict[UploadId, tuple[int, float]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -32,7 +35,7 @@ class StagedFiles:
     def give_back(self, upload_id: UploadId, fd: int) -> None:
         self.forget(upload_id)
         self._kept[upload_id] = fd, time.monotonic()
-        if len(self._kept) > _KEPT:
+        if len(self._kept) > self._at_most:
             self._close_oldest()
 
     def forget(self, upload_id: UploadId) -> None:
@@ -56,3 +59,9 @@ class StagedFiles:
         with suppress(KeyError):  # another thread was faster
             _, (fd, _) = self._kept.popitem(last=False)
             os.close(fd)
+
+
+def _descriptors() -> int:
+    """How many this process may have open at once."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else sys.maxsize

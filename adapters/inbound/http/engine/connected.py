@@ -7,6 +7,7 @@ from contextlib import suppress
 from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
 
+from adapters.inbound.http.engine.accepting import are_plenty
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.chunked_body import ChunkedBody
 from adapters.inbound.http.engine.exchange import Reply, Resource
@@ -51,15 +52,29 @@ class ConnectedExchange(RunningExchange):
         await self._write(
             self.body.untold + head_of(reply.status, reply.headers) + (reply.body if has_content else b"")
         )
-        if reply.slice is not None and has_content:
-            # A socket of our own: should ours be closed meanwhile, the thread does not write into another one.
-            with self._socket.dup() as self._sending_to:
+        if has_content:
+            await self._send_content(reply)
+        await self._go_on(is_last=is_last, is_unreadable=reply.ends_connection)
+
+    async def _send_content(self, reply: Reply) -> None:
+        if reply.slice is not None and (own := self._socket_of_its_own()) is not None:
+            with own as self._sending_to:
                 self._sending_to.setblocking(False)
                 await send_slice(reply.slice, self._sending_to, self.services.executor)
-        elif reply.content is not None and has_content:
+        elif reply.content is not None:
             async for block in reply.content:
                 await self._write(block)
-        await self._go_on(is_last=is_last, is_unreadable=reply.ends_connection)
+
+    def _socket_of_its_own(self) -> socket.socket | None:
+        """Should ours be closed meanwhile, the thread does not write into another one. None: descriptors run short."""
+        try:
+            own = self._socket.dup()
+        except OSError:
+            return None
+        if are_plenty(own.fileno()):
+            return own
+        own.close()
+        return None
 
     def cut(self) -> None:
         super().cut()

@@ -8,6 +8,7 @@ import asyncio
 import re
 import socket
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -72,6 +73,21 @@ class KeptConnections:
             loop.call_soon(self._look_ahead, connection)
         else:
             self._listen(connection)
+
+    def close_idle(self, since: float) -> bool:
+        """Close one that has had no whole request since then; whether there was one."""
+        for waiting in (self._idle, self._begun):
+            longest = next(iter(waiting), None)
+            if longest is not None and longest.since <= since:
+                self._close(longest)
+                return True
+        return False
+
+    def close_of(self, sockets: Collection[socket.socket]) -> None:
+        """Close those of them that have no whole request now."""
+        for connection in [*self._idle, *self._begun]:
+            if connection.socket in sockets:
+                self._close(connection)
 
     def close(self) -> None:
         """Close every connection that waits, or comes to wait."""

@@ -1,14 +1,14 @@
-"""Which path is whose: resources, that a dialect answers for. Tornado accepts, and serves what is a handler's of it."""
+"""Which path is whose: resources, that a dialect answers for, or handlers of Tornado's."""
 
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
-from tornado.iostream import IOStream
 from tornado.web import Application
 
 from adapters.inbound.common.connections import ConnectionBudget
@@ -19,7 +19,7 @@ from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import announced_length
 from adapters.inbound.http.engine.handlers import Handler
 from adapters.inbound.http.engine.keep_alive import KeptConnections, Patience, Serving
-from adapters.inbound.http.engine.running import Connections, Services
+from adapters.inbound.http.engine.running import Connections, NoRoom, Services
 from adapters.inbound.http.engine.wire.connection import Connection
 from adapters.inbound.http.engine.wire.handing_over import HandedStream
 from adapters.inbound.http.engine.wire.head import MAX_HEAD_BYTES
@@ -34,7 +34,7 @@ def web_server(
     nowhere: Resource,
     budget: ConnectionBudget | None = None,
     patience: Patience | None = None,
-) -> tuple[HTTPServer, Connections]:
+) -> tuple[HTTPServer, "Router"]:
     """A server of resources and handlers; it does not listen yet. ``nowhere``: what a reply looks like to requests that
     are nobody's, whatever its pattern."""
     application = Application(list(handlers), log_function=lambda _: None)
@@ -48,24 +48,15 @@ def web_server(
         patience=patience or Patience(),
     )
     router.handled = [re.compile(handler[0]) for handler in handlers]
-    server.accepted = router.accept
-    return server, router.connections
+    return server, router
 
 
 class _Server(HTTPServer):
-    """Tornado accepts connections, and is handed those back whose one request is a handler's."""
-
-    accepted: Callable[[socket.socket, object], None]
+    """Tornado is handed the connections whose one request is a handler's."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- Tornado's signature
         super().__init__(*args, **kwargs)
         self._served: WeakSet[Any] = WeakSet()
-
-    def handle_stream(self, stream: IOStream, address: Any) -> None:  # noqa: ANN401 -- Tornado's signature
-        self.accepted(stream.socket, address)
-
-    def hand_over(self, stream: IOStream, address: Any) -> None:  # noqa: ANN401 -- Tornado's signature
-        super().handle_stream(stream, address)
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         if server_conn not in self._served:
@@ -94,6 +85,7 @@ class Router(Serving):
         self._nowhere = nowhere
         self._budget = budget
         self._patience = patience
+        self._haste = replace(patience, linger_seconds=0.0)
         self.handled: Sequence[re.Pattern[str]] = ()
         """The paths of the server's handlers."""
         self.connections = Connections(KeptConnections(self, self._patience))
@@ -111,7 +103,9 @@ class Router(Serving):
             resource = _HANDLED
         elif resource is None:
             resource, fault = self._nowhere, Refusal(404, "not_found")
-        if self._budget.is_over(connection.socket):
+        if connection.socket in self.connections.late and (resource is _HANDLED or not resource.is_public):
+            fault = NoRoom()
+        elif self._budget.is_over(connection.socket):
             fault = TooManyConnections("you hold too many connections open; close some")
         elif resource is _HANDLED and self._is_for_handlers(request):
             self._hand_over(connection, request)
@@ -147,13 +141,14 @@ class Router(Serving):
             self._services,
             self.connections,
             connection=connection,
-            patience=self._patience,
+            patience=self._patience if connection.socket not in self.connections.late else self._haste,
             fault=fault,
         )
 
     def _hand_over(self, connection: Connection, request: HTTPServerRequest) -> None:
         connection.readiness.close()
-        self._server.hand_over(HandedStream(connection, request), connection.context.address)
+        stream = HandedStream(connection, request)
+        self._server.handle_stream(stream, connection.context.address)  # type: ignore[arg-type]  # as it was accepted
 
 
 async def _refuse_body(_: Exchange) -> Reply:

@@ -3,6 +3,7 @@
 How its bytes come and go is in ``connected.py``.
 """
 
+import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from enum import Enum, auto
 from functools import lru_cache
+from weakref import WeakSet
 
 import structlog
 from tornado.httputil import HTTPServerRequest
@@ -67,6 +69,8 @@ class Connections:
 
     kept: KeptConnections
     watchdog: BodyWatchdog = field(default_factory=BodyWatchdog)
+    late: "WeakSet[socket.socket]" = field(default_factory=WeakSet)
+    """Of connections for which there is no room (``accepting.py``)."""
     running: "set[RunningExchange]" = field(default_factory=set)
 
 
@@ -145,7 +149,7 @@ class RunningExchange(ABC):
             reply = await self._reply()
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
-            reply.ends_connection = isinstance(error, Unreadable | TooManyConnections)
+            reply.ends_connection = isinstance(error, Unreadable | NoRoom | TooManyConnections)
         headers = reply.headers = {**self._resource.constant_headers(request.headers), **reply.headers}
         if cors.origins:
             varies = headers.get("Vary")
@@ -279,6 +283,15 @@ class GoingDown(Refusal):
     def __init__(self) -> None:
         words = "The server stops or restarts: try again in a moment, with an upload from where HEAD says it is"
         super().__init__(503, "unavailable", words)
+
+
+class NoRoom(Refusal):
+    """There are more connections than descriptors for them; the log has been told so once."""
+
+    is_told = True
+
+    def __init__(self) -> None:
+        super().__init__(503, "unavailable", "more clients are here than can be served: try again in a moment")
 
 
 def _allowed(resource: Resource) -> str:

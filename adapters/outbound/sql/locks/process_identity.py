@@ -41,15 +41,19 @@ class ProcessIdentity:
 
     def knows_alive(self, other: "ProcessIdentity | None") -> bool:
         """Whether ``other`` is surely a living process of this host."""
-        return other is not None and other.host == self.host and _is_alive(other)
+        return other is not None and other.host == self.host and _is_alive(other) is True
 
     def knows_dead(self, other: "ProcessIdentity | None") -> bool:
         """Whether ``other`` was surely a process of this host and is no more."""
-        return other is not None and other.host == self.host and not _is_alive(other)
+        return other is not None and other.host == self.host and _is_alive(other) is False
 
 
-def _is_alive(process: ProcessIdentity) -> bool:
-    started = _started(process.pid)
+def _is_alive(process: ProcessIdentity) -> bool | None:
+    """None: there is no telling just now, for want of descriptors or of rights."""
+    try:
+        started = _started(process.pid)
+    except OSError:
+        return None
     if started is not None:
         return process.started in ("", started)
     return not _PROC.exists() and _answers(process.pid)
@@ -65,11 +69,11 @@ def _host() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """When the process began, in ticks since the boot; None if there is none, or no way to know."""
+    """When the process began, in ticks since the boot; None if there is none, or no ``/proc``."""
     try:
         # The name in parentheses may hold anything; fields 3 (state) and 22 (start) follow the last one.
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     if len(fields) < 20 or fields[0] in (b"Z", b"X"):  # killed, and only its parent has not looked yet
         return None
