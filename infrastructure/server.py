@@ -98,6 +98,7 @@ async def _drain(server: HTTPServer, connections: Connections, door: Door, conta
     connections.kept.close()
     await server.close_all_connections()
     connections.watchdog.close()
+    connections.readers.close()
     container.body_threads().shutdown(wait=False)
     log.info("drained")
 

@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 
-from tests.support.wire import Connection
+from tests.support.wire import Closed, Connection
 
 
 class Dawdler:
@@ -23,6 +23,14 @@ class Dawdler:
         """Seconds after which the server hung up; None if it had not ``within`` that many."""
         self._thread.join(max(0.0, self._began + within - time.monotonic()))
         return self._cut_after
+
+    def status(self) -> int | None:
+        """Of the reply that came before the end; None if there was none."""
+        assert self._cut_after is not None, "it has not been cut off"
+        try:
+            return self._connection.receive().status
+        except Closed:
+            return None
 
     def close(self) -> None:
         self._stop.set()

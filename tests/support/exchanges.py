@@ -191,6 +191,7 @@ class WebServer:
             exchange.cut()
         await server.close_all_connections()
         connections.watchdog.close()
+        connections.readers.close()
         connections.kept.close()
         while connections.running:  # noqa: ASYNC110 -- they leave the set by themselves
             await asyncio.sleep(0.01)

@@ -99,6 +99,7 @@ class Door:
             return False
         except ConnectionAbortedError:
             return True
+        self._connections.readers.watch(connection)
         if is_late:
             self._connections.late.add(connection)
         self._serve(connection, address)

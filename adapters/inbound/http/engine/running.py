@@ -30,7 +30,7 @@ from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import CutShort, Unreadable, check_wishes, head_of
 from adapters.inbound.http.engine.keep_alive import KeptConnections
 from adapters.inbound.http.engine.site import Site
-from adapters.inbound.http.engine.watchdog import BodyWatchdog
+from adapters.inbound.http.engine.watchdog import BodyWatchdog, ReplyWatchdog
 from domain.access import STRANGER, Principal
 from domain.errors import LongshoreError, TooManyConnections, TooManyRequests, Unauthenticated
 
@@ -69,6 +69,7 @@ class Connections:
 
     kept: KeptConnections
     watchdog: BodyWatchdog = field(default_factory=BodyWatchdog)
+    readers: ReplyWatchdog = field(default_factory=ReplyWatchdog)
     late: "WeakSet[socket.socket]" = field(default_factory=WeakSet)
     """Of connections for which there is no room (``accepting.py``)."""
     running: "set[RunningExchange]" = field(default_factory=set)
