@@ -22,8 +22,8 @@ export class ProgressFeed extends EventTarget {
   constructor(url) {
     super();
     this.#url = url;
-    addEventListener("online", () => this.#hurry());
-    document.addEventListener("visibilitychange", () => document.hidden || this.#hurry());
+    addEventListener("online", () => this.hurry());
+    document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
   }
 
   get live() {
@@ -98,7 +98,8 @@ export class ProgressFeed extends EventTarget {
     this.dispatchEvent(new Event("away"));
   }
 
-  #hurry() {
+  /** The server has been heard of: no need to wait for the next attempt. */
+  hurry() {
     if (this.#reconnect) this.#retryNow();
   }
 

@@ -1,17 +1,21 @@
 /** One run of one upload over tus: from wherever the server is to the end, the first trouble, or `stop()`. */
 
-import { fromStatus, unreachable } from "./words.js";
+import { fromStatus, inSmallerChunks, unreachable } from "./words.js";
 
 /* global tus */
 
 const TUS = { "Tus-Resumable": "1.0.0" };
-const CHUNK_SIZE = 8 * 1024 * 1024;
+const SMALLEST_CHUNK = 64 * 1024;
+/** Of every transfer of this page that begins; less once something on the way has refused so much in one request. */
+let chunkSize = 8 * 1024 * 1024;
 
 export class Transfer {
   #upload;
   #on;
   #live = true;
   #creating;
+  #chunkSize = chunkSize;
+  #offset = 0;
 
   /**
    * `upload.url` is null for a new upload; otherwise the run goes on there and never creates another.
@@ -25,7 +29,7 @@ export class Transfer {
     this.#upload = new tus.Upload(upload.file, {
       endpoint: this.#creating ? endpoint : null,
       uploadUrl: upload.url,
-      chunkSize: CHUNK_SIZE,
+      chunkSize: this.#chunkSize,
       retryDelays: null, // uploads.js retries: it can say why it waits, be hurried, and obey Retry-After
       metadata: metadata(upload),
       urlStorage: new RecordUrls(upload, save),
@@ -54,6 +58,14 @@ export class Transfer {
     if (!this.#creating) this.#upload.abort();
   }
 
+  /** Have whoever begins from now on send less at once than this one did; false if that was the least already. */
+  shrink() {
+    const refused = Math.min(this.#chunkSize, this.#upload.file.size - this.#offset);
+    if (refused <= SMALLEST_CHUNK) return false;
+    chunkSize = Math.min(chunkSize, Math.max(SMALLEST_CHUNK, Math.floor(refused / 2)));
+    return true;
+  }
+
   #located(endpoint) {
     this.#creating = false;
     // The page may live below a path that the server does not know of: the id counts, not the prefix.
@@ -64,7 +76,9 @@ export class Transfer {
   }
 
   #acknowledge(offset) {
-    if (this.#live && Number.isFinite(offset)) this.#on.acknowledged(offset);
+    if (!this.#live || !Number.isFinite(offset)) return;
+    this.#offset = offset;
+    this.#on.acknowledged(offset);
   }
 
   #end(tell) {
@@ -74,7 +88,19 @@ export class Transfer {
   }
 
   #fail(error) {
-    this.#end(() => this.#on.failed(problemOf(error)));
+    this.#end(() => this.#on.failed(this.#problemOf(error)));
+  }
+
+  #problemOf({ originalRequest: request, originalResponse: response }) {
+    const midway = request?.getMethod() === "PATCH";
+    if (!response) return { ...unreachable(), midway };
+    const { code, detail } = explanation(response);
+    const ours = Boolean(response.getHeader("Tus-Resumable") || code);
+    const status = response.getStatus();
+    // Ours is about the file; a proxy's is about one request, so there is a way on.
+    if (status === 413 && !ours && midway && this.shrink()) return inSmallerChunks();
+    const limit = Number(response.getHeader("Tus-Max-Size"));
+    return { ...fromStatus(status, { code, detail, limit, ours }), retryAfter: retryAfter(response) };
   }
 }
 
@@ -88,13 +114,11 @@ function metadata({ name, type, path, lastModified }) {
   };
 }
 
-function problemOf(error) {
-  const response = error.originalResponse;
-  if (!response) return unreachable();
-  const limit = Number(response.getHeader("Tus-Max-Size"));
-  const problem = fromStatus(response.getStatus(), { ...explanation(response), limit });
-  problem.retryAfter = Number(response.getHeader("Retry-After")) || null;
-  return problem;
+/** In seconds; RFC 9110 §10.2.3: it is a number of them, or a date. Null where nothing is said. */
+function retryAfter(response) {
+  const said = response.getHeader("Retry-After") ?? "";
+  const seconds = /^[0-9]+$/.test(said) ? Number(said) : (Date.parse(said) - Date.now()) / 1000;
+  return seconds > 0 ? seconds : null;
 }
 
 /** The server's own code and sentence out of an RFC 9457 body, if it sent one. */

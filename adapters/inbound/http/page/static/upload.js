@@ -26,6 +26,7 @@ export class Upload {
   stored = 0;
   problem = null;
   retryAt = null;
+  waitsSince = 0;
   attempts = 0;
   transfer = null;
   timer = null;

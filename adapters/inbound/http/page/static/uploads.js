@@ -10,6 +10,12 @@ const AT_ONCE = 3;
 const STALLED_AFTER = 60_000;
 /** Trouble that is this upload's own, not the server's absence, is given up after so many tries without a new byte. */
 const PATIENCE = 8;
+/** The server itself is not there: it is looked for often, and any sign of it ends the waiting. */
+const AWAY = ["offline", "network", "away"];
+const LONGEST_AWAY = 5000;
+/** Signs of life can come by the dozen; nobody is tried again sooner than this. */
+const LEAST_WAIT = 1000;
+const LONGEST_WAIT = 120_000;
 const DISCOVERY_WITHIN = 5000;
 const OVER = ["upload.aborted", "upload.expired", "ABORTED", "EXPIRED"];
 const SHOW_FINISHED_FOR = 24 * 60 * 60 * 1000;
@@ -26,6 +32,8 @@ export class Uploads extends EventTarget {
   #endpoint;
   #ownership;
   #copying = Promise.resolve();
+  /** Runs while the server wants to be left alone. */
+  #rest = null;
 
   constructor({ store, feed, endpoint, ownership }) {
     super();
@@ -33,8 +41,8 @@ export class Uploads extends EventTarget {
     this.#feed = feed;
     this.#endpoint = endpoint;
     this.#ownership = ownership;
-    feed.addEventListener("open", () => this.hurry(["offline", "network", "away"]));
-    addEventListener("online", () => this.hurry(["offline", "network", "away"]));
+    feed.addEventListener("open", () => this.#hurry());
+    addEventListener("online", () => this.#hurry());
     setInterval(() => this.#restartStalled(), 5000);
   }
 
@@ -272,6 +280,7 @@ export class Uploads extends EventTarget {
   // ---- sending
 
   #fill() {
+    if (this.#rest) return;
     let free = AT_ONCE - this.#all.filter((upload) => upload.isUnderWay).length;
     for (const upload of this.#all) {
       if (free <= 0) return;
@@ -289,7 +298,7 @@ export class Uploads extends EventTarget {
       on: {
         located: (url) => this.#located(upload, transfer, url),
         sent: (offset) => this.#sent(upload, offset),
-        acknowledged: (offset) => this.#stored(upload, offset),
+        acknowledged: (offset) => this.#stored(upload, offset) && this.#alive(),
         finished: () => this.#finished(upload),
         failed: (problem) => this.#failed(upload, transfer, problem),
       },
@@ -326,6 +335,7 @@ export class Uploads extends EventTarget {
       terminate(url).catch(() => {}); // an answer that came after its run was replaced; it would expire anyway
       return;
     }
+    if (upload.url === null) this.#alive();
     upload.url = url;
     const double = this.#all.find((other) => other !== upload && other.url === url);
     if (double) this.#remove(double); // the server's list named it before its creation was answered
@@ -373,6 +383,8 @@ export class Uploads extends EventTarget {
     if (problem.kind === "network" && !(await this.#isReadable(upload))) problem = unreadable();
     if (upload.transfer !== transfer) return; // paused or cancelled meanwhile
     this.#halt(upload);
+    if (problem.kind === "chunk-too-large") return this.#run(upload);
+    if (problem.kind === "slow-down" && problem.retryAfter) return this.#restFor(problem.retryAfter, upload);
     upload.problem = problem;
     if (problem.kind === "unreadable") {
       upload.file = null;
@@ -381,7 +393,9 @@ export class Uploads extends EventTarget {
       return;
     }
     upload.attempts += 1;
-    const ownTrouble = problem.kind === "server" || problem.kind === "busy";
+    // Twice, and not one byte came through: some proxies cut what is too much for them instead of saying so.
+    if (problem.midway && upload.attempts > 1) transfer.shrink();
+    const ownTrouble = ["server", "busy", "in-between"].includes(problem.kind);
     if (problem.auto && !(ownTrouble && upload.attempts >= PATIENCE)) this.#retryLater(upload);
     else this.#become(upload, State.FAILED);
     this.#fill();
@@ -397,17 +411,45 @@ export class Uploads extends EventTarget {
   }
 
   #retryLater(upload) {
-    const delay = Math.max(backoff(upload.attempts), Math.min(upload.problem.retryAfter ?? 0, 120) * 1000);
-    upload.retryAt = Date.now() + delay;
-    upload.timer = setTimeout(() => this.#run(upload), delay);
+    const { kind, retryAfter } = upload.problem;
+    const delay = backoff(upload.attempts, AWAY.includes(kind) ? { longest: LONGEST_AWAY } : {});
+    upload.waitsSince = Date.now();
+    this.#retryIn(upload, Math.max(delay, Math.min((retryAfter ?? 0) * 1000, LONGEST_WAIT)));
     this.#become(upload, State.WAITING);
   }
 
-  /** The way to the server is back: whoever waits for just that need not sit out the delay. */
-  hurry(kinds) {
-    for (const upload of this.#all) {
-      if (upload.state === State.WAITING && kinds.includes(upload.problem?.kind)) this.#run(upload);
+  #retryIn(upload, delay) {
+    clearTimeout(upload.timer);
+    upload.retryAt = Date.now() + delay;
+    upload.timer = setTimeout(() => this.#run(upload), delay);
+  }
+
+  /** Asked to slow down, the page does: what is under way goes on, the rest keeps its place in the queue. */
+  #restFor(seconds, upload) {
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(
+      () => {
+        this.#rest = null;
+        this.#fill();
+      },
+      Math.min(seconds * 1000, LONGEST_WAIT),
+    );
+    this.#requeue(upload);
+  }
+
+  /** The way to the server is back: whoever waits for just that need not sit out the delay. Whether anybody did. */
+  #hurry() {
+    const waiting = this.#all.filter(({ state, problem }) => state === State.WAITING && AWAY.includes(problem.kind));
+    for (const upload of waiting) {
+      const delay = Math.max(0, upload.waitsSince + LEAST_WAIT - Date.now());
+      if (Date.now() + delay < upload.retryAt) this.#retryIn(upload, delay);
     }
+    return waiting.length > 0;
+  }
+
+  /** Bytes or a new upload were taken: so the server is there for the others, too. */
+  #alive() {
+    if (this.#hurry()) this.#feed.hurry();
   }
 
   /** A connection can die without a word; the newest request wins on the server, so trying again is safe. */

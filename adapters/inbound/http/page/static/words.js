@@ -48,10 +48,10 @@ export function extension(name) {
 
 /**
  * A trouble: `kind` is stable, `text` is for people, `auto` says that waiting may cure it,
- * `restart` that only a new upload from the first byte will.
+ * `restart` that only a new upload from the first byte will, `midway` that the bytes themselves met it.
  */
 function problem(kind, text, { auto = false, restart = false } = {}) {
-  return { kind, text, auto, restart, retryAfter: null };
+  return { kind, text, auto, restart, retryAfter: null, midway: false };
 }
 
 export const unreadable = () =>
@@ -73,11 +73,26 @@ export const gone = () =>
     restart: true,
   });
 
+/** Nobody is told: the same bytes go again at once, in more requests. */
+export const inSmallerChunks = () => problem("chunk-too-large", "", { auto: true });
+
+/** What a proxy may refuse in the server's name, and means as we say it. */
+const ANYBODYS = [401, 403, 408, 429];
+
+/** What something on the way says of a file or an upload it can't know; a server that restarts is often behind it. */
+function inBetween(status) {
+  if (status === 413) {
+    return problem("proxy", "A proxy on the way to the server refuses even small pieces of this file.");
+  }
+  return problem("in-between", `Something on the way to the server refused this (${status}).`, { auto: true });
+}
+
 /**
  * `code` and `detail` are the server's own (RFC 9457); its sentence is shown only where we have none.
- * `limit` is the largest upload it takes, where it said so.
+ * `limit` is the largest upload it takes, where it said so; `ours` whether it was the server who answered.
  */
-export function fromStatus(status, { code = "", detail = "", limit = 0 } = {}) {
+export function fromStatus(status, { code = "", detail = "", limit = 0, ours = true } = {}) {
+  if (!ours && status >= 400 && status < 500 && !ANYBODYS.includes(status)) return inBetween(status);
   switch (status) {
     case 0:
       return unreachable();
@@ -103,7 +118,7 @@ export function fromStatus(status, { code = "", detail = "", limit = 0 } = {}) {
       if (code === "too_many_open_uploads") {
         return problem("too-many", "You have too many unfinished uploads on this server.", { auto: true });
       }
-      return problem("too-many", "The server asks us to slow down.", { auto: true });
+      return problem("slow-down", "The server asks us to slow down.", { auto: true });
     case 502:
     case 503:
     case 504:
