@@ -115,11 +115,12 @@ def _options() -> argparse.Namespace:
 
 
 def _names(text: str) -> list[str]:
+    known = {name.upper(): name for name in MEASUREMENTS}
     names = [name.strip().upper() for name in text.split(",")]
-    unknown = [name for name in names if name not in MEASUREMENTS]
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise argparse.ArgumentTypeError(f"{', '.join(unknown)} is none of {', '.join(MEASUREMENTS)}")
-    return names
+    return [known[name] for name in names]
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

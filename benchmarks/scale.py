@@ -18,6 +18,8 @@ class Scale:
     memory_rounds: int
     slow_uploads: int
     slow_seconds: float
+    storms: tuple[tuple[int, int], ...]
+    """Crowds that come at once: how many sockets, and of how many uploads each."""
     websockets: int
     idle_seconds: float
     completion_bytes: tuple[int, ...]
@@ -34,6 +36,7 @@ FULL = Scale(
     memory_rounds=3,
     slow_uploads=1_000,
     slow_seconds=10.0,
+    storms=((1_000, 40), (5_000, 10)),
     websockets=10_000,
     idle_seconds=3.0,
     completion_bytes=(MIB, 64 * MIB, GIB),
@@ -52,6 +55,7 @@ SMOKE = Scale(
     memory_rounds=1,
     slow_uploads=20,
     slow_seconds=1.0,
+    storms=((40, 4), (20, 2)),
     websockets=50,
     idle_seconds=0.2,
     completion_bytes=(64 * KIB, MIB),

@@ -7,6 +7,7 @@ from benchmarks.measurements import (
     p1_large_body,
     p2_durability_cost,
     p3_small_chunks,
+    p4s_subscribe_storm,
     p5_download,
     p7_memory,
     p8_completion,
@@ -14,7 +15,15 @@ from benchmarks.measurements import (
 from benchmarks.scale import Scale
 from benchmarks.workbench import Workbench
 
-_MODULES = (p1_large_body, p2_durability_cost, p3_small_chunks, p5_download, p7_memory, p8_completion)
+_MODULES = (
+    p1_large_body,
+    p2_durability_cost,
+    p3_small_chunks,
+    p4s_subscribe_storm,
+    p5_download,
+    p7_memory,
+    p8_completion,
+)
 
 MEASUREMENTS: Mapping[str, Callable[[Workbench, Scale], Findings]] = {
     module.NAME: module.measure for module in _MODULES
