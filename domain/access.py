@@ -40,6 +40,9 @@ def guest(guest_id: str) -> Principal:
 STRANGER = Principal(OwnerId("stranger"))
 """Someone of whom nothing is known; owns nothing."""
 
+ADMINISTRATOR = Principal(OwnerId("administrator"), is_admin=True)
+"""Any of them, where it does not matter which: they all see the same."""
+
 ANYBODY = Principal(NOBODY)
 """The one principal of ``AUTH_MODE=open``: everything is everyone's."""
 

@@ -30,8 +30,9 @@ LongshoreError
 │   ├── CredentialRefused     └── LinkAltered (a signed link that we did not sign so)
 ├── BudgetExceeded
 │   ├── TooManyOpenUploads    ├── TooManyFiles            ├── QuotaExceeded
-│   └── TooManyRequests
-│       └── TooManyConnections
+│   ├── TooManyRequests
+│   │   └── TooManyConnections
+│   └── TooManyWatched        more ids than one may watch at once
 └── Unavailable               try again later
     ├── StorageFull           ├── StorageUnavailable      └── RepositoryUnavailable
 """
@@ -272,6 +273,14 @@ class TooManyRequests(BudgetExceeded):
 
 class TooManyConnections(TooManyRequests):
     code = "too_many_connections"
+
+
+class TooManyWatched(BudgetExceeded):
+    code = "too_many_watched"
+
+    def __init__(self, *, at_most: int) -> None:
+        super().__init__(f"at most {at_most} ids can be watched at once")
+        self.at_most = at_most
 
 
 class Unavailable(LongshoreError):

@@ -1,7 +1,7 @@
 """Keeps uploads. Contract: tests/contract/test_upload_repository.py."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,6 +10,9 @@ from domain.byte_range import ByteRange, Extent
 from domain.ids import OwnerId, UploadId
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
+
+Wanted = tuple[str, Principal]
+"""A watch id, and who wants to see the upload that is shown under it."""
 
 
 class UploadRepository(Protocol):
@@ -26,8 +29,9 @@ class UploadRepository(Protocol):
         """
 
     @abstractmethod
-    async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
-        """The newest upload shown under ``watch_id`` that ``principal`` may see."""
+    async def find_watched(self, wanted: Collection[Wanted]) -> Mapping[Wanted, Upload]:
+        """Of each that is wanted the newest upload shown under that id that its principal may see, by one query for
+        all; where there is none the key is missing."""
 
     @abstractmethod
     async def received_within(self, upload_id: UploadId, wanted: ByteRange) -> Sequence[Extent]:

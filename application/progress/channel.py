@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from application.progress.fan_out import FanOut, Listener
 from application.progress.messages import SNAPSHOT, Encode, ProgressMessage, Subscriber, progress_message
-from domain.access import Principal
+from domain.access import ADMINISTRATOR, Principal
 from domain.events import EventType
 from domain.ids import OwnerId
 from domain.progress import Gate, RateMeter, Standing, advance
 from ports.clock import Clock
+from ports.upload_repository import Wanted
 
 _INTERVAL = 0.125
 """Eight a second and two changes of state make ten messages a second of one upload: more is too much for a watcher."""
@@ -55,6 +56,11 @@ class Watch(Listener):
         self.since = 0
         self.snapshot: Standing | None = None
 
+    @property
+    def wanted(self) -> Wanted:
+        """What has to be read for it: the same for all administrators, who see everybody's."""
+        return self.watch_id, ADMINISTRATOR if self.principal.is_admin else self.principal
+
 
 class Channel:
     """Uploads of one owner under one watch id: the newest of them counts."""
@@ -75,6 +81,10 @@ class Channel:
         self.watches: dict[Watch, None] = {}
         self.standing: Standing | None = None
         self.numbered: Numbered | None = None
+        self.read_at = float("-inf")
+        """When the repository was asked last; what it knew, and all that was heard since, is taken in."""
+        self.chosen_at = float("-inf")
+        """When this was last found to be the newest of all owners' uploads under the id: what administrators see."""
         self._clock = clock
         self._numbers = numbers
         self._encode = encode
@@ -85,10 +95,16 @@ class Channel:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: _Telling | None = None
         self._told = 0
+        self._heard: Standing | None = None
+        self._snapshot: ProgressMessage | None = None
+        self._snapshot_of: Standing | None = None
 
     def hear(self, heard: Standing, type_: EventType) -> bool:
         """Take a report in, whatever its age, and tell the watchers if it is news; return whether it was."""
         known = self.standing
+        if heard is self._heard:
+            return False  # one reading is for many
+        self._heard = heard
         shown = heard if known is None else advance(known, heard)
         if shown is None:
             return False
@@ -105,28 +121,50 @@ class Channel:
             self._tell_at_gate(shown)
         return True
 
+    def is_read(self, principal: Principal, *, since: float) -> bool:
+        """Whether it was read ``since`` that time which upload ``principal`` is to see; what came then was heard."""
+        return (self.chosen_at if principal.is_admin else self.read_at) > since
+
+    def was_read(self, at: float, principal: Principal) -> None:
+        """All that the repository knew ``at`` that time was heard, and what came since: ``principal`` wished for it by
+        then."""
+        self.read_at = max(self.read_at, at)
+        if principal.is_admin:
+            self.chosen_at = max(self.chosen_at, at)
+
     def join(self, watch: Watch) -> None:
         if watch.channel is not None:
             watch.channel.watches.pop(watch, None)
         watch.channel = self
+        watch.since = 0  # each channel counts for itself
         self.watches[watch] = None
 
-    def show(self, watch: Watch, after: int | None) -> None:
-        """Send a snapshot of the newest standing, unless message ``after`` or an older one showed it."""
+    def snapshot(self, watch: Watch, after: int | None, *, is_first: bool = False) -> ProgressMessage | None:
+        """What to send ``watch`` to show it the newest standing; None if message ``after`` or an older one showed it.
+
+        ``is_first``: its reader has been told nothing yet, so it may have what others like it have.
+        """
         standing = self.standing
         if standing is None:
-            return
+            return None
         self._told += 1
         watch.since = self._told
-        if after is not None and self._first_number(standing) <= after:
-            return
+        first = self._first_number(standing)
+        if first is not None and after is not None and first <= after:
+            return None
         watch.snapshot = standing
-        watch.subscriber.offer(self.message(SNAPSHOT, standing))
+        if not is_first:
+            return self.message(SNAPSHOT, standing)
+        if self._snapshot is None or self._snapshot_of is not standing:
+            # Once for all who come, with the number of what showed the same first: less than any that is to come.
+            self._snapshot, self._snapshot_of = self.message(SNAPSHOT, standing, number=first), standing
+        return self._snapshot
 
-    def message(self, type_: str, standing: Standing) -> ProgressMessage:
-        number = self._numbers.next()
-        if self.numbered is None or not standing.shows_same(self.numbered.standing):
-            self.numbered = Numbered(standing, number)
+    def message(self, type_: str, standing: Standing, *, number: int | None = None) -> ProgressMessage:
+        if number is None:
+            number = self._numbers.next()
+            if self._first_number(standing) is None:
+                self.numbered = Numbered(standing, number)
         return progress_message(
             self._encode,
             standing,
@@ -154,9 +192,11 @@ class Channel:
             self._timer.cancel()
             self._timer = None
 
-    def _first_number(self, standing: Standing) -> float:
+    def _first_number(self, standing: Standing) -> int | None:
         known = self.numbered
-        return known.number if known and standing.shows_same(known.standing) else float("inf")
+        if known is None:
+            return None
+        return known.number if standing is known.standing or standing.shows_same(known.standing) else None
 
     def _tell_at_gate(self, standing: Standing) -> None:
         wait = self._gate.wait(self._clock.monotonic())

@@ -5,57 +5,28 @@ waits in the channel, and the newer of the two is what the snapshot shows. Nothi
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from application.progress.channel import Channel, Numbered, Numbers, Watch
 from application.progress.fan_out import FanOut
-from application.progress.messages import Encode, Subscriber, not_found_message
+from application.progress.messages import Encode, ProgressMessage, Subscriber, not_found_message
+from application.progress.reader import MAX_WATCHES, Reader
+from application.progress.readings import Reading
 from domain.access import Principal
-from domain.errors import BudgetExceeded
+from domain.errors import TooManyWatched
 from domain.events import EventType, UploadEvent
-from domain.ids import OwnerId, UploadId
+from domain.ids import OwnerId
 from domain.progress import Standing
-from domain.upload import Upload
 from ports.clock import Clock
+from ports.upload_repository import Wanted
 
-MAX_WATCHES = 1000
-"""Ids one subscriber may watch, those without an upload among them."""
 _MAX_REMEMBERED = 1024
 
 
-class Reader:
-    """One subscriber with all its wishes. ``wants_all``: of its owner's uploads, but the ``unwanted``."""
-
-    __slots__ = ("_ended", "is_reading", "principal", "subscriber", "unwanted", "wants_all", "watches")
-
-    def __init__(self, subscriber: Subscriber, principal: Principal) -> None:
-        self.subscriber = subscriber
-        self.principal = principal
-        self.watches: dict[str, Watch] = {}
-        self.wants_all = False
-        self.is_reading = False
-        self.unwanted: dict[str, None] = {}  # empty, a set weighs four times as much
-        self._ended: dict[UploadId, None] = {}  # the last ones it was shown unasked: a late report shows none again
-
-    def wants(self, watch_id: str, upload_id: UploadId) -> bool:
-        """Whether an upload of its owner is to be shown, for all that the reader did not name it."""
-        return (
-            self.wants_all
-            and watch_id not in self.watches
-            and watch_id not in self.unwanted
-            and upload_id not in self._ended
-            and len(self.watches) < MAX_WATCHES
-        )
-
-    def saw_the_end(self, upload_id: UploadId) -> None:
-        self._ended[upload_id] = None
-        if len(self._ended) > MAX_WATCHES:
-            del self._ended[next(iter(self._ended))]
-
-
 class Hub:
-    def __init__(self, clock: Clock, encode: Encode) -> None:
+    def __init__(self, clock: Clock, encode: Encode, *, fresh_seconds: float) -> None:
         self._clock = clock
+        self._fresh_seconds = fresh_seconds
         self._encode = encode
         self._numbers = Numbers(clock)
         self._fan_out = FanOut()
@@ -80,10 +51,10 @@ class Hub:
         """Note wishes; each has to be ``answer``-ed then. A wish that is there already begins anew.
 
         Raises:
-            BudgetExceeded: too many with the ones there are; none was noted.
+            TooManyWatched: with the ones there are; none was noted.
         """
         if len(reader.watches.keys() | set(watch_ids)) > MAX_WATCHES:
-            raise BudgetExceeded(f"at most {MAX_WATCHES} uploads can be watched at once")
+            raise TooManyWatched(at_most=MAX_WATCHES)
         for watch_id in watch_ids if reader.unwanted else ():
             reader.unwanted.pop(watch_id, None)
         return [self._wish(reader, watch_id, of_scope=False) for watch_id in watch_ids]
@@ -94,36 +65,45 @@ class Hub:
         reader.unwanted.clear()
         self._owners.setdefault(reader.principal.owner, {})[reader] = None
 
-    def answer(self, watch: Watch, upload: Upload | None, after: int | None = None) -> None:
-        """Show ``watch`` the newer of ``upload``, as just read, and what was heard meanwhile; from here on it
-        hears of everything. With neither, it is told so, once, and will hear of an upload that comes."""
+    def unread(self, watches: Iterable[Watch]) -> set[Wanted]:
+        """What has to be read to answer these: all but what live channels show already."""
+        since = self._clock.monotonic() - self._fresh_seconds
+        return {
+            watch.wanted
+            for watch in watches
+            if (channel := self._visible(watch)) is None or not channel.is_read(watch.principal, since=since)
+        }
+
+    def answer(
+        self, reader: Reader, watch: Watch, reading: Reading | None, after: int | None = None
+    ) -> ProgressMessage | None:
+        """Have ``watch`` hear of everything from here on; return what shows it the newer of what was read and what
+        was heard meanwhile. With neither it is to be told so, once, and will hear of an upload that comes."""
         if watch.ended:
-            return
+            return None
         watch.is_reading = False
-        channel = self._heard(upload) if upload else self._visible(watch)
+        channel = self._taken(reading, watch) if reading else self._visible(watch)
         if channel is not None:
             self._meet(watch, channel)
-            channel.show(watch, after)
-        elif not watch.of_scope:
+            return channel.snapshot(watch, after, is_first=not reader.is_told)
+        if not watch.of_scope:
             self._unmet.setdefault(watch.watch_id, {})[watch] = None
-            watch.subscriber.offer(not_found_message(self._encode, watch.watch_id))
-        else:
-            self._forget(watch)
+            return not_found_message(self._encode, watch.watch_id)
+        self._forget(watch)
+        return None
 
-    def list_missing(self, reader: Reader, uploads: list[Upload]) -> list[tuple[Watch, Upload]]:
+    def list_missing(self, reader: Reader, readings: Iterable[Reading]) -> list[tuple[Watch, Reading | None]]:
         """Of the owner's open uploads, those the reader does not watch yet, with wishes noted for them."""
         return [
-            (self._wish(reader, upload.watch_id, of_scope=True), upload)
-            for upload in uploads
-            if reader.wants(upload.watch_id, upload.id)
+            (self._wish(reader, reading.watch_id, of_scope=True), reading)
+            for reading in readings
+            if reader.wants(reading.watch_id, reading.standing.upload_id)
         ]
 
-    def answer_all(self, reader: Reader) -> None:
-        """The owner's open uploads were read and answered: show what was only heard of, and go on."""
+    def only_heard_of(self, reader: Reader) -> list[tuple[Watch, Reading | None]]:
+        """The owner's open uploads were read and answered: what began meanwhile, to be answered as well."""
         reader.is_reading = False
-        for watch in list(reader.watches.values()):
-            if watch.of_scope and watch.is_reading:
-                self.answer(watch, None)
+        return [(watch, None) for watch in reader.watches.values() if watch.of_scope and watch.is_reading]
 
     def unwish(self, subscriber: Subscriber, watch_ids: list[str]) -> None:
         reader = self._readers.get(subscriber)
@@ -174,27 +154,23 @@ class Hub:
                 self._release(channel)
             elif not is_news:
                 for watch in joined:  # to them all is news
-                    channel.show(watch, None)
+                    self._show(channel, watch)
 
-    def watched(self) -> list[tuple[str, Principal]]:
-        """What has to be read to know all anew: ids, each with somebody who may see its upload."""
-        pairs = {
-            (watch_id, watch.channel.owner if watch.channel else watch.principal.owner): watch.principal
-            for watch_id, watches in self._wishes.items()
-            for watch in watches
-        }
-        return [(watch_id, principal) for (watch_id, _), principal in pairs.items()]
+    def watched(self) -> list[Wanted]:
+        """What has to be read to know all anew."""
+        return list(dict.fromkeys(watch.wanted for watches in self._wishes.values() for watch in watches))
 
     def readers_of_all(self) -> list[Reader]:
         return [reader for readers in self._owners.values() for reader in readers]
 
-    def refresh(self, upload: Upload) -> None:
-        """Tell everybody of ``upload``, as just read, what they have missed."""
-        self._heard(upload)
-        for watch in list(self._unmet.get(upload.watch_id, ())):
-            if watch.principal.may_see(upload.owner):
-                self.answer(watch, upload)
-        self._drop_unwatched(upload.watch_id)
+    def refresh(self, reading: Reading) -> None:
+        """Tell everybody of an upload, as just read, what they have missed."""
+        self._taken(reading)
+        for watch in list(self._unmet.get(reading.watch_id, ())):
+            reader = self._readers[watch.subscriber]
+            if watch.principal.may_see(reading.owner) and (message := self.answer(reader, watch, reading)):
+                reader.tell([message])
+        self._drop_unwatched(reading.watch_id)
 
     @property
     def is_idle(self) -> bool:
@@ -231,17 +207,24 @@ class Hub:
         return channels.get(owner) if channels else None
 
     def _visible(self, watch: Watch) -> Channel | None:
-        for owner, channel in self._channels.get(watch.watch_id, {}).items():
-            if watch.principal.may_see(owner):
-                return channel
-        return None
+        channels = self._channels.get(watch.watch_id)
+        if not channels:
+            return None
+        if not watch.principal.is_admin:
+            return channels.get(watch.principal.owner)
+        return max(channels.values(), key=lambda channel: channel.chosen_at)
 
-    def _heard(self, upload: Upload) -> Channel:
-        """The upload's channel, which knows now what was read."""
-        channel = self._find(upload.watch_id, upload.owner) or self._open(upload.watch_id, upload.owner)
-        standing = Standing.of_upload(upload, self._clock.now())
-        channel.hear(standing, standing.type)
+    def _taken(self, reading: Reading, watch: Watch | None = None) -> Channel:
+        """The upload's channel, which knows now what was read; for ``watch``, if it was for that."""
+        channel = self._find(reading.watch_id, reading.owner) or self._open(reading.watch_id, reading.owner)
+        channel.hear(reading.standing, reading.standing.type)
+        if watch is not None and not watch.of_scope:
+            channel.was_read(reading.at, watch.principal)
         return channel
+
+    def _show(self, channel: Channel, watch: Watch) -> None:
+        if message := channel.snapshot(watch, None):
+            self._readers[watch.subscriber].tell([message])
 
     def _gather(self, event: UploadEvent, *, is_created: bool) -> tuple[Channel | None, list[Watch]]:
         """Bring whoever wants to see that upload to its channel, None if nobody does; and who was brought there.
@@ -252,6 +235,9 @@ class Hub:
             if reader.wants(watch_id, event.upload_id):
                 self._wish(reader, watch_id, of_scope=True).is_reading = reader.is_reading
         watches = [watch for watch in self._wishes.get(watch_id, ()) if watch.principal.may_see(owner)]
+        if is_created:
+            for other in self._channels.get(watch_id, {}).values():
+                other.chosen_at = float("-inf")
         channel = self._find(watch_id, owner)
         if channel is None and watches:
             channel = self._open(watch_id, owner)

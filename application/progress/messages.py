@@ -1,7 +1,7 @@
 """What a watcher is told, put into bytes once however many watch."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -47,6 +47,11 @@ class Subscriber(Protocol):
 
     def offer(self, message: ProgressMessage) -> None:
         """Pass ``message`` on, or keep it while it is the newest of its key; never waits or raises."""
+
+    def offer_all(self, messages: Sequence[ProgressMessage]) -> None:
+        """The same for several at once."""
+        for message in messages:
+            self.offer(message)
 
     async def ready(self) -> None:
         """Return once nothing waits for the reader any more, or once it is gone."""

@@ -6,39 +6,57 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from application.progress.channel import Watch
-from application.progress.hub import Hub, Reader
-from application.progress.messages import Encode, Subscriber, encode_json
+from application.progress.hub import Hub
+from application.progress.messages import Encode, ProgressMessage, Subscriber, encode_json
+from application.progress.reader import Reader
+from application.progress.readings import Reading, SharedReads
 from domain.access import Principal
 from domain.errors import LongshoreError
 from domain.events import Event, UploadEvent
+from domain.progress import Standing
 from domain.upload import Upload
 from ports.clock import Clock
 from ports.feed import Feed
 from ports.unit_of_work import UnitOfWorkFactory
+from ports.upload_repository import Wanted
 
 log = logging.getLogger(__name__)
 
 _WATCH_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-_BATCH = 50
-"""Uploads read in one unit of work: no slow reader ever holds one open."""
-_CONCURRENT_READS = 4
-"""So that a crowd of watchers coming back leaves the database to the uploads."""
+_BATCH = 100
+"""Uploads read by one query."""
+_MAX_OWNERS = 10
+"""Owners whose open uploads are listed in one unit of work."""
 _MAX_LISTED = 1000
+_PIECE_BYTES = 16 * 1024
+"""Snapshots sent together; the next ones wait until these were taken. A slow reader may leave four times as much."""
 _LONGEST_BACKOFF = 30.0
 
 
 class ProgressUseCase:
     """One per process. Listens to the feed from the first subscriber on, until ``close``."""
 
-    def __init__(self, uow: UnitOfWorkFactory, feed: Feed, clock: Clock, *, encode: Encode = encode_json) -> None:
+    def __init__(
+        self,
+        uow: UnitOfWorkFactory,
+        feed: Feed,
+        clock: Clock,
+        *,
+        encode: Encode = encode_json,
+        fresh_seconds: float = 1.0,
+    ) -> None:
+        """``fresh_seconds``: how long what was read is as good as a new reading, for a crowd that comes at once. Not
+        for good: where processes share a database and no feed, nothing is heard of the others' uploads."""
         self._uow = uow
         self._feed = feed
-        self._hub = Hub(clock, encode)
-        self._reads = asyncio.Semaphore(_CONCURRENT_READS)
+        self._clock = clock
+        self._hub = Hub(clock, encode, fresh_seconds=fresh_seconds)
+        self._watched = SharedReads(self._read_watched, at_most=_BATCH)
+        self._open = SharedReads(self._read_open, at_most=_MAX_OWNERS)
         self._unlisten: Callable[[], None] | None = None
         self._resyncing: asyncio.Task[None] | None = None
         self._has_gap = False
@@ -60,7 +78,7 @@ class ProgressUseCase:
         out.
 
         Raises:
-            BudgetExceeded: too many ids; nothing was subscribed.
+            TooManyWatched: more than MAX_WATCHES ids; nothing was subscribed.
             RepositoryUnavailable: some may have been subscribed; the rest is not.
         """
         self._listen()
@@ -97,6 +115,8 @@ class ProgressUseCase:
             self._resyncing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._resyncing
+        await self._watched.close()
+        await self._open.close()
         self._hub.close()
 
     def _listen(self) -> None:
@@ -109,31 +129,51 @@ class ProgressUseCase:
 
     async def _answer(self, reader: Reader, watches: Sequence[Watch], after: int | None) -> None:
         for at in range(0, len(watches), _BATCH):
+            if at:
+                await asyncio.sleep(0)  # others' turn: where all is known and taken, nothing else here waits
             batch = watches[at : at + _BATCH]
-            found = await self._find([(watch.watch_id, watch.principal) for watch in batch])
-            for watch, upload in zip(batch, found, strict=True):
-                self._hub.answer(watch, upload, after)
-                await reader.subscriber.ready()
+            found = await self._watched.find(self._hub.unread(batch))
+            await self._tell(reader, ((watch, found.get(watch.wanted) if found else None) for watch in batch), after)
 
     async def _answer_all(self, reader: Reader, after: int | None) -> None:
-        missing = self._hub.list_missing(reader, await self._list_open(reader.principal))
-        for watch, upload in missing:
-            self._hub.answer(watch, upload, after)
-            await reader.subscriber.ready()
-        self._hub.answer_all(reader)
+        found = await self._open.find([reader.principal])
+        await self._tell(reader, self._hub.list_missing(reader, found[reader.principal]), after)
+        await self._tell(reader, self._hub.only_heard_of(reader), None)
 
-    async def _find(self, wanted: Sequence[tuple[str, Principal]]) -> list[Upload | None]:
-        async with self._reads, self._uow() as work:
-            found = []
-            for watch_id, principal in wanted:
-                # What can't be an id is not looked for, and answered like an unknown one.
-                is_id = _WATCH_ID.fullmatch(watch_id) is not None
-                found.append(await work.uploads.find_watched(watch_id, principal) if is_id else None)
-            return found
+    async def _tell(self, reader: Reader, answers: Iterable[tuple[Watch, Reading | None]], after: int | None) -> None:
+        piece, size = list[ProgressMessage](), 0
+        for watch, reading in answers:
+            message = self._hub.answer(reader, watch, reading, after)
+            if message is None:
+                continue
+            piece.append(message)
+            size += len(message.body)
+            if size >= _PIECE_BYTES:
+                reader.tell(piece)
+                piece, size = [], 0
+                await reader.subscriber.ready()
+        reader.tell(piece)
+        await reader.subscriber.ready()
 
-    async def _list_open(self, principal: Principal) -> list[Upload]:
-        async with self._reads, self._uow() as work:
-            return list(await work.uploads.list_open(principal, limit=_MAX_LISTED))
+    async def _read_watched(self, wanted: Collection[Wanted]) -> Mapping[Wanted, Reading]:
+        # What can't be an id is not looked for, and answered like an unknown one.
+        possible = [one for one in wanted if _WATCH_ID.fullmatch(one[0])]
+        if not possible:
+            return {}
+        at = self._clock.monotonic()
+        async with self._uow() as work:
+            found = await work.uploads.find_watched(possible)
+        readings = {upload.id: self._reading(upload, at) for upload in found.values()}
+        return {one: readings[upload.id] for one, upload in found.items()}
+
+    async def _read_open(self, principals: Collection[Principal]) -> Mapping[Principal, Sequence[Reading]]:
+        at = self._clock.monotonic()
+        async with self._uow() as work:
+            found = {each: await work.uploads.list_open(each, limit=_MAX_LISTED) for each in principals}
+        return {each: [self._reading(upload, at) for upload in uploads] for each, uploads in found.items()}
+
+    def _reading(self, upload: Upload, at: float) -> Reading:
+        return Reading(upload.watch_id, upload.owner, Standing.of_upload(upload, self._clock.now()), at)
 
     def _on_gap(self) -> None:
         if self._hub.is_idle:
@@ -159,11 +199,12 @@ class ProgressUseCase:
     async def _reread(self) -> None:
         watched = self._hub.watched()
         for at in range(0, len(watched), _BATCH):
-            for upload in await self._find(watched[at : at + _BATCH]):
-                if upload is not None:
-                    self._hub.refresh(upload)
+            batch = watched[at : at + _BATCH]
+            found = await self._watched.find(batch)
+            for reading in {found[one] for one in batch if one in found}:
+                self._hub.refresh(reading)
         for reader in self._hub.readers_of_all():
-            uploads = await self._list_open(reader.principal)
+            listed = await self._open.find([reader.principal])
             if self._hub.is_here(reader):
-                for watch, upload in self._hub.list_missing(reader, uploads):
-                    self._hub.answer(watch, upload)
+                missing = self._hub.list_missing(reader, listed[reader.principal])
+                reader.tell([message for each in missing if (message := self._hub.answer(reader, *each))])

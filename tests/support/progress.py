@@ -70,7 +70,7 @@ class LateUnitOfWork(MemoryUnitOfWork):
 class House:
     """The use case over the memory adapters, and uploads that move in the ways of the upload use case."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, *, fresh_seconds: float = 1.0) -> None:
         self.database = MemoryDatabase()
         self.feed = GapFeed()
         self.clock = clock or SystemClock()
@@ -83,7 +83,9 @@ class House:
         self.reads = 0
         self.gate: asyncio.Event | None = None
         """While there, the use case's units of work end only when it opens: what they read is old by then."""
-        self.progress = ProgressUseCase(self.units, self.feed, self.clock, encode=self._encode)
+        self.progress = ProgressUseCase(
+            self.units, self.feed, self.clock, encode=self._encode, fresh_seconds=fresh_seconds
+        )
 
     def _encode(self, fields: Mapping[str, JsonValue]) -> bytes:
         self.encoded.append(str(fields["type"]))

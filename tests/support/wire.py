@@ -264,6 +264,11 @@ class WebSocket:
 
     @classmethod
     def open(cls, http: Http, target: str, *headers: Header) -> "WebSocket":
+        return cls.asked(http, target, *headers).opened()
+
+    @classmethod
+    def asked(cls, http: Http, target: str, *headers: Header) -> "WebSocket":
+        """The handshake is sent, and its answer still to be read by ``opened``."""
         connection = http.connect()
         key = base64.b64encode(os.urandom(16)).decode()
         upgrade: list[Header] = [
@@ -274,9 +279,12 @@ class WebSocket:
             ("Origin", f"http://127.0.0.1:{http.port}"),
         ]
         connection.send_head("GET", target, [*http.headers, *upgrade, *headers])
-        answer = connection.receive()
-        assert answer.status == 101, f"{target} was not upgraded: {answer.status} {answer.body[:200]!r}"
         return cls(connection)
+
+    def opened(self) -> Self:
+        answer = self.connection.receive()
+        assert answer.status == 101, f"not upgraded: {answer.status} {answer.body[:200]!r}"
+        return self
 
     def send_json(self, message: object) -> None:
         self._send_frame(0x1, json.dumps(message).encode())
@@ -306,10 +314,11 @@ class WebSocket:
         return first & 0x0F, self.connection.take(size)
 
     def _send_frame(self, opcode: int, payload: bytes) -> None:
-        assert len(payload) < 126, "longer frames are not needed here"
+        size = len(payload)
+        announced = bytes([0x80 | size]) if size < 126 else struct.pack("!BQ", 0x80 | 127, size)
         mask = os.urandom(4)
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-        self.connection.send(bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + masked)
+        self.connection.send(bytes([0x80 | opcode]) + announced + mask + masked)
 
 
 def _head_lines(headers: Iterable[Header]) -> bytes:

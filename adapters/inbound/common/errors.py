@@ -61,6 +61,7 @@ STATUS: dict[str, int] = {
     "too_many_open_uploads": 429,
     "too_many_requests": 429,
     "too_many_connections": 429,
+    "too_many_watched": 400,  # to wait and ask for as many again would not help
     # Not 507, which clients take for our full disk and try again, and not 429, which promises that waiting
     # helps: this upload is too large for what its owner has left.
     "quota_exceeded": 413,

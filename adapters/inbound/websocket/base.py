@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -36,7 +37,8 @@ _PINGS_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    max_message_bytes: int = 16 * 1024
+    max_message_bytes: int = 128 * 1024
+    """A thousand ids of any length fit."""
     messages_per_second: int = 100
     max_unread_bytes: int = 64 * 1024
     max_stall_seconds: float = 10.0
@@ -199,6 +201,11 @@ class BaseSocket(WebSocketHandler):
         """Send a frame; while the reader is slow, only the newest of one ``key`` is kept for it."""
         if self._outgoing is not None:
             self._outgoing.send(key, frame)
+
+    def send_frames(self, frames: Sequence[tuple[str, bytes]]) -> None:
+        """The same for several at once."""
+        if self._outgoing is not None:
+            self._outgoing.send_all(frames)
 
     async def ready(self) -> None:
         """Return once the reader has taken all there was, or is gone."""

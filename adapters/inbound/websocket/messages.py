@@ -7,13 +7,11 @@ from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, Validatio
 
 from domain.errors import InvalidRequest
 
-MAX_IDS = 1000
-
 WatchId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 class Subscription(BaseModel):
-    upload_ids: Annotated[list[WatchId], Field(max_length=MAX_IDS)] = []
+    upload_ids: list[WatchId] = []
     scope: Literal["mine"] | None = None
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tornado.iostream import IOStream, StreamClosedError
 
@@ -48,6 +48,14 @@ class Outgoing:
             self._hold(key, frame)
         else:
             self._write(frame)
+
+    def send_all(self, frames: Sequence[tuple[str, bytes]]) -> None:
+        """``send`` them one after the other, in one system call where nothing waits."""
+        if self._rest is None and not self._is_closed and not self._stream.writing():
+            self._write(b"".join(frame for _, frame in frames))
+        else:
+            for key, frame in frames:
+                self.send(key, frame)
 
     async def ready(self) -> None:
         """Return once nothing waits any more, or it is closed."""

@@ -1,19 +1,13 @@
 """``/ws/progress``: live progress of uploads (docs/http.md, Progress)."""
 
+from collections.abc import Sequence
+
 from adapters.inbound.common.auth import Authenticator
-from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.common.watch_ids import Spellings
+from adapters.inbound.common.wishes import parse_wishes
 from adapters.inbound.websocket.base import BaseSocket, Sockets
-from adapters.inbound.websocket.messages import (
-    MAX_IDS,
-    PONG,
-    Ping,
-    Subscribe,
-    Unsubscribe,
-    error_text,
-    parse_message,
-)
+from adapters.inbound.websocket.messages import PONG, Ping, Subscribe, Unsubscribe, error_text, parse_message
 from adapters.inbound.websocket.outgoing import text_frame
 from application.progress import ProgressUseCase
 from application.progress.messages import ProgressMessage
@@ -47,10 +41,7 @@ class ProgressSocket(BaseSocket):
 
     def check_request(self) -> None:
         super().check_request()
-        self._wanted = [id_ for id_ in self.get_query_arguments("upload_id") if id_]
-        self._wants_all = self.get_query_argument("scope", "") == "mine"
-        if len(self._wanted) > MAX_IDS:
-            raise Refusal(400, "invalid_request", f"at most {MAX_IDS} ids")
+        self._wanted, self._wants_all = parse_wishes(self)
 
     async def open(self, *args: str, **kwargs: str) -> None:  # type: ignore[override]
         super().open(*args, **kwargs)
@@ -78,6 +69,10 @@ class ProgressSocket(BaseSocket):
     def offer(self, message: ProgressMessage) -> None:
         message = self._spellings.restore(message)
         self.send_frame(message.key, message.rendered(frame_of))
+
+    def offer_all(self, messages: Sequence[ProgressMessage]) -> None:
+        restored = map(self._spellings.restore, messages)
+        self.send_frames([(message.key, message.rendered(frame_of)) for message in restored])
 
     async def _subscribe(self, upload_ids: list[str], *, mine: bool) -> None:
         try:

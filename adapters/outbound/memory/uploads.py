@@ -1,6 +1,6 @@
 """Uploads in memory. Contract: tests/contract/test_upload_repository.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from domain.file import File
 from domain.ids import BlobKey, FileId, OwnerId, UploadId
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
-from ports.upload_repository import UploadRepository
+from ports.upload_repository import UploadRepository, Wanted
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -146,9 +146,15 @@ class MemoryUploadRepository(UploadRepository):
             raise UploadNotFound("no such upload")
         return self._copy(upload)
 
-    async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
-        found = self._where(lambda upload: upload.watch_id == watch_id and principal.may_see(upload.owner))
-        return max(found, key=_age, default=None)
+    async def find_watched(self, wanted: Collection[Wanted]) -> Mapping[Wanted, Upload]:
+        watch_ids = {watch_id for watch_id, _ in wanted}
+        found = sorted(self._where(lambda upload: upload.watch_id in watch_ids), key=_age)
+        return {
+            (watch_id, principal): upload  # the newest comes last and stays
+            for watch_id, principal in wanted
+            for upload in found
+            if upload.watch_id == watch_id and principal.may_see(upload.owner)
+        }
 
     async def received_within(self, upload_id: UploadId, wanted: ByteRange) -> Sequence[Extent]:
         found = [extent for extent in self._changes.extents(upload_id) if extent.range.overlaps(wanted)]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -204,8 +205,17 @@ async def test_a_wish_for_nothing_is_refused(server: Server, query: str) -> None
 
 
 async def test_a_wish_for_too_much_is_refused(server: Server) -> None:
-    client = await server.open("?" + "&".join(["upload_id=x"] * 1001))
+    client = await server.open("?" + "&".join(f"upload_id={id_}" for id_ in range(1001)))
     assert client.status == 400
+
+
+async def test_a_thousand_ids_fit(server: Server) -> None:
+    ids = [str(uuid.uuid4()) for _ in range(1000)]
+    upload = await server.house.begin(ALICE, watch_id=ids[7])
+    client = await server.open("?" + "&".join(f"upload_id={id_}" for id_ in ids))
+    told = [(await client.event()).data for _ in ids]
+    assert {message["upload_id"] for message in told} == set(ids)
+    assert [message["upload_id"] for message in told if message["type"] != "error"] == [upload.watch_id]
 
 
 async def test_nobody_is_refused(server: Server) -> None:

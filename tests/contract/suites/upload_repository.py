@@ -61,7 +61,7 @@ async def _get(uploads: UploadRepository, upload: Upload, principal: Principal) 
 
 
 async def _find_watched(uploads: UploadRepository, upload: Upload, principal: Principal) -> bool:
-    return await uploads.find_watched(upload.watch_id, principal) is not None
+    return bool(await uploads.find_watched([(upload.watch_id, principal)]))
 
 
 async def _list_open(uploads: UploadRepository, upload: Upload, principal: Principal) -> bool:
@@ -169,14 +169,37 @@ class UploadRepositorySuite(StoreSuite):
             await added(process, an_upload(owner=ALICE, watch_id=watch_id, created_at=NOW + hours * HOUR))
         await added(process, an_upload(owner=ALICE, created_at=NOW + 9 * HOUR))
         async with process.unit_of_work() as work:
-            found = await work.uploads.find_watched(watch_id, ALICE)
-        assert found is not None and found.created_at == NOW + 3 * HOUR
+            found = await work.uploads.find_watched([(watch_id, ALICE)])
+        assert [upload.created_at for upload in found.values()] == [NOW + 3 * HOUR]
 
     async def test_an_upload_is_watched_under_its_own_id_when_none_was_chosen(self, process: Process) -> None:
         upload = await added(process, an_upload(received=(extent(0, 5),)))
         async with process.unit_of_work() as work:
-            found = await work.uploads.find_watched(upload.id, ADMIN)
-        assert found is not None and told(found) == told(upload)
+            found = await work.uploads.find_watched([(upload.id, ADMIN)])
+        assert [told(one) for one in found.values()] == [told(upload)]
+
+    async def test_many_who_watch_are_answered_together_each_with_what_they_may_see(self, process: Process) -> None:
+        shared, missing = "0f8fad5b-d9cb-469f-a165-70867728950e", an_id()
+        old = await added(process, an_upload(owner=ALICE, watch_id=shared, received=(extent(0, 5),)))
+        alices = await added(process, an_upload(owner=ALICE, watch_id=shared, created_at=NOW + HOUR))
+        bobs = await added(process, an_upload(owner=BOB, watch_id=shared, created_at=NOW + 2 * HOUR))
+        other = await added(process, an_upload(owner=BOB, state=UploadState.COMPLETED, received=(extent(0, 7),)))
+        wanted = [(id_, by) for id_ in (shared, other.id, old.id, missing) for by in (ALICE, BOB, ADMIN)]
+        async with process.unit_of_work() as work:
+            mine = await work.uploads.find_watched([one for one in wanted if not one[1].is_admin])
+            found = await work.uploads.find_watched(wanted)
+            assert await work.uploads.find_watched([]) == {}
+        assert {one: upload.id for one, upload in mine.items()} == {
+            (shared, ALICE): alices.id,
+            (shared, BOB): bobs.id,
+            (other.id, BOB): other.id,
+        }
+        assert {one: upload.id for one, upload in found.items()} == {
+            **{one: upload.id for one, upload in mine.items()},
+            (shared, ADMIN): bobs.id,
+            (other.id, ADMIN): other.id,
+        }
+        assert found[other.id, ADMIN].offset == 7
 
     async def test_open_uploads_are_listed_newest_first_and_only_so_many(self, process: Process) -> None:
         uploads = [

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -19,6 +20,7 @@ from adapters.inbound.common.errors import Refusal, code_of
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.common.watch_ids import Spellings
+from adapters.inbound.common.wishes import parse_wishes
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.handlers import ProblemHandler
 from application.progress import ProgressUseCase
@@ -27,7 +29,6 @@ from domain.errors import LongshoreError
 
 log = structlog.get_logger(__name__)
 
-_MAX_IDS = 1000
 _MAX_UNREAD_BYTES = 64 * 1024
 _SEND_BUFFER_BYTES = 64 * 1024
 """What the kernel keeps for a slow reader is old news by the time it is read."""
@@ -119,6 +120,10 @@ class EventsHandler(ProblemHandler):
         if not has_room:
             self.cut()
 
+    def offer_all(self, messages: Sequence[ProgressMessage]) -> None:
+        for message in messages:
+            self.offer(message)
+
     async def ready(self) -> None:
         if not self._is_ended and self._backlog:
             await self._is_drained.wait()
@@ -187,12 +192,9 @@ class EventsHandler(ProblemHandler):
         return cast(HTTP1Connection, self.request.connection)
 
     def _parse_wishes(self) -> tuple[list[str], bool]:
-        upload_ids = [id_ for id_ in self.get_query_arguments("upload_id") if id_]
-        mine = self.get_query_argument("scope", "") == "mine"
+        upload_ids, mine = parse_wishes(self)
         if not upload_ids and not mine:
             raise Refusal(400, "invalid_request", "upload_id or scope=mine is needed")
-        if len(upload_ids) > _MAX_IDS:
-            raise Refusal(400, "invalid_request", f"at most {_MAX_IDS} ids")
         return upload_ids, mine
 
     def _parse_last_event_id(self) -> int:

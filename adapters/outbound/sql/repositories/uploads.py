@@ -1,8 +1,9 @@
 """Uploads as rows. Contract: tests/contract/test_upload_repository.py."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -32,7 +33,7 @@ from domain.ids import OwnerId, UploadId
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
 from domain.upload_state import OPEN_STATES, UploadKind, UploadState
-from ports.upload_repository import UploadRepository
+from ports.upload_repository import UploadRepository, Wanted
 
 _IS_OPEN: ColumnElement[bool] = text(IS_OPEN).self_group()  # type: ignore[assignment]
 _IS_UNMEASURED: ColumnElement[bool] = text(IS_UNMEASURED)  # type: ignore[assignment]
@@ -58,6 +59,16 @@ def _received_of_unmeasured() -> Label[int]:
     )
 
 
+def _newest_watched(*of_whom: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+    """Of each owner's uploads under each id the newest; oldest first."""
+    newest_first = (_c.created_at.desc(), _c.id.desc())
+    place = func.row_number().over(partition_by=(_c.watch_id, _c.owner), order_by=newest_first).label("place")
+    watched = _c.watch_id.in_(bindparam("watch_ids", expanding=True))
+    ranked = select(uploads, place).where(watched, *of_whom).subquery()
+    newest: Select[*tuple[object, ...]] = select(ranked).where(ranked.c.place == 1)
+    return newest.order_by(ranked.c.created_at, ranked.c.id)
+
+
 # The triggers that count wait for the commit: an owner's row is locked as late as can be.
 _COUNT_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 # Those of every upload are put together once: that costs as much as running them.
@@ -65,6 +76,8 @@ _ADD = insert(uploads)
 _ADD_RANGES = insert(received_ranges)
 _COUNTS = _usage_of()
 _USAGE = _usage_of(_received_of_unmeasured())
+_WATCHED_BY_OWNERS = _newest_watched(_c.owner.in_(bindparam("owners", expanding=True)))
+_WATCHED_BY_ADMINISTRATORS = _newest_watched()
 _BY_ID = select(uploads).where(_c.id == bindparam("upload_id"))
 _RANGES = select(received_ranges).where(received_ranges.c.upload_id == bindparam("upload_id"))
 # What is over stays as it is, even if someone who was thought dead comes back with other news.
@@ -95,10 +108,16 @@ class SqlUploadRepository(UploadRepository):
             raise UploadNotFound("no such upload")
         return upload_from_row(rows[0], await self._transaction.read(_RANGES, values))
 
-    async def find_watched(self, watch_id: str, principal: Principal) -> Upload | None:
-        watched = select(uploads).where(_c.watch_id == watch_id, *_seen_by(principal))
-        found = await self._load(watched.order_by(_c.created_at.desc(), _c.id.desc()).limit(1))
-        return found[0] if found else None
+    async def find_watched(self, wanted: Collection[Wanted]) -> Mapping[Wanted, Upload]:
+        values: dict[str, Any] = {"watch_ids": list({watch_id for watch_id, _ in wanted})}
+        statement = _WATCHED_BY_ADMINISTRATORS
+        if not any(principal.is_admin for _, principal in wanted):
+            statement, values["owners"] = _WATCHED_BY_OWNERS, list({principal.owner for _, principal in wanted})
+        newest: dict[tuple[str, OwnerId | None], Upload] = {}
+        for upload in await self._load(statement, values):
+            newest[upload.watch_id, upload.owner] = newest[upload.watch_id, None] = upload
+        keys = {one: (one[0], None if one[1].is_admin else one[1].owner) for one in wanted}
+        return {one: newest[key] for one, key in keys.items() if key in newest}
 
     async def received_within(self, upload_id: UploadId, wanted: ByteRange) -> Sequence[Extent]:
         ranges = received_ranges.c
@@ -194,8 +213,8 @@ class SqlUploadRepository(UploadRepository):
     async def is_known(self, upload_id: UploadId) -> bool:
         return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id)))
 
-    async def _load(self, statement: Select[*tuple[object, ...]]) -> list[Upload]:
-        rows = await self._transaction.read(statement)
+    async def _load(self, statement: Select[*tuple[object, ...]], values: dict[str, Any] | None = None) -> list[Upload]:
+        rows = await self._transaction.read(statement, values)
         if not rows:
             return []
         wanted = select(received_ranges).where(received_ranges.c.upload_id.in_([row["id"] for row in rows]))
@@ -211,7 +230,3 @@ def _usage_from_rows(rows: Sequence[RowMapping]) -> Usage:
         return Usage(open_uploads=0, files=0, bytes=0)
     row = rows[0]
     return Usage(open_uploads=row["open_uploads"], files=row["files"], bytes=row["bytes"] + int(row.get("received", 0)))
-
-
-def _seen_by(principal: Principal) -> list[ColumnElement[bool]]:
-    return [] if principal.is_admin else [_c.owner == principal.owner]
