@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from tornado.httputil import HTTPServerRequest
@@ -100,6 +101,7 @@ def _bearer_token(request: HTTPServerRequest) -> str:
     return token.strip()
 
 
+@lru_cache(maxsize=1024)  # a crowd mostly comes from few
 def _parse_ip(text: str) -> IpAddress | None:
     """An address as proxies write them, perhaps with a port; IPv4 within IPv6 becomes plain IPv4."""
     text = text.strip()
