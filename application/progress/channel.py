@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from application.progress.fan_out import FanOut, Listener
 from application.progress.messages import SNAPSHOT, Encode, ProgressMessage, Subscriber, progress_message
+from application.progress.readings import Reading
 from domain.access import ADMINISTRATOR, Principal
 from domain.events import EventType
 from domain.ids import OwnerId
@@ -81,8 +82,10 @@ class Channel:
         self.watches: dict[Watch, None] = {}
         self.standing: Standing | None = None
         self.numbered: Numbered | None = None
+        self.reading: Reading | None = None
+        """The last one that was taken in: one is for many."""
         self.read_at = float("-inf")
-        """When the repository was asked last; what it knew, and all that was heard since, is taken in."""
+        """When the repository told of it last; that, and all that was heard since it was asked, is taken in."""
         self.chosen_at = float("-inf")
         """When this was last found to be the newest of all owners' uploads under the id: what administrators see."""
         self._clock = clock
@@ -95,16 +98,12 @@ class Channel:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: _Telling | None = None
         self._told = 0
-        self._heard: Standing | None = None
         self._snapshot: ProgressMessage | None = None
         self._snapshot_of: Standing | None = None
 
     def hear(self, heard: Standing, type_: EventType) -> bool:
         """Take a report in, whatever its age, and tell the watchers if it is news; return whether it was."""
         known = self.standing
-        if heard is self._heard:
-            return False  # one reading is for many
-        self._heard = heard
         shown = heard if known is None else advance(known, heard)
         if shown is None:
             return False
@@ -126,8 +125,7 @@ class Channel:
         return (self.chosen_at if principal.is_admin else self.read_at) > since
 
     def was_read(self, at: float, principal: Principal) -> None:
-        """All that the repository knew ``at`` that time was heard, and what came since: ``principal`` wished for it by
-        then."""
+        """All that the repository knew then was heard, and what came since: ``principal`` wished for it by then."""
         self.read_at = max(self.read_at, at)
         if principal.is_admin:
             self.chosen_at = max(self.chosen_at, at)

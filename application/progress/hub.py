@@ -66,7 +66,7 @@ class Hub:
         self._owners.setdefault(reader.principal.owner, {})[reader] = None
 
     def unread(self, watches: Iterable[Watch]) -> set[Wanted]:
-        """What has to be read to answer these: all but what live channels show already."""
+        """What has to be read to answer these: all but what live channels show already and have had read just now."""
         since = self._clock.monotonic() - self._fresh_seconds
         return {
             watch.wanted
@@ -82,7 +82,9 @@ class Hub:
         if watch.ended:
             return None
         watch.is_reading = False
-        channel = self._taken(reading, watch) if reading else self._visible(watch)
+        channel = self._visible(watch)
+        if reading is not None and (channel is None or channel.reading is not reading):
+            channel = self._taken(reading, watch)
         if channel is not None:
             self._meet(watch, channel)
             return channel.snapshot(watch, after, is_first=not reader.is_told)
@@ -218,6 +220,7 @@ class Hub:
         """The upload's channel, which knows now what was read; for ``watch``, if it was for that."""
         channel = self._find(reading.watch_id, reading.owner) or self._open(reading.watch_id, reading.owner)
         channel.hear(reading.standing, reading.standing.type)
+        channel.reading = reading
         if watch is not None and not watch.of_scope:
             channel.was_read(reading.at, watch.principal)
         return channel

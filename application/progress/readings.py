@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 
 
 class Reading(NamedTuple):
-    """What the repository knew of an upload; ``at`` is the monotonic time at which it was asked."""
+    """What the repository knew of an upload; ``at`` is the monotonic time by which that was told."""
 
     watch_id: str
     owner: OwnerId

@@ -160,20 +160,19 @@ class ProgressUseCase:
         possible = [one for one in wanted if _WATCH_ID.fullmatch(one[0])]
         if not possible:
             return {}
-        at = self._clock.monotonic()
         async with self._uow() as work:
             found = await work.uploads.find_watched(possible)
-        readings = {upload.id: self._reading(upload, at) for upload in found.values()}
-        return {one: readings[upload.id] for one, upload in found.items()}
+        return {one: self._reading(upload) for one, upload in found.items()}
 
     async def _read_open(self, principals: Collection[Principal]) -> Mapping[Principal, Sequence[Reading]]:
-        at = self._clock.monotonic()
         async with self._uow() as work:
             found = {each: await work.uploads.list_open(each, limit=_MAX_LISTED) for each in principals}
-        return {each: [self._reading(upload, at) for upload in uploads] for each, uploads in found.items()}
+        return {each: [self._reading(upload) for upload in uploads] for each, uploads in found.items()}
 
-    def _reading(self, upload: Upload, at: float) -> Reading:
-        return Reading(upload.watch_id, upload.owner, Standing.of_upload(upload, self._clock.now()), at)
+    def _reading(self, upload: Upload) -> Reading:
+        # The time of its end: where a crowd keeps the loop busy, a read alone takes as long as it is fresh.
+        standing, at = Standing.of_upload(upload, self._clock.now()), self._clock.monotonic()
+        return Reading(upload.watch_id, upload.owner, standing, at)
 
     def _on_gap(self) -> None:
         if self._hub.is_idle:
