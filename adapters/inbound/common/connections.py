@@ -7,6 +7,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from weakref import WeakSet
 
 from adapters.inbound.common.rate_limit import neighbourhood
@@ -58,9 +59,8 @@ class ConnectionBudget:
 
     def _forget_gone(self) -> None:
         """Let go of clients that have no connection left; two a connection is faster than they come."""
-        for _ in range(2):
-            key, held = next(iter(self._held.items()))
-            if any(one.fileno() >= 0 for one in held.sockets):
+        for key in list(islice(self._held, 2)):
+            if any(one.fileno() >= 0 for one in self._held[key].sockets):
                 self._held.move_to_end(key)
             else:
                 del self._held[key]

@@ -129,6 +129,8 @@ def neighbourhood(client: str) -> str:
     """An IPv6 host owns a /64 and could call from a new address each time: so the /64 is the client."""
     if ":" not in client:
         return client
+    if client.startswith("::ffff:") and "." in client:  # IPv4, as a socket for both tells it
+        return client.removeprefix("::ffff:")
     try:
         return str(ipaddress.IPv6Network((client.partition("%")[0], 64), strict=False))
     except ValueError:
