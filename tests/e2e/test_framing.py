@@ -208,7 +208,7 @@ class TestHeads:
         [
             b"\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
             b"\r\n\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            b"GET /health HTTP/1.1\nHost: a\n\n",
+            b"GET /health HTTP/1.1\nHost: localhost\n\n",
             b"GET /health HTTP/1.0\r\n\r\n",
             b"GET /health HTTP/1.7\r\nhOST:localhost\r\n\r\n",
             b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Empty:\r\nX-More: \xe4\xff\r\n\r\n",
