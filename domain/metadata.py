@@ -1,20 +1,14 @@
 """What a client says about its file: ordered pairs, kept to the letter, believed in nothing."""
 
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
 from domain.errors import InvalidMetadata
+from domain.file_name import decoded, file_name
 
 MAX_PAIRS = 64
 MAX_BYTES = 16 * 1024
-FALLBACK_NAME = "unnamed"
-_NO_NAMES = frozenset({"", ".", ".."})  # the last two are folders to whoever saves a file under them
 FALLBACK_MEDIA_TYPE = "application/octet-stream"
-# They turn the reading direction, so that gpj.exe shows as exe.jpg.
-_BIDI_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-# Control characters and line ends; halves of characters, which UTF-8 has not.
-_UNPRINTED = frozenset({"Cc", "Zl", "Zp", "Cs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,8 @@ class Metadata:
 
     @classmethod
     def of(cls, *, filename: str, media_type: str | None = None) -> "Metadata":
-        pairs: list[tuple[str, bytes | None]] = [("filename", filename.encode("utf-8", "replace"))]
+        """Of what was never metadata, so that only what is told again is kept of it."""
+        pairs: list[tuple[str, bytes | None]] = [("filename", file_name(filename).encode())]
         if media_type:
             pairs.append(("filetype", media_type.encode("utf-8", "replace")))
         return cls(tuple(pairs))
@@ -42,12 +37,12 @@ class Metadata:
         values = dict(self.pairs)
         for key in keys:
             if value := values.get(key):
-                return value.decode("utf-8", "replace")
+                return decoded(value)
         return None
 
     @property
     def filename(self) -> str:
-        """The last segment of the name the client gave, ``displayable``; never a key or a path of ours."""
+        """The name the client gave, as ``file_name`` has it."""
         return _filename(self)
 
     @property
@@ -61,22 +56,9 @@ class Metadata:
         return FALLBACK_MEDIA_TYPE
 
 
-def displayable(name: str) -> str:
-    """Without what nobody sees and what makes a name look like another one."""
-    return "".join(
-        letter for letter in name if letter not in _BIDI_MARKS and unicodedata.category(letter) not in _UNPRINTED
-    )
-
-
-def named(name: str) -> str:
-    """A fallback for what is no name for a file."""
-    return FALLBACK_NAME if name.strip() in _NO_NAMES else name
-
-
 @lru_cache(maxsize=1024)  # every event of an upload tells it
 def _filename(metadata: Metadata) -> str:
-    name = metadata.text("filename", "name") or ""
-    return named(displayable(name.replace("\\", "/").rsplit("/", 1)[-1])[:1024])
+    return file_name(metadata.text("filename", "name") or "")
 
 
 def _is_token(text: str) -> bool:

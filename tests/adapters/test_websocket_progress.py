@@ -25,8 +25,7 @@ from adapters.inbound.websocket.messages import parse_message
 from adapters.inbound.websocket.outgoing import Outgoing, text_frame
 from adapters.inbound.websocket.progress import ProgressSocket
 from domain.events import EventType
-from domain.upload import Upload
-from tests.support.builders import ALICE, BOB, an_id, renamed
+from tests.support.builders import ALICE, BOB, LONG_NAME, an_id, renamed
 from tests.support.progress import ByHeader, House
 
 
@@ -482,16 +481,11 @@ class TestPings:
             assert await is_silent(client)
 
 
-def long_named(upload: Upload) -> None:
-    """Give it a name that makes each message about a kilobyte."""
-    renamed(upload, "n" * 800)
-
-
 class TestSlowReaders:
     async def test_a_slow_reader_gets_the_newest_and_every_change(self) -> None:
         async with serving(SocketLimits(send_buffer_bytes=4096)) as server:
             upload = await server.house.begin(ALICE, length=10**6)
-            long_named(upload)
+            renamed(upload, LONG_NAME)
             client = RawClient(server, receive_buffer=4096)
             await client.connect(f"?upload_id={upload.id}")
             await client.frame()
@@ -524,7 +518,7 @@ class TestSlowReaders:
             for _ in uploads:
                 await client.frame()
             for upload in uploads:
-                long_named(upload)
+                renamed(upload, LONG_NAME)
                 server.house.receive(upload, 500)
             await asyncio.sleep(0.1)
             assert await client.close_code() == 1013
@@ -537,7 +531,7 @@ class TestSlowReaders:
         limits = SocketLimits(send_buffer_bytes=4096, max_stall_seconds=0.5)
         async with serving(limits) as server:
             upload = await server.house.begin(ALICE, length=10**6)
-            long_named(upload)
+            renamed(upload, LONG_NAME)
             client = RawClient(server, receive_buffer=4096)
             await client.connect(f"?upload_id={upload.id}")
             await client.frame()
@@ -550,7 +544,7 @@ class TestSlowReaders:
     async def test_one_slow_reader_holds_nobody_up(self) -> None:
         async with serving(SocketLimits(send_buffer_bytes=4096)) as server:
             upload = await server.house.begin(ALICE, length=10**6)
-            long_named(upload)
+            renamed(upload, LONG_NAME)
             slow = RawClient(server, receive_buffer=4096)
             await slow.connect(f"?upload_id={upload.id}")
             quick = await server.connect(f"?upload_id={upload.id}")

@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.beneath import beneath
 from tests.e2e.conftest import StartServer, everywhere, on_each_database
-from tests.e2e.tus import Tus
+from tests.e2e.tus import Tus, id_of, metadata, target_of
 from tests.support.processes.server import ServerProcess
 from tests.support.processes.services import require_program
 from tests.support.until import until
@@ -39,7 +39,7 @@ class Part:
     def encode(self) -> bytes:
         head = f"Content-Disposition: form-data{self.disposition}\r\n"
         head += f"Content-Type: {self.media_type}\r\n" if self.media_type else ""
-        return f"--{BOUNDARY}\r\n{head}\r\n".encode() + self.content + b"\r\n"
+        return f"--{BOUNDARY}\r\n{head}\r\n".encode("utf-8", "surrogateescape") + self.content + b"\r\n"
 
 
 def file_part(content: bytes, name: str = "a.txt", media_type: str = "text/plain", *, field: str = "file") -> Part:
@@ -178,6 +178,16 @@ def test_a_long_form_is_never_held_in_memory(http: Http, module_server: ServerPr
         # RFC 7578 §4.2: filename* MUST NOT be used in forms, so it must not win over the honest one
         ("; filename=\"good.txt\"; filename*=UTF-8''evil.exe", "good.txt"),
         ("; filename*=UTF-8''evil.exe; filename=\"good.txt\"", "good.txt"),
+        # yet some send nothing else
+        ("; filename*=UTF-8''%c5%82%c3%b3d%c5%ba.txt", "łódź.txt"),
+        ("; filename*=iso-8859-1'fr'caf%E9.txt", "café.txt"),
+        ("; filename*0*=UTF-8''a%20long; filename*1=' name.txt'", "a long' name.txt'"),
+        ('; filename="=?utf-8?B?xYLDs2TFui50eHQ=?="', "łódź.txt"),
+        ('; filename="=?iso-8859-1?q?caf=E9_=26_co=2Etxt?="', "café & co.txt"),
+        ('; filename="caf\udce9.txt"', "café.txt"),  # in Latin-1
+        ('; filename="say %22hi%22%0D%0A100%.txt"', 'say "hi"100%.txt'),
+        (r'; filename="100%22 \"hi\".txt"', '100%22 "hi".txt'),
+        ('; filename="say "hi".txt"', 'say "hi".txt'),
     ],
 )
 def test_a_name_is_understood_as_browsers_and_curl_write_it(http: Http, parameters: str, name: str) -> None:
@@ -219,6 +229,39 @@ def test_a_nasty_name_is_display_data_only(http: Http, module_server: ServerProc
         assert not {"/", "\\", "\0", "\x1b", "\u202e"} & set(file["name"] + answer.json()["message"])
     outside = {path.name for path in module_server.data_dir.parent.iterdir()} - {module_server.data_dir.name}
     assert "passwd" not in outside and "nasty" not in outside
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("文" * 200 + ".tar.gz", "文" * 82 + ".tar.gz"),
+        ("é" * 125 + ".txt", "é" * 125 + ".txt"),
+        ("e\u0301" * 100 + ".png", "e\u0301" * 83 + ".png"),
+        (" a  name.txt ", " a  name.txt "),
+        ("=?utf-8?q?no_header?=.txt", "=?utf-8?q?no_header?=.txt"),
+        ("caf\udce9.txt", "café.txt"),
+    ],
+    ids=ascii,
+)
+def test_a_name_leaves_as_it_came_whatever_brought_it(http: Http, tus: Tus, sent: str, told: str) -> None:
+    raw = sent.encode("utf-8", "surrogateescape")
+    ids = [id_of(tus.completed(b"x", metadata(filename=raw)))]
+    ids.append(id_of(http.request("PUT", f"/upload/{quote(raw)}", [], b"x").header("Location") or ""))
+    charset = "ISO-8859-1" if "\udce9" in sent else "UTF-8"
+    named = ("Content-Disposition", f"inline; filename*={charset}''{quote(raw)}")
+    ietf: list[Header] = [("Upload-Complete", "?1"), named]
+    ids.append(id_of(target_of(http.request("POST", "/uploads", ietf, b"x"))))
+    if "=?" not in sent:
+        ids.append(post(http, file_part(b"x", sent)).json()["file"]["id"])
+    begun = http.request("POST", "/api/v1/file/upload/init", [MULTIPART], form(Part('; name="filename"', raw)))
+    ids.append(begun.json()["data"]["upload_id"])
+    assert tus.open_uploads()[ids.pop()]["filename"] == told
+    for file_id in ids:
+        assert http.get(f"/files/{file_id}").json()["name"] == told
+        disposition = http.get(f"/files/{file_id}/content").header("Content-Disposition") or ""
+        assert disposition.endswith(f"''{quote(told)}" if told.isascii() is False else f'filename="{told}"'), (
+            disposition
+        )
 
 
 # --- refusals

@@ -108,7 +108,7 @@ def test_what_looks_odd_and_is_right_is_taken(ietf: Ietf, name: str, value: str)
         ("inline; filename*=iso-8859-1'en'%A3.txt; filename=b", "£.txt"),
         ("form-data; name=x; FileName=up.txt; filename=second", "up.txt"),
         ('inline; filename="słońce.txt"', "słońce.txt"),
-        ('inline; filename="' + "n" * 4096 + '"', "n" * 1024),
+        ('inline; filename="' + "n" * 4096 + '"', "n" * 255),
     ],
 )
 def test_a_name_is_shown_and_never_harms(ietf: Ietf, sent: str, name: str) -> None:

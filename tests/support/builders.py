@@ -121,6 +121,10 @@ def counted(upload: Upload, *extents: Extent, in_order: bool = True, now: dateti
     return receipts
 
 
+LONG_NAME = '"' * 255
+"""As long as a name can be, and twice that in JSON."""
+
+
 def renamed(upload: Upload, filename: str) -> None:
     upload.redraft(FileDraft.of(filename=filename))
 

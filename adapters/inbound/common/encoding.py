@@ -1,25 +1,22 @@
-"""How values are spelt on the wire: digits, instants, tus metadata and checksums, names. Strict in, safe out."""
+"""How values are spelt on the wire: digits, instants, tus metadata and checksums. Strict in, safe out.
+
+Names of files are spelt in so many ways that they have a module of their own: ``file_names.py``.
+"""
 
 import base64
 import binascii
 import re
 from datetime import datetime
-from urllib.parse import quote, unquote_to_bytes
 
 from domain.checksum import Checksum
 from domain.errors import InvalidChecksum, InvalidMetadata, InvalidRequest, UnknownChecksumAlgorithm
-from domain.metadata import MAX_BYTES, MAX_PAIRS, Metadata, displayable, named
+from domain.metadata import MAX_BYTES, MAX_PAIRS, Metadata
 
 TUS_ALGORITHMS = ("sha1", "sha256", "md5", "crc32")
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _METADATA_KEY = re.compile(r"[!-+\--~]+", re.ASCII)  # visible ASCII but the comma
 _SHA256_HEX = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _MAX_METADATA_HEADER = MAX_BYTES * 4 // 3 + MAX_PAIRS * 8
-_MAX_NAME = 200
-# RFC 8187 §3.2.1 attr-char, without those that quote() never escapes anyway
-_ATTR_CHARS = "!#$&+^`|"
-# RFC 6266 §4.1, as read from a sender: a name and a token or quoted string
-_PARAMETER = re.compile(r"""\s*;\s*([!#$&+\-.^_`|~0-9A-Za-z]+\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))""", re.ASCII)
 
 
 def parse_digits(text: str, what: str) -> int:
@@ -91,50 +88,6 @@ def parse_sha256(metadata: Metadata) -> bytes | None:
     return digest
 
 
-def content_disposition(name: str, *, inline: bool = False) -> str:
-    """A header value that names the download, whatever the uploader called it.
-
-    RFC 6266 §4: ``filename`` in plain ASCII for old clients, ``filename*`` (RFC 8187) where that is not all.
-    """
-    kind = "inline" if inline else "attachment"
-    name = named(_shortened(re.sub(r"[/\\]", "_", displayable(name)).strip()))
-    plain = _ascii(name)
-    if plain == name:
-        return f'{kind}; filename="{plain}"'
-    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHARS)}"
-
-
-def parse_filename(header: str) -> str | None:
-    """The name in a Content-Disposition; None without one. It is for display, so a malformed one is no error.
-
-    RFC 6266 §4.3: ``filename*`` is to be preferred.
-    """
-    found: dict[str, str] = {}
-    position = header.find(";")
-    while position >= 0 and (parameter := _PARAMETER.match(header, position)):
-        name, quoted, token = parameter.groups()
-        value = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-        found.setdefault(name.lower(), value)
-        position = parameter.end()
-    return _decode_extended(found.get("filename*", "")) or _decode_raw(found.get("filename", "")) or None
-
-
-def _decode_extended(value: str) -> str | None:
-    """RFC 8187 §3.2: ``UTF-8'language'percent-encoded``."""
-    charset, *rest = value.split("'", 2)
-    if len(rest) != 2 or charset.lower() not in ("utf-8", "iso-8859-1"):
-        return None
-    return unquote_to_bytes(rest[1]).decode(charset, "replace")
-
-
-def _decode_raw(value: str) -> str:
-    """Headers are read byte by byte; what was sent is mostly UTF-8."""
-    try:
-        return value.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return value
-
-
 def _parse_pair(pair: str) -> tuple[str, bytes | None]:
     key, space, encoded = pair.partition(" ")
     if not _METADATA_KEY.fullmatch(key):
@@ -154,18 +107,3 @@ def _decode_base64(text: str) -> bytes | None:
     except (binascii.Error, UnicodeEncodeError):
         return None
     return value if base64.b64encode(value).decode("ascii") == text else None
-
-
-def _shortened(name: str) -> str:
-    """At most 200 characters, the ending kept: it says what the file is."""
-    if len(name) <= _MAX_NAME:
-        return name
-    stem, dot, ending = name.rpartition(".")
-    if not dot or len(ending) > 16:
-        return name[:_MAX_NAME]
-    return stem[: _MAX_NAME - len(ending) - 1] + "." + ending
-
-
-def _ascii(name: str) -> str:
-    """Quotes end the quoted string; some browsers decode percent signs in it."""
-    return re.sub(r'[^ -~]|["%]', "_", name)

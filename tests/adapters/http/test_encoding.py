@@ -2,7 +2,6 @@
 
 import base64
 import re
-from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders
 
 from adapters.inbound.common.encoding import (
-    content_disposition,
     format_metadata,
     parse_checksum,
     parse_digits,
@@ -166,74 +164,3 @@ def test_a_malformed_checksum_is_refused(header: str) -> None:
 def test_an_unknown_algorithm_is_refused_as_such(header: str) -> None:
     with pytest.raises(UnknownChecksumAlgorithm):
         parse_checksum(header)
-
-
-def test_a_plain_name_is_quoted() -> None:
-    assert content_disposition("report 1.pdf") == 'attachment; filename="report 1.pdf"'
-    assert content_disposition("a.png", inline=True) == 'inline; filename="a.png"'
-    for no_name in ("", " ", ".", " .. "):
-        assert content_disposition(no_name) == 'attachment; filename="unnamed"'
-
-
-def test_a_name_beyond_ascii_is_told_both_ways() -> None:
-    # RFC 6266 §5 has this very example
-    assert content_disposition("\u20ac rates") == "attachment; filename=\"_ rates\"; filename*=UTF-8''%E2%82%AC%20rates"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        'a".exe; x="b',
-        "a\r\nSet-Cookie: x=1",
-        "a\nb",
-        "a\0b",
-        "back\\slash",
-        "../../etc/passwd",
-        "photo\u202egpj.exe",
-        "\u2066x\u2069",
-        "a\u2028b",
-        "\ud800half",
-        "100%41.txt",
-        "it's; filename*=UTF-8''evil",
-        "x" * 4096,
-        "\u6587" * 4096 + ".txt",
-        "\U0001f600" * 1000,
-        "",
-        " ",
-        "\r\n",
-        "\u202e",
-    ],
-)
-def test_no_name_breaks_out_of_its_header(name: str) -> None:
-    check_disposition(content_disposition(name))
-
-
-@given(st.text(st.characters(), max_size=300))
-def test_no_text_at_all_breaks_out_of_its_header(name: str) -> None:
-    check_disposition(content_disposition(name))
-
-
-@given(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=100))
-def test_an_ordinary_name_arrives_as_it_was(name: str) -> None:
-    assert check_disposition(content_disposition(name)) == name
-
-
-def test_a_long_name_keeps_its_ending() -> None:
-    name = check_disposition(content_disposition("\u6587" * 4096 + ".tar.gz"))
-    assert len(name) == 200
-    assert name.endswith(".gz")
-
-
-def check_disposition(header: str) -> str:
-    """Read it as RFC 6266 says, strictly; return the name a client would show."""
-    found = re.fullmatch(
-        r'attachment; filename="([ -!#-\[\]-~]+)"'
-        r"(?:; filename\*=UTF-8''((?:[A-Za-z0-9!#$&+.^_`|~-]|%[0-9A-F]{2})+))?",
-        header,
-    )
-    assert found, header
-    HTTPHeaders().add("Content-Disposition", header)  # Tornado refuses what could split a response
-    assert len(header) < 3000
-    name = found[1] if found[2] is None else unquote(found[2], errors="strict")
-    assert not re.search(r"[\x00-\x1f\x7f-\x9f/\\\u2028\u2029\u202a-\u202e\u2066-\u2069]", name)
-    return name

@@ -20,7 +20,7 @@ from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.progress.events import EventsHandler, EventStreams
 from domain.events import EventType
-from tests.support.builders import ALICE, BOB, an_id, renamed
+from tests.support.builders import ALICE, BOB, LONG_NAME, an_id, renamed
 from tests.support.progress import ByHeader, House
 
 
@@ -279,7 +279,7 @@ async def test_a_slow_reader_gets_the_newest_and_every_change(server: Server) ->
     upload = await server.house.begin(ALICE, length=10**6)
     client = await server.open(f"?upload_id={upload.id}", receive_buffer=2048)
     await client.event()
-    renamed(upload, "n" * 1000)
+    renamed(upload, LONG_NAME)
     for up_to in range(1000, 21_000, 1000):
         server.house.receive(upload, up_to)
         await asyncio.sleep(0.13)
@@ -298,7 +298,7 @@ async def test_too_much_unread_ends_the_stream(server: Server) -> None:
     for _ in uploads:
         await client.event()
     for upload in uploads:
-        renamed(upload, "n" * 1000)
+        renamed(upload, LONG_NAME)
     for up_to in (500, 700, 900):
         for upload in uploads:
             server.house.receive(upload, up_to)

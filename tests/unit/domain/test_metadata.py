@@ -31,6 +31,36 @@ from domain.metadata import Metadata
 )
 def test_a_file_name_is_the_last_segment_of_what_was_sent(sent: str, name: str) -> None:
     assert Metadata.of(filename=sent).filename == name
+    assert Metadata((("filename", sent.encode()),)).filename == name
+
+
+def test_a_name_that_is_no_utf_8_is_latin_1() -> None:
+    assert Metadata((("filename", b"caf\xe9.txt"),)).filename == "café.txt"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("x" * 255, "x" * 255),
+        ("x" * 251 + ".txt", "x" * 251 + ".txt"),
+        ("x" * 252 + ".txt", "x" * 251 + ".txt"),
+        ("x" * 4096, "x" * 255),
+        ("é" * 126 + ".txt", "é" * 125 + ".txt"),
+        ("文" * 4096 + ".tar.gz", "文" * 82 + ".tar.gz"),
+        ("😀" * 64, "😀" * 63),
+        ("x" * 300 + ".verylongending-of-a-file", "x" * 255),
+        ("x" * 300 + ". and so on", "x" * 255),
+        ("a." + "b" * 300, "a." + "b" * 253),
+        ("e\u0301" * 100 + ".jpg", "e\u0301" * 83 + ".jpg"),  # as macOS spells é: two letters that are one
+        ("👩\u200d👧" * 30 + ".png", "👩\u200d👧" * 22 + ".png"),
+        ("\u0301" * 300, "\u0301" * 127),
+        ("folder/" * 900 + "x.txt", "x.txt"),
+    ],
+    ids=ascii,
+)
+def test_a_long_name_is_cut_between_two_characters_and_keeps_its_ending(sent: str, kept: str) -> None:
+    assert Metadata.of(filename=sent).filename == kept
+    assert len(kept.encode()) <= 255
 
 
 @pytest.mark.parametrize(

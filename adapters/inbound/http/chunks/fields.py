@@ -12,7 +12,7 @@ from adapters.inbound.http.chunks.envelope import bad_field, bad_fields
 
 _DIGITS = re.compile(r"[0-9]{1,15}|-0*[1-9][0-9]{0,14}", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,63}(\s*;.{0,128})?", re.ASCII)
-_MAX_NAME = 1024
+_MAX_ID = 1024
 _MAX_NUMBER = 10**15 - 1
 
 EXTENSIONS = (
@@ -71,12 +71,12 @@ def _refuse(word: str) -> NoReturn:
 
 Number = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=_MAX_NUMBER)]
 FlatJson = Annotated[dict[str, str], BeforeValidator(_flat)]
-Id = Annotated[str, Field(max_length=_MAX_NAME)]
+Id = Annotated[str, Field(max_length=_MAX_ID)]
 
 
 class InitFields(BaseModel):
     total_size: Number | None = None
-    filename: Annotated[str, Field(max_length=_MAX_NAME)] | None = None
+    filename: str | None = None
 
 
 class ChunkFields(BaseModel):

@@ -18,6 +18,7 @@ from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.chunks.envelope import FILE_TOO_LONG, bad_field, bad_fields
 from adapters.inbound.http.engine.exchange import Exchange
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
+from domain.file_name import decoded
 from ports.byte_source import ByteSource
 
 _BLOCK_BYTES = 256 * 1024
@@ -139,11 +140,12 @@ async def _keep(part: FormPart, fields: dict[str, str]) -> None:
         raise broken_form()
     if len(text) > _MAX_FIELD_BYTES or len(fields) >= _MAX_FIELDS:
         raise Refusal(413, "field_too_large", "a form field that is not a file is too large")
-    fields[part.name] = text.decode("utf-8", "replace")
+    fields[part.name] = decoded(text)
 
 
 def _decoded(text: bytes) -> dict[str, str]:
     try:
-        return dict(parse_qsl(text.decode("utf-8", "replace"), max_num_fields=_MAX_FIELDS))
+        pairs = parse_qsl(text.decode("latin-1"), max_num_fields=_MAX_FIELDS, encoding="latin-1")
     except ValueError:
         raise Refusal(413, "field_too_large", f"at most {_MAX_FIELDS} fields in a form") from None
+    return {name: decoded(value.encode("latin-1")) for name, value in pairs}

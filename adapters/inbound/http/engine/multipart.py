@@ -7,6 +7,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut
 from adapters.inbound.common.errors import Refusal
+from adapters.inbound.common.file_names import parse_part_names
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.exchange import Exchange
 
@@ -20,8 +21,8 @@ class FormPart(BlockSource):
 
     def __init__(self, segment: MultipartSegment, reader: "FormReader", executor: Executor) -> None:
         super().__init__(executor=executor)
-        self.name = segment.name or ""
-        self.filename = segment.filename or ""
+        self.name, self.filename = parse_part_names(segment.header("Content-Disposition", ""))
+        """Empty ones where there is none: a part with a file name is a file."""
         self.media_type = segment.content_type
         self._reader = reader
 
@@ -51,10 +52,12 @@ class FormReader:
     def __init__(self, body: Body, boundary: str, executor: Executor) -> None:
         self._body = body
         self._executor = executor
+        # Names come in more than one charset, and are read byte by byte.
         self._parser = PushMultipartParser(
             boundary,
             max_header_size=_MAX_PART_HEADER_BYTES,
             max_segment_count=_MAX_PARTS,
+            header_charset="latin-1",
         )
         self._events = self._parse()
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import parse_qs
 
-from adapters.inbound.common.encoding import content_disposition, format_instant, format_metadata, parse_digits
+from adapters.inbound.common.encoding import format_instant, format_metadata, parse_digits
 from adapters.inbound.common.errors import Refusal
+from adapters.inbound.common.file_names import content_disposition
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
 from adapters.inbound.http.engine.sending import FileSlice
 from adapters.inbound.http.files.conditions import repr_digest, validators, wanted, wanted_digest, wants_sha256

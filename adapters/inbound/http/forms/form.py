@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 import structlog
 
 from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
+from adapters.inbound.common.file_names import parse_path_name
 from adapters.inbound.common.watch_ids import folded, is_uuid
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
 from adapters.inbound.http.engine.framing import CutShort
@@ -81,7 +82,7 @@ class Form:
         """``curl -T file …/upload/``: the answer is the link, on a line of its own."""
         headers = exchange.headers
         whole = parse_repr_digest(headers.get("Repr-Digest"))
-        metadata = Metadata.of(filename=unquote(name), media_type=headers.get("Content-Type"))
+        metadata = Metadata.of(filename=parse_path_name(name), media_type=headers.get("Content-Type"))
         with digests_checked():
             view = await self._uploads.store(
                 exchange.principal,

@@ -11,8 +11,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
-from adapters.inbound.common.encoding import parse_filename, parse_metadata
+from adapters.inbound.common.encoding import parse_metadata
 from adapters.inbound.common.errors import Refusal
+from adapters.inbound.common.file_names import parse_filename
 from adapters.inbound.common.structured_fields import parse_size
 from adapters.inbound.http.engine.exchange import Exchange, Reply
 from adapters.inbound.http.files.files import Files
@@ -31,6 +32,7 @@ from domain.errors import (
     UploadNotOpen,
 )
 from domain.file_draft import FileDraft
+from domain.file_name import file_name
 from domain.ids import UploadId, parse_upload_id
 from domain.metadata import Metadata
 from domain.upload_state import UploadState
@@ -270,7 +272,7 @@ def _metadata(headers: Mapping[str, str]) -> Metadata:
         return parse_metadata(headers["Upload-Metadata"])
     pairs: list[tuple[str, bytes | None]] = []
     if name := parse_filename(headers.get("Content-Disposition", "")):
-        pairs.append(("filename", name.encode("utf-8", "replace")))
+        pairs.append(("filename", file_name(name).encode()))
     media_type = headers.get("Content-Type", "")
     if media_type and not media_type.startswith(PARTIAL_UPLOAD):
         pairs.append(("filetype", media_type.encode("utf-8", "replace")))
