@@ -315,15 +315,42 @@ def test_giant_part_headers_are_refused_in_bounds(http: Http, module_server: Ser
     assert psutil.Process(module_server.pid).memory_info().rss - before < 40 * 1024 * 1024
 
 
-def test_a_flood_of_parts_is_refused_in_bounds(http: Http) -> None:
-    flood = form(*[Part(f'; name="n{number}"', b"v") for number in range(20_000)])
-    assert_refused(http.request("POST", "/upload", [MULTIPART], flood), 400, 413)
+@pytest.mark.parametrize("count", [1_001, 20_000])
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_too_many_files_are_refused_before_the_first_is_stored(http: Http, framing: str, count: int) -> None:
+    upload_id = str(uuid.uuid4())
+    watcher = WebSocket.open(http, f"/ws/progress?upload_id={upload_id}")
+    raw = form(*[file_part(b"x", f"{number}.txt") for number in range(count)])
+    told = [MULTIPART, ("Transfer-Encoding", "chunked")] if framing == "chunked" else [MULTIPART]
+    answer = http.request("POST", f"/upload?upload_id={upload_id}", told, chunked(raw) if framing == "chunked" else raw)
+    assert_refused(answer, 413)
+    assert answer.json()["code"] == "too_many_form_parts" and "1000" in answer.json()["message"]
+    watcher.send_json({"action": "ping"})
+    seen = []
+    for message in watcher.messages(within=5):
+        seen.append(message["type"])
+        if message["type"] == "pong":
+            break
+    watcher.close()
+    assert seen == ["error", "pong"]
 
 
-def test_a_field_as_long_as_a_file_is_refused_in_bounds(http: Http) -> None:
-    """What is no file has no business being long; it must not land in memory either."""
-    field = Part('; name="note"', b"x" * 20_000_000)
-    assert_refused(post(http, field, file_part(b"hello")), 400, 413)
+def test_as_many_parts_as_are_allowed_are_a_form_and_one_more_is_not(http: Http, module_server: ServerProcess) -> None:
+    mark = os.urandom(64).hex().encode()
+    notes = [Part('; name="note"', b"x" * 2_000)] * 999
+    assert fetched(http, post(http, file_part(b"hello"), *notes).json()["file"]["url"]) == b"hello"
+    answer = post(http, file_part(mark), *notes, Part('; name="note"', b"one more"))
+    assert (answer.status, answer.json()["code"]) == (413, "too_many_form_parts")
+    assert beneath(module_server).settled(mark, 0) == 0
+
+
+def test_what_nobody_asked_for_is_passed_over_in_bounds_however_long(http: Http, module_server: ServerProcess) -> None:
+    process = psutil.Process(module_server.pid)
+    before = process.memory_info().rss
+    note, other_file = Part('; name="note"', b"x" * 20_000_000), file_part(b"y" * 200_000, field="attachment")
+    assert fetched(http, post(http, note, file_part(b"hello"), other_file).json()["file"]["url"]) == b"hello"
+    assert fetched(http, post(http, other_file, file_part(b"hello"), note).json()["file"]["url"]) == b"hello"
+    assert process.memory_info().rss - before < 40 * 1024 * 1024
 
 
 @pytest.mark.parametrize("framing", ["content-length", "chunked"])

@@ -24,6 +24,7 @@ from adapters.inbound.http.chunks.envelope import (
 from adapters.inbound.http.chunks.fields import (
     ChunkFields,
     CompleteFields,
+    Fields,
     InitFields,
     RetryFields,
     parse_fields,
@@ -103,7 +104,7 @@ class Chunks:
         ]
 
     async def init(self, exchange: Exchange) -> Reply:
-        fields = parse_fields(InitFields, await read_fields(exchange, self._executor))
+        fields = await self._fields(InitFields, exchange)
         view = await self._uploads.create(
             exchange.principal,
             FileDraft() if fields.filename is None else FileDraft.of(filename=fields.filename),
@@ -113,8 +114,9 @@ class Chunks:
         return success({"chunk_size": self._max_chunk_size, "upload_id": view.id})
 
     async def chunk(self, exchange: Exchange) -> Reply:
-        form = ChunkForm(exchange, self._executor, spool=self._spool, largest=self._max_chunk_size)
-        async with form.file(ChunkFields.model_fields.keys()) as file:
+        needed = ChunkFields.model_fields.keys()
+        form = ChunkForm(exchange, self._executor, needed=needed, spool=self._spool, largest=self._max_chunk_size)
+        async with form.file() as file:
             fields, source = self._parse_chunk(form, file)
             with _begun():
                 view = await self._uploads.place(
@@ -129,7 +131,7 @@ class Chunks:
         return success({"chunk_index": fields.chunk_index, "upload_id": view.id}, CHUNK_STORED)
 
     async def complete(self, exchange: Exchange) -> Reply:
-        fields = parse_fields(CompleteFields, await read_fields(exchange, self._executor))
+        fields = await self._fields(CompleteFields, exchange)
         with _begun():
             view = await self._uploads.look_at(exchange.principal, parse_upload_id(fields.upload_id))
             await self._complete(exchange.principal, view, fields)
@@ -150,7 +152,7 @@ class Chunks:
         return success({"status": _STATUS[state]})
 
     async def retry(self, exchange: Exchange) -> Reply:
-        fields = parse_fields(RetryFields, await read_fields(exchange, self._executor))
+        fields = await self._fields(RetryFields, exchange)
         given = fields.credential or {}
         view = await self._uploads.look_at(exchange.principal, parse_upload_id(fields.file_id))
         if view.state is UploadState.FAILED:
@@ -159,6 +161,9 @@ class Chunks:
         if view.state is UploadState.COMPLETED:
             await self._downloads.describe(exchange.principal, file_id_of(view.id), given)
         raise nothing_to_retry(is_complete=view.state is UploadState.COMPLETED)
+
+    async def _fields(self, kind: type[Fields], exchange: Exchange) -> Fields:
+        return parse_fields(kind, await read_fields(exchange, self._executor, kind.model_fields.keys()))
 
     def _parse_chunk(self, form: ChunkForm, source: ByteSource | None) -> tuple[ChunkFields, ByteSource]:
         no_file = bad_field("file", "Field required")

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -29,16 +29,13 @@ Result = TypeVar("Result")
 _URLENCODED = "application/x-www-form-urlencoded"
 
 
-async def read_fields(exchange: Exchange, executor: Executor) -> dict[str, str]:
-    """The fields of a form without a file: multipart, urlencoded, or none at all."""
+async def read_fields(exchange: Exchange, executor: Executor, known: Collection[str]) -> dict[str, str]:
+    """The ``known`` fields of a form without a file: multipart, urlencoded, or none at all."""
     media_type, _ = parse_options_header(exchange.headers.get("Content-Type", ""))
     if media_type == "multipart/form-data":
         form: dict[str, str] = {}
         async for part in FormReader(exchange.body, parse_boundary(exchange), executor).parts():
-            if part.filename:
-                await part.skip(_MAX_FIELD_BYTES)
-            else:
-                await _keep(part, form)
+            await _keep(part, form, known)
         return form
     text = await exchange.body.gather(_MAX_FIELD_BYTES + 1)
     if len(text) > _MAX_FIELD_BYTES:
@@ -54,24 +51,27 @@ class ChunkForm:
     hold a whole chunk for each connection, and a place in the upload can't be guessed.
     """
 
-    def __init__(self, exchange: Exchange, executor: Executor, *, spool: Path, largest: int) -> None:
+    def __init__(
+        self, exchange: Exchange, executor: Executor, *, needed: Collection[str], spool: Path, largest: int
+    ) -> None:
         self._exchange = exchange
         self._executor = executor
+        self._needed = needed
         self._spool = spool
         self._largest = largest
         self.fields: dict[str, str] = {}
 
     @asynccontextmanager
-    async def file(self, needed: Iterable[str]) -> AsyncGenerator[ByteSource | None, None]:
-        """The part named ``file``, once all ``needed`` fields are there; None if there is no such part."""
+    async def file(self) -> AsyncGenerator[ByteSource | None, None]:
+        """The part named ``file``, once all needed fields are there; None if there is no such part."""
         media_type, _ = parse_options_header(self._exchange.headers.get("Content-Type", ""))
         if media_type != "multipart/form-data":
-            self.fields = await read_fields(self._exchange, self._executor)
+            self.fields = await read_fields(self._exchange, self._executor, self._needed)
             yield None
             return
         parts = FormReader(self._exchange.body, parse_boundary(self._exchange), self._executor).parts()
         found = await self._next_file(parts)
-        if found is None or self.fields.keys() >= set(needed):
+        if found is None or self.fields.keys() >= set(self._needed):
             yield found
             if found is not None:
                 await self._skip_rest(parts)
@@ -88,13 +88,14 @@ class ChunkForm:
     async def _next_file(self, parts: AsyncGenerator[FormPart, None]) -> FormPart | None:
         async for part in parts:
             if part.name == "file" and part.filename:
+                part.check_encoding()
                 return part
-            await _keep(part, self.fields)
+            await _keep(part, self.fields, self._needed)
         return None
 
     async def _skip_rest(self, parts: AsyncGenerator[FormPart, None]) -> None:
         async for part in parts:
-            await part.skip(_MAX_FIELD_BYTES)
+            await part.skip()
 
     async def _fill(self, spooled: IO[bytes], part: FormPart) -> int:
         size = 0
@@ -131,15 +132,16 @@ def _open_spool(folder: Path) -> IO[bytes]:
     return tempfile.TemporaryFile(dir=folder)
 
 
-async def _keep(part: FormPart, fields: dict[str, str]) -> None:
-    if part.filename:
-        await part.skip(_MAX_FIELD_BYTES)
+async def _keep(part: FormPart, fields: dict[str, str], known: Collection[str]) -> None:
+    if part.filename or part.name not in known:
+        await part.skip()
         return
+    part.check_encoding()
     text = await part.gather(_MAX_FIELD_BYTES + 1)
     if part.is_cut:
         raise broken_form()
-    if len(text) > _MAX_FIELD_BYTES or len(fields) >= _MAX_FIELDS:
-        raise Refusal(413, "field_too_large", "a form field that is not a file is too large")
+    if len(text) > _MAX_FIELD_BYTES:
+        raise Refusal(413, "field_too_large", f"{part.name} has more than {_MAX_FIELD_BYTES} bytes")
     fields[part.name] = decoded(text)
 
 

@@ -29,14 +29,13 @@ from domain.metadata import Metadata
 
 log = structlog.get_logger(__name__)
 
-_MAX_FIELD_BYTES = 64 * 1024
 
 
 class Form:
     """One method a route (docs/http.md, Whole files). Beside what any route may answer:
 
-    - ``post``: 200, an envelope; in one too: 400 no form, or none with a file in it; 413 too long, a
-      field that is no file of more than 64 KiB, or more than the owner's quota.
+    - ``post``: 200, an envelope; in one too: 400 no form, or none with a file in it; 413 too long, too many parts, or
+      more than the owner's quota; 415 a part that is encoded.
     - ``put``: 201, the link; 400 other digests (RFC 9530); 413.
     """
 
@@ -102,10 +101,11 @@ class Form:
     async def _store_parts(self, exchange: Exchange, stored: list[FileId]) -> None:
         watch_id = _parse_watch_id(exchange)
         reader = FormReader(exchange.body, parse_boundary(exchange), self._executor)
+        await reader.look_ahead()
         async with aclosing(reader.parts()) as parts:
             async for part in parts:
                 if part.name != "file" or not part.filename:
-                    await part.skip(_MAX_FIELD_BYTES)
+                    await part.skip()
                     continue
                 if stored:
                     exchange.count_upload()  # the first one has been, with the request
@@ -116,6 +116,7 @@ class Form:
             raise Refusal(400, "no_file", "the form has no field named file with a file in it")
 
     async def _store(self, principal: Principal, part: FormPart, watch_id: str) -> FileId:
+        part.check_encoding()
         draft = FileDraft.of(filename=part.filename, media_type=part.media_type)
         view = await self._uploads.store(principal, draft, source=part, watch_id=watch_id)
         if view is None:
