@@ -5,6 +5,7 @@ from dependency_injector import providers
 from adapters.inbound.http.forms.form import Form
 from infrastructure.capabilities.core import CoreParts
 from infrastructure.capabilities.links import LinksParts
+from infrastructure.capabilities.uploads import UploadsParts
 from infrastructure.capabilities.web import WebParts
 from infrastructure.capability import Capability, Parts
 
@@ -15,6 +16,7 @@ class FormsParts(Parts):
         uploads=CoreParts.uploads,
         downloads=CoreParts.downloads,
         links=LinksParts.links,
+        resumable=UploadsParts.resumable,
         executor=WebParts.body_threads,
     )
 

@@ -165,7 +165,13 @@ class WebServer:
         dialects = (
             Uploads(tus=tus, resumable=resumable, files=files),
             files,
-            Form(uploads=self.uploads, downloads=self.downloads, links=links, executor=self.executor),
+            Form(
+                uploads=self.uploads,
+                downloads=self.downloads,
+                links=links,
+                resumable=resumable,
+                executor=self.executor,
+            ),
             Health(HealthUseCase(checks={"storage": self.blobs}, clock=self.clock), self.drain),
         )
         resources = [resource for dialect in dialects for resource in dialect.resources()]

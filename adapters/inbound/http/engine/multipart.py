@@ -32,6 +32,7 @@ class FormPart(BlockSource):
         self.name, self.filename = parse_part_names(segment.header("Content-Disposition", ""))
         """Empty ones where there is none: a part with a file name is a file."""
         self.media_type = segment.content_type
+        self.is_ranged = segment.header("Content-Range") is not None
         encodings = (segment.header(header, "") for header in ("Content-Transfer-Encoding", "Content-Encoding"))
         self._is_encoded = any(encoding.strip().lower() not in _PLAIN_ENCODINGS for encoding in encodings)
         self._reader = reader
@@ -127,7 +128,9 @@ def broken_form() -> Refusal:
 
 
 def _too_many_parts() -> Refusal:
-    return Refusal(413, "too_many_form_parts", f"a form has at most {_MAX_PARTS} parts: send the files in several forms")
+    return Refusal(
+        413, "too_many_form_parts", f"a form has at most {_MAX_PARTS} parts: send the files in several forms"
+    )
 
 
 def parse_boundary(exchange: Exchange) -> str:

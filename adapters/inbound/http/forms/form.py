@@ -17,32 +17,47 @@ from adapters.inbound.common.watch_ids import folded, is_uuid
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
 from adapters.inbound.http.engine.framing import CutShort
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
+from adapters.inbound.http.engine.wholeness import check_length, check_unwrapped, check_whole, not_whole
 from adapters.inbound.http.files.conditions import wanted_digest
 from adapters.inbound.http.files.links import Links
+from adapters.inbound.http.forms.claims import MAX_CLAIM_BYTES, Claims
+from adapters.inbound.http.uploads.resumable import Resumable
+from adapters.inbound.http.uploads.uploads import is_resumable
 from application.download import DownloadUseCase
 from application.upload import UploadUseCase
+from application.views import UploadView
 from domain.access import Principal
 from domain.file import File
 from domain.file_draft import FileDraft
+from domain.file_name import decoded
 from domain.ids import FileId, file_id_of
 from domain.metadata import Metadata
 
 log = structlog.get_logger(__name__)
 
 
-
 class Form:
     """One method a route (docs/http.md, Whole files). Beside what any route may answer:
 
-    - ``post``: 200, an envelope; in one too: 400 no form, or none with a file in it; 413 too long, too many parts, or
-      more than the owner's quota; 415 a part that is encoded.
-    - ``put``: 201, the link; 400 other digests (RFC 9530); 413.
+    - ``post``: 200, an envelope; in one too: 400 no form, none with a file in it, or a chunk of a file; 413 too long,
+      too many parts, or more than the owner's quota; 415 a part that is encoded.
+    - ``put``: 201, the link; 400 a chunk, or other digests (RFC 9530); 411, 413; 415 a form. With Upload-Complete it is
+      a creation: ``adapters/inbound/http/uploads/resumable.py``.
     """
 
-    def __init__(self, *, uploads: UploadUseCase, downloads: DownloadUseCase, links: Links, executor: Executor) -> None:
+    def __init__(
+        self,
+        *,
+        uploads: UploadUseCase,
+        downloads: DownloadUseCase,
+        links: Links,
+        resumable: Resumable,
+        executor: Executor,
+    ) -> None:
         self._uploads = uploads
         self._downloads = downloads
         self._links = links
+        self._resumable = resumable
         self._executor = executor
 
     def resources(self) -> Sequence[Resource]:
@@ -51,8 +66,11 @@ class Form:
             Resource(
                 re.compile(r"/upload/([^/]+)/?"),
                 {"PUT": self.put},
+                constant_headers=lambda headers: (
+                    self._resumable.constant_headers(headers) if is_resumable(headers) else {}
+                ),
                 begins_uploads=True,
-                exposes=("Location", "Repr-Digest"),
+                exposes=("Location", "Repr-Digest", *self._resumable.exposes),
             ),
         ]
 
@@ -79,9 +97,15 @@ class Form:
 
     async def put(self, exchange: Exchange, name: str) -> Reply:
         """``curl -T file …/upload/``: the answer is the link, on a line of its own."""
-        headers = exchange.headers
+        headers, name = exchange.headers, parse_path_name(name)
+        check_length(headers)
+        if is_resumable(headers):  # iOS's background uploads choose the method
+            return await self._resumable.create(exchange, name=name)
+        check_whole(headers, is_resumable=False)
+        check_unwrapped(headers)
+        Claims(exchange).check(exchange.body.length)
         whole = parse_repr_digest(headers.get("Repr-Digest"))
-        metadata = Metadata.of(filename=parse_path_name(name), media_type=headers.get("Content-Type"))
+        metadata = Metadata.of(filename=name, media_type=headers.get("Content-Type"))
         with digests_checked():
             view = await self._uploads.store(
                 exchange.principal,
@@ -100,28 +124,34 @@ class Form:
 
     async def _store_parts(self, exchange: Exchange, stored: list[FileId]) -> None:
         watch_id = _parse_watch_id(exchange)
+        check_whole(exchange.headers, is_resumable=False)
+        claims, sizes = Claims(exchange), 0
         reader = FormReader(exchange.body, parse_boundary(exchange), self._executor)
         await reader.look_ahead()
         async with aclosing(reader.parts()) as parts:
             async for part in parts:
                 if part.name != "file" or not part.filename:
-                    await part.skip()
+                    await _read_claim(part, claims)
                     continue
                 if stored:
                     exchange.count_upload()  # the first one has been, with the request
                 # One id can show one upload: of several files it shows the first.
-                file_id = await self._store(exchange.principal, part, watch_id if not stored else "")
-                stored.append(file_id)
+                view = await self._store(exchange.principal, part, watch_id if not stored else "")
+                stored.append(file_id_of(view.id))
+                sizes += view.offset
         if not stored:
             raise Refusal(400, "no_file", "the form has no field named file with a file in it")
+        claims.check(sizes)
 
-    async def _store(self, principal: Principal, part: FormPart, watch_id: str) -> FileId:
+    async def _store(self, principal: Principal, part: FormPart, watch_id: str) -> UploadView:
+        if part.is_ranged:
+            raise not_whole()
         part.check_encoding()
         draft = FileDraft.of(filename=part.filename, media_type=part.media_type)
         view = await self._uploads.store(principal, draft, source=part, watch_id=watch_id)
         if view is None:
             raise broken_form()
-        return file_id_of(view.id)
+        return view
 
     def _envelope(self, files: list[File]) -> dict[str, object]:
         views = [
@@ -139,6 +169,13 @@ class Form:
             message = f"File '{files[0].name}' uploaded successfully!"
             return {"status": "success", "message": message, "file": views[0]}
         return {"status": "success", "message": f"{len(views)} files uploaded successfully!", "files": views}
+
+
+async def _read_claim(part: FormPart, claims: Claims) -> None:
+    """Of what is no file that is asked for, no more than this is looked at."""
+    if not part.filename and claims.is_one(part.name):
+        claims.add(part.name, decoded(await part.gather(MAX_CLAIM_BYTES)))
+    await part.skip()
 
 
 def _parse_watch_id(exchange: Exchange) -> str:

@@ -16,6 +16,7 @@ from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.file_names import parse_filename
 from adapters.inbound.common.structured_fields import parse_size
 from adapters.inbound.http.engine.exchange import Exchange, Reply
+from adapters.inbound.http.engine.wholeness import check_unwrapped, check_whole
 from adapters.inbound.http.files.files import Files
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.uploads.interop import PARTIAL_UPLOAD, VERSION_FIELD, Interop, interop_of
@@ -80,8 +81,11 @@ class Resumable:
         }
         return Reply(204, headers)
 
-    async def create(self, exchange: Exchange) -> Reply:
+    async def create(self, exchange: Exchange, *, name: str = "") -> Reply:
+        """``name``: of the file, where its headers tell none."""
         headers, interop = exchange.headers, interop_of(exchange.headers)
+        check_whole(headers, is_resumable=True)
+        check_unwrapped(headers)
         ends = interop.is_whole(headers)
         if parse_size(headers.get("Upload-Offset", "0"), "Upload-Offset") != 0:
             raise InvalidRequest("an upload begins at byte 0")
@@ -92,7 +96,7 @@ class Resumable:
         whole = parse_repr_digest(headers.get("Repr-Digest"))
         view = await self._uploads.create(
             exchange.principal,
-            FileDraft(_metadata(headers), sha256=whole.sha256, sha512=whole.sha512),
+            FileDraft(_metadata(headers, name), sha256=whole.sha256, sha512=whole.sha512),
             length=length,
             completes_on_request=True,
         )
@@ -266,12 +270,12 @@ def _length(exchange: Exchange, *, at: int, ends: bool) -> int | None:
     return reached
 
 
-def _metadata(headers: Mapping[str, str]) -> Metadata:
+def _metadata(headers: Mapping[str, str], name: str) -> Metadata:
     """From the representation's metadata; tus-js-client sends tus's own with this dialect, too."""
     if "Upload-Metadata" in headers:
         return parse_metadata(headers["Upload-Metadata"])
     pairs: list[tuple[str, bytes | None]] = []
-    if name := parse_filename(headers.get("Content-Disposition", "")):
+    if name := parse_filename(headers.get("Content-Disposition", "")) or name:
         pairs.append(("filename", file_name(name).encode()))
     media_type = headers.get("Content-Type", "")
     if media_type and not media_type.startswith(PARTIAL_UPLOAD):

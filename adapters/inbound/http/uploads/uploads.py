@@ -76,19 +76,19 @@ class Uploads:
 
     def constant_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """What goes with every reply, refusals too."""
-        if _is_resumable(headers):
+        if is_resumable(headers):
             return self._resumable.constant_headers(headers)
         return {"Tus-Resumable": VERSION}  # tus 1.0 §Tus-Resumable: in every response
 
     def _sender(self, exchange: Exchange) -> Tus | Resumable:
         """Whose request this is that begins an upload or goes on with one; in neither dialect, tus refuses it."""
-        return self._resumable if _is_resumable(exchange.headers) else self._tus
+        return self._resumable if is_resumable(exchange.headers) else self._tus
 
     def _asker(self, exchange: Exchange) -> Tus | Resumable:
         return self._tus if "Tus-Resumable" in exchange.headers else self._resumable
 
 
-def _is_resumable(headers: Mapping[str, str]) -> bool:
+def is_resumable(headers: Mapping[str, str]) -> bool:
     """Whether a request says itself that it is in the IETF's dialect."""
     if "Tus-Resumable" in headers:
         return False
