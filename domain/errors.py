@@ -34,7 +34,8 @@ LongshoreError
 │   │   └── TooManyConnections
 │   └── TooManyWatched        more ids than one may watch at once
 └── Unavailable               try again later
-    ├── StorageFull           ├── StorageUnavailable      └── RepositoryUnavailable
+    ├── StorageFull           │   └── FileTooLargeForDisk (no file may be so long there; room or time won't help)
+    ├── StorageUnavailable    └── RepositoryUnavailable
 """
 
 from collections.abc import Sequence
@@ -289,6 +290,10 @@ class Unavailable(LongshoreError):
 
 class StorageFull(Unavailable):
     code = "storage_full"
+
+
+class FileTooLargeForDisk(StorageFull):
+    code = "file_too_large_for_disk"
 
 
 class StorageUnavailable(Unavailable):

@@ -69,6 +69,7 @@ STATUS: dict[str, int] = {
     # Try again later.
     "unavailable": 503,
     "storage_full": 507,
+    "file_too_large_for_disk": 507,
     "storage_unavailable": 503,
     "repository_unavailable": 503,
 }
@@ -97,9 +98,10 @@ _TITLES = {status.value: status.phrase for status in HTTPStatus} | {
 }
 _OUR_FAULT = "Something went wrong on our side"
 # What we lean on tells its troubles to the log; these are for the caller.
-_DETAILS = {
+_DETAILS: dict[int | str, str] = {
     503: "A service this server needs is away; try again in a moment",
     507: "There is no room left to store this; try again later",
+    "file_too_large_for_disk": "The disk that this server keeps its bytes on takes no file of this length",
 }
 
 
@@ -155,7 +157,7 @@ def detail_of(error: BaseException) -> str:
         case Refusal():
             return error.detail or title_of(status)
         case _ if status >= 500:
-            return _DETAILS.get(status, _OUR_FAULT)
+            return _DETAILS.get(code_of(error)) or _DETAILS.get(status, _OUR_FAULT)
         case LongshoreError():
             return error.detail or title_of(status)
     return title_of(status)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from domain.errors import FileGone, StorageFull, StorageUnavailable
+from domain.errors import FileGone, FileTooLargeForDisk, StorageFull, StorageUnavailable
 from domain.ids import BlobKey, UploadId
 
 _MARKER = ".longshore"
@@ -142,3 +142,5 @@ def gone_if_missing(volume: Volume | None = None) -> Iterator[None]:
         if volume is not None and volume.identify() is None:
             raise StorageUnavailable("the volume is not mounted") from error
         raise FileGone("the bytes are gone") from error
+        if error.errno == errno.EFBIG:
+            raise FileTooLargeForDisk("no file may be so long there") from error

@@ -533,8 +533,8 @@ class TestDisksThatFail:
                 sending = threading.Thread(target=self._send, args=(wire, request))
                 sending.start()
                 answer = wire.receive("PATCH")
-                assert (answer.status, answer.json()["code"]) == (503, "storage_unavailable")
-                assert answer.header("Retry-After")
+                assert (answer.status, answer.json()["code"]) == (507, "file_too_large_for_disk")
+                assert answer.header("Retry-After") is None
                 sending.join(5)
                 assert not sending.is_alive()
             at = offset_in(server.http.request("HEAD", url))

@@ -12,6 +12,7 @@ from adapters.inbound.common.errors import STATUS, Refusal, code_of, detail_of, 
 from adapters.inbound.common.refusals import refuse
 from domain.errors import (
     FileNotFound,
+    FileTooLargeForDisk,
     LongshoreError,
     OffsetMismatch,
     RepositoryUnavailable,
@@ -45,6 +46,7 @@ def test_every_domain_error_has_a_code_of_its_own_and_its_row_in_the_table() -> 
         ("upload_expired", 410), ("upload_too_large", 413), ("length_exceeded", 413), ("upload_busy", 423),
         ("too_many_requests", 429), ("checksum_mismatch", 460), ("internal_error", 500),
         ("storage_unavailable", 503), ("repository_unavailable", 503), ("storage_full", 507),
+        ("file_too_large_for_disk", 507),
     ],
 )  # fmt: skip
 def test_the_statuses_that_the_contract_names(code: str, status: int) -> None:
@@ -128,6 +130,11 @@ def test_who_should_come_back_later_is_told_when() -> None:
     assert int(headers_of(RepositoryUnavailable())["Retry-After"]) > 0
     assert int(headers_of(UploadBusy())["Retry-After"]) > 0
     assert "Retry-After" not in headers_of(FileNotFound())
+
+
+def test_a_file_that_never_fits_is_no_reason_to_come_back() -> None:
+    assert "Retry-After" not in headers_of(FileTooLargeForDisk())
+    assert "again" not in detail_of(FileTooLargeForDisk("/srv/files"))
 
 
 @pytest.mark.parametrize(

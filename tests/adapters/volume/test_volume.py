@@ -27,7 +27,7 @@ from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume, WrongVolume, gone_if_missing, translated
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Checksum
-from domain.errors import FileGone, LongshoreError, StorageFull, StorageUnavailable
+from domain.errors import FileGone, FileTooLargeForDisk, LongshoreError, StorageFull, StorageUnavailable
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 from tests.contract.suites.storages import Storages
@@ -419,7 +419,7 @@ class TestDisksThatFail:
             (errno.EDQUOT, StorageFull),
             (errno.EIO, StorageUnavailable),
             (errno.EROFS, StorageUnavailable),
-            (errno.EFBIG, StorageUnavailable),
+            (errno.EFBIG, FileTooLargeForDisk),
             (errno.ENOENT, StorageUnavailable),
             (errno.EMFILE, StorageUnavailable),
         ],
@@ -442,7 +442,7 @@ class TestDisksThatFail:
     ) -> None:
         disk = Disk(tmp_path / "volume")
         data = os.urandom(size)
-        with files_limited_to(100 * 1024), pytest.raises(StorageUnavailable):
+        with files_limited_to(100 * 1024), pytest.raises(FileTooLargeForDisk):
             await disk.storages.write(A, data, announced=announced)
         await disk.storages.write(A, data, announced=announced)
         assert await disk.storages.sealed(A, size) == data
@@ -520,7 +520,7 @@ class TestDisksThatFail:
     async def test_the_stretch_before_a_failure_is_still_told_of(self, disk: Disk) -> None:
         chunks = VolumeChunkStorage(disk.volume, disk.threads, checkpoint_bytes=MIB)
         counted = []
-        with files_limited_to(MIB + 100), pytest.raises(StorageUnavailable):
+        with files_limited_to(MIB + 100), pytest.raises(FileTooLargeForDisk):
             source = source_of(bytes(3 * MIB))
             async for extent in chunks.write(A, at=0, source=source, limit=None, hasher=None):
                 counted.append(extent)
