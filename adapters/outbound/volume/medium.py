@@ -65,15 +65,21 @@ def _state(volume: Volume) -> Finding:
     open_ones = [
         folder.name
         for folder in (volume.root, volume.staged, volume.blobs)
-        if stat.S_IMODE(folder.stat().st_mode) & 0o077
+        if folder.is_dir() and stat.S_IMODE(folder.stat().st_mode) & 0o077
     ]
     if open_ones:
         return problem(f"others on this machine may look into {', '.join(open_ones)}: chmod -R go= {volume.root}")
     return ok(f"the volume {volume.root} has its marker and takes bytes")
 
 
+def _shards(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []  # it was empty, so somebody may have removed it
+    return sorted(shard for shard in folder.iterdir() if shard.is_dir())
+
+
 async def _old_entries_below(folder: Path, before: datetime) -> AsyncIterator[Mapping[str, int]]:
-    for shard in await asyncio.to_thread(lambda: sorted(shard for shard in folder.iterdir() if shard.is_dir())):
+    for shard in await asyncio.to_thread(_shards, folder):
         yield await asyncio.to_thread(_old_entries, shard, before.timestamp())
 
 

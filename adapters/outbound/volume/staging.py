@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 
 from adapters.outbound.volume.fence import fence
 from adapters.outbound.volume.staged_files import KEPT_SECONDS, StagedFiles
@@ -67,8 +69,10 @@ class Staging:
         with translated():
             staged = self._volume.staged_path(upload_id)
             if least == 0:
-                self._volume.make_shard(staged)
-                return os.open(staged, os.O_WRONLY | os.O_CREAT | OPEN_FLAGS, 0o600)
+                fd = self._create(staged, os.O_WRONLY)
+                if not os.fstat(fd).st_size:
+                    self._known_entries.pop(upload_id, None)  # the file may be a new one
+                return fd
             with gone_if_missing(self._volume):
                 fd = os.open(staged, os.O_WRONLY | OPEN_FLAGS)
             if os.fstat(fd).st_size < least:
@@ -129,10 +133,9 @@ class Staging:
         self.files.forget(upload_id)
         staged, blob = self._volume.staged_path(upload_id), self._volume.blob_path(key)
         with translated():
-            if size == 0:
-                self._volume.make_shard(staged)  # nothing was ever written
             try:
-                fd = os.open(staged, os.O_RDWR | OPEN_FLAGS | (os.O_CREAT if size == 0 else 0), 0o600)
+                # Of an empty one nothing was ever written.
+                fd = os.open(staged, os.O_RDWR | OPEN_FLAGS) if size else self._create(staged, os.O_RDWR)
             except FileNotFoundError:
                 # Sealed already, by a call that a crash kept from being recorded?
                 with gone_if_missing(self._volume):
@@ -151,13 +154,13 @@ class Staging:
                     _fdatasync(fd)
             finally:
                 os.close(fd)
-            self._volume.make_shard(blob)
-            os.rename(staged, blob)
+            self._volume.in_shard(blob, partial(os.rename, staged, blob))
             if fenced:
                 fence(blob)
             if self._durability is not Durability.NONE:
                 sync_folder(blob.parent)
-                sync_folder(staged.parent)
+                with suppress(FileNotFoundError):  # empty now, so somebody may have removed it
+                    sync_folder(staged.parent)
         return key
 
     def discard(self, upload_id: UploadId) -> None:
@@ -168,13 +171,16 @@ class Staging:
 
     def shards(self) -> list[str]:
         """Folders of staged files; what else somebody left there is none of ours."""
-        with translated(), os.scandir(self._volume.staged) as entries:
+        folder = self._volume.staged
+        with translated(), suppress(FileGone), gone_if_missing(self._volume), os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        return []
 
     def list_shard(self, shard: str) -> list[tuple[UploadId, datetime]]:
         """The uploads that have bytes there, and when these were last written."""
         found = []
-        with translated(), os.scandir(self._volume.staged / shard) as entries:
+        folder = self._volume.staged / shard
+        with translated(), suppress(FileGone), gone_if_missing(self._volume), os.scandir(folder) as entries:
             for entry in entries:
                 try:
                     upload_id = parse_upload_id(entry.name)
@@ -184,6 +190,10 @@ class Staging:
                 if upload_id == entry.name:  # to a disk, other than to clients, another case is another name
                     found.append((upload_id, datetime.fromtimestamp(modified, UTC)))
         return found
+
+    def _create(self, staged: Path, access: int) -> int:
+        """Open it, made if it is not there."""
+        return self._volume.in_shard(staged, lambda: os.open(staged, access | os.O_CREAT | OPEN_FLAGS, 0o600))
 
     def _reopen(self, upload_id: UploadId, *, at: int) -> int:
         """As ``open``; the descriptor is that of the chunk before, if its file is still in place."""

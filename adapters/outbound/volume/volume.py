@@ -10,14 +10,18 @@
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from domain.errors import FileGone, FileTooLargeForDisk, StorageFull, StorageUnavailable
 from domain.ids import BlobKey, UploadId
 
+Result = TypeVar("Result")
+
 _MARKER = ".longshore"
+_ATTEMPTS = 3  # to have a folder that somebody removes just now
 # Names are generated, yet a link that somebody planted is never followed.
 OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -69,10 +73,30 @@ class Volume:
         Also one that is there already is made durable once: who made it may have died before that.
         """
         shard = path.parent
-        if shard not in self._shards:
-            shard.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(shard.parent)
-            self._shards.add(shard)
+        if shard in self._shards:
+            return
+        if not shard.parent.is_dir():
+            # Of a volume that is not mounted nothing is there: what was written then would be hidden by it later.
+            if self.identify() is None:
+                raise StorageUnavailable("the volume is not mounted")
+            shard.parent.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self.root)
+        shard.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(shard.parent)
+        self._shards.add(shard)
+
+    def in_shard(self, path: Path, use: Callable[[], Result]) -> Result:
+        """What ``use`` returns, which needs the folder that ``path`` is to lie in.
+
+        Folders may be taken away at any moment: backups and tidy scripts remove empty ones. Then they are made again.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(FileNotFoundError):
+                self.make_shard(path)
+                return use()
+            self._shards.discard(path.parent)
+        self.make_shard(path)
+        return use()
 
     def check(self) -> None:
         """Raise unless bytes can be stored: the marker is there, the medium is writable and not full."""
@@ -130,6 +154,8 @@ def translated() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull("no room is left in storage") from error
+        if error.errno == errno.EFBIG:
+            raise FileTooLargeForDisk("no file may be so long there") from error
         raise StorageUnavailable(f"storage failed: {errno.errorcode.get(error.errno or 0, 'unknown')}") from error
 
 
@@ -142,5 +168,3 @@ def gone_if_missing(volume: Volume | None = None) -> Iterator[None]:
         if volume is not None and volume.identify() is None:
             raise StorageUnavailable("the volume is not mounted") from error
         raise FileGone("the bytes are gone") from error
-        if error.errno == errno.EFBIG:
-            raise FileTooLargeForDisk("no file may be so long there") from error

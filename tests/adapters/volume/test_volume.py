@@ -300,6 +300,67 @@ class TestHealth:
             await disk.blobs.check()
 
 
+def remove_empty_folders(root: Path) -> None:
+    """As ``find -mindepth 1 -type d -empty -delete`` does, and backups that leave them out."""
+    for folder in sorted(root.rglob("*"), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+class TestEmptyFoldersThatSomebodyRemoves:
+    @pytest.mark.parametrize("size", [0, 1000, 300 * 1024])
+    async def test_they_are_made_again_at_any_moment(self, disk: Disk, size: int) -> None:
+        data = os.urandom(size)
+        for _ in range(2):  # new to this process, and known to it
+            remove_empty_folders(disk.volume.root)
+            await disk.storages.write(A, data)
+            remove_empty_folders(disk.volume.root)
+            assert await disk.storages.sealed(A, size) == data
+            remove_empty_folders(disk.volume.root)
+            assert [one async for one in disk.chunks.staged()] == []
+            await disk.chunks.discard(A)
+            assert await disk.blobs.delete(KEY)
+
+    @on_linux
+    async def test_what_is_made_again_is_durable_before_it_is_told(
+        self, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await disk.write(A, source_of(b"abc"))
+        await disk.chunks.discard(A)
+        remove_empty_folders(disk.volume.root)
+        synced: list[str] = []
+        fsync = os.fsync
+
+        def note(fd: int) -> None:
+            synced.append(str(Path(f"/proc/self/fd/{fd}").readlink().relative_to(disk.volume.root.parent)))
+            fsync(fd)
+
+        monkeypatch.setattr(os, "fsync", note)
+        await disk.write(A, source_of(b"abc"))
+        assert synced == ["volume", "volume/staged", "volume/staged/aa"]
+
+    async def test_a_file_that_is_made_anew_has_its_entry_made_durable_anew(
+        self, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await disk.write(A, source_of(b"abc"))
+        disk.chunks.close()
+        disk.volume.staged_path(A).unlink()
+        synced: list[int] = []
+        monkeypatch.setattr(os, "fsync", synced.append)
+        await disk.write(A, source_of(b"abc"))
+        assert len(synced) == 1
+
+    async def test_of_a_volume_that_is_not_mounted_nothing_is_made(self, disk: Disk) -> None:
+        (disk.volume.root / ".longshore").unlink()
+        remove_empty_folders(disk.volume.root)
+        for size in (0, 1000, 300 * 1024):
+            with pytest.raises(StorageUnavailable):
+                await disk.write(A, source_of(bytes(size))) if size else await disk.chunks.seal(A, size=0)
+        with pytest.raises(StorageUnavailable):
+            assert [one async for one in disk.chunks.staged()]
+        assert list(disk.volume.root.iterdir()) == []
+
+
 class TestShortWrites:
     """``pwrite`` may write less than it was asked to."""
 
