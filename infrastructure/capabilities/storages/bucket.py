@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from operator import not_
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,6 +11,7 @@ from dependency_injector import providers
 
 from domain.errors import StorageFull, StorageUnavailable
 from infrastructure.capabilities.database import DatabaseParts
+from infrastructure.capabilities.storages.belonging import NotOurs, settle
 from infrastructure.capabilities.storages.storage import Storage
 from infrastructure.capability import CannotStart, late, of, starting
 from infrastructure.setting_values import is_web_address
@@ -73,22 +75,20 @@ async def _opened(parts: BucketParts) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bucket.close)
         with starting():
-            known = await installation.storage_id()
             try:
                 async with answering():
                     await bucket.open()
-                    found = await bucket.identify()
-                    if known is None or found == known:
-                        await check_service(bucket)  # before the database is bound to what can't be used
-                if known is None:
-                    known = await installation.remember_storage(await bucket.prepare())
-                    found = await bucket.identify()
-            except WrongBucket as error:
+                    await settle(
+                        parts.installation(),
+                        bucket,
+                        called="bucket",
+                        moving="copy all objects of the old bucket into it, .longshore too (rclone copy)",
+                        checked=partial(check_service, bucket),
+                    )
+            except (WrongBucket, NotOurs) as error:
                 raise CannotStart(f"{where} {error}") from error
             except (StorageUnavailable, StorageFull) as error:
                 raise CannotStart(f"{where}: {error.detail}") from error
-        if found != known:
-            raise CannotStart(f"{where} is not this database's: a wrong bucket, or a wrong database named")
         yield
 
 

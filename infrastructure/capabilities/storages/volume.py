@@ -16,6 +16,7 @@ from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume, WrongVolume, translated
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from infrastructure.capabilities.database import DatabaseParts
+from infrastructure.capabilities.storages.belonging import Marked, NotOurs, settle
 from infrastructure.capabilities.storages.storage import Storage
 from infrastructure.capability import CannotStart, of, starting
 
@@ -58,28 +59,28 @@ async def _opened(parts: VolumeParts) -> AsyncIterator[None]:
         stack.callback(parts.volume_chunks().close)
         stack.callback(parts.threads().close)
         stack.push_async_callback(parts.chunk_writer().close)
+        root = parts.volume().root
+        moving = f"copy all that is in the old folder, .longshore too: cp -a OLD/. {root}/"
         try:
             with starting():
-                await _prepare_volume(parts)
-        except WrongVolume as error:
-            raise CannotStart(f"STORAGE_PATH: {parts.volume().root} {error}") from error
+                await settle(parts.installation(), _Place(parts.volume()), called="volume", moving=moving)
+        except (WrongVolume, NotOurs) as error:
+            raise CannotStart(f"STORAGE_PATH: {root} {error}") from error
         yield
 
 
-async def _prepare_volume(parts: VolumeParts) -> None:
-    """Lay out a volume for a new database; one that has a volume already gets that one or none.
+class _Place(Marked):
+    """A volume; at a start nobody minds that the disk is waited for."""
 
-    A wrong folder would answer 410 for every file, and take new ones where nobody looks for them. Nothing is
-    written into it: it may be a mount point whose volume is away.
-    """
-    installation, volume = parts.installation(), parts.volume()
-    known = await installation.storage_id()
-    if known is None:
-        known = await installation.remember_storage(volume.prepare())
-    with translated():
-        found = volume.identify()
-    if found != known:
-        raise WrongVolume("is not this database's volume: a wrong folder is mounted, or a wrong database named")
+    def __init__(self, volume: Volume) -> None:
+        self._volume = volume
+
+    async def identify(self) -> str | None:
+        with translated():
+            return self._volume.identify()
+
+    async def prepare(self) -> str:
+        return self._volume.prepare()
 
 
 VOLUME = Storage(

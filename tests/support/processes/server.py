@@ -62,7 +62,7 @@ def _empty_database() -> bytes:
         return Path(folder, "files.db").read_bytes()
 
 
-def _lay_out_database(path: Path) -> None:
+def lay_out_database(path: Path) -> None:
     if not path.exists():
         path.touch(mode=0o600)
         path.write_bytes(_empty_database())
@@ -109,7 +109,7 @@ class ServerProcess(ChildProcess):
         """Start it; with ``wait`` until it is healthy. Returns the seconds that took."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if not self._migrates and "DATABASE_URL" not in self.env:
-            _lay_out_database(self.data_dir / "files.db")
+            lay_out_database(self.data_dir / "files.db")
         own = {"API_HOST": "127.0.0.1", "API_PORT": str(self.port), **self.env}
         self.environment = clean_environment(self.data_dir, own)
         began = time.monotonic()
