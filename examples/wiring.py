@@ -14,20 +14,10 @@ from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, MemoryChunkStorage
 from adapters.outbound.memory.unit_of_work import MemoryUnitOfWorkFactory
-from adapters.outbound.sql.database import Database
-from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
-from adapters.outbound.sql.locks.lock import SqlUploadLock
-from adapters.outbound.sql.repositories.outbox import SqlOutbox
-from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
-from adapters.outbound.volume.blob_storage import VolumeBlobStorage
-from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
-from adapters.outbound.volume.threads import Threads
-from adapters.outbound.volume.volume import Volume
 from application.core import Core, Outside, core_of
-from infrastructure.migrate import migrate
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +62,21 @@ def in_memory() -> Longshore:
 
 @asynccontextmanager
 async def on_disk(folder: Path) -> AsyncIterator[Longshore]:
-    """SQLite and a folder of plain files, durable as the server is; a server may be started on them later."""
+    """SQLite and a folder of plain files, durable as the server is; a server may be started on them later.
+
+    Only this way needs more than pydantic (docs/embedding.md), so its imports are here.
+    """
+    from adapters.outbound.sql.database import Database
+    from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
+    from adapters.outbound.sql.locks.lock import SqlUploadLock
+    from adapters.outbound.sql.repositories.outbox import SqlOutbox
+    from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
+    from adapters.outbound.volume.blob_storage import VolumeBlobStorage
+    from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
+    from adapters.outbound.volume.threads import Threads
+    from adapters.outbound.volume.volume import Volume
+    from infrastructure.migrate import migrate
+
     database, volume = Database(f"sqlite+aiosqlite:///{folder / 'files.db'}"), Volume(folder / "storage")
     volume.prepare()
     await migrate(database)

@@ -22,6 +22,24 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 print("threads left:", [thread.name for thread in threading.enumerate() if not thread.daemon])
 """
 
+_WITH_PYDANTIC_ALONE = """
+import importlib.abc, runpy, sys
+
+class Nothing(importlib.abc.MetaPathFinder):
+    allowed = sys.stdlib_module_names | {
+        "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection",
+        "adapters", "application", "domain", "examples", "infrastructure", "ports",
+    }
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in self.allowed:
+            raise ModuleNotFoundError("No module named " + repr(name) + " in this program", name=name)
+
+sys.meta_path.insert(0, Nothing())
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
 _OUTPUT = """\
 In memory:
   began <id>, 1048576 bytes to come
@@ -64,6 +82,13 @@ def test_it_needs_no_web_server_and_ends_cleanly(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in data.iterdir()) == ["files.db", "storage"]
     (blob,) = [path for path in (data / "storage" / "blobs").rglob("*") if path.is_file()]
     assert blob.stat().st_size == 20 * 1024 * 1024
+
+
+def test_the_way_in_memory_needs_pydantic_alone(tmp_path: Path) -> None:
+    output = run("-c", _WITH_PYDANTIC_ALONE, str(EXAMPLE), folder=tmp_path)
+    in_memory, _, on_disk = generalised(output).partition("With SQLite and a folder:\n")
+    assert _OUTPUT.startswith(in_memory) and "COMPLETED" in in_memory
+    assert on_disk == "  left out, for it needs sqlalchemy: docs/embedding.md says what else\n"
 
 
 def test_it_stays_short_enough_to_read() -> None:

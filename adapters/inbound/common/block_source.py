@@ -1,15 +1,19 @@
 """A byte source over blocks that come one after the other: parts of a form, files, anything a program can read."""
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Executor
 
 from adapters.inbound.common.writing import write_blocks
 from domain.checksum import Buffer
+from domain.errors import LongshoreError
 from ports.byte_source import ByteSource
 
 _HOP_BYTES = 1024 * 1024
+
+log = logging.getLogger(__name__)
 
 
 class BlockSource(ByteSource, ABC):
@@ -28,7 +32,8 @@ class BlockSource(ByteSource, ABC):
         """At least 1 byte, or ``b""`` once there are no more.
 
         Raises:
-            BodyCut: the rest will never come.
+            BodyCut: the rest will never come. Whatever else it raises means the same (a web framework has its own word
+                for a client that is gone), but for a LongshoreError, which is raised on.
         """
 
     @property
@@ -109,6 +114,11 @@ class BlockSource(ByteSource, ABC):
         try:
             return await self.next_block()
         except BodyCut:
+            return None
+        except LongshoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- somebody else's: what had arrived counts all the same
+            log.info("a body broke off: %r", error)
             return None
 
     def _take_in(self, block: bytes | None) -> None:
