@@ -10,7 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 RUN_STAMP := $(VENV)/.requirements
+S3_STAMP := $(VENV)/.requirements-s3
 DEV_STAMP := $(VENV)/.requirements-dev
+# What a bucket needs comes where the settings name one.
+BUCKET := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^(STORAGE_URL=.?s3:|S3_BUCKET=.)' || :)
 CLIENTS := tests/clients
 # CI has two cores. Two more workers have them while other tests wait for a clock, which is half of their time.
 # A file's tests stay on one worker, because they may share a server; the files come in the order of tests/conftest.py.
@@ -26,7 +29,10 @@ help: ## show this list
 # --- running -----------------------------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: $(RUN_STAMP) ## create .venv with the pinned requirements
+setup: $(RUN_STAMP) $(if $(BUCKET),$(S3_STAMP)) ## create .venv with the pinned requirements
+
+.PHONY: s3
+s3: $(S3_STAMP) ## add what a bucket needs; `make run` does so by itself where the settings name one
 
 .PHONY: run
 run: setup ## serve on http://127.0.0.1:8888
@@ -62,12 +68,13 @@ test-s3-full: $(DEV_STAMP) ## what concerns S3 once more, on a Ceph radosgw of D
 		tests/e2e/test_tus_concatenation.py tests/e2e/test_form_upload.py tests/e2e/test_files.py
 
 .PHONY: lint
-lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, requirements up to date
+lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, requirements up to date and without known flaws
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python scripts/check_requirements.py
+	@$(BIN)/python scripts/audit.py
 
 .PHONY: check
 check: lint test ## what has to be green before a commit: lint and test
@@ -129,7 +136,12 @@ $(RUN_STAMP): requirements.txt | $(BIN)/python
 	@$(PIP) -r requirements.txt
 	@touch $@
 
+$(S3_STAMP): requirements-s3.txt | $(BIN)/python
+	@echo "Installing what a bucket needs into $(VENV) ..."
+	@$(PIP) -r requirements-s3.txt
+	@touch $@
+
 $(DEV_STAMP): requirements-dev.txt | $(BIN)/python
 	@echo "Installing the pinned development requirements into $(VENV) ..."
 	@$(PIP) -r requirements-dev.txt
-	@touch $@ $(RUN_STAMP)
+	@touch $@ $(RUN_STAMP) $(S3_STAMP)

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("requirements.txt", "requirements-dev.txt")  # in this order: the second is constrained by the first
+FILES = ("requirements.txt", "requirements-s3.txt", "requirements-dev.txt")  # each is constrained by those before
 
 
 def main() -> int:

@@ -64,13 +64,13 @@ class BucketParts(DatabaseParts):
 
 @asynccontextmanager
 async def _opened(parts: BucketParts) -> AsyncIterator[None]:
-    """A bucket belongs to one database, as a volume does."""
     try:
         from adapters.outbound.s3.bucket import WrongBucket  # noqa: PLC0415 -- a volume needs none of it
         from adapters.outbound.s3.probe import answering, check_service  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise CannotStart(f"STORAGE_URL: a bucket needs the package {error.name}: install longshore[s3]") from error
-    installation, bucket = parts.installation(), parts.bucket()
+        how = "make s3, or pip install longshore[s3]"
+        raise CannotStart(f"STORAGE_URL: a bucket needs the package {error.name}: {how}") from error
+    bucket = parts.bucket()
     where = f"STORAGE_URL: the bucket {bucket.address.place}"
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bucket.close)
