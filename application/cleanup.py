@@ -1,13 +1,14 @@
 """Ends what nobody will finish: expired uploads, staged bytes that no upload owns, bytes of deleted files that are
 still there; forgets what has ended."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from application.blob_deletions import BlobDeleter
 from application.upload import UploadUseCase
 from domain.access import Principal
-from domain.errors import Conflict, Gone, NotFound, StorageUnavailable
+from domain.errors import Conflict, Gone, LongshoreError, NotFound, StorageUnavailable
 from domain.ids import OwnerId
 from ports.blob_storage import BlobStorage
 from ports.chunk_storage import ChunkStorage
@@ -31,7 +32,10 @@ class Cleaned:
 
 
 class CleanupUseCase:
-    """``run`` may be called at any time, any number of times, in several processes."""
+    """``run`` may be called at any time, any number of times, in several processes.
+
+    What one step of it can't do, for storage is away or the disk full, keeps none of the others; it is raised then.
+    """
 
     def __init__(
         self,
@@ -60,14 +64,25 @@ class CleanupUseCase:
         if self._clock_jumped(now):
             # A clock set forward would end every upload at once; the next run, by a steady clock, will tell.
             return Cleaned(0, 0)
-        # In this order: the last one needs storage, and raises while that is away.
-        return Cleaned(
-            expired_uploads=await self._expire(now),
-            forgotten_uploads=await self._forget_ended(now),
+        failures: list[LongshoreError] = []
+
+        async def tried(step: Awaitable[int]) -> int:
+            try:
+                return await step
+            except LongshoreError as error:
+                failures.append(error)
+                return 0
+
+        cleaned = Cleaned(
+            expired_uploads=await tried(self._expire(now)),
+            forgotten_uploads=await tried(self._forget_ended(now)),
             # What was noted just now is its own process's, and some may be read from a bucket yet.
-            deleted_blobs=await self._deleter.delete_left(noted_before=now - self._orphans_after),
-            orphans=await self._discard_orphans(now),
+            deleted_blobs=await tried(self._deleter.delete_left(noted_before=now - self._orphans_after)),
+            orphans=await tried(self._discard_orphans(now)),
         )
+        if failures:
+            raise failures[0]
+        return cleaned
 
     def _clock_jumped(self, now: datetime) -> bool:
         wall, monotonic = self._last

@@ -23,6 +23,7 @@ from ports.id_generator import IdGenerator
 from ports.outbox import Outbox
 from ports.progress_notifier import ProgressNotifier
 from ports.received_ledger import ReceivedLedger
+from ports.room import Room
 from ports.unit_of_work import UnitOfWorkFactory
 from ports.upload_lock import UploadLock
 
@@ -34,7 +35,8 @@ _ENDED_AFTER = timedelta(hours=24)
 class Outside:
     """The adapters that the core leans on. Those of one storage belong together, and so do those of one database.
 
-    ``intake``: takes small chunks in place of ``chunks`` and ``ledger``, where there is one.
+    ``intake``: takes small chunks in place of ``chunks`` and ``ledger``, where there is one. ``room``: what bytes are
+    refused without; None: they come until storage is full.
     """
 
     unit_of_work: UnitOfWorkFactory
@@ -49,6 +51,7 @@ class Outside:
     clock: Clock
     ids: IdGenerator
     intake: ChunkIntake | None = None
+    room: Room | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def core_of(
         ids=outside.ids,
         policy=policy or UploadPolicy(),
         intake=outside.intake,
+        room=outside.room,
     )
     return Core(
         uploads=uploads,

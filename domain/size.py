@@ -1,5 +1,6 @@
 """How a number of bytes is written for people, and in settings."""
 
+MAX_SIZE = 10**15 - 1  # lengths on the wire have at most 15 digits
 _UNITS = ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB"))
 
 

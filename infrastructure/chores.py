@@ -22,8 +22,8 @@ class Chore:
 
 
 async def repeat(chore: Chore) -> None:
-    """Never returns. A chore that fails is logged and tried again next time."""
-    at_once = chore.at_once
+    """Never returns. A chore that fails is tried again next time; the log is told once why it does."""
+    at_once, told = chore.at_once, ""
     while True:
         if not at_once:
             await chore.pause(chore.seconds)
@@ -31,8 +31,11 @@ async def repeat(chore: Chore) -> None:
         try:
             done = await chore.work()
         except LongshoreError as error:
-            log.warning("chore failed", error=str(error))
+            if str(error) != told:
+                log.warning("chore failed", error=str(error))
+            told = str(error)
         except Exception:
             log.exception("chore failed")
         else:
+            told = ""
             log.debug("chore done", done=repr(done))

@@ -23,11 +23,10 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
 
 from adapters.inbound.common.uris import parse_host
 from domain.errors import LongshoreError
-from domain.size import format_size
+from domain.size import MAX_SIZE, format_size
 
 T = TypeVar("T")
 
-_MAX_SIZE = 10**15 - 1  # lengths on the wire have at most 15 digits
 _MAX_DURATION = timedelta(days=3650)
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kmgt]i?b?|b)?", re.ASCII | re.IGNORECASE)
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d)?", re.ASCII | re.IGNORECASE)
@@ -146,8 +145,8 @@ def path_of_url(text: str) -> Path:
 
 
 def _size_in_range(size: int) -> int:
-    if not 1 <= size <= _MAX_SIZE:
-        raise ValueError(f"allowed: 1 to {_MAX_SIZE} bytes")
+    if not 1 <= size <= MAX_SIZE:
+        raise ValueError(f"allowed: 1 to {MAX_SIZE} bytes")
     return size
 
 

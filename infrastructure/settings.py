@@ -13,6 +13,7 @@ from infrastructure.capabilities.events import EventsVariables
 from infrastructure.capabilities.identity import IdentityVariables
 from infrastructure.capabilities.links import LinksVariables
 from infrastructure.capabilities.operations import OperationsVariables
+from infrastructure.capabilities.room import RoomVariables
 from infrastructure.capabilities.storage import StorageVariables
 from infrastructure.capabilities.system import SystemVariables
 from infrastructure.capabilities.upkeep import UpkeepVariables
@@ -30,6 +31,7 @@ class Settings(
     ChunksVariables,
     CoreVariables,
     EventsVariables,
+    RoomVariables,
     StorageVariables,
     DatabaseVariables,
     SystemVariables,

@@ -18,6 +18,7 @@ from domain.upload import Upload
 from domain.upload_state import UploadKind
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
+from ports.room import Room
 from ports.unit_of_work import UnitOfWorkFactory
 
 # One request has all of them copied, and their names go with each HEAD, of which a proxy or a client takes some KiB.
@@ -37,6 +38,7 @@ class UploadJoining:
         unit_of_work: UnitOfWorkFactory,
         storage: ChunkStorage,
         clock: Clock,
+        room: Room,
     ) -> None:
         self._uploads = uploads
         self._records = records
@@ -46,6 +48,7 @@ class UploadJoining:
         self._unit_of_work = unit_of_work
         self._storage = storage
         self._clock = clock
+        self._room = room
 
     async def join(
         self, principal: Principal, part_ids: Sequence[UploadId], draft: FileDraft, names: Sequence[str]
@@ -61,6 +64,7 @@ class UploadJoining:
         final = self._records.new(
             principal, draft, length=length, kind=UploadKind.FINAL, parts=tuple(names or part_ids)
         )
+        await self._room.check(length)
         await self._records.begin(final)
         async with (
             self._ending.or_nothing(principal, final.id),

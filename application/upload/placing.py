@@ -31,6 +31,7 @@ from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
 from ports.progress_notifier import ProgressNotifier
 from ports.received_ledger import ReceivedLedger
+from ports.room import Room
 from ports.unit_of_work import UnitOfWorkFactory
 from ports.upload_lock import Lease, UploadLock
 
@@ -52,6 +53,7 @@ class ChunkPlacer:
         clock: Clock,
         policy: UploadPolicy,
         allowances: Allowances,
+        room: Room,
     ) -> None:
         self._uploads = uploads
         self._unit_of_work = unit_of_work
@@ -62,6 +64,7 @@ class ChunkPlacer:
         self._clock = clock
         self._policy = policy
         self._allowances = allowances
+        self._room = room
 
     async def place(
         self, principal: Principal, upload_id: UploadId, *, index: int, chunk_size: int, source: ByteSource
@@ -127,13 +130,14 @@ class ChunkPlacer:
             )
 
     async def _write(self, upload: Upload, lease: Lease, wanted: ByteRange, source: ByteSource) -> Extent | None:
-        room = min(wanted.size, upload.limit(self._policy) - wanted.start)
+        most = min(wanted.size, upload.limit(self._policy) - wanted.start)
+        await self._room.check(most)
         placed: Extent | None = None
         writing = self._storage.write(
             upload.id,
             at=wanted.start,
             source=source,
-            limit=room,
+            limit=most,
             hasher=None,
             permit=lease.check,
             expects=upload.received.end,
@@ -142,7 +146,7 @@ class ChunkPlacer:
             async for extent in stretches:
                 placed = placed.followed_by(extent) if placed else extent
         if not source.is_cut and await source.read(1):
-            raise upload.excess(self._policy) if room < wanted.size else _too_long()
+            raise upload.excess(self._policy) if most < wanted.size else _too_long()
         return placed
 
     async def _record(self, upload: Upload, lease: Lease, extent: Extent) -> None:

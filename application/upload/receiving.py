@@ -7,7 +7,7 @@ from datetime import datetime
 from application.upload.allowance import Allowances
 from domain.byte_range import Extent
 from domain.checksum import Checksum, Comparison
-from domain.errors import ChecksumMismatch
+from domain.errors import ChecksumMismatch, StorageFull
 from domain.events import EventType
 from domain.receipt import Receipt
 from domain.upload import Upload
@@ -18,6 +18,7 @@ from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
 from ports.progress_notifier import ProgressNotifier
 from ports.received_ledger import ReceivedLedger
+from ports.room import Room
 from ports.upload_lock import Lease
 
 
@@ -34,6 +35,7 @@ class Receiver:
         clock: Clock,
         policy: UploadPolicy,
         allowances: Allowances,
+        room: Room,
     ) -> None:
         self._storage = storage
         self._ledger = ledger
@@ -42,6 +44,7 @@ class Receiver:
         self._clock = clock
         self._policy = policy
         self._allowances = allowances
+        self._room = room
 
     async def receive(
         self,
@@ -60,14 +63,16 @@ class Receiver:
         if upload.offset == end:
             await self._check_ended(upload, source, end)
             _check_same(comparison)
-        elif self._intake and comparison is None and source.length is not None and self._intake.accepts(source.length):
+            return
+        left = await self._room.check(1 if source.length is None else source.length)
+        if self._intake and comparison is None and source.length is not None and self._intake.accepts(source.length):
             if data := await source.gather(min(end - upload.offset, source.length)):
                 await self._take(self._intake, upload, lease, data)
                 on_received(upload.offset)
                 await self._allowances.spend(upload, len(data))
         else:
             await self._receive_stretches(
-                upload, lease, source, end=end, comparison=comparison, on_received=on_received
+                upload, lease, source, end=end, left=left, comparison=comparison, on_received=on_received
             )
 
     async def record(self, upload: Upload, lease: Lease, extent: Extent) -> None:
@@ -95,13 +100,15 @@ class Receiver:
         source: ByteSource,
         *,
         end: int,
+        left: int,
         comparison: Comparison | None,
         on_received: Callable[[int], None],
     ) -> None:
         at = upload.offset
         unverified: list[Extent] = []
+        limit = min(end - at, left)
         writing = self._storage.write(
-            upload.id, at=at, source=source, limit=end - at, hasher=comparison, permit=lease.check
+            upload.id, at=at, source=source, limit=limit, hasher=comparison, permit=lease.check
         )
         async with aclosing(writing) as stretches:
             async for extent in stretches:
@@ -113,6 +120,10 @@ class Receiver:
                     await self.record(upload, lease, extent)
                     on_received(upload.offset)
                 await self._allowances.spend(upload, extent.range.size)
+                if extent.range.end < end:
+                    await self._room.check(0)
+        if limit < end - at and source.length is None and await source.read(1):
+            raise StorageFull("the body is longer than there is room for")
         if not source.is_cut:
             # tus 1.0 §Checksum: on mismatch the offset MUST NOT change.
             _check_same(comparison)

@@ -12,6 +12,7 @@ from application.digest import DigestUseCase
 from application.upload.allowance import Allowances
 from application.upload.completing import UploadCompleting
 from application.upload.ending import UploadEnding
+from application.upload.endless_room import EndlessRoom
 from application.upload.joining import UploadJoining
 from application.upload.leaving import Leaving
 from application.upload.looking import UploadLooking
@@ -38,6 +39,7 @@ from ports.clock import Clock
 from ports.id_generator import IdGenerator
 from ports.progress_notifier import ProgressNotifier
 from ports.received_ledger import ReceivedLedger
+from ports.room import Room
 from ports.unit_of_work import UnitOfWorkFactory
 from ports.upload_lock import UploadLock
 
@@ -60,10 +62,13 @@ class UploadUseCase:
         ids: IdGenerator,
         policy: UploadPolicy,
         intake: ChunkIntake | None = None,
+        room: Room | None = None,
     ) -> None:
-        """``intake``: takes small chunks in place of ``storage`` and ``ledger``, where there is one."""
+        """``intake``: takes small chunks in place of ``storage`` and ``ledger``, where there is one. ``room``: as
+        ``Outside`` has it."""
         self._clock = clock
         self._policy = policy
+        self._room = room = room or EndlessRoom()
         self._finishing = SingleFlight()
         deleter, allowances = BlobDeleter(unit_of_work, blobs), Allowances(unit_of_work, policy)
         self._uploads = WarmUploads(unit_of_work, lock, clock)
@@ -76,6 +81,7 @@ class UploadUseCase:
             clock=clock,
             policy=policy,
             allowances=allowances,
+            room=room,
         )
         self._placer = ChunkPlacer(
             uploads=self._uploads,
@@ -87,6 +93,7 @@ class UploadUseCase:
             clock=clock,
             policy=policy,
             allowances=allowances,
+            room=room,
         )
         self._completing = UploadCompleting(
             records=self._records,
@@ -112,6 +119,7 @@ class UploadUseCase:
             unit_of_work=unit_of_work,
             storage=storage,
             clock=clock,
+            room=room,
         )
         self._whole_files = WholeFiles(
             records=self._records,
@@ -140,7 +148,7 @@ class UploadUseCase:
         its progress is shown under; else its id.
 
         Raises:
-            UploadTooLarge, TooManyOpenUploads, TooManyFiles, QuotaExceeded: nothing is kept.
+            UploadTooLarge, TooManyOpenUploads, TooManyFiles, QuotaExceeded, StorageFull: nothing is kept.
         """
         new = self._records.new(
             principal,
@@ -152,6 +160,7 @@ class UploadUseCase:
         )
         if kind is UploadKind.WHOLE and (complete := await self._completing.complete_by_duplicate(new)):
             return UploadView.of(complete)
+        await self._room.check(0)
         await self._records.begin(new)
         if new.is_ready:
             async with self._ending.or_nothing(principal, new.id):
@@ -317,6 +326,7 @@ class UploadUseCase:
             LengthExceeded, UploadTooLarge, BudgetExceeded, UploadTakenOver, Unavailable: the same.
         """
         new = self._records.new(principal, draft, length=length, watch_id=watch_id)
+        await self.check_room(source.length)
         if self._whole_files.takes(source, new, checksums):
             return await self._whole_files.store(principal, new, source)
         await self._records.begin(new)
@@ -334,6 +344,15 @@ class UploadUseCase:
                     return None
             await self._completing.complete_received(upload)
             return UploadView.of(upload)
+
+    async def check_room(self, size: int | None) -> None:
+        """Whether a body of ``size`` bytes (None: unknown) may come; for who has to read of one before it can say what
+        it is for.
+
+        Raises:
+            StorageFull
+        """
+        await self._room.check(1 if size is None else size)
 
     async def _complete(
         self, principal: Principal, upload_id: UploadId, length: int | None, draft: FileDraft | None

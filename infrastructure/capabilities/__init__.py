@@ -14,6 +14,7 @@ from infrastructure.capabilities.identity import IDENTITY
 from infrastructure.capabilities.links import LINKS
 from infrastructure.capabilities.operations import OPERATIONS
 from infrastructure.capabilities.progress import PROGRESS
+from infrastructure.capabilities.room import ROOM
 from infrastructure.capabilities.storage import STORAGE
 from infrastructure.capabilities.system import SYSTEM
 from infrastructure.capabilities.upkeep import UPKEEP
@@ -28,6 +29,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     WEB,
     DATABASE,
     STORAGE,
+    ROOM,
     LINKS,
     EVENTS,
     CORE,

@@ -13,6 +13,7 @@ from domain.upload_policy import UploadPolicy
 from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.events import EventsParts
 from infrastructure.capabilities.links import LinksParts
+from infrastructure.capabilities.room import RoomParts
 from infrastructure.capabilities.storage import StorageParts
 from infrastructure.capabilities.system import SystemParts
 from infrastructure.capability import Capability, Parts, Variables, of
@@ -44,6 +45,7 @@ class CoreParts(Parts):
         signer=LinksParts.signer,
         clock=SystemParts.clock,
         ids=SystemParts.ids,
+        room=RoomParts.room,
     )
     policy = providers.Singleton(
         UploadPolicy,

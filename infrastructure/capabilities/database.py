@@ -20,6 +20,7 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
 from adapters.outbound.sql.locks.lock import SqlUploadLock
 from adapters.outbound.sql.repositories.installation import SqlInstallation
+from adapters.outbound.system.ballast import Ballast
 from infrastructure.capabilities.system import AtHome, SystemParts, SystemVariables
 from infrastructure.capability import CannotStart, Capability, Parts, of, starting
 from infrastructure.migrate import compared, is_current
@@ -70,7 +71,10 @@ class DatabaseVariables(SystemVariables):
 
 class DatabaseParts(Parts):
     database = providers.Singleton(
-        Database, of.database_url, durable=providers.Callable(lambda durability: durability != "none", of.durability)
+        Database,
+        of.database_url,
+        durable=providers.Callable(lambda durability: durability != "none", of.durability),
+        reserve_at=providers.Factory(Ballast, least=of.told_free_space).provider,
     )
     installation = providers.Singleton(SqlInstallation, database)
     ledger = providers.Singleton(SqlReceivedLedger, database)

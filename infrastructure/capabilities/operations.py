@@ -10,6 +10,7 @@ from adapters.inbound.http.operations.health import Health
 from application.doctor import DoctorUseCase
 from application.health import HealthUseCase
 from infrastructure.capabilities.database import DatabaseParts
+from infrastructure.capabilities.room import RoomParts
 from infrastructure.capabilities.storage import StorageParts
 from infrastructure.capabilities.system import SystemParts
 from infrastructure.capabilities.web import WebParts
@@ -26,7 +27,7 @@ class OperationsVariables(Variables):
 class OperationsParts(Parts):
     health_checks: providers.Dependency[Mapping[str, HealthCheck]] = providers.Dependency(instance_of=dict)
     """Those of all capabilities; ``infrastructure/container.py`` hands them in."""
-    health = providers.Singleton(HealthUseCase, checks=health_checks, clock=SystemParts.clock)
+    health = providers.Singleton(HealthUseCase, checks=health_checks, clock=SystemParts.clock, room=RoomParts.room)
     doctor = providers.Singleton(
         DoctorUseCase,
         medium=StorageParts.medium,

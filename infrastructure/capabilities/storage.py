@@ -1,7 +1,7 @@
 """Where the bytes are: on a volume, in an S3 bucket, or what else ``STORAGES`` has."""
 
 from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -10,6 +10,7 @@ from dependency_injector import providers
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_serializer
 
 from adapters.outbound.s3.address import BucketAddress
+from domain.errors import StorageFull
 from infrastructure.capabilities.storages.bucket import (
     BUCKET,
     check_bucket_name,
@@ -21,6 +22,8 @@ from infrastructure.capabilities.storages.volume import VOLUME
 from infrastructure.capabilities.system import AtHome, SystemVariables
 from infrastructure.capability import Capability, Parts, of
 from infrastructure.setting_values import Flag, Secret, lower, path_in_url, path_of_url
+from ports.blob_storage import BlobStorage
+from ports.health import HealthCheck
 
 STORAGES = {"volume": VOLUME, "s3": BUCKET}
 """By the scheme of STORAGE_URL."""
@@ -124,6 +127,17 @@ class StorageParts(Parts):
     )
 
 
+class _There(HealthCheck):
+    """Whether the storage is there. A full one is: what is left of it is told by ``room.py``."""
+
+    def __init__(self, blobs: BlobStorage) -> None:
+        self._blobs = blobs
+
+    async def check(self) -> None:
+        with suppress(StorageFull):
+            await self._blobs.check()
+
+
 def _opened(parts: StorageParts, settings: StorageVariables) -> AbstractAsyncContextManager[None]:
     return STORAGES[settings.storage_scheme].opened(parts)
 
@@ -139,5 +153,5 @@ STORAGE = Capability(
     parts=[StorageParts, *(storage.parts for storage in STORAGES.values())],
     opened=_opened,
     opened_to_look=_opened_to_look,
-    health=lambda parts: {"storage": parts.blob_storage},
+    health=lambda parts: {"storage": providers.Singleton(_There, parts.blob_storage)},
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -9,6 +10,9 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
 
 from adapters.inbound.common.errors import Refusal, headers_of, problem
+from domain.errors import StorageFull
+
+_TOLD_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +29,9 @@ def refuse(error: BaseException, request: HTTPServerRequest, request_id: str, *,
     about = problem(error, request_id)
     status = int(about["status"])
     tell = log.error if status == 500 else log.warning if status > 500 else log.info
-    if isinstance(error, Refusal) and error.is_told:
-        tell = log.debug
+    is_told = isinstance(error, Refusal) and error.is_told
+    if is_told or (isinstance(error, StorageFull) and not _is_news(str(error))):
+        tell = log.debug  # a disk stays full for long, and every client asks again
     tell(
         what,
         request_id=request_id,
@@ -39,6 +44,18 @@ def refuse(error: BaseException, request: HTTPServerRequest, request_id: str, *,
     )
     headers = {**headers_of(error), "Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     return Refused(status, headers, json.dumps(about).encode())
+
+
+def _is_news(what: str) -> bool:
+    """Whether nobody has been told of it for a minute."""
+    last, now = _told_at.get(what, float("-inf")), time.monotonic()
+    if now - last < _TOLD_SECONDS:
+        return False
+    _told_at[what] = now
+    return True
+
+
+_told_at: dict[str, float] = {}  # by the few words that the storages have for it
 
 
 def answer_with(handler: RequestHandler, refused: Refused) -> "asyncio.Future[None]":

@@ -3,7 +3,8 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+class Reserve(Protocol):
+    """Room for SQLite's own use on a disk that others have filled."""
+
+    def give_way(self) -> bool:
+        """Have some room where there is little; return whether there was. In any thread."""
+
+    def give_up_some(self) -> bool:
+        """Have some more room; return whether there was some to be had."""
+
+
 _QUEUE_SECONDS = 30.0  # while our own queue moves, to wait is better than to come again
 _OPEN_SECONDS = 5.0  # that others wait for a transaction which is left open
 _CONNECT_SECONDS = 5.0
@@ -40,19 +52,23 @@ _DRIVERS = {
 class Database(HealthCheck):
     """Everything here that talks to the database does so through one of these; close it at the end.
 
-    ``durable=False`` gives up the promise that a commit outlives a power cut; for benchmarks.
+    ``durable=False`` gives up the promise that a commit outlives a power cut; for benchmarks. ``reserve_at``: makes a
+    reserve beside SQLite's file, under the path that it is given.
     """
 
-    def __init__(self, url: str, *, durable: bool = True) -> None:
+    def __init__(
+        self, url: str, *, durable: bool = True, reserve_at: Callable[[Path], Reserve | None] = lambda _: None
+    ) -> None:
         self.url = normalised(url)
         self.durable = durable
+        self.reserve: Reserve | None = None
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         # On SQLite the tasks of this process queue here, instead of polling for the file's one write lock.
         self.turns = Turns()
         if self.is_sqlite:
-            _ = self.sqlite_path
-            self._reading = OneThread("reads", self.connect_sqlite)
-            self._writing = OneThread("writes", self.connect_sqlite)
+            self.reserve = reserve_at(Path(f"{self.sqlite_path}-ballast"))
+            self._reading = OneThread("reads", self.connect_sqlite, finds_room=self._find_room)
+            self._writing = OneThread("writes", self.connect_sqlite, before=self._have_room, finds_room=self._find_room)
             self._read_trips = ReadTrips(self._reading, patience_seconds=_QUEUE_SECONDS)
             self._write_trips = WriteTrips(self._writing, turn=self.write_turn, patience_seconds=_QUEUE_SECONDS)
         else:
@@ -129,6 +145,8 @@ class Database(HealthCheck):
 
     def connect_sqlite(self, *, foreign_keys: bool = True, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
         """A connection of one's own, for use in one thread at a time."""
+        if self.reserve is not None:
+            self.reserve.give_way()  # the first connection makes files
         return connect_sqlite(
             self.sqlite_path, durable=self.durable, foreign_keys=foreign_keys, busy_seconds=busy_seconds
         )
@@ -139,6 +157,15 @@ class Database(HealthCheck):
         if not path or path == ":memory:":
             raise ValueError("a SQLite database needs a file: it is opened by more than one connection")
         return path
+
+    def _have_room(self, connection: sqlite3.Connection) -> None:
+        """Where there is little, the write-ahead log begins at its start again: what it has of the disk is enough."""
+        if self.reserve is not None and self.reserve.give_way() and not connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(RESTART)")
+
+    def _find_room(self) -> bool:
+        return self.reserve is not None and self.reserve.give_up_some()
 
     def _postgresql_engine(self) -> "AsyncEngine":
         from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 -- as above

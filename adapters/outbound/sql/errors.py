@@ -43,6 +43,11 @@ def _is_asyncpg(error: Exception) -> bool:
     return any(kind.__module__.startswith("asyncpg") for kind in type(error).__mro__)
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether SQLite has found its disk full."""
+    return _sqlite_code(getattr(error, "orig", error)) == sqlite3.SQLITE_FULL
+
+
 def _unavailable(error: BaseException | None) -> Unavailable:
     if _sqlite_code(error) == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", None) == _DISK_FULL:
         return StorageFull("no room left for the database")

@@ -5,10 +5,12 @@ import time
 
 import pytest
 
+from adapters.outbound.memory.room import MemoryRoom
 from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes
 from application.health import HealthUseCase
 from domain.errors import LongshoreError, RepositoryUnavailable, StorageFull, StorageUnavailable
 from ports.health import HealthCheck
+from ports.room import Room
 from tests.support.builders import NOW
 from tests.support.clock import StandingClock
 
@@ -45,6 +47,18 @@ async def test_one_service_that_is_away_is_named(error: LongshoreError) -> None:
     checks = {"database": Failing(error), "storage": FINE}
     found = await HealthUseCase(checks=checks, clock=StandingClock()).run()
     assert (found.is_healthy, found.services) == (False, {"database": False, "storage": True})
+
+
+class FullRoom(Room):
+    async def check(self, size: int) -> int:
+        raise StorageFull
+
+
+async def test_a_full_disk_is_told_and_is_well() -> None:
+    found = await HealthUseCase(checks={"storage": FINE}, clock=StandingClock(), room=FullRoom()).run()
+    assert (found.is_healthy, found.is_full, found.services) == (True, True, {"storage": True})
+    found = await HealthUseCase(checks={"storage": FINE}, clock=StandingClock(), room=MemoryRoom()).run()
+    assert not found.is_full
 
 
 async def test_services_that_do_not_answer_count_as_away_and_are_asked_at_once() -> None:

@@ -114,6 +114,7 @@ class Chunks:
         return success({"chunk_size": self._max_chunk_size, "upload_id": view.id})
 
     async def chunk(self, exchange: Exchange) -> Reply:
+        await self._uploads.check_room(exchange.body.length)
         needed = ChunkFields.model_fields.keys()
         form = ChunkForm(exchange, self._executor, needed=needed, spool=self._spool, largest=self._max_chunk_size)
         async with form.file() as file:

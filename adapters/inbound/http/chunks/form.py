@@ -1,6 +1,7 @@
 """Reads the chunk API's forms. The chunk itself is a stream: from its part, or from a spool where it came too early."""
 
 import asyncio
+import errno
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Collection
@@ -18,6 +19,7 @@ from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.chunks.envelope import FILE_TOO_LONG, bad_field, bad_fields
 from adapters.inbound.http.engine.exchange import Exchange
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
+from domain.errors import FileTooLargeForDisk, StorageFull, StorageUnavailable
 from domain.file_name import decoded
 from ports.byte_source import ByteSource
 
@@ -110,7 +112,14 @@ class ChunkForm:
         return size
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull("no room is left for a spool") from error
+            if error.errno == errno.EFBIG:
+                raise FileTooLargeForDisk("no spool may be so long") from error
+            raise StorageUnavailable("a spool failed") from error
 
 
 class _Spooled(BlockSource):

@@ -124,6 +124,7 @@ class Form:
 
     async def _store_parts(self, exchange: Exchange, stored: list[FileId]) -> None:
         watch_id = _parse_watch_id(exchange)
+        await self._uploads.check_room(exchange.body.length)
         check_whole(exchange.headers, is_resumable=False)
         claims, sizes = Claims(exchange), 0
         reader = FormReader(exchange.body, parse_boundary(exchange), self._executor)

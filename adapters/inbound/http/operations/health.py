@@ -11,7 +11,7 @@ from application.health import HealthUseCase
 
 class Health:
     """200 while all it leans on is there; 503 if something is away, and once the server drains, so that no new clients
-    are sent here. Anybody may ask, as often as they like."""
+    are sent here. A full disk is told, and is no 503: downloads go on. Anybody may ask, as often as they like."""
 
     def __init__(self, health: HealthUseCase, drain: Drain) -> None:
         self._health = health
@@ -23,5 +23,8 @@ class Health:
     async def get(self, exchange: Exchange) -> Reply:
         health = await self._health.run()
         status = "draining" if self._drain.has_begun else "healthy" if health.is_healthy else "unhealthy"
-        content = {"status": status, "services": dict(health.services), "timestamp": format_instant(health.time)}
+        content: dict[str, object] = {"status": status, "services": dict(health.services)}
+        if health.is_full:
+            content["full"] = True
+        content["timestamp"] = format_instant(health.time)
         return json_reply(content, 200 if status == "healthy" else 503, {"Cache-Control": "no-store"})

@@ -11,6 +11,8 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, NullPool, create_engine
 
+from adapters.outbound.sql.errors import is_full
+
 Result = TypeVar("Result")
 _Call = tuple[Callable[[Connection], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
@@ -19,15 +21,26 @@ class OneThread:
     """One call at a time in a thread that stays: half the way of an executor's, for there is nothing to choose.
 
     A call that fails costs the connection, which undoes what was begun: a new one knows nothing of the fault.
+    ``before``: called before each, in the thread. ``finds_room``: asked there when the disk is full; if it has found
+    some, the call is made once more.
     """
 
-    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], sqlite3.Connection],
+        *,
+        before: Callable[[sqlite3.Connection], None] = lambda _: None,
+        finds_room: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._name = name
         self._thread: threading.Thread | None = None
         # SQLAlchemy puts statements together and makes values of columns; transactions are the callers', by the driver.
         self._engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
         self._connection: Connection | None = None
+        self._before = before
+        self._finds_room = finds_room
 
     def run(self, work: Callable[[Connection], Result]) -> "asyncio.Future[Result]":
         """Who stops waiting harms nobody: the work is done."""
@@ -56,15 +69,24 @@ class OneThread:
         while call := self._calls.get():
             work, loop, over = call
             try:
-                if self._connection is None:
-                    self._connection = self._engine.connect()
-                tell = partial(_tell, over.set_result, over, work(self._connection))
+                tell = partial(_tell, over.set_result, over, self._do(work))
             except BaseException as error:  # noqa: BLE001 -- raised again where it is awaited
-                self._disconnect()
                 tell = partial(_tell, over.set_exception, over, error)
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(tell)
         self._disconnect()
+
+    def _do(self, work: Callable[[Connection], Result], *, again: bool = True) -> Result:
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            self._before(driver_of(self._connection))
+            return work(self._connection)
+        except BaseException as error:
+            self._disconnect()
+            if not (again and is_full(error) and self._finds_room()):
+                raise
+        return self._do(work, again=False)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
