@@ -26,10 +26,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         try:
             sys.exit(_act(arguments))
         finally:
-            sys.stdout.flush()  # --help and --version end by SystemExit
+            _flush()
     except BrokenPipeError:  # whoever read what we print (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        _print_no_more()
         sys.exit(128 + signal.SIGPIPE)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()  # --help and --version end by SystemExit
+    except BrokenPipeError:
+        raise
+    except OSError:  # it goes to a file on a full disk: what was to be done is done all the same
+        _print_no_more()
+
+
+def _print_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
 
 
 def _act(arguments: Sequence[str] | None) -> int:

@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from tornado.httpserver import HTTPServer
@@ -142,10 +143,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _greet(settings: Settings) -> None:
     base = settings.public_url or f"http://{authority_of(settings.api_host, settings.api_port)}"
-    print(  # noqa: T201 -- for the person at the terminal
-        f"Longshore {version()}\n"
-        f"  page          {base}/\n"
-        f"  tus endpoint  {base}/uploads\n"
-        f"  data folder   {settings.data_dir}",
-        flush=True,
-    )
+    with suppress(OSError):  # where it goes to a file there may be no room: that is no reason not to serve
+        print(  # noqa: T201 -- for the person at the terminal
+            f"Longshore {version()}\n"
+            f"  page          {base}/\n"
+            f"  tus endpoint  {base}/uploads\n"
+            f"  data folder   {settings.data_dir}",
+            flush=True,
+        )

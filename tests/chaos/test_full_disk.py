@@ -134,6 +134,14 @@ def test_a_file_that_is_too_long_for_its_file_system_is_not_asked_for_again(tmp_
         assert tus.patch(target, tus.offset(target), bytes(_MIB)).status == 204
 
 
+def test_a_log_on_a_full_disk_keeps_nobody_from_serving(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", {**CHAOS, "MIN_FREE_SPACE": "900TB"}, log_path=Path("/dev/full")) as server:
+        http = Http(server.port)
+        assert http.request("PUT", "/upload/a.bin", body=b"x").status == 507
+        assert http.get("/health").json()["full"] is True
+        assert server.terminate() == 0
+
+
 def _server(disk: Path, tmp_path: Path, **env: str) -> ServerProcess:
     return ServerProcess(disk / "data", {**CHAOS, **env}, log_path=tmp_path / "server.log")
 
