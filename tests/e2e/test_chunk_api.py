@@ -112,6 +112,18 @@ def test_forms_may_be_urlencoded_where_no_file_is_in_them(client: ChunkClient) -
 
 
 @pytest.mark.parametrize("file_first", [False, True])
+def test_fields_that_nobody_asked_for_may_be_of_any_number_and_length(client: ChunkClient, file_first: bool) -> None:
+    notes = {"note": "x" * 200_000} | {f"note{number}": "" for number in range(100)}
+    begun = client.post("/upload/init/", {**notes, "filename": "n" * 5000 + ".png"})
+    told = {"chunk_size": 5, "upload_id": begun.data["upload_id"], "chunk_index": 0}
+    assert client.post("/upload/chunk/", {**notes, **told}, b"hello", file_first=file_first).status == 200
+    refused = client.post("/upload/chunk/", {**told, "chunk_index": "0" * 70_000}, b"hello", file_first=file_first)
+    assert refused.status == 413 and "chunk_index" in refused.body["message"]
+    file = client.complete(begun.data["upload_id"], total_chunks=1, total_size=5, **notes).data
+    assert client.content(file["download_url"]) == b"hello"
+
+
+@pytest.mark.parametrize("file_first", [False, True])
 @pytest.mark.parametrize("size", [1, LARGEST - 1, LARGEST])
 def test_the_fields_may_come_before_or_after_the_file(client: ChunkClient, size: int, file_first: bool) -> None:
     body = os.urandom(size)
