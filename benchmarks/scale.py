@@ -15,6 +15,7 @@ class Scale:
     chunk_connections: tuple[int, ...]
     chunk_seconds: float
     chunk_upload_bytes: int
+    file_bytes: int
     memory_rounds: int
     slow_uploads: int
     slow_seconds: float
@@ -33,6 +34,7 @@ FULL = Scale(
     chunk_connections=(8, 64),
     chunk_seconds=4.0,
     chunk_upload_bytes=64 * MIB,
+    file_bytes=100 * KIB,
     memory_rounds=3,
     slow_uploads=1_000,
     slow_seconds=10.0,
@@ -52,6 +54,7 @@ SMOKE = Scale(
     chunk_connections=(2, 4),
     chunk_seconds=0.3,
     chunk_upload_bytes=MIB,
+    file_bytes=100 * KIB,
     memory_rounds=1,
     slow_uploads=20,
     slow_seconds=1.0,

@@ -1,175 +1,44 @@
 /* tus_chunks PORT UPLOADS_PATH CHUNK_BYTES CONNECTIONS SECONDS UPLOAD_BYTES
  *
  * CONNECTIONS keep-alive connections, each with one upload at a time: create it, send it chunk after chunk
- * (one PATCH each, the next one after the answer), begin another. One thread and epoll, so that the client
- * takes as little as it can of the machine it shares with the server. Prints as JSON how many chunks were
- * acknowledged within SECONDS, their rate, the median and the 99th percentile of the time from a chunk's
- * first byte out to its answer, and the errors; creating uploads is in the time but not in the count.
+ * (one PATCH each, the next one after the answer), begin another. What counts is chunks that were acknowledged
+ * within SECONDS; creating uploads is in the time but not in the count.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <time.h>
-#include <unistd.h>
-
-enum { HEAD_BYTES = 2048, ANSWER_BYTES = 16 << 10, LOCATION_BYTES = 1024, ERROR_LIMIT = 100 };
-enum { PATIENCE_SECONDS = 20 }; /* for the first chunk of all, on a machine that is busy elsewhere */
-
-/* a file name and a media type: some peers insist on both */
-#define METADATA "filename Ym9keS5iaW4=,filetype YXBwbGljYXRpb24vb2N0ZXQtc3RyZWFt"
-
-struct connection {
-    int socket;
-    bool wants_room;              /* the socket was full: epoll tells when it is not */
-    char location[LOCATION_BYTES]; /* of the present upload; empty: create one */
-    long long offset;
-    char head[HEAD_BYTES];
-    size_t head_length, body_length, sent;
-    char answer[ANSWER_BYTES];
-    size_t received;
-    double started;
-};
+#include "connections.h"
 
 static struct {
-    int port;
     const char *uploads_path;
     size_t chunk_bytes;
     long long upload_bytes;
 } plan;
 
-static char *chunk;
-static int poller;
-static struct {
-    float *milliseconds;
-    size_t count, room;
-    long errors;
-} seen;
-
-static double now(void)
+static void forget(struct connection *connection)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec + time.tv_nsec * 1e-9;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static void open_socket(struct connection *connection)
-{
-    int yes = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(plan.port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connection->socket = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(connection->socket, (struct sockaddr *)&address, sizeof address))
-        fail("connect");
-    setsockopt(connection->socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    fcntl(connection->socket, F_SETFL, O_NONBLOCK);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-    if (epoll_ctl(poller, EPOLL_CTL_ADD, connection->socket, &event))
-        fail("epoll_ctl");
-    connection->wants_room = false;
-}
-
-static void ask_for_room(struct connection *connection, bool wanted)
-{
-    if (connection->wants_room == wanted)
-        return;
-    struct epoll_event event = {.events = EPOLLIN | (wanted ? EPOLLOUT : 0), .data.ptr = connection};
-    epoll_ctl(poller, EPOLL_CTL_MOD, connection->socket, &event);
-    connection->wants_room = wanted;
-}
-
-static void next_request(struct connection *connection);
-
-/* Something went wrong: count it, and start over with a new connection and a new upload. */
-static void start_over(struct connection *connection, const char *why)
-{
-    if (!seen.errors)
-        fprintf(stderr, "first error: %.300s\n", why);
-    if (++seen.errors > ERROR_LIMIT)
-        exit(1);
-    close(connection->socket);
     connection->location[0] = 0;
-    open_socket(connection);
-    next_request(connection);
-}
-
-static void send_more(struct connection *connection)
-{
-    size_t total = connection->head_length + connection->body_length;
-    while (connection->sent < total) {
-        size_t sent = connection->sent, head = connection->head_length;
-        size_t from = sent > head ? sent - head : 0;
-        struct iovec parts[2] = {
-            {connection->head + (sent < head ? sent : head), sent < head ? head - sent : 0},
-            {chunk + from, connection->body_length - from},
-        };
-        ssize_t taken = writev(connection->socket, parts, 2);
-        if (taken < 0 && errno == EAGAIN) {
-            ask_for_room(connection, true);
-            return;
-        }
-        if (taken < 0) {
-            start_over(connection, strerror(errno));
-            return;
-        }
-        connection->sent += taken;
-    }
-    ask_for_room(connection, false);
 }
 
 static void next_request(struct connection *connection)
 {
-    int length;
     if (connection->location[0] && connection->offset < plan.upload_bytes) {
-        connection->body_length = plan.chunk_bytes;
-        length = snprintf(connection->head, HEAD_BYTES,
-                          "PATCH %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-                          "Tus-Resumable: 1.0.0\r\nUpload-Offset: %lld\r\n"
-                          "Content-Type: application/offset+octet-stream\r\nContent-Length: %zu\r\n\r\n",
-                          connection->location, plan.port, connection->offset, plan.chunk_bytes);
+        begin(connection,
+              snprintf(connection->head, HEAD_BYTES,
+                       "PATCH %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                       "Tus-Resumable: 1.0.0\r\nUpload-Offset: %lld\r\n"
+                       "Content-Type: application/offset+octet-stream\r\nContent-Length: %zu\r\n\r\n",
+                       connection->location, port, connection->offset, plan.chunk_bytes),
+              plan.chunk_bytes);
     } else {
-        connection->location[0] = 0;
-        connection->body_length = 0;
-        length = snprintf(connection->head, HEAD_BYTES,
-                          "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-                          "Tus-Resumable: 1.0.0\r\nUpload-Length: %lld\r\n"
-                          "Upload-Metadata: " METADATA "\r\n"
-                          "Content-Length: 0\r\n\r\n",
-                          plan.uploads_path, plan.port, plan.upload_bytes);
+        forget(connection);
+        begin(connection,
+              snprintf(connection->head, HEAD_BYTES,
+                       "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                       "Tus-Resumable: 1.0.0\r\nUpload-Length: %lld\r\n"
+                       "Upload-Metadata: " METADATA "\r\n"
+                       "Content-Length: 0\r\n\r\n",
+                       plan.uploads_path, port, plan.upload_bytes),
+              0);
     }
-    connection->head_length = length;
-    connection->sent = connection->received = 0;
-    connection->started = now();
-    send_more(connection);
-}
-
-/* Whether the answer in the buffer is whole; `head_end` points past its head. */
-static bool is_whole(const struct connection *connection, const char *head_end)
-{
-    const char *field = strcasestr(connection->answer, "\r\ncontent-length:");
-    const char *end = connection->answer + connection->received;
-    if (field && field < head_end)
-        return end - head_end >= atoll(field + strlen("\r\ncontent-length:"));
-    field = strcasestr(connection->answer, "\r\ntransfer-encoding: chunked");
-    if (field && field < head_end)
-        return end - head_end >= 5 && !memcmp(end - 5, "0\r\n\r\n", 5);
-    return true; /* 201 and 204 without either have no body */
 }
 
 /* Keep the path of the Location header, be it relative or absolute. */
@@ -192,26 +61,14 @@ static bool keep_location(struct connection *connection)
     return true;
 }
 
-static void note_latency(double seconds)
+static void take_answer(struct connection *connection, int status)
 {
-    if (seen.count == seen.room) {
-        seen.room = seen.room ? seen.room * 2 : 1 << 16;
-        seen.milliseconds = realloc(seen.milliseconds, seen.room * sizeof *seen.milliseconds);
-        if (!seen.milliseconds)
-            fail("realloc");
-    }
-    seen.milliseconds[seen.count++] = seconds * 1e3;
-}
-
-static void take_answer(struct connection *connection)
-{
-    int status = atoi(connection->answer + strlen("HTTP/1.1 "));
     if (connection->location[0]) {
         if (status != 204) {
             start_over(connection, connection->answer);
             return;
         }
-        note_latency(now() - connection->started);
+        note_answer(connection);
         connection->offset += plan.chunk_bytes;
     } else {
         if (status != 201 || !keep_location(connection)) {
@@ -223,78 +80,17 @@ static void take_answer(struct connection *connection)
     next_request(connection);
 }
 
-static void read_more(struct connection *connection)
-{
-    ssize_t got = recv(connection->socket, connection->answer + connection->received,
-                       ANSWER_BYTES - 1 - connection->received, 0);
-    if (got < 0 && errno == EAGAIN)
-        return;
-    if (got <= 0) {
-        start_over(connection, got ? strerror(errno) : "the server closed the connection");
-        return;
-    }
-    connection->received += got;
-    connection->answer[connection->received] = 0;
-    const char *blank = strstr(connection->answer, "\r\n\r\n");
-    if (blank && is_whole(connection, blank + 4))
-        take_answer(connection);
-}
-
-static int by_value(const void *left, const void *right)
-{
-    float one = *(const float *)left, other = *(const float *)right;
-    return (one > other) - (one < other);
-}
-
-static void report(double seconds)
-{
-    size_t count = seen.count;
-    qsort(seen.milliseconds, count, sizeof *seen.milliseconds, by_value);
-    printf("{\"requests\": %zu, \"requests_per_second\": %.2f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
-           "\"errors\": %ld}\n",
-           count, count / seconds, count ? seen.milliseconds[count / 2] : 0,
-           count ? seen.milliseconds[count * 99 / 100] : 0, seen.errors);
-}
-
 int main(int count, char **arguments)
 {
     if (count != 7) {
         fprintf(stderr, "usage: tus_chunks PORT UPLOADS_PATH CHUNK_BYTES CONNECTIONS SECONDS UPLOAD_BYTES\n");
         return 2;
     }
-    plan.port = atoi(arguments[1]);
+    port = atoi(arguments[1]);
     plan.uploads_path = arguments[2];
     plan.chunk_bytes = atoll(arguments[3]);
-    int connections = atoi(arguments[4]);
-    double seconds = atof(arguments[5]);
     /* whole chunks only, so that each upload ends with its last one */
     plan.upload_bytes = atoll(arguments[6]) / plan.chunk_bytes * plan.chunk_bytes;
-
-    chunk = malloc(plan.chunk_bytes);
-    struct connection *all = calloc(connections, sizeof *all);
-    poller = epoll_create1(0);
-    signal(SIGPIPE, SIG_IGN); /* a closed connection is an error to count, not an end */
-    if (!chunk || !all || poller < 0)
-        fail("start");
-    for (size_t at = 0; at < plan.chunk_bytes; at++)
-        chunk[at] = (char)(at * 31 >> 3);
-
-    double started = now();
-    for (int each = 0; each < connections; each++) {
-        open_socket(&all[each]);
-        next_request(&all[each]);
-    }
-    struct epoll_event events[256];
-    while (now() - started < (seen.count ? seconds : seconds + PATIENCE_SECONDS)) {
-        int ready = epoll_wait(poller, events, 256, 50);
-        for (int each = 0; each < ready; each++) {
-            struct connection *connection = events[each].data.ptr;
-            if (events[each].events & EPOLLOUT)
-                send_more(connection);
-            if (events[each].events & ~EPOLLOUT)
-                read_more(connection);
-        }
-    }
-    report(now() - started);
+    run(atoi(arguments[4]), atof(arguments[5]), plan.chunk_bytes);
     return 0;
 }

@@ -11,6 +11,7 @@ from benchmarks.measurements import (
     p5_download,
     p7_memory,
     p8_completion,
+    p11_whole_files,
 )
 from benchmarks.scale import Scale
 from benchmarks.workbench import Workbench
@@ -23,6 +24,7 @@ _MODULES = (
     p5_download,
     p7_memory,
     p8_completion,
+    p11_whole_files,
 )
 
 MEASUREMENTS: Mapping[str, Callable[[Workbench, Scale], Findings]] = {
