@@ -9,7 +9,7 @@ from application.blob_deletions import BlobDeleter
 from application.upload import UploadUseCase
 from domain.access import Principal
 from domain.errors import Conflict, Gone, LongshoreError, NotFound, StorageUnavailable
-from domain.ids import OwnerId
+from domain.ids import OwnerId, UploadId, blob_key_of
 from ports.blob_storage import BlobStorage
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
@@ -112,15 +112,23 @@ class CleanupUseCase:
         async for staged in self._storage.staged():
             if now - staged.modified_at < self._orphans_after:
                 continue
-            async with self._unit_of_work() as work:
-                known = await work.uploads.exists_open(staged.upload_id)
-            if not known:
+            if await self._is_orphan(staged.upload_id, now):
                 try:
                     await self._storage.discard(staged.upload_id)
                 except StorageUnavailable:
                     continue  # this one stays for the next run; the rest need not wait for it
                 discarded += 1
         return discarded
+
+    async def _is_orphan(self, upload_id: UploadId, now: datetime) -> bool:
+        async with self._unit_of_work() as work:
+            if await work.uploads.exists_open(upload_id):
+                return False
+            if not await work.uploads.is_known(upload_id):
+                # A whole file whose commit never came may have its blob's name already (ports/file_intake.py).
+                await work.blob_deletions.add(blob_key_of(upload_id), now)
+                await work.commit()
+            return True
 
     async def _forget_ended(self, now: datetime) -> int:
         forgotten = 0

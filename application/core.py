@@ -19,6 +19,7 @@ from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
 from ports.download_signer import DownloadSigner
 from ports.feed import Feed
+from ports.file_intake import FileIntake
 from ports.id_generator import IdGenerator
 from ports.outbox import Outbox
 from ports.progress_notifier import ProgressNotifier
@@ -35,8 +36,8 @@ _ENDED_AFTER = timedelta(hours=24)
 class Outside:
     """The adapters that the core leans on. Those of one storage belong together, and so do those of one database.
 
-    ``intake``: takes small chunks in place of ``chunks`` and ``ledger``, where there is one. ``room``: what bytes are
-    refused without; None: they come until storage is full.
+    ``intake``: takes small chunks in place of ``chunks`` and ``ledger``, where there is one; ``file_intake``: small
+    files that come whole. ``room``: what bytes are refused without; None: they come until storage is full.
     """
 
     unit_of_work: UnitOfWorkFactory
@@ -51,6 +52,7 @@ class Outside:
     clock: Clock
     ids: IdGenerator
     intake: ChunkIntake | None = None
+    file_intake: FileIntake | None = None
     room: Room | None = None
 
 
@@ -89,6 +91,7 @@ def core_of(
         ids=outside.ids,
         policy=policy or UploadPolicy(),
         intake=outside.intake,
+        file_intake=outside.file_intake,
         room=outside.room,
     )
     return Core(

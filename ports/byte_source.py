@@ -32,6 +32,11 @@ class ByteSource(Protocol):
         """The next ``limit`` bytes, fewer only at the body's end; for bodies small enough to hold in memory."""
 
     @abstractmethod
+    async def whole(self, limit: int, *, seconds: float) -> bytes | None:
+        """All of the body, if it comes whole within ``seconds`` and has at most ``limit`` bytes; else None, and it is
+        as if nothing had been read."""
+
+    @abstractmethod
     async def pour(
         self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
     ) -> int:

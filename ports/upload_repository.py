@@ -79,3 +79,7 @@ class UploadRepository(Protocol):
     @abstractmethod
     async def exists_open(self, upload_id: UploadId) -> bool:
         """Whether an unfinished upload of that id is known: if not, its staged bytes are an orphan's."""
+
+    @abstractmethod
+    async def is_known(self, upload_id: UploadId) -> bool:
+        """Whether there is an upload of that id, in whatever state."""

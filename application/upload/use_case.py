@@ -20,12 +20,12 @@ from application.upload.placing import ChunkPlacer
 from application.upload.receiving import Receiver
 from application.upload.records import UploadRecords
 from application.upload.single_flight import SingleFlight
+from application.upload.storing import UploadStoring
 from application.upload.warm_uploads import WarmUploads
 from application.upload.whole_files import WholeFiles
 from application.views import UploadView
 from domain.access import Principal
 from domain.checksum import Checksum
-from domain.events import EventType
 from domain.file_draft import FileDraft
 from domain.ids import UploadId
 from domain.upload import Upload
@@ -36,6 +36,7 @@ from ports.byte_source import ByteSource
 from ports.chunk_intake import ChunkIntake
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
+from ports.file_intake import FileIntake
 from ports.id_generator import IdGenerator
 from ports.progress_notifier import ProgressNotifier
 from ports.received_ledger import ReceivedLedger
@@ -62,10 +63,10 @@ class UploadUseCase:
         ids: IdGenerator,
         policy: UploadPolicy,
         intake: ChunkIntake | None = None,
+        file_intake: FileIntake | None = None,
         room: Room | None = None,
     ) -> None:
-        """``intake``: takes small chunks in place of ``storage`` and ``ledger``, where there is one. ``room``: as
-        ``Outside`` has it."""
+        """``intake``, ``file_intake``, ``room``: as ``Outside`` has them."""
         self._clock = clock
         self._policy = policy
         self._room = room = room or EndlessRoom()
@@ -121,14 +122,15 @@ class UploadUseCase:
             clock=clock,
             room=room,
         )
-        self._whole_files = WholeFiles(
+        self._storing = UploadStoring(
+            whole_files=WholeFiles(intake=file_intake, digests=digests, clock=clock, policy=policy),
+            uploads=self._uploads,
             records=self._records,
+            receiver=self._receiver,
             completing=self._completing,
             ending=self._ending,
-            storage=storage,
-            notifier=notifier,
-            clock=clock,
             policy=policy,
+            room=room,
         )
 
     async def create(
@@ -316,42 +318,22 @@ class UploadUseCase:
         length: int | None = None,
         watch_id: str = "",
         checksums: Sequence[Checksum] = (),
+        in_one_step: bool = False,
     ) -> UploadView | None:
         """Bring a file in by one request that can't be resumed; None (and nothing kept) if its body was cut.
 
-        ``length``: of the file, where the wire tells it; else it is known when the body ends.
+        ``length``: of the file, where the wire tells it; else it is known when the body ends. ``in_one_step``: only if
+        that can be; else None, and ``source`` is as it was.
 
         Raises:
             ChecksumMismatch: one of the body's, or of the file's digests, is another one; nothing is kept.
             LengthExceeded, UploadTooLarge, BudgetExceeded, UploadTakenOver, Unavailable: the same.
         """
         new = self._records.new(principal, draft, length=length, watch_id=watch_id)
-        await self.check_room(source.length)
-        if self._whole_files.takes(source, new, checksums):
-            return await self._whole_files.store(principal, new, source)
-        await self._records.begin(new)
-        leaving = Leaving(source)
-        async with (
-            self._ending.or_nothing(principal, new.id),
-            self._uploads.begun(principal, new, leaving.begin) as (upload, lease),
-        ):
-            upload.check_append(at=0, announced=source.length, policy=self._policy)
-            await self._receiver.receive(upload, lease, source, checksums)
-            if not upload.is_ready:  # else all the announced bytes are there, however the body ended
-                leaving.check(lease)
-                if source.is_cut:
-                    await self._ending.end(upload, EventType.ABORTED)
-                    return None
-            await self._completing.complete_received(upload)
-            return UploadView.of(upload)
+        return await self._storing.store(principal, new, source, checksums, in_one_step=in_one_step)
 
     async def check_room(self, size: int | None) -> None:
-        """Whether a body of ``size`` bytes (None: unknown) may come; for who has to read of one before it can say what
-        it is for.
-
-        Raises:
-            StorageFull
-        """
+        """For who reads of a body (None: of unknown size) before it knows what it is for; may raise StorageFull."""
         await self._room.check(1 if size is None else size)
 
     async def _complete(

@@ -1,77 +1,64 @@
 """Small files that come whole by one request: a phone's photos, by the thousand.
 
-Nobody knows such an upload before its bytes are durable, so it needs no lease, no receipt of its own and no second
-look: its row is committed with all its bytes in it, ready to be completed. Should we be killed right then, another
-process completes it (``reconcile.py``); before that its bytes are nobody's, and cleanup takes them.
+Nobody can know such an upload before its answer, so it needs no lease, no receipt of its own and no second look: it
+is complete when it is first recorded, in one transaction that it shares with all that come just then. What is large,
+was cut or has digests to be compared goes the ordinary way.
 """
 
 from collections.abc import Sequence
-from contextlib import aclosing, suppress
 
-from application.upload.completing import UploadCompleting
-from application.upload.ending import UploadEnding
-from application.upload.records import UploadRecords
-from application.views import UploadView
-from domain.access import Principal
+from application.digest import DigestUseCase
 from domain.checksum import Checksum
-from domain.errors import LongshoreError
 from domain.events import EventType
+from domain.ids import blob_key_of
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy
+from domain.upload_state import UploadKind
 from ports.byte_source import ByteSource
-from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
-from ports.progress_notifier import ProgressNotifier
+from ports.file_intake import FileIntake
 
-_MOST_BYTES = 256 * 1024
+_PATIENCE_SECONDS = 1.0  # a body that takes longer is to show its progress
 
 
 class WholeFiles:
+    """``intake``: None where storage has no quicker way for them."""
+
     def __init__(
-        self,
-        *,
-        records: UploadRecords,
-        completing: UploadCompleting,
-        ending: UploadEnding,
-        storage: ChunkStorage,
-        notifier: ProgressNotifier,
-        clock: Clock,
-        policy: UploadPolicy,
+        self, *, intake: FileIntake | None, digests: DigestUseCase, clock: Clock, policy: UploadPolicy
     ) -> None:
-        self._records = records
-        self._completing = completing
-        self._ending = ending
-        self._storage = storage
-        self._notifier = notifier
+        self._intake = intake
+        self._digests = digests
         self._clock = clock
         self._policy = policy
 
-    def takes(self, source: ByteSource, new: Upload, checksums: Sequence[Checksum]) -> bool:
-        """Whether the body is told to be small, and nothing has to be compared before it may be a file."""
-        return 0 < (source.length or 0) <= _MOST_BYTES and not checksums and not new.draft.checksums
+    async def take(self, new: Upload, source: ByteSource, checksums: Sequence[Checksum]) -> bool:
+        """Whether the body has come, whole and small, and ``new`` is complete; else both are as they were.
 
-    async def store(self, principal: Principal, new: Upload, source: ByteSource) -> UploadView | None:
-        """See ``UploadUseCase.store``."""
+        Raises:
+            UploadTooLarge, QuotaExceeded, TooManyFiles, StorageFull and other Unavailable: nothing is kept.
+        """
+        intake = self._intake
+        if intake is None or checksums or new.draft.checksums or not _may_be_taken(new, source):
+            return False
         new.check_append(at=0, announced=source.length, policy=self._policy)
-        try:
-            await self._receive(new, source)
-            if source.is_cut and not new.is_whole:
-                await self._storage.discard(new.id)
-                return None
-            new.declare_length(new.offset, self._policy)
-            await self._records.begin(new)
-            self._notifier.publish(new.event(EventType.PROGRESS, new.updated_at))
-        except BaseException:
-            with suppress(LongshoreError):  # what is left is nobody's: cleanup takes it
-                await self._storage.discard(new.id)
-            raise
-        async with self._ending.or_nothing(principal, new.id):
-            await self._completing.complete(new)
-        return UploadView.of(new)
+        data = await source.whole(intake.max_bytes, seconds=_PATIENCE_SECONDS)
+        if not data:
+            return False
+        now = self._clock.now()
+        created = new.event(EventType.CREATED, new.created_at)
+        new.count(new.receipt(intake.extent(data), now, self._policy, in_order=True), now)
+        new.declare_length(new.offset, self._policy)
+        progress = new.event(EventType.PROGRESS, now)
+        new.assemble()
+        file = new.complete(blob_key=blob_key_of(new.id), now=now)
+        events = [created, progress, new.event(EventType.COMPLETED, now)]
+        await intake.take(new, file, events, data, policy=self._policy)
+        self._digests.notice(file)
+        return True
 
-    async def _receive(self, new: Upload, source: ByteSource) -> None:
-        writing = self._storage.write(new.id, at=0, source=source, limit=source.length, hasher=None)
-        async with aclosing(writing) as stretches:
-            async for extent in stretches:
-                now = self._clock.now()
-                new.count(new.receipt(extent, now, self._policy, in_order=True), now)
+
+def _may_be_taken(new: Upload, source: ByteSource) -> bool:
+    is_watched = new.watch_id != new.id  # by whoever chose that: it is to be seen from its first byte on
+    is_all = new.length is None or source.length == new.length
+    return new.kind is UploadKind.WHOLE and is_all and not (is_watched or new.completes_on_request)

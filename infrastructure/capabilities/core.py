@@ -6,8 +6,6 @@ from datetime import timedelta
 
 from dependency_injector import providers
 
-from adapters.outbound.sql.repositories.outbox import SqlOutbox
-from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
 from application.core import Outside, core_of
 from domain.upload_policy import UploadPolicy
 from infrastructure.capabilities.database import DatabaseParts
@@ -29,17 +27,16 @@ class CoreVariables(Variables):
 
 
 class CoreParts(Parts):
-    outbox = providers.Singleton(SqlOutbox, DatabaseParts.database, EventsParts.notifier)
-    unit_of_work = providers.Singleton(SqlUnitOfWorkFactory, DatabaseParts.database, outbox)
     outside = providers.Singleton(
         Outside,
-        unit_of_work=unit_of_work,
+        unit_of_work=EventsParts.unit_of_work,
         lock=DatabaseParts.lock,
         ledger=DatabaseParts.ledger,
-        outbox=outbox,
+        outbox=EventsParts.outbox,
         chunks=StorageParts.chunk_storage,
         blobs=StorageParts.blob_storage,
         intake=StorageParts.chunk_intake,
+        file_intake=StorageParts.file_intake,
         notifier=EventsParts.notifier,
         feed=EventsParts.feed,
         signer=LinksParts.signer,

@@ -9,7 +9,10 @@ from pydantic import BeforeValidator
 
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
-from infrastructure.capabilities.database import DatabaseVariables
+from adapters.outbound.sql.ledger.file_records import SqlFileRecords
+from adapters.outbound.sql.repositories.outbox import SqlOutbox
+from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
+from infrastructure.capabilities.database import DatabaseParts, DatabaseVariables
 from infrastructure.capability import Capability, Parts, late, of
 
 _PG_NOTIFY = "adapters.outbound.pg_notify"
@@ -35,7 +38,8 @@ def _misfits(settings: EventsVariables) -> Iterable[str]:
 
 
 class EventsParts(Parts):
-    """Progress reaches this process only, or by LISTEN and NOTIFY every process on the database."""
+    """Progress reaches this process only, or by LISTEN and NOTIFY every process on the database; what has to be told
+    is kept with the change that it tells of."""
 
     carrier = providers.Callable(lambda url: url.partition(":")[0], of.events_url)
     memory_feed = providers.Singleton(MemoryFeed)
@@ -49,6 +53,9 @@ class EventsParts(Parts):
         memory=providers.Singleton(MemoryProgressNotifier, memory_feed),
         postgres=postgres_notifier,
     )
+    outbox = providers.Singleton(SqlOutbox, DatabaseParts.database, notifier)
+    unit_of_work = providers.Singleton(SqlUnitOfWorkFactory, DatabaseParts.database, outbox)
+    file_records = providers.Singleton(SqlFileRecords, unit_of_work, outbox)
 
 
 @asynccontextmanager

@@ -125,6 +125,9 @@ class StorageParts(Parts):
     chunk_intake = providers.Selector(
         storage_scheme, **{name: storage.intake or providers.Object(None) for name, storage in STORAGES.items()}
     )
+    file_intake = providers.Selector(
+        storage_scheme, **{name: storage.file_intake or providers.Object(None) for name, storage in STORAGES.items()}
+    )
 
 
 class _There(HealthCheck):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.feed import MemoryFeed
+from adapters.outbound.memory.file_intake import MemoryFileIntake
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.memory.storage import MemoryBytes
 from adapters.outbound.system.id_generator import SystemIdGenerator
@@ -52,6 +53,7 @@ class Process:
         self.lock = FaultyLock(deployment.database)
         self.ledger = FaultyLedger(deployment.database, self.faults)
         intake = FaultyIntake(self.storage, self.ledger, self.faults) if deployment.has_intake else None
+        file_intake = MemoryFileIntake(deployment.memory, self.units) if deployment.has_intake else None
         outside = Outside(
             unit_of_work=self.units,
             lock=self.lock,
@@ -65,6 +67,7 @@ class Process:
             clock=deployment.clock,
             ids=SystemIdGenerator(),
             intake=intake,
+            file_intake=file_intake,
         )
         core = core_of(outside, policy=deployment.policy, ended_after=deployment.policy.ttl)
         self.digests, self.uploads, self.downloads = core.digests, core.uploads, core.downloads
@@ -110,7 +113,7 @@ class Process:
 class Deployment:
     """One database, one storage, one feed; ``process`` for each server that works on them.
 
-    ``has_intake``: small chunks are stored and recorded together.
+    ``has_intake``: small chunks are stored and recorded together, and so are small files that come whole.
     """
 
     def __init__(self, policy: UploadPolicy | None = None, *, has_intake: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A chunk intake of each technology, with the storage and the store that its chunks turn up in."""
+"""A chunk intake and a file intake of each technology, with the storage and the store that all turns up in."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.outbound.memory.chunk_intake import MemoryChunkIntake
+from adapters.outbound.memory.file_intake import MemoryFileIntake
 from adapters.outbound.memory.storage import MemoryBlobStorage, MemoryBytes, MemoryChunkStorage
+from adapters.outbound.sql.ledger.file_records import SqlFileRecords
+from adapters.outbound.sql.repositories.outbox import SqlOutbox
+from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
+from adapters.outbound.volume.file_intake import VolumeFileIntake
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
@@ -20,6 +25,7 @@ from domain.upload import Upload
 from domain.upload_state import UploadState
 from infrastructure.capabilities.storages.volume import recorder
 from ports.chunk_intake import ChunkIntake
+from ports.file_intake import FileIntake
 from ports.upload_lock import Lease
 from tests.contract.suites.storages import Storages
 from tests.contract.suites.stores import added
@@ -32,6 +38,7 @@ class Intake:
     """What one server process would have of it. ``writer``: the process beside it, if the technology has one."""
 
     adapter: ChunkIntake
+    files: FileIntake
     storages: Storages
     process: Process
     writer: ChunkWriter | None = None
@@ -70,7 +77,8 @@ async def intakes_of(
         if kind == "memory":
             memory = MemoryBytes()
             chunks, blobs = MemoryChunkStorage(memory, SystemClock()), MemoryBlobStorage(memory)
-            yield Intake(MemoryChunkIntake(chunks, process.ledger), Storages(chunks, blobs), process)
+            files: FileIntake = MemoryFileIntake(memory, process.unit_of_work)
+            yield Intake(MemoryChunkIntake(chunks, process.ledger), files, Storages(chunks, blobs), process)
             return
         assert process.database is not None
         volume, threads = Volume(folder / "volume"), Threads("test-volume")
@@ -82,4 +90,7 @@ async def intakes_of(
         stack.callback(threads.close)
         stack.push_async_callback(writer.close)
         intake = VolumeChunkIntake(staging, process.ledger, writer=writer, turn=process.database.turns)
-        yield Intake(intake, Storages(staging, volume_blobs), process, writer)
+        assert isinstance(process.unit_of_work, SqlUnitOfWorkFactory) and isinstance(process.outbox, SqlOutbox)
+        records = SqlFileRecords(process.unit_of_work, process.outbox)
+        files = VolumeFileIntake(staging, records, writer=writer, turn=process.database.turns)
+        yield Intake(intake, files, Storages(staging, volume_blobs), process, writer)

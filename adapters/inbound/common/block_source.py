@@ -51,6 +51,15 @@ class BlockSource(ByteSource, ABC):
     async def gather(self, limit: int) -> bytes:
         return await self._gather(limit)
 
+    async def whole(self, limit: int, *, seconds: float) -> bytes | None:
+        if self._length is not None and self._length > limit:
+            return None
+        data = await self._gather(limit + 1, until=asyncio.get_running_loop().time() + seconds, at_least=0)
+        if self._ended and not self._cut and not self._rest and len(data) <= limit:
+            return data
+        self._rest = data + self._rest
+        return None
+
     async def pour(
         self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
     ) -> int:

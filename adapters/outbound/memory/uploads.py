@@ -212,6 +212,9 @@ class MemoryUploadRepository(UploadRepository):
         upload = self._changes.upload(upload_id)
         return upload is not None and upload.state.is_open
 
+    async def is_known(self, upload_id: UploadId) -> bool:
+        return self._changes.upload(upload_id) is not None
+
     def _where(self, is_wanted: Callable[[Upload], bool]) -> list[Upload]:
         ids = self._changes.database.uploads.keys() | self._changes.uploads.keys()
         uploads = (self._changes.upload(id_) for id_ in ids)

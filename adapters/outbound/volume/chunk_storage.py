@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 
 from awscrt.checksums import crc64nvme
@@ -15,6 +15,7 @@ from adapters.outbound.volume.volume import Volume, translated
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Buffer, Hasher
+from domain.errors import Unavailable
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 from ports.chunk_storage import ChunkStorage, Staged
@@ -92,6 +93,25 @@ class VolumeChunkStorage(ChunkStorage):
             self._small_writes -= 1
         return Extent(ByteRange(at, at + len(data)), crc64nvme(data))
 
+    @asynccontextmanager
+    async def keeping_whole(self, upload_id: UploadId, data: bytes) -> AsyncGenerator[None, None]:
+        """Make ``data`` the durable blob of an upload that nobody knows yet; in the block it is recorded.
+
+        What the block refuses is discarded; where the outcome is not known, cleanup finds out.
+        """
+        self._small_writes += 1
+        try:
+            await self._write_whole(upload_id, data)
+            yield
+        except Unavailable:
+            raise
+        except BaseException:
+            self._threads.begin(partial(self._staging.discard_whole, upload_id))
+            raise
+        finally:
+            self._small_writes -= 1
+        self._threads.begin(partial(self._staging.settle_whole, upload_id))
+
     async def holds(self, upload_id: UploadId, *, extent: Extent, source: ByteSource) -> bool:
         at, end = extent.range.start, extent.range.end
         fd = await self._threads.run(partial(self._staging.open_to_read, upload_id, least=end), undo=os.close)
@@ -137,6 +157,16 @@ class VolumeChunkStorage(ChunkStorage):
         async with self._writer.seat:
             check()
             return await self._writer.write(upload_id, at, data)
+
+    async def _write_whole(self, upload_id: UploadId, data: bytes) -> None:
+        if self._writer is not None:
+            if self._writer.is_ready:
+                async with self._writer.seat:
+                    if await self._writer.write_whole(upload_id, data, b"") is not None:
+                        return
+            else:
+                self._writer.consider(self._small_writes)
+        await self._threads.run_to_end(partial(self._staging.store_whole, upload_id, data))
 
     def _write_here(
         self, upload_id: UploadId, at: int, data: bytes, hasher: Hasher | None, check: Callable[[], None]

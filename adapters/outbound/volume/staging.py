@@ -3,7 +3,7 @@
 import errno
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -127,6 +127,56 @@ class Staging:
                     os.close(target)
             finally:
                 os.close(source)
+
+    def begin_whole(self, upload_id: UploadId, data: Buffer, check: Callable[[], None] = lambda: None) -> int:
+        """Have all bytes of an upload that nobody knows yet on their way; ``link_whole`` wants the descriptor."""
+        check()
+        fd = self.open(upload_id, least=0)
+        try:
+            with translated():
+                write_all(fd, data, 0)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def link_whole(self, upload_id: UploadId, fd: int) -> None:
+        """Make them durable and the blob of that upload, whose name is durable after ``sync_links``.
+
+        The staged name stays until ``settle_whole``: should the commit never come, cleanup finds by it what is left.
+        """
+        staged, blob = self._volume.staged_path(upload_id), self._volume.blob_path(blob_key_of(upload_id))
+        with translated():
+            try:
+                if self._durability is not Durability.NONE:
+                    _fdatasync(fd)
+            finally:
+                os.close(fd)
+            self._volume.make_shard(blob)
+            with suppress(FileExistsError):  # by an attempt whose outcome nobody heard of
+                os.link(staged, blob)
+
+    def sync_links(self, upload_ids: Iterable[UploadId]) -> None:
+        if self._durability is not Durability.NONE:
+            with translated():
+                for folder in {self._volume.blob_path(blob_key_of(upload_id)).parent for upload_id in upload_ids}:
+                    sync_folder(folder)
+
+    def store_whole(self, upload_id: UploadId, data: Buffer) -> None:
+        """All of it: the bytes are a durable blob after this."""
+        self.link_whole(upload_id, self.begin_whole(upload_id, data))
+        self.sync_links([upload_id])
+
+    def settle_whole(self, upload_id: UploadId) -> None:
+        """The commit has come. Nothing waits for this, and cleanup does it where it fails."""
+        with suppress(OSError):
+            os.unlink(self._volume.staged_path(upload_id))
+
+    def discard_whole(self, upload_id: UploadId) -> None:
+        """It was refused: neither name is anybody's. Where this fails, cleanup does it."""
+        with suppress(OSError):
+            self._volume.blob_path(blob_key_of(upload_id)).unlink(missing_ok=True)
+            self._volume.staged_path(upload_id).unlink(missing_ok=True)
 
     def seal(self, upload_id: UploadId, size: int, *, fenced: bool = False) -> BlobKey:
         key = blob_key_of(upload_id)

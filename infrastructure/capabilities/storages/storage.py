@@ -25,6 +25,8 @@ class Storage:
     """The same, for looking at."""
     intake: Provider[Any] | None = None
     """A ChunkIntake, for storage that has a quicker way for small chunks."""
+    file_intake: Provider[Any] | None = None
+    """A FileIntake, the same for small files that come whole."""
     opened: Callable[[Any], AbstractAsyncContextManager[None]]
     """Given the container: starts it, sure that it belongs to this database, and ends it; raises CannotStart."""
     opened_to_look: Callable[[Any], AbstractAsyncContextManager[object]] = lambda _: nullcontext()

@@ -10,12 +10,14 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.volume.blob_storage import VolumeBlobStorage
 from adapters.outbound.volume.chunk_intake import VolumeChunkIntake
 from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
+from adapters.outbound.volume.file_intake import VolumeFileIntake
 from adapters.outbound.volume.medium import VolumeMedium
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume, WrongVolume, translated
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from infrastructure.capabilities.database import DatabaseParts
+from infrastructure.capabilities.events import EventsParts
 from infrastructure.capabilities.storages.belonging import Marked, NotOurs, settle
 from infrastructure.capabilities.storages.storage import Storage
 from infrastructure.capability import CannotStart, of, starting
@@ -48,6 +50,13 @@ class VolumeParts(DatabaseParts):
         VolumeChunkIntake,
         volume_chunks,
         DatabaseParts.ledger,
+        writer=chunk_writer,
+        turn=DatabaseParts.database.provided.turns,
+    )
+    volume_file_intake = providers.Singleton(
+        VolumeFileIntake,
+        volume_chunks,
+        EventsParts.file_records,
         writer=chunk_writer,
         turn=DatabaseParts.database.provided.turns,
     )
@@ -91,5 +100,6 @@ VOLUME = Storage(
     blobs=VolumeParts.volume_blobs,
     medium=VolumeParts.volume_medium,
     intake=VolumeParts.volume_intake,
+    file_intake=VolumeParts.volume_file_intake,
     opened=_opened,
 )

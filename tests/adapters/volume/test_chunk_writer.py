@@ -25,7 +25,7 @@ from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writing import process as writer_process
 from adapters.outbound.volume.writing import writer
-from adapters.outbound.volume.writing.orders import NO_NOTE, ORDER, OUTCOME, SEAT_BYTES, SEATS, Outcome
+from adapters.outbound.volume.writing.orders import ORDER, OUTCOME, SEAT_BYTES, SEATS, Kind, Order, Outcome
 from adapters.outbound.volume.writing.writer import PATIENCE, ChunkWriter, Patience
 from domain.errors import FileGone, StorageFull, StorageUnavailable, UploadTakenOver
 from domain.ids import BlobKey, UploadId
@@ -535,10 +535,10 @@ class TestStopped:
         await asyncio.sleep(0.05)
         bench.process.resume()
         assert select.select([process._socket], [], [], 5)[0]
-        next_one = asyncio.create_task(process.order(other, 0, b"next", NO_NOTE))
+        next_one = asyncio.create_task(process.order(Order(Kind.CHUNK, other, 0, b"next")))
         cancelled.cancel()
         process._on_outcomes()
-        assert await asyncio.wait_for(next_one, 5) == Outcome.DONE
+        assert await asyncio.wait_for(next_one, 5) == (Outcome.DONE, 0)
         with pytest.raises(asyncio.CancelledError):
             await cancelled
         assert bench.staged(other) == b"next"
@@ -782,7 +782,7 @@ class TestItsParent:
         os.pwrite(memory, DATA, 0)
         ours, its = socket.socketpair()
         (one,) = upload_ids(1)
-        ours.send(ORDER.pack(0, len(DATA), 0, time.monotonic() + 60, one.encode(), b"", 0))
+        ours.send(ORDER.pack(Kind.CHUNK, 0, len(DATA), 0, 0, time.monotonic() + 60, one.encode(), b"", 0))
         words = ["--memory", memory, "--orders", its.fileno(), "--root", volume.root, "--durability", "ack"]
         program = (
             "import os, subprocess, sys\n"
@@ -794,7 +794,7 @@ class TestItsParent:
         subprocess.run([sys.executable, "-c", program], pass_fds=fds, cwd=ROOT, check=True, timeout=20)
         its.close()
         ours.settimeout(10)
-        assert ours.recv(OUTCOME.size) in (b"", OUTCOME.pack(0, Outcome.REFUSED))
+        assert ours.recv(OUTCOME.size) in (b"", OUTCOME.pack(0, Outcome.REFUSED, 0))
         assert not volume.staged_path(one).exists()
         ours.close()
         os.close(memory)
@@ -816,7 +816,8 @@ class TestItsParent:
         for seat in range(3):
             os.pwrite(memory, DATA, seat * SEAT_BYTES)
         orders = b"".join(
-            ORDER.pack(seat, len(DATA), 0, time.monotonic() + 60, one.encode(), b"", 0) for seat, one in enumerate(ids)
+            ORDER.pack(Kind.CHUNK, seat, len(DATA), 0, 0, time.monotonic() + 60, one.encode(), b"", 0)
+            for seat, one in enumerate(ids)
         )
         for start in range(0, len(orders), 7):
             ours.send(orders[start : start + 7])
@@ -824,7 +825,7 @@ class TestItsParent:
         told = b""
         while len(told) < 3 * OUTCOME.size:
             told += ours.recv(100)
-        assert list(OUTCOME.iter_unpack(told)) == [(seat, Outcome.DONE) for seat in range(3)]
+        assert list(OUTCOME.iter_unpack(told)) == [(seat, Outcome.DONE, 0) for seat in range(3)]
         assert {volume.staged_path(one).read_bytes() for one in ids} == {DATA}
         ours.close()
         assert process.wait(5) == 0

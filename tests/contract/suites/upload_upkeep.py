@@ -112,3 +112,4 @@ class UploadUpkeepSuite(StoreSuite):
         async with process.unit_of_work() as work:
             assert await work.uploads.exists_open(upload.id) is (state in OPEN_STATES)
             assert not await work.uploads.exists_open(UploadId(an_id()))
+            assert await work.uploads.is_known(upload.id) and not await work.uploads.is_known(UploadId(an_id()))

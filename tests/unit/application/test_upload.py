@@ -1088,47 +1088,57 @@ class TestStoring:
         assert await self._left(process.deployment, process) == ([], {}, {})
 
     @pytest.mark.parametrize("point", [Point.WRITE, Point.WRITTEN, Point.RECORD, Point.SEAL, Point.COMPLETE])
-    async def test_a_failure_leaves_nothing(self, deployment: Deployment, process: Process, point: Point) -> None:
+    async def test_a_failure_leaves_nothing(self, point: Point) -> None:
+        process = Deployment().process()
         process.faults.put(point, StorageUnavailable())
         with pytest.raises(StorageUnavailable):
             await process.uploads.store(ALICE, NAME, source=source_of(b"abc", announced=False))
-        assert (await process.uploads.list_open(ALICE), deployment.database.files) == ([], {})
+        assert (await process.uploads.list_open(ALICE), process.deployment.database.files) == ([], {})
 
-    @pytest.mark.parametrize("point", [Point.READ, Point.WRITE, Point.WRITTEN, Point.SEAL, Point.COMPLETE])
-    async def test_a_failure_leaves_nothing_of_a_small_file(
-        self, deployment: Deployment, process: Process, point: Point
-    ) -> None:
+    @pytest.mark.parametrize("point", [Point.READ, Point.COMPLETE])
+    async def test_a_failure_leaves_nothing_of_a_small_file(self, point: Point) -> None:
+        process = Deployment(has_intake=True).process()
         process.faults.put(point, StorageUnavailable())
         with pytest.raises(StorageUnavailable):
             await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
         process.faults.heal()
-        assert await self._left(deployment, process) == ([], {}, {})
+        assert await self._left(process.deployment, process) == ([], {}, {})
+        assert process.deployment.memory.blobs == {}
 
-    @pytest.mark.parametrize("point", [Point.SEAL, Point.SEALED, Point.COMPLETE, Point.ANNOUNCE])
-    async def test_a_small_file_that_was_recorded_is_completed_by_another_process(
-        self, deployment: Deployment, process: Process, point: Point
-    ) -> None:
-        process.faults.put(point, Died())
+    async def test_a_small_file_that_was_not_told_of_is_told_of_by_another_process(self) -> None:
+        deployment = Deployment(has_intake=True)
+        process = deployment.process()
+        process.faults.put(Point.ANNOUNCE, Died())
         with pytest.raises(Died):
             await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
+        assert deployment.events == []
+        deployment.clock.pass_by(timedelta(minutes=1))
         other = deployment.process()
         await other.reconcile.run()
         [file] = deployment.database.files.values()
         assert await other.content(UploadId(file.id)) == b"abc"
+        assert deployment.told(UploadId(file.id)) == [CREATED, PROGRESS, COMPLETED]
 
-    @pytest.mark.parametrize("point", [Point.WRITE, Point.WRITTEN])
-    async def test_a_small_file_that_was_not_recorded_is_nobodys(
-        self, deployment: Deployment, process: Process, point: Point
-    ) -> None:
-        process.faults.put(point, Died())
-        with pytest.raises(Died):
-            await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
-        other = deployment.process()
-        await other.reconcile.run()
-        deployment.clock.pass_by(timedelta(hours=2))
-        await other.cleanup.run()  # by the clock of its first run nothing has passed
-        await other.cleanup.run()
-        assert await self._left(deployment, other) == ([], {}, {})
+    async def test_a_small_file_waits_for_nothing_but_its_own_commit(self) -> None:
+        """One transaction: no lease, no receipt, no second look."""
+        process = Deployment(has_intake=True).process()
+        for point in (Point.WRITE, Point.RECORD, Point.SEAL, Point.SAVE):
+            process.faults.put(point, RepositoryUnavailable())
+        process.faults.put(Point.READ, RepositoryUnavailable(), after=1)
+        view = await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
+        assert view is not None and view.state is UploadState.COMPLETED
+
+    async def test_what_can_not_be_stored_at_once_is_left_as_it_was(self) -> None:
+        process = Deployment(has_intake=True).process()
+        large = bytes(40_000)
+        for source, held in (
+            (CutSource([b"0123"], length=10), b"0123"),
+            (CutSource([b"0123"], length=None), b"0123"),
+            (source_of(large), large),
+            (source_of(large, announced=False), large),
+        ):
+            assert await process.uploads.store(ALICE, NAME, source=source, in_one_step=True) is None
+            assert await source.gather(50_000) == held
 
     async def test_a_cancelled_request_leaves_nothing(self, deployment: Deployment, process: Process) -> None:
         source = HangingSource([b"0123"], length=None)
@@ -1139,7 +1149,9 @@ class TestStoring:
             await request
         assert await self._left(deployment, process) == ([], {}, {})
 
-    async def test_what_can_not_even_be_dropped_expires(self, deployment: Deployment, process: Process) -> None:
+    async def test_what_can_not_even_be_dropped_expires(self) -> None:
+        deployment = Deployment()
+        process = deployment.process()
         process.faults.put(Point.WRITE, StorageUnavailable())
         process.faults.put(Point.READ, RepositoryUnavailable(), after=1)
         with pytest.raises(StorageUnavailable):

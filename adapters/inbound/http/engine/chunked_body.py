@@ -42,6 +42,13 @@ class ChunkedBody(Body):
         blocks = self._take(limit)
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
+    async def whole(self, limit: int, *, seconds: float) -> bytes | None:
+        until = self._loop.time() + seconds
+        while self._held <= limit and await self._fill(until=until) and self._loop.time() < until:
+            pass
+        is_whole = self.has_ended and self.fault is None and self._held <= limit
+        return b"".join(self._take(limit)) if is_whole else None
+
     async def pour(
         self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
     ) -> int:

@@ -70,6 +70,15 @@ class SocketBody(Body):
             limit -= len(block)
         return b"".join(blocks)
 
+    async def whole(self, limit: int, *, seconds: float) -> bytes | None:
+        if self.length > limit:
+            return None
+        until = self._loop.time() + seconds
+        while self.left and (block := await self._receive(self.left, until=until)):
+            self._prefix += block
+            self._count(len(block))
+        return None if self.left else self._take_prefix(limit)
+
     async def pour(
         self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
     ) -> int:

@@ -104,6 +104,12 @@ class Tus:
             if length is not None and announced is not None and announced > length:
                 raise LengthExceeded("the body is longer than Upload-Length")
         draft = FileDraft(metadata, sha256=sha256)
+        if with_upload and length and kind is UploadKind.WHOLE and not checksums:
+            stored = await self._uploads.store(
+                exchange.principal, draft, source=exchange.body, length=length, in_one_step=True
+            )
+            if stored is not None:
+                return await self._created_whole(exchange, stored)
         view = await self._uploads.create(exchange.principal, draft, length=length, kind=kind)
         headers = {"Location": self._links.upload(view.id)}
         if view.file_id and view.offset:
@@ -157,6 +163,10 @@ class Tus:
             # tus 1.0 §Termination holds for completed uploads too: their file goes.
             await self._downloads.delete(exchange.principal, file_id_of(upload_id), parse_shown(exchange.request.query))
         return Reply(204)
+
+    async def _created_whole(self, exchange: Exchange, view: UploadView) -> Reply:
+        headers = {"Location": self._links.upload(view.id), "Upload-Offset": str(view.offset)}
+        return Reply(201, headers | await wanted_digest(exchange, self._downloads, file_id_of(view.id)))
 
     async def _append_first(self, exchange: Exchange, view: UploadView, checksums: Sequence[Checksum]) -> UploadView:
         """tus 1.0 §Creation With Upload: the first bytes come with the creation."""

@@ -5,12 +5,16 @@ The standard library is enough here: the process that writes small chunks has no
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from adapters.outbound.sql.crc64 import signed
+from adapters.outbound.sql.ledger.plain_files import insert_files
 from adapters.outbound.sql.sqlite.connection import connect_sqlite
 from domain.ids import UploadId
 
+T = TypeVar("T")
 PlainRow = tuple[UploadId, int, int, int | None, str]
 """Upload, first byte, one past the last one, CRC-64 as ``signed``, and the token of the lease that it stands under."""
 
@@ -50,13 +54,20 @@ class PlainReceipts:
     def record(self, receipts: Sequence[tuple[UploadId, int, int, int, str]]) -> bool:
         """Whether all are committed; if not, some may be. Rows as ``PlainRow``, but the CRC without a sign."""
         rows = [(upload_id, start, end, signed(crc64), token) for upload_id, start, end, crc64, token in receipts]
+        return self._do(partial(insert_plain, rows=rows)) or False
+
+    def keep(self, files: Sequence[bytes]) -> Sequence[int] | None:
+        """As ``insert_files``; None if that failed."""
+        return self._do(partial(insert_files, texts=files))
+
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         try:
             if self._connection is None:
                 self._connection = connect_sqlite(self._path, durable=self._durable, busy_seconds=_BUSY_SECONDS)
-            return insert_plain(self._connection, rows)
+            return work(self._connection)
         except sqlite3.Error:
             self.close()  # a new connection knows nothing of the fault
-            return False
+            return None
 
     def close(self) -> None:
         if self._connection is not None:

@@ -36,7 +36,7 @@ class SqlOutbox(Outbox):
 
     async def keep(self, events: Sequence[Event], transaction: Transaction) -> list[int]:
         """Keep ``events`` if ``transaction`` is committed; return a list that has their numbers from then on."""
-        rows = [{"event": json.dumps(event_to_values(event)), "created_at": event.time} for event in events]
+        rows = [event_to_row(event) for event in events]
         statement = insert(outbox).returning(outbox.c.id, sort_by_parameter_order=True)
         numbers: list[int] = []
 
@@ -109,3 +109,7 @@ class SqlOutbox(Outbox):
     async def _delete(self, numbers: Sequence[int]) -> None:
         published = delete(outbox).where(outbox.c.id.in_(numbers))
         await self._database.write(lambda connection: connection.execute(published))
+
+
+def event_to_row(event: Event) -> dict[str, object]:
+    return {"event": json.dumps(event_to_values(event)), "created_at": event.time}

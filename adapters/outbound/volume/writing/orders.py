@@ -4,12 +4,21 @@ import struct
 from enum import IntEnum
 from typing import NamedTuple
 
+from domain.ids import UploadId
+
 # The memory that both share has a seat for each chunk under way.
 SEAT_BYTES = 256 * 1024
 SEATS = 64
-# Seat, size, position, deadline on the monotonic clock, upload id; for a receipt, the lease's token and the CRC-64
-ORDER = struct.Struct("=IIQd32s32sQ")
-OUTCOME = struct.Struct("=II")  # seat, Outcome
+# Kind, seat, size, size of the rows behind the bytes, position, deadline on the monotonic clock, upload id; for a
+# receipt, the lease's token and the CRC-64
+ORDER = struct.Struct("=BIIIQd32s32sQ")
+OUTCOME = struct.Struct("=IIQ")  # seat, Outcome; of a file that was recorded, the number of its first event
+
+
+class Kind(IntEnum):
+    CHUNK = 0
+    FILE = 1
+    """A small file that comes whole."""
 
 
 class Note(NamedTuple):
@@ -21,6 +30,16 @@ class Note(NamedTuple):
 
 
 NO_NOTE = Note("", 0)
+
+
+class Order(NamedTuple):
+    kind: Kind
+    upload_id: UploadId
+    at: int
+    data: bytes | memoryview
+    note: Note = NO_NOTE
+    rows: bytes = b""
+    """Of a file, what is to be recorded of it; none: that is the server's to do."""
 
 
 class Outcome(IntEnum):

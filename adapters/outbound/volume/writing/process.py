@@ -13,15 +13,15 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from adapters.outbound.volume.staged_files import KEPT_SECONDS
 from adapters.outbound.volume.staging import Durability, Staging
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writing.orders import ORDER, OUTCOME, SEAT_BYTES, SEATS, Note, Outcome
+from adapters.outbound.volume.writing.orders import ORDER, OUTCOME, SEAT_BYTES, SEATS, Kind, Note, Order, Outcome
 from domain.errors import LongshoreError, StorageUnavailable
 from domain.ids import UploadId
 
@@ -46,6 +46,9 @@ class _TooLate(LongshoreError):
 class Ledger(Protocol):
     def record(self, receipts: Sequence[tuple[UploadId, int, int, int, str]], /) -> bool:
         """Commit them: upload, first byte, one past the last one, CRC-64, lease's token; whether all are committed."""
+
+    def keep(self, files: Sequence[bytes], /) -> Sequence[int] | None:
+        """Commit the rows of whole files; the number of each one's first event, or None if nothing is committed."""
 
 
 def main() -> None:
@@ -91,77 +94,109 @@ def _serve(orders: socket.socket, parent: int, memory: memoryview, staging: Stag
         whole = len(told) - len(told) % ORDER.size
         rest = told[whole:]
         batch = _Batch(staging, ledger, parent)
-        for seat, size, at, deadline, upload_id, token, crc64 in ORDER.iter_unpack(told[:whole]):
-            data = memory[seat * SEAT_BYTES : seat * SEAT_BYTES + size]
+        for kind, seat, size, rows, at, deadline, upload_id, token, crc64 in ORDER.iter_unpack(told[:whole]):
+            start = seat * SEAT_BYTES
+            data, behind = memory[start : start + size], bytes(memory[start + size : start + size + rows])
             note = Note(token.rstrip(b"\0").decode(), crc64)
-            batch.begin(_Order(seat, UploadId(upload_id.decode()), at, data, note), deadline)
+            batch.begin(seat, Order(Kind(kind), UploadId(upload_id.decode()), at, data, note, behind), deadline)
         for outcome in batch.outcomes():
             orders.sendall(outcome)
-
-
-class _Order(NamedTuple):
-    seat: int
-    upload_id: UploadId
-    at: int
-    data: memoryview
-    note: Note
+        batch.settle()
 
 
 class _Batch:
     """Orders that came together: all are on their way to the disk before the first is waited for, and all receipts
-    go in one commit."""
+    go in one commit, all files in another."""
 
     def __init__(self, staging: Staging, ledger: Ledger | None, parent: int) -> None:
         self._staging = staging
         self._ledger = ledger
         self._parent = parent
-        self._begun: list[tuple[_Order, int]] = []
+        self._begun: list[tuple[int, Order, int]] = []  # seat, order, descriptor
         self._over = bytearray()
+        self._kept: list[UploadId] = []
 
-    def begin(self, order: _Order, deadline: float) -> None:
+    def begin(self, seat: int, order: Order, deadline: float) -> None:
         def check() -> None:
             # Once the parent is gone its leases are others' at once.
             if time.monotonic() > deadline or os.getppid() != self._parent:
                 raise _TooLate
 
         try:
-            fd = self._staging.begin(order.upload_id, order.at, order.data, check)
+            if order.kind is Kind.FILE:
+                fd = self._staging.begin_whole(order.upload_id, order.data, check)
+            else:
+                fd = self._staging.begin(order.upload_id, order.at, order.data, check)
         except LongshoreError as error:
-            self._tell(order, _outcome_of(error))
+            self._tell(seat, _outcome_of(error))
             return
         start_writing(fd, order.at, len(order.data))
-        self._begun.append((order, fd))
+        self._begun.append((seat, order, fd))
 
     def outcomes(self) -> Iterator[bytearray]:
         """Finish what was begun; what is done by then is told every now and then."""
         since = time.monotonic()
-        durable = []
-        for order, fd in self._begun:
+        receipts: dict[int, Order] = {}
+        files: dict[int, Order] = {}
+        for seat, order, fd in self._begun:
             try:
+                if order.kind is Kind.FILE:
+                    self._staging.link_whole(order.upload_id, fd)
+                    files[seat] = order
+                    continue
                 self._staging.finish(order.upload_id, fd)
             except LongshoreError as error:
-                self._tell(order, _outcome_of(error))
+                self._tell(seat, _outcome_of(error))
+                continue
+            if order.note.token:
+                receipts[seat] = order
             else:
-                if order.note.token:
-                    durable.append(order)
-                else:
-                    self._tell(order, Outcome.DONE)
+                self._tell(seat, Outcome.DONE)
             if self._over and time.monotonic() - since > _ANSWER_SECONDS:
                 yield self._take()
                 since = time.monotonic()
-        if durable:
-            self._record(durable)
+        if receipts:
+            self._record(receipts)
+        if files:
+            self._keep(files)
         if self._over:
             yield self._take()
 
-    def _record(self, orders: Sequence[_Order]) -> None:
-        receipts = [(one.upload_id, one.at, one.at + len(one.data), one.note.crc64, one.note.token) for one in orders]
-        is_done = self._ledger is not None and self._ledger.record(receipts)
-        for order in orders:
-            self._tell(order, Outcome.DONE if is_done else Outcome.REFUSED)
+    def settle(self) -> None:
+        """What nobody waits for."""
+        for upload_id in self._kept:
+            self._staging.settle_whole(upload_id)
 
-    def _tell(self, order: _Order, outcome: Outcome) -> None:
-        self._over += OUTCOME.pack(order.seat, outcome)
+    def _record(self, orders: Mapping[int, Order]) -> None:
+        receipts = [
+            (one.upload_id, one.at, one.at + len(one.data), one.note.crc64, one.note.token) for one in orders.values()
+        ]
+        is_done = self._ledger is not None and self._ledger.record(receipts)
+        for seat in orders:
+            self._tell(seat, Outcome.DONE if is_done else Outcome.REFUSED)
+
+    def _keep(self, orders: Mapping[int, Order]) -> None:
+        """Files, by their seats: the names of all are durable before the first is recorded."""
+        try:
+            self._staging.sync_links(order.upload_id for order in orders.values())
+        except LongshoreError as error:
+            for seat in orders:
+                self._tell(seat, _outcome_of(error))
+            return
+        to_record = {seat: order for seat, order in orders.items() if order.rows}
+        for seat in orders.keys() - to_record.keys():
+            self._tell(seat, Outcome.DONE)
+        numbers = self._ledger.keep([order.rows for order in to_record.values()]) if self._ledger else None
+        if numbers is None:
+            for seat in to_record:
+                self._tell(seat, Outcome.REFUSED)
+            return
+        for (seat, order), number in zip(to_record.items(), numbers, strict=True):
+            self._tell(seat, Outcome.DONE, number)
+            self._kept.append(order.upload_id)
+
+    def _tell(self, seat: int, outcome: Outcome, number: int = 0) -> None:
+        self._over += OUTCOME.pack(seat, outcome, number)
 
     def _take(self) -> bytearray:
         over, self._over = self._over, bytearray()

@@ -28,7 +28,17 @@ from typing import Literal
 from adapters.outbound.volume.staged_files import KEPT_SECONDS
 from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.volume import Volume
-from adapters.outbound.volume.writing.orders import NO_NOTE, ORDER, OUTCOME, SEAT_BYTES, SEATS, Note, Outcome
+from adapters.outbound.volume.writing.orders import (
+    NO_NOTE,
+    ORDER,
+    OUTCOME,
+    SEAT_BYTES,
+    SEATS,
+    Kind,
+    Note,
+    Order,
+    Outcome,
+)
 from domain.errors import StorageUnavailable
 from domain.ids import UploadId
 
@@ -119,12 +129,26 @@ class ChunkWriter:
         Raises:
             StorageUnavailable: the medium failed.
         """
+        return await self._order(Order(Kind.CHUNK, upload_id, at, data, note)) is not None
+
+    async def write_whole(self, upload_id: UploadId, data: bytes, rows: bytes) -> int | None:
+        """Make ``data`` a durable blob and then, where it is recording, commit ``rows``; None if that is not done.
+
+        With rows it is the number of the first event, and None may be committed all the same. As for ``write``, the
+        caller has a ``seat``; data and rows together find room in it (``SEAT_BYTES``).
+
+        Raises:
+            StorageUnavailable: the medium failed.
+        """
+        return await self._order(Order(Kind.FILE, upload_id, 0, data, NO_NOTE, rows))
+
+    async def _order(self, order: Order) -> int | None:
         if self._process is None:
-            return False
-        outcome = await self._process.order(upload_id, at, data, note)
+            return None
+        outcome, number = await self._process.order(order)
         if outcome == Outcome.FAILED:
             raise StorageUnavailable("storage failed")
-        return outcome == Outcome.DONE
+        return number if outcome == Outcome.DONE else None
 
     async def close(self) -> None:
         """Return once its process is gone; what that had under way is done, or the caller's to do."""
@@ -211,7 +235,7 @@ class _Process:
         ours.setblocking(False)
         self._socket = ours
         self._free = list(range(SEATS - 1, -1, -1))  # the last one used comes first: it is in the cache
-        self._under_way: dict[int, asyncio.Future[int]] = {}
+        self._under_way: dict[int, asyncio.Future[tuple[int, int]]] = {}
         self._orders = bytearray()
         self._rest = b""
         self._heard_at = 0.0
@@ -222,13 +246,16 @@ class _Process:
         self._on_death = on_death
         loop.add_reader(self._socket.fileno(), self._on_outcomes)
 
-    async def order(self, upload_id: UploadId, at: int, data: bytes, note: Note) -> int:
-        """An ``Outcome``."""
+    async def order(self, order: Order) -> tuple[int, int]:
+        """An ``Outcome``, and the number that came with it."""
         if not self._free:
-            return Outcome.REFUSED
+            return Outcome.REFUSED, 0
         seat = self._free.pop()
         start = seat * SEAT_BYTES
-        self._memory[start : start + len(data)] = data
+        size, rows = len(order.data), order.rows
+        self._memory[start : start + size] = order.data
+        if rows:
+            self._memory[start + size : start + size + len(rows)] = rows
         if not self._orders:
             self._loop.call_soon(self._send)  # those of one turn of the loop go together
         now = time.monotonic()
@@ -237,8 +264,9 @@ class _Process:
         if self._watching is None:
             self._watching = self._loop.call_later(self._patience.answer, self._watch)
         deadline = now + self._patience.order
-        self._orders += ORDER.pack(seat, len(data), at, deadline, upload_id.encode(), note.token.encode(), note.crc64)
-        ordered: asyncio.Future[int] = self._loop.create_future()
+        under = (order.upload_id.encode(), order.note.token.encode(), order.note.crc64)
+        self._orders += ORDER.pack(order.kind, seat, size, len(rows), order.at, deadline, *under)
+        ordered: asyncio.Future[tuple[int, int]] = self._loop.create_future()
         self._under_way[seat] = ordered
         try:
             return await ordered
@@ -264,7 +292,7 @@ class _Process:
         await asyncio.get_running_loop().run_in_executor(None, self._wait)
         for ordered in self._under_way.values():
             if not ordered.done():
-                ordered.set_result(Outcome.REFUSED)
+                ordered.set_result((Outcome.REFUSED, 0))
         self._under_way.clear()
         self._memory.release()
         self._shared.close()
@@ -310,8 +338,8 @@ class _Process:
         told = self._rest + told
         whole = len(told) - len(told) % OUTCOME.size
         self._rest = told[whole:]
-        for seat, outcome in OUTCOME.iter_unpack(told[:whole]):
+        for seat, *outcome in OUTCOME.iter_unpack(told[:whole]):
             self._free.append(seat)
             ordered = self._under_way.pop(seat)
             if not ordered.done():
-                ordered.set_result(outcome)
+                ordered.set_result((outcome[0], outcome[1]))

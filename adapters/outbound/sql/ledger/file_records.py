@@ -1,0 +1,70 @@
+"""Uploads that are complete when they are first heard of, with their files and events: as rows to be written by the
+process beside ours, or in a unit of work of this one."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import sqlite
+
+from adapters.outbound.sql.repositories.mapping import extent_to_row, file_to_row, upload_to_row
+from adapters.outbound.sql.repositories.outbox import SqlOutbox, event_to_row
+from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
+from adapters.outbound.sql.tables import files, outbox, received_ranges, uploads
+from domain.events import Event
+from domain.file import File
+from domain.upload import Upload
+from domain.upload_policy import UploadPolicy
+
+_DIALECT = sqlite.dialect()
+
+
+def _binders(table: Table) -> Mapping[str, Callable[[Any], Any]]:
+    """What turns values into what SQLite keeps, for the columns that need it."""
+    found = {column.name: column.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for column in table.columns}
+    return {name: binder for name, binder in found.items() if binder is not None}
+
+
+_BINDERS = {table.name: _binders(table) for table in (uploads, received_ranges, files, outbox)}
+
+
+class SqlFileRecords:
+    def __init__(self, unit_of_work: SqlUnitOfWorkFactory, outbox: SqlOutbox) -> None:
+        self._unit_of_work = unit_of_work
+        self._outbox = outbox
+
+    def rows(self, upload: Upload, file: File, events: Sequence[Event], policy: UploadPolicy) -> bytes | None:
+        """For ``plain_files.py``; None if it can't tell whether the owner may have so many bytes."""
+        if policy.max_bytes is not None:
+            return None
+        made = [
+            (uploads.name, upload_to_row(upload)),
+            *((received_ranges.name, extent_to_row(upload.id, extent)) for extent in upload.received),
+            (files.name, file_to_row(file)),
+            *((outbox.name, event_to_row(event)) for event in events),
+        ]
+        rows = [(table, _as_kept(table, row)) for table, row in made]
+        return json.dumps({"owner": upload.owner, "max_files": policy.max_files, "rows": rows}).encode()
+
+    def publish(self, events: Sequence[Event], first_number: int) -> None:
+        """The process beside ours has committed them; the first has that number."""
+        self._outbox.publish(events, range(first_number, first_number + len(events)))
+
+    async def keep(self, upload: Upload, file: File, events: Sequence[Event], policy: UploadPolicy) -> None:
+        """Commit them and publish the events; if they are committed already, that is all."""
+        async with self._unit_of_work() as work:
+            if await work.uploads.is_known(upload.id):
+                return  # its events are published with others that a crash left behind
+            await work.uploads.add(upload)
+            await work.files.add(file)
+            if policy.has_quota:
+                await work.uploads.check_usage(upload.owner, policy)
+            for event in events:
+                work.announce(event)
+            await work.commit()
+
+
+def _as_kept(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    binders = _BINDERS[table]
+    return {name: binders[name](value) if name in binders else value for name, value in row.items()}
