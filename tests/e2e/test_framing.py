@@ -120,10 +120,11 @@ class TestTargets:
         assert (answer.status, answer.header("Content-Length")) == (204, None)
 
     def test_a_proxy_is_what_we_are_not(self, http: Http) -> None:
-        assert_refused(http, b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405)
+        refused = assert_refused(http, b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405)
+        assert "connect" not in refused.words("Allow") and "put" in refused.words("Allow")
 
 
-def assert_refused(http: Http, text: bytes, status: int) -> None:
+def assert_refused(http: Http, text: bytes, status: int) -> Response:
     """In our own words, readable for tus clients and pages; then the connection is over."""
     start, end, rest = text.partition(b"\r\n")
     with http.connect() as wire:
@@ -138,6 +139,7 @@ def assert_refused(http: Http, text: bytes, status: int) -> None:
     assert answer.header("Access-Control-Allow-Origin") == FRIEND
     assert "tus-resumable" in answer.words("Access-Control-Expose-Headers")
     assert answer.words("Connection") == {"close"}
+    return answer
 
 
 class TestHeads:

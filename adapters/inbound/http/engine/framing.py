@@ -19,8 +19,14 @@ def announced_length(headers: Mapping[str, str]) -> int | None:
 class Unreadable(Refusal):
     """What comes is no request, or can be read in two ways: nothing behind it is read as one any more."""
 
-    def __init__(self, detail: str, status: int = 400, code: str = "invalid_request") -> None:
-        super().__init__(status, code, detail)
+    def __init__(
+        self,
+        detail: str,
+        status: int = 400,
+        code: str = "invalid_request",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, code, detail, headers)
 
 
 class CutShort(Refusal):

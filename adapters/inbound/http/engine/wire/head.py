@@ -106,7 +106,8 @@ def _origin_form(method: str, target: str, headers: HTTPHeaders) -> str:
     if target == "*" and method == "OPTIONS":
         return target
     if method == "CONNECT":
-        raise Unreadable("this is no proxy", 405, "method_not_allowed")
+        allowed = {"Allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
+        raise Unreadable("this is no proxy", 405, "method_not_allowed", allowed)
     found = _ABSOLUTE.fullmatch(target)
     if found is None:
         raise Unreadable("the request's target is neither a path nor a URL")
