@@ -42,8 +42,10 @@ def files_in(server: ServerProcess) -> int:
 
 @pytest.fixture(scope="module", autouse=True)
 def silent(http: Http) -> Iterator[Connection]:
-    """Open since the first test."""
+    """Has asked something before the first test."""
     with http.connect() as connection:
+        connection.send_head("GET", "/health")
+        assert connection.receive().status == 200
         yield connection
 
 

@@ -29,9 +29,9 @@ class Patience:
     """How long, and for how much, a connection is waited on."""
 
     idle_seconds: float = 75.0
-    """Nothing comes (KEEP_ALIVE)."""
+    """Nothing comes after a reply (KEEP_ALIVE)."""
     head_seconds: float = 20.0
-    """From the first byte of a head to its last."""
+    """From the first byte of a head to its last; of the first head, from the connection's beginning."""
     linger_seconds: float = 2.0
     """A refusal goes out at once, but closing on bytes still under way would reset the connection and could take the
     answer with it: so much longer, and so many bytes, are read and thrown away."""
@@ -60,6 +60,14 @@ class KeptConnections:
         self._begun: dict[Connection, None] = {}
         self._sweeping: asyncio.TimerHandle | None = None
         self._is_closed = False
+
+    def accept(self, connection: Connection) -> None:
+        """Serve the first request of a connection, which is not to let us wait for it as for another one."""
+        if self._is_closed:
+            connection.close()
+            return
+        self._expect_head(connection)
+        self._listen(connection)
 
     def wait(self, connection: Connection) -> None:
         """Serve the connection's next request, when it comes."""
@@ -159,10 +167,14 @@ class KeptConnections:
         """Wait for the rest of a head, but not as long as for its beginning."""
         if connection.ahead and connection in self._idle:
             del self._idle[connection]
-            self._begun[connection] = None
-            connection.since = asyncio.get_running_loop().time()
-            self._sweep()  # its time is up before that of those which wait already
+            self._expect_head(connection)
         self._listen(connection)
+
+    def _expect_head(self, connection: Connection) -> None:
+        connection.since = asyncio.get_running_loop().time()
+        self._begun[connection] = None
+        if len(self._begun) == 1:
+            self._sweep()  # its time is up before that of those which are idle
 
     def _forget(self, connection: Connection) -> None:
         self._idle.pop(connection, None)

@@ -92,7 +92,7 @@ class Router(Serving):
 
     def accept(self, source: socket.socket, address: object) -> None:
         if self._budget.admit(source, address):
-            self.connections.kept.wait(Connection.of(source, address))
+            self.connections.kept.accept(Connection.of(source, address))
         else:
             source.close()
 
