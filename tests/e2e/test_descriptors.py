@@ -69,7 +69,7 @@ def assert_all_is_well(server: ServerProcess, http: Http) -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [b"", b"GET /health HTTP/1.1\r\nX-Half: ", b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"],
+    [b"", b"GET /health HTTP/1.1\r\nX-Half: ", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"],
     ids=["silent", "half a request", "idle after one"],
 )
 def test_clients_that_ask_for_nothing_make_room(server: ServerProcess, http: Http, request_: bytes) -> None:
@@ -82,7 +82,7 @@ def test_bodies_under_way_keep_their_places_and_the_door_is_quiet(server: Server
     tus = Tus(http)
     upload = tus.created(10)
     first = tus.begin_patch(upload, 0, 10, b"hello")
-    put = b"PUT /upload/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nhello"
+    put = b"PUT /upload/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nhello"
     with first, clients(http, put) as crowd:
         assert becomes(lambda: "descriptors run short" in server.log(), within=5)
         before, begun = seconds_of_work(server), time.monotonic()
@@ -100,7 +100,7 @@ def test_bodies_under_way_keep_their_places_and_the_door_is_quiet(server: Server
 def test_files_for_which_no_descriptor_is_left_are_asked_for_again(server: ServerProcess, http: Http) -> None:
     """Who downloads needs two, at best three."""
     location = http.request("PUT", "/upload/large.bin", [], bytes(4 * MIB)).header("Location") or ""
-    request = f"GET {location}/content HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    request = f"GET {location}/content HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with clients(http, request, count=80) as crowd:
         assert becomes(lambda: is_healthy(http), within=15)
         got: list[int] = []

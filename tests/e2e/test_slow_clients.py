@@ -20,7 +20,7 @@ from tests.e2e.tus import BYTES, VERSION, Tus
 from tests.support.wire import Connection, Header, Http
 
 pytestmark = pytest.mark.timeout(120)
-HEADER_SECONDS = 20.0
+HEADER_SECONDS = IDLE_SECONDS = 20.0
 BODY_SECONDS = 30.0
 READER_SECONDS = 60.0
 SLACK_SECONDS = 5.0
@@ -69,7 +69,7 @@ def begun(tus: Tus, kind: str) -> Connection:
 
 @pytest.fixture(scope="module")
 def server(start_module_server: StartServer) -> Tus:
-    return Tus(Http(start_module_server().port))
+    return Tus(Http(start_module_server(KEEP_ALIVE=f"{IDLE_SECONDS:.0f}s").port))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_slow_headers_are_cut_off(dawdlers: dict[str, Dawdler], readers: dict[st
 
 
 def test_a_silent_connection_is_cut_off(dawdlers: dict[str, Dawdler]) -> None:
-    assert dawdlers["silent"].cut_after(within=HEADER_SECONDS + SLACK_SECONDS) is not None
+    assert dawdlers["silent"].cut_after(within=IDLE_SECONDS + SLACK_SECONDS) is not None
 
 
 @pytest.mark.parametrize("route", ROUTES)
