@@ -21,7 +21,7 @@ from adapters.inbound.http.engine.running import Connections
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 128  # then others get the loop
-_HEARD_AT_ONCE = 8
+_HEARD_AT_ONCE = 16
 # Half of the descriptors is for files: whoever is let in will mostly want one. Of many not more than this, for those
 # that are in have theirs already.
 _MOST_RESERVED = 512
