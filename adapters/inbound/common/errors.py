@@ -108,8 +108,8 @@ _DETAILS: dict[int | str, str] = {
 class Refusal(Exception):
     """A request that never got to a use case: its syntax, its headers or its method are refused."""
 
-    is_told: ClassVar[bool] = False
-    """Whether the log knows of it without a line for each."""
+    log_level: ClassVar[int | None] = None
+    """How loudly the log is told; None: as its status has it."""
 
     def __init__(self, status: int, code: str, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)

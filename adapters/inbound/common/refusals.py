@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from dataclasses import dataclass
 
@@ -28,11 +29,13 @@ def refuse(error: BaseException, request: HTTPServerRequest, request_id: str, *,
     """Tell the log ``what`` happened and why, and word it for the caller, who is told less."""
     about = problem(error, request_id)
     status = int(about["status"])
-    tell = log.error if status == 500 else log.warning if status > 500 else log.info
-    is_told = isinstance(error, Refusal) and error.is_told
-    if is_told or (isinstance(error, StorageFull) and not _is_news(str(error))):
-        tell = log.debug  # a disk stays full for long, and every client asks again
-    tell(
+    level = logging.ERROR if status == 500 else logging.WARNING if status > 500 else logging.INFO
+    if isinstance(error, Refusal) and error.log_level is not None:
+        level = error.log_level
+    elif isinstance(error, StorageFull) and not _is_news(str(error)):
+        level = logging.DEBUG  # a disk stays full for long, and every client asks again
+    log.log(
+        level,
         what,
         request_id=request_id,
         method=request.method,

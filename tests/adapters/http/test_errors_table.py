@@ -1,5 +1,6 @@
 """Every refusal has its status, and none of them says more than it should."""
 
+import errno
 import json
 
 import pytest
@@ -10,6 +11,8 @@ from tornado.web import HTTPError
 import domain.errors
 from adapters.inbound.common.errors import STATUS, Refusal, code_of, detail_of, headers_of, problem, status_of
 from adapters.inbound.common.refusals import refuse
+from adapters.inbound.http.engine.framing import CutShort
+from adapters.inbound.http.engine.running import NoRoom
 from domain.errors import (
     FileNotFound,
     FileTooLargeForDisk,
@@ -139,7 +142,14 @@ def test_a_file_that_never_fits_is_no_reason_to_come_back() -> None:
 
 @pytest.mark.parametrize(
     ("error", "level"),
-    [(FileNotFound("no such file"), "info"), (StorageFull("/srv/files"), "warning"), (KeyError("secret"), "error")],
+    [
+        *[
+            (FileNotFound("no such file"), "info"),
+            (StorageFull("/srv/files"), "warning"),
+            (KeyError("secret"), "error"),
+        ],
+        *[(CutShort(), "info"), (NoRoom(), "debug"), (OSError(errno.EMFILE, "too many open files"), "warning")],
+    ],
 )
 def test_a_refusal_is_told_to_the_log_and_words_itself_for_the_caller(error: Exception, level: str) -> None:
     line = RequestStartLine("GET", "/files/1?secret=x", "HTTP/1.1")

@@ -1,5 +1,6 @@
 """Where a body ends, whether the connection goes on behind it, and what a reply's head looks like (RFC 9112)."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 
@@ -32,6 +33,8 @@ class Unreadable(Refusal):
 class CutShort(Refusal):
     """The body stalled or ended before its announced end. Clients take a 4xx for the last word and give up; this goes
     better next time, from what came of it."""
+
+    log_level = logging.INFO  # no trouble of ours: clients come and go
 
     def __init__(self) -> None:
         words = "the body ended before its announced end: send it again, an upload from where HEAD says it is"

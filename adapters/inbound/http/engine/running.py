@@ -3,6 +3,7 @@
 How its bytes come and go is in ``connected.py``.
 """
 
+import logging
 import socket
 import time
 from abc import ABC, abstractmethod
@@ -287,9 +288,9 @@ class GoingDown(Refusal):
 
 
 class NoRoom(Refusal):
-    """There are more connections than descriptors for them; the log has been told so once."""
+    """There are more connections than descriptors for them."""
 
-    is_told = True
+    log_level = logging.DEBUG  # the door has told of it once
 
     def __init__(self) -> None:
         super().__init__(503, "unavailable", "more clients are here than can be served: try again in a moment")
