@@ -567,6 +567,16 @@ class TestForms:
             assert server.database.uploads[upload.id].state is UploadState.ABORTED
             assert server.database.files == {}
 
+    def test_a_form_that_is_cut_behind_its_last_line_leaves_nothing(self, tmp_path: Path) -> None:
+        """Who is told to come again brings all its files again."""
+        part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\nhello\r\n--b--\r\n'
+        headers = [("Content-Type", "multipart/form-data; boundary=b"), ("Content-Length", str(len(part) + 10))]
+        with serving(WebServer(tmp_path / "volume")) as server, Connection(server.port) as wire:
+            wire.send(wire.head_bytes("POST", "/upload", headers) + part)
+            wire.finish_sending()
+            assert wire.receive("POST").status == 503
+            assert server.database.files == {}
+
 
 class TestDraining:
     @staticmethod

@@ -143,6 +143,8 @@ class Form:
         if not stored:
             raise Refusal(400, "no_file", "the form has no field named file with a file in it")
         claims.check(sizes)
+        if exchange.body.is_cut:  # behind the form's last line: whoever is told to come again brings all of it again
+            raise CutShort
 
     async def _store(self, principal: Principal, part: FormPart, watch_id: str) -> UploadView:
         if part.is_ranged:
