@@ -98,7 +98,7 @@ def test_bodies_under_way_keep_their_places_and_the_door_is_quiet(server: Server
 
 
 def test_files_for_which_no_descriptor_is_left_are_asked_for_again(server: ServerProcess, http: Http) -> None:
-    """Who downloads needs two, at best three."""
+    """Who downloads needs two, at best three; so many are served one after the other, or sent away in time."""
     location = http.request("PUT", "/upload/large.bin", [], bytes(4 * MIB)).header("Location") or ""
     request = f"GET {location}/content HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with clients(http, request, count=80) as crowd:
@@ -109,7 +109,7 @@ def test_files_for_which_no_descriptor_is_left_are_asked_for_again(server: Serve
             reader.start()
         for reader in readers:
             reader.join(30)
-    assert got.count(4 * MIB) >= 20
+    assert got.count(4 * MIB) >= 10
     assert set(got) <= {4 * MIB, 503, 0}
     assert_all_is_well(server, http)
 
