@@ -14,13 +14,13 @@ from domain.errors import (
     UploadTakenOver,
 )
 from domain.events import EventType
-from domain.ids import UploadId
+from domain.ids import UploadId, blob_key_of
 from domain.upload_policy import UploadPolicy
 from domain.upload_state import UploadState
 from tests.support.builders import ALICE, BOB, an_id
 from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point
-from tests.support.sources import HangingSource
+from tests.support.sources import HangingSource, source_of
 
 NOTHING = Cleaned(0, 0)
 DAY = timedelta(days=1)
@@ -42,6 +42,31 @@ def leave_orphan(deployment: Deployment) -> UploadId:
     deployment.memory.staged[orphan] = bytearray(b"left")
     deployment.modified[orphan] = deployment.clock.now()
     return orphan
+
+
+async def test_a_whole_file_whose_commit_never_came_goes_with_both_its_names(
+    deployment: Deployment, process: Process
+) -> None:
+    """Its bytes had the blob's name when the process died; no row says so (ports/file_intake.py)."""
+    orphan = leave_orphan(deployment)
+    deployment.memory.blobs[blob_key_of(orphan)] = b"left"
+    for _ in range(3):
+        deployment.clock.pass_by(timedelta(hours=2))
+        await process.cleanup.run()
+    assert (deployment.memory.staged, deployment.memory.blobs) == ({}, {})
+
+
+async def test_the_staged_name_of_a_file_goes_alone(deployment: Deployment, process: Process) -> None:
+    """The process died behind the commit, before it had removed that name."""
+    view = await process.uploads.store(ALICE, NAME, source=source_of(b"kept"))
+    assert view is not None
+    deployment.memory.staged[view.id] = bytearray(b"kept")
+    deployment.modified[view.id] = deployment.clock.now()
+    for _ in range(3):
+        deployment.clock.pass_by(timedelta(hours=2))
+        await process.cleanup.run()
+    assert deployment.memory.staged == {}
+    assert await process.content(view.id) == b"kept"
 
 
 async def test_an_upload_expires_when_its_time_has_run_out(deployment: Deployment, process: Process) -> None:
