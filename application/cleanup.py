@@ -53,6 +53,7 @@ class CleanupUseCase:
         self._uploads = uploads
         self._unit_of_work = unit_of_work
         self._storage = storage
+        self._blobs = blobs
         self._deleter = BlobDeleter(unit_of_work, blobs)
         self._clock = clock
         self._orphans_after = orphans_after
@@ -112,23 +113,31 @@ class CleanupUseCase:
         async for staged in self._storage.staged():
             if now - staged.modified_at < self._orphans_after:
                 continue
-            if await self._is_orphan(staged.upload_id, now):
-                try:
+            try:
+                if await self._is_orphan(staged.upload_id, now):
                     await self._storage.discard(staged.upload_id)
-                except StorageUnavailable:
-                    continue  # this one stays for the next run; the rest need not wait for it
-                discarded += 1
+                    discarded += 1
+            except StorageUnavailable:
+                continue  # this one stays for the next run; the rest need not wait for it
         return discarded
 
     async def _is_orphan(self, upload_id: UploadId, now: datetime) -> bool:
         async with self._unit_of_work() as work:
             if await work.uploads.exists_open(upload_id):
                 return False
-            if not await work.uploads.is_known(upload_id):
-                # A whole file whose commit never came may have its blob's name already (ports/file_intake.py).
+            if not await work.uploads.is_known(upload_id) and await self._has_blob(upload_id):
+                # A whole file whose commit never came has its blob's name already (ports/file_intake.py).
                 await work.blob_deletions.add(blob_key_of(upload_id), now)
                 await work.commit()
             return True
+
+    async def _has_blob(self, upload_id: UploadId) -> bool:
+        try:
+            blob = await self._blobs.open(blob_key_of(upload_id))
+        except Gone:
+            return False
+        await blob.close()
+        return True
 
     async def _forget_ended(self, now: datetime) -> int:
         forgotten = 0
