@@ -16,6 +16,7 @@ class Scale:
     chunk_seconds: float
     chunk_upload_bytes: int
     file_bytes: int
+    file_seconds: float
     memory_rounds: int
     slow_uploads: int
     slow_seconds: float
@@ -35,6 +36,7 @@ FULL = Scale(
     chunk_seconds=4.0,
     chunk_upload_bytes=64 * MIB,
     file_bytes=100 * KIB,
+    file_seconds=3.0,
     memory_rounds=3,
     slow_uploads=1_000,
     slow_seconds=10.0,
@@ -55,6 +57,7 @@ SMOKE = Scale(
     chunk_seconds=0.3,
     chunk_upload_bytes=MIB,
     file_bytes=100 * KIB,
+    file_seconds=0.3,
     memory_rounds=1,
     slow_uploads=20,
     slow_seconds=1.0,

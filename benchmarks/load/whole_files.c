@@ -31,8 +31,8 @@ static void next_request(struct connection *connection)
                           plan.path, port, plan.file_bytes, plan.file_bytes);
     else
         length = snprintf(connection->head, HEAD_BYTES,
-                          "PUT %s%ld.bin HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: %zu\r\n\r\n",
-                          plan.path, plan.files++, port, plan.file_bytes);
+                          "PUT %s%d-%ld.bin HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: %zu\r\n\r\n",
+                          plan.path, getpid(), plan.files++, port, plan.file_bytes);
     begin(connection, length, plan.file_bytes);
 }
 

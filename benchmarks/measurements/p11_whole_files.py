@@ -23,7 +23,8 @@ def measure(workbench: Workbench, scale: Scale) -> Findings:
     rows: list[Row] = []
     verdicts: list[Verdict] = []
     for connections in scale.chunk_connections:
-        found = _with_connections(workbench, scale, connections)
+        with workbench.putting_off_removal():
+            found = _with_connections(workbench, scale, connections)
         rows += found
         tus, put, nginx = find(found, OURS), find(found, OURS + PUT), find(found, NginxPeer.name + PUT)
         is_crowd = connections == max(scale.chunk_connections)
@@ -72,7 +73,7 @@ def _send_files(server: Server, scale: Scale, connections: int, dialect: str, pa
         path,
         scale.file_bytes,
         connections,
-        scale.chunk_seconds,
+        scale.file_seconds,
     )
     worked = server.process.cpu_seconds() - worked
     if not seen["requests"]:

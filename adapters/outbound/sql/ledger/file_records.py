@@ -1,13 +1,15 @@
 """Uploads that are complete when they are first heard of, with their files and events: as rows to be written by the
 process beside ours, or in a unit of work of this one."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+import marshal
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 
+from adapters.outbound.sql.ledger.plain_files import PlainRow
 from adapters.outbound.sql.repositories.mapping import extent_to_row, file_to_row, upload_to_row
 from adapters.outbound.sql.repositories.outbox import SqlOutbox, event_to_row
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
@@ -18,15 +20,17 @@ from domain.upload import Upload
 from domain.upload_policy import UploadPolicy
 
 _DIALECT = sqlite.dialect()
+_Binders = Sequence[tuple[str, Callable[[Any], Any]]]
 
 
-def _binders(table: Table) -> Mapping[str, Callable[[Any], Any]]:
+def _binders(table: Table) -> _Binders:
     """What turns values into what SQLite keeps, for the columns that need it."""
-    found = {column.name: column.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for column in table.columns}
-    return {name: binder for name, binder in found.items() if binder is not None}
+    found = [(column.name, column.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)) for column in table.columns]
+    # The same few instants are in all rows of a file, and in those of others.
+    return [(name, lru_cache(maxsize=64)(binder)) for name, binder in found if binder is not None]
 
 
-_BINDERS = {table.name: _binders(table) for table in (uploads, received_ranges, files, outbox)}
+_BINDERS = {f"{table.name}": _binders(table) for table in (uploads, received_ranges, files, outbox)}
 
 
 class SqlFileRecords:
@@ -39,17 +43,16 @@ class SqlFileRecords:
         if policy.max_bytes is not None:
             return None
         made = [
-            (uploads.name, upload_to_row(upload)),
-            *((received_ranges.name, extent_to_row(upload.id, extent)) for extent in upload.received),
-            (files.name, file_to_row(file)),
-            *((outbox.name, event_to_row(event)) for event in events),
+            ("uploads", upload_to_row(upload)),
+            *(("received_ranges", extent_to_row(upload.id, extent)) for extent in upload.received),
+            ("files", file_to_row(file)),
+            *(("outbox", event_to_row(event)) for event in _lasting(events)),
         ]
-        rows = [(table, _as_kept(table, row)) for table, row in made]
-        return json.dumps({"owner": upload.owner, "max_files": policy.max_files, "rows": rows}).encode()
+        return marshal.dumps((upload.owner, policy.max_files, [_as_kept(table, row) for table, row in made]))
 
     def publish(self, events: Sequence[Event], first_number: int) -> None:
         """The process beside ours has committed them; the first has that number."""
-        self._outbox.publish(events, range(first_number, first_number + len(events)))
+        self._outbox.publish(events, range(first_number, first_number + len(_lasting(events))))
 
     async def keep(self, upload: Upload, file: File, events: Sequence[Event], policy: UploadPolicy) -> None:
         """Commit them and publish the events; if they are committed already, that is all."""
@@ -65,6 +68,12 @@ class SqlFileRecords:
             await work.commit()
 
 
-def _as_kept(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    binders = _BINDERS[table]
-    return {name: binders[name](value) if name in binders else value for name, value in row.items()}
+def _lasting(events: Sequence[Event]) -> list[Event]:
+    """Those that are to be told even if this process dies; another one follows those that pass."""
+    return [event for event in events if not event.is_passing]
+
+
+def _as_kept(table: str, row: dict[str, Any]) -> PlainRow:
+    for name, binder in _BINDERS[table]:
+        row[name] = binder(row[name])
+    return table, tuple(row), tuple(row.values())
