@@ -18,6 +18,7 @@ error_log stderr warn;
 events {{ worker_connections 1024; }}
 http {{
     access_log off;
+    keepalive_requests 10000000;
     sendfile on;
     tcp_nopush on;
     client_body_temp_path {folder}/incoming;
