@@ -97,3 +97,17 @@ async def test_a_disk_is_asked_in_a_thread(tmp_path: Path) -> None:
 
     await DiskRoom([tmp_path], least=0, ballast=Noting(tmp_path / "ballast")).check(0)
     assert threading.main_thread() not in asked and asked
+
+
+async def test_of_a_crowd_one_asks_the_disk_again(tmp_path: Path) -> None:
+    asked: list[None] = []
+
+    class Counting(Ballast):
+        def restore(self) -> None:
+            asked.append(None)
+
+    room = DiskRoom([tmp_path], least=0, ballast=Counting(tmp_path / "ballast"), fresh_seconds=0.05)
+    await room.check(0)
+    await asyncio.sleep(0.06)
+    await asyncio.gather(*(room.check(1) for _ in range(50)))
+    assert len(asked) == 2

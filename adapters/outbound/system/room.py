@@ -42,7 +42,11 @@ class DiskRoom(Room):
         self._is_full = False
 
     async def check(self, size: int) -> int:
-        if size > self._left or time.monotonic() >= self._fresh_until:
+        now = time.monotonic()
+        if size > self._left:
+            await self.look()
+        elif now >= self._fresh_until:
+            self._fresh_until = now + self._fresh_seconds  # one looks; the others go by what was there before
             await self.look()
         if size > self._left:
             raise StorageFull("less room would be left on the disk than has to be")
