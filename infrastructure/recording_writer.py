@@ -1,4 +1,4 @@
-"""The program of the process that writes small chunks and records their receipts, where SQLite is the ledger.
+"""The program of the process that writes small chunks and files and records them, where SQLite is the ledger.
 
 It is started without site-packages: what is imported here needs the standard library alone.
 """

@@ -320,10 +320,10 @@ class UploadUseCase:
         checksums: Sequence[Checksum] = (),
         in_one_step: bool = False,
     ) -> UploadView | None:
-        """Bring a file in by one request that can't be resumed; None (and nothing kept) if its body was cut.
+        """Bring a file in by one request; None (and nothing kept) if its body was cut.
 
         ``length``: of the file, where the wire tells it; else it is known when the body ends. ``in_one_step``: only if
-        that can be; else None, and ``source`` is as it was.
+        that can be (``whole_files.py``); else None, and ``source`` is as it was, to be sent on its way as an upload.
 
         Raises:
             ChecksumMismatch: one of the body's, or of the file's digests, is another one; nothing is kept.

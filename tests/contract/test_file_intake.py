@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,3 +132,36 @@ async def test_a_process_that_dies_meanwhile_loses_nothing(intake: Intake) -> No
     for _, file in await asyncio.gather(*taking):
         assert (await found(intake, file)).crc64 == crc64nvme(data)
         assert await intake.storages.read(file.blob_key, len(data)) == data
+
+
+@pytest.mark.parametrize("intake", ["volume-sqlite", "volume-postgres"], indirect=True)
+@pytest.mark.parametrize("policy", [ANY, UploadPolicy(max_bytes=10**9)], ids=["any", "bytes"])
+async def test_files_whose_rows_are_not_the_processs_to_write_do_it_no_harm(
+    intake: Intake, policy: UploadPolicy
+) -> None:
+    """Those that fill their seat, and those of owners with a quota of bytes."""
+    assert intake.writer is not None
+    process = intake.writer._process
+    bodies = [random.Random(number).randbytes(intake.files.max_bytes - number % 2 * 5000) for number in range(12)]
+    taken = await asyncio.gather(*(take(intake, body, policy) for body in bodies))
+    for (_, file), body in zip(taken, bodies, strict=True):
+        assert await intake.storages.read(file.blob_key, len(body)) == body
+    assert intake.writer._process is process is not None
+
+
+async def test_whoever_is_cancelled_leaves_no_file_without_its_bytes(intake: Intake) -> None:
+    data = bytes(20_000)
+    for patience in range(24):
+        upload, file = completed(data, intake)
+        taking = intake.files.take(upload, file, [], data, policy=ANY)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience / 2000):
+                await taking
+        for _ in range(3):
+            try:
+                found_file = await found(intake, file)
+            except FileNotFound:
+                await asyncio.sleep(0.005)  # what is under way is done
+            else:
+                assert await intake.storages.read(found_file.blob_key, len(data)) == data
+                break

@@ -15,7 +15,7 @@ from adapters.outbound.volume.volume import Volume, translated
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.byte_range import ByteRange, Extent
 from domain.checksum import Buffer, Hasher
-from domain.errors import Unavailable
+from domain.errors import LongshoreError, Unavailable
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 from ports.chunk_storage import ChunkStorage, Staged
@@ -97,16 +97,16 @@ class VolumeChunkStorage(ChunkStorage):
     async def keeping_whole(self, upload_id: UploadId, data: bytes) -> AsyncGenerator[None, None]:
         """Make ``data`` the durable blob of an upload that nobody knows yet; in the block it is recorded.
 
-        What the block refuses is discarded; where the outcome is not known, cleanup finds out.
+        What the block refuses is discarded. Where it fails otherwise, or is cancelled, it may be recorded all the same:
+        then cleanup finds out.
         """
         self._small_writes += 1
         try:
             await self._write_whole(upload_id, data)
             yield
-        except Unavailable:
-            raise
-        except BaseException:
-            self._threads.begin(partial(self._staging.discard_whole, upload_id))
+        except LongshoreError as error:
+            if not isinstance(error, Unavailable):
+                self._threads.begin(partial(self._staging.discard_whole, upload_id))
             raise
         finally:
             self._small_writes -= 1

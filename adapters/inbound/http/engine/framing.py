@@ -45,12 +45,14 @@ def check_framing(headers: Mapping[str, str], version: str) -> None:
     """Stricter than the standard, and before any use case runs: two readings of one body are how requests are
     smuggled."""
     coding = headers.get("Transfer-Encoding")
-    if coding is not None and ("Content-Length" in headers or coding.strip().lower() != "chunked"):
+    if coding is not None and "Content-Length" in headers:
+        raise Unreadable("Content-Length and Transfer-Encoding rule each other out")
+    if coding is not None and coding.strip().lower() != "chunked":
         raise Unreadable("the only transfer coding understood is chunked")
     if coding is not None and version == "HTTP/1.0":
         raise Unreadable("HTTP/1.0 has no transfer codings")  # §6.1: to be taken for a fault
     if not _LENGTH.fullmatch(headers.get("Content-Length", "0")):
-        raise Unreadable("Content-Length is not a number")
+        raise Unreadable("Content-Length is not one number of at most 18 digits")
 
 
 def check_wishes(headers: Mapping[str, str], version: str) -> None:

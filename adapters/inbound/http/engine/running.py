@@ -171,9 +171,11 @@ class RunningExchange(ABC):
                 return Reply(204, preflight)
         if self._fault is not None:
             raise self._fault
-        if self.request.method == "OPTIONS" and "OPTIONS" not in self._resource.methods:  # load balancers ask so
-            return Reply(204, {"Allow": _allowed(self._resource)})
-        return await self._call_route()
+        if self.request.method != "OPTIONS":
+            return await self._call_route()
+        reply = await self._call_route() if "OPTIONS" in self._resource.methods else Reply(204)  # load balancers ask so
+        reply.headers["Allow"] = _allowed(self._resource)
+        return reply
 
     async def _call_route(self) -> Reply:
         request, resource, drain = self.request, self._resource, self.services.drain

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 
-from adapters.outbound.sql.ledger.plain_files import PlainRow
+from adapters.outbound.sql.ledger.plain_files import FileRow
 from adapters.outbound.sql.repositories.mapping import extent_to_row, file_to_row, upload_to_row
 from adapters.outbound.sql.repositories.outbox import SqlOutbox, event_to_row
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
@@ -73,7 +73,7 @@ def _lasting(events: Sequence[Event]) -> list[Event]:
     return [event for event in events if not event.is_passing]
 
 
-def _as_kept(table: str, row: dict[str, Any]) -> PlainRow:
+def _as_kept(table: str, row: dict[str, Any]) -> FileRow:
     for name, binder in _BINDERS[table]:
         row[name] = binder(row[name])
     return table, tuple(row), tuple(row.values())

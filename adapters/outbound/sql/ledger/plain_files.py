@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-PlainRow = tuple[str, tuple[str, ...], tuple[Any, ...]]
+FileRow = tuple[str, tuple[str, ...], tuple[Any, ...]]
 """Table, columns, values; events in the outbox come last."""
-PlainFile = tuple[str, int | None, Sequence[PlainRow]]
+PlainFile = tuple[str, int | None, Sequence[FileRow]]
 """The owner, how many files they may have with this one (None: any number), and the rows."""
 
 
@@ -22,7 +22,7 @@ class NotAllowed(sqlite3.Error):
 
 
 def insert_files(connection: sqlite3.Connection, texts: Sequence[bytes]) -> list[int]:
-    """Commit them; return the number that each one's first event has in the outbox."""
+    """Commit them, at least one; return the number that each one's first event has in the outbox."""
     files: list[PlainFile] = [marshal.loads(text) for text in texts]  # noqa: S302 -- our own process wrote it
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -1,1 +1,1 @@
-"""Small chunks, written by a process beside ours. Start with ``writer.py``."""
+"""Small chunks and files, written by a process beside ours. Start with ``writer.py``."""

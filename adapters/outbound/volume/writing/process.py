@@ -1,8 +1,8 @@
-"""The process that writes and syncs small chunks; ``writer.py`` starts it and says why it is there.
+"""The process that writes and syncs small chunks and files; ``writer.py`` starts it and says why it is there.
 
 Orders come in one socket and outcomes go back through it; the bytes are in shared memory. Given a ledger, it also
-records the receipts that come with them, once the bytes are durable. It ends with its parent, needs the standard
-library alone, and uses no threads.
+records the receipts and rows that come with them, once the bytes are durable. It ends with its parent, needs the
+standard library alone, and uses no threads.
 """
 
 import argparse
@@ -186,6 +186,8 @@ class _Batch:
         to_record = {seat: order for seat, order in orders.items() if order.rows}
         for seat in orders.keys() - to_record.keys():
             self._tell(seat, Outcome.DONE)
+        if not to_record:
+            return
         numbers = self._ledger.keep([order.rows for order in to_record.values()]) if self._ledger else None
         if numbers is None:
             for seat in to_record:

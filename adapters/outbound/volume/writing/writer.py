@@ -1,11 +1,11 @@
-"""Small chunks, written and synced by a process beside ours. Our side of it; ``process.py`` is the other.
+"""Small chunks and files, written and synced by a process beside ours. Our side of it; ``process.py`` is the other.
 
 Writing 64 KiB takes three system calls. In a thread each of them gives the interpreter's lock away and has to get it
 back from the event loop, which costs both of them more than the work itself. In a process of its own it costs the
 loop one copy into shared memory. See docs/decisions/0007.
 
-Where SQLite is the ledger, the process also records what it wrote (``chunk_intake.py``): that saves a second trip, and
-a thread that competes for the same lock.
+Where SQLite is the ledger, the process also records what it wrote (``chunk_intake.py``, ``file_intake.py``): that saves
+a second trip, and a thread that competes for the same lock.
 
 It is an accelerator, started when many chunks come at once and never needed: what it does not do, or had under way
 when it died, threads do (the same bytes may be written twice).
