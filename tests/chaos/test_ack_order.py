@@ -5,7 +5,9 @@ port, the name of the staged file and the order of the calls.
 """
 
 import threading
+import time
 from collections.abc import Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
@@ -127,6 +129,66 @@ def test_the_last_chunk_is_answered_after_rename_folder_and_commit_are_durable(t
             "no commit between the folder's sync and the answer"
         )
         assert wrong_content(server.url, [upload]) == []
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+def test_a_small_file_is_answered_after_its_bytes_its_name_and_its_rows_are_durable(
+    tmp_path: Path, connections: int
+) -> None:
+    """By a thread of the server, and by the process beside it."""
+    with ServerProcess(tmp_path / "data", CHAOS) as server:
+        writer = None
+        until = time.monotonic() + 20
+        while connections > 1 and writer is None and time.monotonic() < until:
+            _put_side_by_side(server, connections, 4)
+            writer = writer_of(server.pid)
+        others = [writer.pid] if writer else []
+        with Strace(server.pid, tmp_path / "trace", others=others) as strace:
+            ports = _put_side_by_side(server, connections, 3)
+        trace = strace.trace()
+        answers = [answer for port in ports for answer in trace.answers(port)]
+        links = trace.select("link", "linkat")
+        assert len(answers) == len(links) == 3 * connections
+        assert {answer.answer for answer in answers} == {201}
+        if writer:
+            assert {link.thread for link in links} == {writer.pid}
+        # Which file is whose can't be seen; but none is answered before its own, so the first n before the n-th.
+        durable = sorted(_durable(trace, link) for link in links)
+        for count, answer in enumerate(sorted(answers, key=lambda call: call.entered)):
+            assert durable[count] < answer.entered
+            assert _synced_log(trace, after=durable[count], before=answer), "no commit between the name's sync and it"
+
+
+def _durable(trace: Trace, link: Call) -> int:
+    """When the bytes and the blob's name of a small file were durable, in that order."""
+    staged, blob = link.paths
+    written = trace.writes_to(staged)[-1]
+    [synced] = [call for call in trace.syncs_of(staged) if call.entered > written.left]
+    assert synced.left < link.entered, "linked before its bytes were durable"
+    named = next(call for call in trace.syncs_of(str(Path(blob).parent)) if call.entered > link.left)
+    return named.left
+
+
+def _put_side_by_side(server: ServerProcess, connections: int, rounds: int) -> list[int]:
+    """Files of 20 kB by ``PUT``; the client's ports."""
+    clients = [HTTPConnection("127.0.0.1", server.port) for _ in range(connections)]
+
+    def send(client: HTTPConnection) -> None:
+        for number in range(rounds):
+            client.request("PUT", f"/upload/{number}.bin", bytes(20_000))
+            client.getresponse().read()
+
+    for client in clients:
+        client.connect()
+    ports = [int(client.sock.getsockname()[1]) for client in clients]
+    threads = [threading.Thread(target=send, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for client in clients:
+        client.close()
+    return ports
 
 
 def test_without_durability_the_same_watch_sees_answers_that_come_too_early(tmp_path: Path) -> None:

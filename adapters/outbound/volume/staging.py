@@ -129,33 +129,31 @@ class Staging:
                 os.close(source)
 
     def begin_whole(self, upload_id: UploadId, data: Buffer, check: Callable[[], None] = lambda: None) -> int:
-        """Have all bytes of an upload that nobody knows yet on their way, under the blob's name as well.
-
-        ``sync_whole`` wants the descriptor. The staged name stays until ``settle_whole``: should the commit never come,
-        cleanup finds by it what is left. The other name comes before the sync, which then makes it durable, too, on
-        most filesystems: nobody looks for it before there is a row.
-        """
+        """Have all bytes of an upload that nobody knows yet on their way; ``link_whole`` wants the descriptor."""
         check()
         fd = self.open(upload_id, least=0)
-        staged, blob = self._volume.staged_path(upload_id), self._volume.blob_path(blob_key_of(upload_id))
         try:
             with translated():
                 write_all(fd, data, 0)
-                with suppress(FileExistsError):  # by an attempt whose outcome nobody heard of
-                    self._volume.in_shard(blob, partial(os.link, staged, blob))
         except BaseException:
             os.close(fd)
             raise
         return fd
 
-    def sync_whole(self, fd: int) -> None:
-        """Make the bytes durable; for the name there is ``sync_links``."""
+    def link_whole(self, upload_id: UploadId, fd: int) -> None:
+        """Make them durable, and give them the blob's name, which is durable after ``sync_links``.
+
+        The staged name stays until ``settle_whole``: should the commit never come, cleanup finds by it what is left.
+        """
+        staged, blob = self._volume.staged_path(upload_id), self._volume.blob_path(blob_key_of(upload_id))
         with translated():
             try:
                 if self._durability is not Durability.NONE:
                     _fdatasync(fd)
             finally:
                 os.close(fd)
+            with suppress(FileExistsError):  # by an attempt whose outcome nobody heard of
+                self._volume.in_shard(blob, partial(os.link, staged, blob))
 
     def sync_links(self, upload_ids: Iterable[UploadId]) -> None:
         if self._durability is not Durability.NONE:
@@ -165,7 +163,7 @@ class Staging:
 
     def store_whole(self, upload_id: UploadId, data: Buffer) -> None:
         """All of it: the bytes are a durable blob after this."""
-        self.sync_whole(self.begin_whole(upload_id, data))
+        self.link_whole(upload_id, self.begin_whole(upload_id, data))
         self.sync_links([upload_id])
 
     def settle_whole(self, upload_id: UploadId) -> None:

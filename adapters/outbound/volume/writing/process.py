@@ -141,7 +141,7 @@ class _Batch:
         for seat, order, fd in self._begun:
             try:
                 if order.kind is Kind.FILE:
-                    self._staging.sync_whole(fd)
+                    self._staging.link_whole(order.upload_id, fd)
                     files[seat] = order
                     continue
                 self._staging.finish(order.upload_id, fd)
