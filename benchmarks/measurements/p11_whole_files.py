@@ -20,11 +20,15 @@ PUT = " PUT"
 
 
 def measure(workbench: Workbench, scale: Scale) -> Findings:
+    with workbench.putting_off_removal():
+        return _measure(workbench, scale)
+
+
+def _measure(workbench: Workbench, scale: Scale) -> Findings:
     rows: list[Row] = []
     verdicts: list[Verdict] = []
     for connections in scale.chunk_connections:
-        with workbench.putting_off_removal():
-            found = _with_connections(workbench, scale, connections)
+        found = _with_connections(workbench, scale, connections)
         rows += found
         tus, put, nginx = find(found, OURS), find(found, OURS + PUT), find(found, NginxPeer.name + PUT)
         is_crowd = connections == max(scale.chunk_connections)
