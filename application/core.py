@@ -12,6 +12,7 @@ from application.download import DownloadUseCase
 from application.progress import ProgressUseCase
 from application.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
+from application.upload.keeping import KeepUseCase
 from domain.upload_policy import UploadPolicy
 from ports.blob_storage import BlobStorage
 from ports.chunk_intake import ChunkIntake
@@ -61,6 +62,7 @@ class Core:
     """The use cases over one database and one storage; one of these a process is enough."""
 
     uploads: UploadUseCase
+    keeping: KeepUseCase
     downloads: DownloadUseCase
     digests: DigestUseCase
     progress: ProgressUseCase
@@ -78,6 +80,7 @@ def core_of(
     """``orphans_after``, ``ended_after``: what cleanup waits for before it removes bytes that belong to nobody, and
     before it forgets uploads that left no file."""
     unit_of_work, blobs, clock = outside.unit_of_work, outside.blobs, outside.clock
+    policy = policy or UploadPolicy()
     digests = DigestUseCase(unit_of_work=unit_of_work, blobs=blobs, clock=clock)
     uploads = UploadUseCase(
         unit_of_work=unit_of_work,
@@ -89,13 +92,22 @@ def core_of(
         notifier=outside.notifier,
         clock=clock,
         ids=outside.ids,
-        policy=policy or UploadPolicy(),
+        policy=policy,
         intake=outside.intake,
         file_intake=outside.file_intake,
         room=outside.room,
     )
     return Core(
         uploads=uploads,
+        keeping=KeepUseCase(
+            unit_of_work=unit_of_work,
+            blobs=blobs,
+            digests=digests,
+            clock=clock,
+            ids=outside.ids,
+            policy=policy,
+            room=outside.room,
+        ),
         downloads=DownloadUseCase(
             unit_of_work=unit_of_work, blobs=blobs, digests=digests, signer=outside.signer, clock=clock
         ),

@@ -112,13 +112,16 @@ class DownloadUseCase:
         async with self._unit_of_work() as work:
             file = await work.files.find(file_id)
             file.check_changed_by(principal, given)
+            image = await work.images.find_any(file_id)
             blob_key = await work.files.delete(file_id)
             await work.uploads.delete(UploadId(file_id))
-            if blob_key is not None:
-                await work.blob_deletions.add(blob_key, self._clock.now())
+            keys = [blob_key] if blob_key is not None else []
+            keys += [rendition.blob_key for rendition in image.renditions] if image else []
+            for key in keys:
+                await work.blob_deletions.add(key, self._clock.now())
             await work.commit()
-        if blob_key is not None:
-            await self._deleter.delete_now(blob_key)
+        for key in keys:
+            await self._deleter.delete_now(key)
 
     async def _open(self, file: File) -> OpenFile:
         blob = await self._blobs.open(file.blob_key)

@@ -7,9 +7,12 @@ LongshoreError
 │   ├── InvalidParts          │   └── TooManyParts
 │   ├── InvalidCredential     ├── InvalidDetail
 │   ├── InvalidChunk          │   └── ChunkTooLong
+│   ├── InvalidPicture        no picture, or none that we take
+│   │   ├── PictureCorrupted  └── DuplicatePicture (another one of the session looks like it)
 │   └── InconsistentLength    two announcements of one length disagree
 ├── NotFound                  unknown, or someone else's: nobody can tell which
-│   ├── UploadNotFound        └── FileNotFound
+│   ├── UploadNotFound        ├── FileNotFound            ├── ImageNotFound
+│   └── JobNotFound
 ├── Gone                      it was here once
 │   ├── UploadGone (aborted)  ├── UploadExpired           ├── FileGone (bytes lost behind our back)
 │   └── LinkExpired           a signed link's time is over
@@ -18,11 +21,12 @@ LongshoreError
 │   ├── UploadCompleted       a completed upload takes no more bytes
 │   ├── CompletedOtherwise    it was completed with another word than this one
 │   ├── BytesMissing          not everything that was announced has been received
+│   ├── JobTakenOver          the job's lease is another worker's
 │   ├── ChunkDiffers          ├── ChunkSizeChanged
 │   └── UploadBusy            the holder did not let go in time
 ├── UploadIsFinal             a joined upload takes no bytes of its own
 ├── TooLarge
-│   ├── UploadTooLarge        └── LengthExceeded
+│   ├── UploadTooLarge        ├── LengthExceeded          └── TooManyPixels
 ├── ChecksumMismatch          nothing of the body counts
 │   └── Sha256Mismatch        the whole file is another one than was announced: its upload is over
 ├── AccessRefused
@@ -30,12 +34,14 @@ LongshoreError
 │   ├── CredentialRefused     └── LinkAltered (a signed link that we did not sign so)
 ├── BudgetExceeded
 │   ├── TooManyOpenUploads    ├── TooManyFiles            ├── QuotaExceeded
+│   ├── TooManyImages         more than a session may have
 │   ├── TooManyRequests
 │   │   └── TooManyConnections
 │   └── TooManyWatched        more ids than one may watch at once
 └── Unavailable               try again later
     ├── StorageFull           │   └── FileTooLargeForDisk (no file may be so long there; room or time won't help)
-    ├── StorageUnavailable    └── RepositoryUnavailable
+    ├── StorageUnavailable    ├── RepositoryUnavailable
+    └── ProcessorUnavailable  the process that looks at pictures died or took too long
 """
 
 from collections.abc import Sequence
@@ -98,6 +104,18 @@ class ChunkTooLong(InvalidChunk):
     code = "chunk_too_long"
 
 
+class InvalidPicture(InvalidRequest):
+    code = "invalid_picture"
+
+
+class PictureCorrupted(InvalidPicture):
+    code = "picture_corrupted"
+
+
+class DuplicatePicture(InvalidPicture):
+    code = "duplicate_picture"
+
+
 class InconsistentLength(InvalidRequest):
     code = "inconsistent_length"
 
@@ -112,6 +130,14 @@ class UploadNotFound(NotFound):
 
 class FileNotFound(NotFound):
     code = "file_not_found"
+
+
+class ImageNotFound(NotFound):
+    code = "image_not_found"
+
+
+class JobNotFound(NotFound):
+    code = "job_not_found"
 
 
 class Gone(LongshoreError):
@@ -157,6 +183,12 @@ class BytesMissing(Conflict):
     def __init__(self, gaps: Sequence[tuple[int, int]]) -> None:
         super().__init__(f"{sum(end - start for start, end in gaps)} bytes are missing")
         self.gaps = tuple(gaps)
+
+
+class JobTakenOver(Conflict):
+    """Its worker was thought dead; nothing that it does counts any more."""
+
+    code = "job_taken_over"
 
 
 class ChunkDiffers(Conflict):
@@ -220,6 +252,10 @@ class LengthExceeded(TooLarge):
     code = "length_exceeded"
 
 
+class TooManyPixels(TooLarge):
+    code = "too_many_pixels"
+
+
 class ChecksumMismatch(LongshoreError):
     code = "checksum_mismatch"
 
@@ -264,6 +300,10 @@ class QuotaExceeded(BudgetExceeded):
     code = "quota_exceeded"
 
 
+class TooManyImages(BudgetExceeded):
+    code = "too_many_images"
+
+
 class TooManyRequests(BudgetExceeded):
     code = "too_many_requests"
 
@@ -302,3 +342,7 @@ class StorageUnavailable(Unavailable):
 
 class RepositoryUnavailable(Unavailable):
     code = "repository_unavailable"
+
+
+class ProcessorUnavailable(Unavailable):
+    code = "processor_unavailable"

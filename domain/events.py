@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-from domain.ids import OwnerId, UploadId
+from domain.ids import FileId, OwnerId, UploadId
 
 _MAX_NAME = 1024  # letters: a name is told for display, and messages have their bounds
 
@@ -110,7 +110,59 @@ class UploadEvent(Event):
         )
 
 
-_FAMILIES: Mapping[str, type[Event]] = {kind.family: kind for kind in (UploadEvent,)}
+class ImageEventType(StrEnum):
+    PROCESSING = "image.processing"
+    DONE = "image.done"
+    FAILED = "image.failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEvent(Event):
+    """What has become of the image that an upload brought. ``error``: of a failed one, in words for a person."""
+
+    family = "image"
+
+    type: ImageEventType
+    upload_id: FileId
+    watch_id: str
+    owner: OwnerId
+    filename: str
+    status: str
+    error: str
+
+    @property
+    def subject(self) -> str:
+        return self.upload_id
+
+    @property
+    def is_passing(self) -> bool:
+        return False
+
+    def to_values(self) -> dict[str, str | int | None]:
+        return {
+            "upload_id": self.upload_id,
+            "watch_id": self.watch_id,
+            "owner": self.owner,
+            "filename": self.filename[:_MAX_NAME],
+            "status": self.status,
+            "error": self.error,
+        }
+
+    @classmethod
+    def of_values(cls, type_: str, time: datetime, values: Mapping[str, Any]) -> Self:
+        return cls(
+            type=ImageEventType(type_),
+            time=time,
+            upload_id=FileId(str(values["upload_id"])),
+            watch_id=str(values["watch_id"]),
+            owner=OwnerId(str(values["owner"])),
+            filename=str(values["filename"]),
+            status=str(values["status"]),
+            error=str(values["error"]),
+        )
+
+
+_FAMILIES: Mapping[str, type[Event]] = {kind.family: kind for kind in (UploadEvent, ImageEvent)}
 
 
 def event_to_values(event: Event) -> dict[str, str | int | None]:

@@ -3,12 +3,13 @@
 import re
 from typing import NewType
 
-from domain.errors import FileNotFound, UploadNotFound
+from domain.errors import FileNotFound, ImageNotFound, JobNotFound, UploadNotFound
 
 UploadId = NewType("UploadId", str)
 FileId = NewType("FileId", str)
 BlobKey = NewType("BlobKey", str)
 OwnerId = NewType("OwnerId", str)
+JobId = NewType("JobId", str)
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 
@@ -28,6 +29,20 @@ def parse_file_id(text: str) -> FileId:
     if not _ID.fullmatch(text):
         raise FileNotFound("no such file")
     return FileId(text.lower())
+
+
+def parse_image_id(text: str) -> FileId:
+    """As ``parse_upload_id``, with ImageNotFound: an image bears its file's id."""
+    if not _ID.fullmatch(text):
+        raise ImageNotFound("no such image")
+    return FileId(text.lower())
+
+
+def parse_job_id(text: str) -> JobId:
+    """As ``parse_upload_id``, with JobNotFound."""
+    if not _ID.fullmatch(text):
+        raise JobNotFound("no such job")
+    return JobId(text.lower())
 
 
 def blob_key_of(upload_id: UploadId) -> BlobKey:

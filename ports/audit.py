@@ -29,7 +29,8 @@ class Audit(Protocol):
 
     @abstractmethod
     async def known_blobs(self, keys: Sequence[str]) -> set[str]:
-        """Which of these a file has, an upload under way may become, or are to be deleted; at most 500 at once."""
+        """Which of these a file or a rendition has, an upload under way may become, or are to be deleted; at most 500
+        at once."""
 
     @abstractmethod
     async def count_undeleted(self, before: datetime) -> int:

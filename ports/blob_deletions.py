@@ -17,10 +17,15 @@ class BlobDeletions(Protocol):
         """Note that the blob is to be deleted once this is committed. Noted again, the first time stands."""
 
     @abstractmethod
+    async def withdraw(self, key: BlobKey) -> None:
+        """Take the note back: from this commit on something refers to the blob, which had been noted before its bytes
+        were written."""
+
+    @abstractmethod
     async def list_left(self, *, before: datetime, after: BlobKey | None, limit: int) -> Sequence[BlobKey]:
         """What was noted ``before`` and is still to be deleted, by key; those that come ``after`` a key.
 
-        Never a blob that a file refers to, whatever was noted.
+        Never a blob that a file or a rendition refers to, whatever was noted.
         """
 
     @abstractmethod

@@ -46,6 +46,18 @@ class BlobStorage(Protocol):
         """
 
     @abstractmethod
+    async def put(self, key: BlobKey, content: bytes | Blob) -> int:
+        """Keep ``content``, which is small, under ``key``; return its CRC-64/NVME once it is durable.
+
+        Whoever opens the key sees all of it or none; what was there before is gone. A crash may leave bytes that nobody
+        knows of: who calls has noted the key as to be deleted, and takes that back when the blob is recorded.
+
+        Raises:
+            FileGone: the content can't be read to its end.
+            StorageFull, StorageUnavailable: it is not there, or not for long.
+        """
+
+    @abstractmethod
     async def delete(self, key: BlobKey) -> bool:
         """Forget the blob, if there is one; return whether its bytes are gone, for good even if the power fails.
 

@@ -8,6 +8,9 @@ from typing import Protocol, Self
 from domain.events import Event
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
+from ports.image_repository import ImageRepository
+from ports.job_queue import JobQueue
+from ports.received_images import ReceivedImages
 from ports.upload_repository import UploadRepository
 
 
@@ -31,6 +34,18 @@ class UnitOfWork(Protocol):
     @property
     @abstractmethod
     def blob_deletions(self) -> BlobDeletions: ...
+
+    @property
+    @abstractmethod
+    def images(self) -> ImageRepository: ...
+
+    @property
+    @abstractmethod
+    def received_images(self) -> ReceivedImages: ...
+
+    @property
+    @abstractmethod
+    def jobs(self) -> JobQueue: ...
 
     @abstractmethod
     def announce(self, event: Event) -> None: ...

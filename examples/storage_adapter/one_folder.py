@@ -10,6 +10,7 @@ is. Of Longshore it imports the domain and the ports, and nothing else.
 import asyncio
 import errno
 import os
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -171,6 +172,12 @@ class FolderBlobStorage(BlobStorage):
         with _translated():
             return FolderBlob(os.open(self._folder / key, os.O_RDONLY))
 
+    async def put(self, key: BlobKey, content: bytes | Blob) -> int:
+        if not isinstance(content, bytes):
+            content = b"".join([block async for block in content.blocks(ByteRange(0, content.size))])
+        await _in_thread(self._put, key, content)
+        return crc64nvme(content)
+
     async def delete(self, key: BlobKey) -> bool:
         def unlink() -> None:
             (self._folder / key).unlink(missing_ok=True)
@@ -185,6 +192,16 @@ class FolderBlobStorage(BlobStorage):
             raise StorageUnavailable("the folder is read-only")
         if not figures.f_bavail:
             raise StorageFull("the disk is full")
+
+    def _put(self, key: BlobKey, data: bytes) -> None:
+        blob = self._folder / key
+        blob.parent.mkdir(parents=True, exist_ok=True)  # a key may bear its place: images/…
+        draft = self._folder / f"{secrets.token_hex(16)}.part"  # as if of an upload, so that cleanup finds it
+        with _opened(draft, writes=True) as fd:
+            os.pwrite(fd, data, 0)
+            os.fsync(fd)
+        draft.replace(blob)
+        _sync_folder(blob.parent)
 
 
 class _Check:

@@ -56,6 +56,7 @@ class CoreParts(Parts):
         core_of, outside, policy=policy, orphans_after=of.cleanup_after, ended_after=of.upload_ttl
     )
     uploads = core.provided.uploads
+    keeping = core.provided.keeping
     downloads = core.provided.downloads
     digests = core.provided.digests
     progress = core.provided.progress

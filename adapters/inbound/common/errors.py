@@ -25,10 +25,15 @@ STATUS: dict[str, int] = {
     "invalid_chunk": 400,
     "chunk_too_long": 400,
     "inconsistent_length": 400,
+    "invalid_picture": 400,
+    "picture_corrupted": 400,
+    "duplicate_picture": 400,
     # Unknown, or someone else's.
     "not_found": 404,
     "upload_not_found": 404,
     "file_not_found": 404,
+    "image_not_found": 404,
+    "job_not_found": 404,
     # It was here once.
     "gone": 410,
     "upload_gone": 410,
@@ -43,6 +48,7 @@ STATUS: dict[str, int] = {
     "chunk_size_changed": 409,
     "upload_not_open": 409,
     "upload_taken_over": 409,
+    "job_taken_over": 409,
     "completed_otherwise": 409,
     "upload_completed": 400,  # IETF resumable uploads, interop version 6: appending to a completed upload
     "upload_busy": 423,
@@ -50,6 +56,7 @@ STATUS: dict[str, int] = {
     "too_large": 413,
     "upload_too_large": 413,
     "length_exceeded": 413,
+    "too_many_pixels": 413,
     "checksum_mismatch": 460,  # tus 1.0 §Checksum
     "sha256_mismatch": 460,
     "access_refused": 403,
@@ -65,6 +72,7 @@ STATUS: dict[str, int] = {
     # Not 507, which clients take for our full disk and try again, and not 429, which promises that waiting
     # helps: this upload is too large for what its owner has left.
     "quota_exceeded": 413,
+    "too_many_images": 403,  # as the next line
     "too_many_files": 403,  # however small the next one is; and again, waiting does not help
     # Try again later.
     "unavailable": 503,
@@ -72,6 +80,7 @@ STATUS: dict[str, int] = {
     "file_too_large_for_disk": 507,
     "storage_unavailable": 503,
     "repository_unavailable": 503,
+    "processor_unavailable": 503,
 }
 
 # Registered problem types (RFC 9457 §4.2) and their titles, by code; all others are about:blank.

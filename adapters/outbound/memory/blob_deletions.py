@@ -16,8 +16,12 @@ class MemoryBlobDeletions(BlobDeletions):
         if self._changes.blob_deletion(key) is None:
             self._changes.blob_deletions[key] = now
 
+    async def withdraw(self, key: BlobKey) -> None:
+        self._changes.blob_deletions[key] = None
+
     async def list_left(self, *, before: datetime, after: BlobKey | None, limit: int) -> Sequence[BlobKey]:
         kept = {file.blob_key for file in self._changes.all_files()}
+        kept |= {rendition.blob_key for image in self._changes.all_images() for rendition in image.renditions}
         keys = self._changes.database.blob_deletions.keys() | self._changes.blob_deletions.keys()
         left = [
             key

@@ -7,7 +7,10 @@ from adapters.outbound.memory.leases import LeaseState
 from domain.byte_range import Extent, ReceivedRanges
 from domain.events import Event
 from domain.file import File
-from domain.ids import BlobKey, FileId, OwnerId, UploadId
+from domain.ids import BlobKey, FileId, JobId, OwnerId, UploadId
+from domain.image import Image
+from domain.job import Job
+from domain.received_image import ImageSession, ReceivedImage
 from domain.upload import Upload
 
 
@@ -18,6 +21,9 @@ class MemoryDatabase:
     uploads: dict[UploadId, Upload] = field(default_factory=dict)
     received: dict[UploadId, list[Extent]] = field(default_factory=dict)
     files: dict[FileId, File] = field(default_factory=dict)
+    images: dict[FileId, Image] = field(default_factory=dict)
+    received_images: dict[tuple[ImageSession, int], ReceivedImage] = field(default_factory=dict)
+    jobs: dict[JobId, Job] = field(default_factory=dict)
     blob_deletions: dict[BlobKey, datetime] = field(default_factory=dict)
     holdings: dict[OwnerId, "Holding"] = field(default_factory=dict)
     outbox: list[Event] = field(default_factory=list)

@@ -6,11 +6,17 @@ from typing import Self
 from adapters.outbound.memory.blob_deletions import MemoryBlobDeletions
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.files import MemoryFileRepository
+from adapters.outbound.memory.images import MemoryImageRepository
+from adapters.outbound.memory.jobs import MemoryJobQueue
 from adapters.outbound.memory.outbox import MemoryOutbox
+from adapters.outbound.memory.received_images import MemoryReceivedImages
 from adapters.outbound.memory.uploads import Changes, MemoryUploadRepository
 from domain.events import Event
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
+from ports.image_repository import ImageRepository
+from ports.job_queue import JobQueue
+from ports.received_images import ReceivedImages
 from ports.unit_of_work import UnitOfWork
 from ports.upload_repository import UploadRepository
 
@@ -24,6 +30,9 @@ class MemoryUnitOfWork(UnitOfWork):
         self._uploads = MemoryUploadRepository(self._changes)
         self._files = MemoryFileRepository(self._changes)
         self._blob_deletions = MemoryBlobDeletions(self._changes)
+        self._images = MemoryImageRepository(self._changes)
+        self._received_images = MemoryReceivedImages(self._changes)
+        self._jobs = MemoryJobQueue(self._changes)
 
     @property
     def uploads(self) -> UploadRepository:
@@ -36,6 +45,18 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def blob_deletions(self) -> BlobDeletions:
         return self._blob_deletions
+
+    @property
+    def images(self) -> ImageRepository:
+        return self._images
+
+    @property
+    def received_images(self) -> ReceivedImages:
+        return self._received_images
+
+    @property
+    def jobs(self) -> JobQueue:
+        return self._jobs
 
     def announce(self, event: Event) -> None:
         self._announced.append(event)

@@ -9,7 +9,10 @@ from domain.access import Principal
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.errors import UploadNotFound, UploadTakenOver
 from domain.file import File
-from domain.ids import BlobKey, FileId, OwnerId, UploadId
+from domain.ids import BlobKey, FileId, JobId, OwnerId, UploadId
+from domain.image import Image
+from domain.job import Job
+from domain.received_image import ImageSession, ReceivedImage
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
 from ports.upload_repository import UploadRepository, Wanted
@@ -26,6 +29,9 @@ class Changes:
         self.uploads: dict[UploadId, Upload | None] = {}
         self.received: dict[UploadId, list[Extent]] = {}  # of uploads that are added, or folded
         self.files: dict[FileId, File | None] = {}
+        self.images: dict[FileId, Image | None] = {}
+        self.received_images: dict[tuple[ImageSession, int], ReceivedImage | None] = {}
+        self.jobs: dict[JobId, Job | None] = {}
         self.blob_deletions: dict[BlobKey, datetime | None] = {}
 
     def upload(self, upload_id: UploadId) -> Upload | None:
@@ -41,6 +47,25 @@ class Changes:
     def all_files(self) -> list[File]:
         ids = self.database.files.keys() | self.files.keys()
         return [file for id_ in ids if (file := self.file(id_)) is not None]
+
+    def image(self, image_id: FileId) -> Image | None:
+        image = self.images[image_id] if image_id in self.images else self.database.images.get(image_id)
+        return None if image is None or self.file(image_id) is None else image
+
+    def all_images(self) -> list[Image]:
+        ids = self.database.images.keys() | self.images.keys()
+        return [image for id_ in ids if (image := self.image(id_)) is not None]
+
+    def all_received_images(self) -> list[ReceivedImage]:
+        kept = {**self.database.received_images, **self.received_images}.values()
+        return [image for image in kept if image is not None and self.file(image.file_id) is not None]
+
+    def job(self, job_id: JobId) -> Job | None:
+        return self.jobs[job_id] if job_id in self.jobs else self.database.jobs.get(job_id)
+
+    def all_jobs(self) -> list[Job]:
+        ids = self.database.jobs.keys() | self.jobs.keys()
+        return [job for id_ in ids if (job := self.job(id_)) is not None]
 
     def blob_deletion(self, key: BlobKey) -> datetime | None:
         if key in self.blob_deletions:
@@ -61,6 +86,9 @@ class Changes:
         self._count()
         _merge(self.database.uploads, self.uploads)
         _merge(self.database.files, self.files)
+        _merge(self.database.images, self.images)
+        _merge(self.database.received_images, self.received_images)
+        _merge(self.database.jobs, self.jobs)
         _merge(self.database.blob_deletions, self.blob_deletions)
         self.database.received.update(self.received)
         for upload_id, upload in self.uploads.items():
@@ -114,6 +142,9 @@ class Changes:
         self.uploads.clear()
         self.received.clear()
         self.files.clear()
+        self.images.clear()
+        self.received_images.clear()
+        self.jobs.clear()
         self.blob_deletions.clear()
 
 

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 
+from awscrt.checksums import crc64nvme
+
 from adapters.outbound.s3.bucket import Bucket
 from adapters.outbound.s3.layout import blob_name
 from domain.byte_range import ByteRange
@@ -30,6 +32,11 @@ class S3BlobStorage(BlobStorage, HealthCheck):
             raise FileGone("the bytes are gone")
         self._readers[key] += 1
         return S3Blob(self, self._bucket, key, blob.size, gives_links=self._gives_links)
+
+    async def put(self, key: BlobKey, content: bytes | Blob) -> int:
+        data = content if isinstance(content, bytes) else await _whole(content)
+        await self._bucket.put(blob_name(key), data)
+        return int(crc64nvme(data))
 
     async def delete(self, key: BlobKey) -> bool:
         # The last reader in this process takes the bytes along; whether that went well, only the next call can tell.
@@ -85,3 +92,7 @@ class S3Blob(Blob):
         if self._is_open:
             self._is_open = False
             await self._storage.let_go(self._key)
+
+
+async def _whole(blob: Blob) -> bytes:
+    return b"".join([block async for block in blob.blocks(ByteRange(0, blob.size))]) if blob.size else b""

@@ -78,7 +78,7 @@ class Bucket:
             return bucket_id
         async with aclosing(self.list("", most=100)) as found:
             async for object_ in found:
-                if not object_.name.startswith(("staged/", "blobs/", _MARKER)):
+                if not object_.name.startswith(("staged/", "blobs/", "images/", _MARKER)):
                     raise WrongBucket(f"holds other things ({object_.name}, …) and no {_MARKER} marker")
         with suppress(AlreadyThere):  # another server's, which starts at the same time: it stands
             await self.put(_MARKER, secrets.token_hex(16).encode() + b"\n", only_new=True)

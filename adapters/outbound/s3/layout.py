@@ -21,6 +21,8 @@ from domain.ids import UploadId
 
 STAGED = "staged/"
 BLOBS = "blobs/"
+IMAGES = "images/"
+"""Blobs that bear their place in their key."""
 MADE_FROM = "made-from"
 """Metadata of a blob: the nonce of the plan, or the name of the newest piece, that it was made from."""
 
@@ -28,8 +30,9 @@ _MIB = 1024 * 1024
 _MAX_PARTS = 10_000  # S3's own bound
 
 
-def blob_name(upload_id: str) -> str:
-    return f"{BLOBS}{upload_id}"
+def blob_name(key: str) -> str:
+    """A key with folders in it is its own place; all others are ids."""
+    return key if "/" in key else f"{BLOBS}{key}"
 
 
 def staged_prefix(upload_id: UploadId) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from awscrt.checksums import crc64nvme
 
 from adapters.outbound.s3.bucket import Bucket
-from adapters.outbound.s3.layout import BLOBS, STAGED
+from adapters.outbound.s3.layout import BLOBS, IMAGES, STAGED, blob_name
 from adapters.outbound.s3.probe import answering, check_service
 from domain.byte_range import ByteRange
 from domain.errors import FileGone, LongshoreError
@@ -55,12 +55,13 @@ class S3Medium(Medium):
         yield {upload_id: size for upload_id, size in sizes.items() if upload_id not in young}
 
     async def blobs(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
-        async for found in self._bucket.list(BLOBS):
-            if found.modified < before:
-                yield {found.name.removeprefix(BLOBS): found.size}
+        for prefix in (BLOBS, IMAGES):
+            async for found in self._bucket.list(prefix):
+                if found.modified < before:
+                    yield {found.name.removeprefix(BLOBS): found.size}
 
     async def wrong_with(self, recorded: Recorded, *, scrub: bool) -> str:
-        name, size = f"{BLOBS}{recorded.blob_key}", recorded.size
+        name, size = blob_name(recorded.blob_key), recorded.size
         try:
             blob = await self._bucket.describe(name)
             if blob is None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Executable, RowMapping, func, select, text
 from adapters.outbound.sql.crc64 import unsigned
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.repositories.installation import SqlInstallation
-from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, uploads
+from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, renditions, uploads
 from domain.errors import LongshoreError
 from domain.finding import Finding, Recorded, ok, problem
 from domain.ids import FileId
@@ -52,9 +52,10 @@ class SqlAudit(Audit):
 
     async def known_blobs(self, keys: Sequence[str]) -> set[str]:
         kept = await self._read(select(files.c.blob_key).where(files.c.blob_key.in_(keys)))
+        drawn = await self._read(select(renditions.c.blob_key).where(renditions.c.blob_key.in_(keys)))
         going = await self._read(select(blob_deletions.c.blob_key).where(blob_deletions.c.blob_key.in_(keys)))
         coming = await self.open_uploads(keys)  # an upload's blob has its name, see blob_key_of
-        return {row["blob_key"] for row in (*kept, *going)} | coming
+        return {row["blob_key"] for row in (*kept, *drawn, *going)} | coming
 
     async def count_undeleted(self, before: datetime) -> int:
         left = select(func.count().label("count")).where(blob_deletions.c.created_at < before)

@@ -37,6 +37,10 @@ class VolumeMedium(Medium):
     async def blobs(self, before: datetime) -> AsyncIterator[Mapping[str, int]]:
         async for some in _old_entries_below(self._volume.blobs, before):
             yield some
+        for folder in await asyncio.to_thread(_folders_below, self._volume.images):
+            place = folder.relative_to(self._volume.root)
+            held = await asyncio.to_thread(_old_entries, folder, before.timestamp())
+            yield {f"{place}/{name}": size for name, size in held.items()}
 
     async def wrong_with(self, recorded: Recorded, *, scrub: bool) -> str:
         return await asyncio.to_thread(_wrong_with, recorded, self._volume, scrub)
@@ -71,6 +75,11 @@ def _shards(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []  # it was empty, so somebody may have removed it
     return sorted(shard for shard in folder.iterdir() if shard.is_dir())
+
+
+def _folders_below(folder: Path) -> list[Path]:
+    """Those that hold files."""
+    return sorted(Path(path) for path, _, files in os.walk(folder) if files)
 
 
 async def _old_entries_below(folder: Path, before: datetime) -> AsyncIterator[Mapping[str, int]]:

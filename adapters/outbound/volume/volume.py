@@ -3,6 +3,7 @@
     <root>/.longshore           marker: the volume's id
     <root>/staged/<ab>/<id>     bytes of an unfinished upload, written in place
     <root>/blobs/<ab>/<id>      sealed bytes
+    <root>/images/…             sealed bytes whose key bears their place: what image sessions have received
 
 ``<ab>`` are the first two digits of the generated id: no folder grows too large.
 """
@@ -21,6 +22,7 @@ from domain.ids import BlobKey, UploadId
 Result = TypeVar("Result")
 
 _MARKER = ".longshore"
+_KNOWN_SHARDS = 16 * 1024
 _ATTEMPTS = 3  # to have a folder that somebody removes just now
 # Names are generated, yet a link that somebody planted is never followed.
 OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
@@ -35,6 +37,7 @@ class Volume:
         self.root = root
         self.staged = root / "staged"
         self.blobs = root / "blobs"
+        self.images = root / "images"
         self._shards: set[Path] = set()  # those this process has made durable
 
     def prepare(self) -> str:
@@ -65,7 +68,7 @@ class Volume:
         return self.staged / upload_id[:2] / upload_id
 
     def blob_path(self, key: BlobKey) -> Path:
-        return self.blobs / key[:2] / key
+        return self.root / key if "/" in key else self.blobs / key[:2] / key
 
     def make_shard(self, path: Path) -> None:
         """Have the folder that ``path`` is to lie in, its entry durable; in any thread.
@@ -79,11 +82,24 @@ class Volume:
             # Of a volume that is not mounted nothing is there: what was written then would be hidden by it later.
             if self.identify() is None:
                 raise StorageUnavailable("the volume is not mounted")
-            shard.parent.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(self.root)
+            for folder in reversed(shard.parents[: len(shard.relative_to(self.root).parts) - 1]):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                sync_folder(folder.parent)
         shard.mkdir(mode=0o700, exist_ok=True)
         sync_folder(shard.parent)
+        if len(self._shards) >= _KNOWN_SHARDS:
+            self._shards.clear()  # to make one durable again does no harm
         self._shards.add(shard)
+
+    def remove_empty(self, folder: Path) -> None:
+        """Take away what has become empty of the folders that keys with a place have made."""
+        while folder != self.images and folder.is_relative_to(self.images):
+            self._shards.discard(folder)
+            try:
+                folder.rmdir()
+            except OSError:
+                return  # it is not empty
+            folder = folder.parent
 
     def in_shard(self, path: Path, use: Callable[[], Result]) -> Result:
         """What ``use`` returns, which needs the folder that ``path`` is to lie in.
@@ -134,7 +150,7 @@ class Volume:
 def _may_be_there(name: str) -> bool:
     """Whether a folder without a marker may hold it: another server is laying the volume out just now, or one was
     cut off; and a disk that was just formatted is not empty either."""
-    return name in ("staged", "blobs", "lost+found") or name.startswith(_MARKER)
+    return name in ("staged", "blobs", "images", "lost+found") or name.startswith(_MARKER)
 
 
 def sync_folder(folder: Path) -> None:

@@ -44,7 +44,7 @@ class VolumeParts(DatabaseParts):
         ChunkWriter, volume, durability, providers.Callable(recorder, DatabaseParts.database)
     )
     volume_chunks = providers.Singleton(VolumeChunkStorage, volume, threads, durability=durability, writer=chunk_writer)
-    volume_blobs = providers.Singleton(VolumeBlobStorage, volume, threads)
+    volume_blobs = providers.Singleton(VolumeBlobStorage, volume, threads, durability=durability)
     volume_medium = providers.Singleton(VolumeMedium, volume)
     volume_intake = providers.Singleton(
         VolumeChunkIntake,

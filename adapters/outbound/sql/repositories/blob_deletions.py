@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.insert import insert_into
-from adapters.outbound.sql.tables import blob_deletions, files
+from adapters.outbound.sql.tables import blob_deletions, files, renditions
 from domain.ids import BlobKey
 from ports.blob_deletions import BlobDeletions
 
 _c = blob_deletions.c
-_IS_KEPT = select(files.c.id).where(files.c.blob_key == _c.blob_key).exists()
+_IS_KEPT = or_(
+    *(select(table.c.blob_key).where(table.c.blob_key == _c.blob_key).exists() for table in (files, renditions))
+)
 
 
 class SqlBlobDeletions(BlobDeletions):
@@ -23,6 +25,10 @@ class SqlBlobDeletions(BlobDeletions):
         insert = insert_into(blob_deletions, is_sqlite=self._transaction.is_sqlite).on_conflict_do_nothing()
         row = {"blob_key": key, "created_at": now}
         await self._transaction.change(lambda connection: connection.execute(insert, row))
+
+    async def withdraw(self, key: BlobKey) -> None:
+        kept = delete(blob_deletions).where(_c.blob_key == key)
+        await self._transaction.change(lambda connection: connection.execute(kept))
 
     async def list_left(self, *, before: datetime, after: BlobKey | None, limit: int) -> Sequence[BlobKey]:
         left = select(_c.blob_key).where(_c.created_at < before, ~_IS_KEPT)

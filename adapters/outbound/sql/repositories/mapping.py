@@ -12,8 +12,12 @@ from domain.access import Credential, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.file import File
 from domain.file_draft import FileDraft
-from domain.ids import BlobKey, FileId, OwnerId, UploadId
+from domain.ids import BlobKey, FileId, JobId, OwnerId, UploadId
+from domain.image import Image, ImageStatus
+from domain.job import Job, JobState
 from domain.metadata import Metadata
+from domain.received_image import ImageSession, ReceivedImage
+from domain.rendition import Box, Rendition
 from domain.upload import Upload
 from domain.upload_state import UploadKind, UploadState
 
@@ -109,6 +113,103 @@ def file_from_row(row: RowMapping) -> File:
         credential=Credential.of(_map_from_text(row["credential"])),
         detail=_map_from_text(row["detail"]),
         sha256=row["sha256"],
+    )
+
+
+def image_to_row(image: Image) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "watch_id": image.watch_id,
+        "status": image.status.value,
+        "error": image.error.replace("\0", ""),  # PostgreSQL's text knows no NUL
+        "created_at": image.created_at,
+        "updated_at": image.updated_at,
+    }
+
+
+def image_from_row(row: RowMapping, renditions: Iterable[RowMapping]) -> Image:
+    return Image(
+        id=FileId(row["id"]),
+        watch_id=row["watch_id"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        status=ImageStatus(row["status"]),
+        error=row["error"],
+        renditions=tuple(_rendition_from_row(rendition) for rendition in renditions),
+    )
+
+
+def rendition_to_row(image_id: FileId, rendition: Rendition) -> dict[str, Any]:
+    return {
+        "image_id": image_id,
+        "box": rendition.box.value,
+        "width": rendition.width,
+        "height": rendition.height,
+        "media_type": rendition.media_type,
+        "size": rendition.size,
+        "blob_key": rendition.blob_key,
+    }
+
+
+def _rendition_from_row(row: RowMapping) -> Rendition:
+    return Rendition(
+        box=Box(row["box"]),
+        width=row["width"],
+        height=row["height"],
+        media_type=row["media_type"],
+        size=row["size"],
+        blob_key=BlobKey(row["blob_key"]),
+    )
+
+
+def job_to_row(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "subject": job.subject,
+        "state": job.state.value,
+        "attempts": job.attempts,
+        "token": job.token,
+        "error": job.error.replace("\0", ""),
+        "created_at": job.created_at,
+        "due_at": job.due_at,
+    }
+
+
+def job_from_row(row: RowMapping) -> Job:
+    return Job(
+        id=JobId(row["id"]),
+        kind=row["kind"],
+        subject=row["subject"],
+        state=JobState(row["state"]),
+        attempts=row["attempts"],
+        token=row["token"],
+        error=row["error"],
+        created_at=row["created_at"],
+        due_at=row["due_at"],
+    )
+
+
+def received_image_to_row(image: ReceivedImage) -> dict[str, Any]:
+    session = image.session
+    return {
+        "owner": session.owner,
+        "user_id": session.user_id,
+        "session_id": session.session_id,
+        "position": image.index,
+        "file_id": image.file_id,
+        "name": image.name,
+        "dhash": signed(image.dhash),
+    }
+
+
+def received_image_from_row(row: RowMapping, session: ImageSession) -> ReceivedImage:
+    return ReceivedImage(
+        session=session,
+        index=row["position"],
+        file_id=FileId(row["file_id"]),
+        name=row["name"],
+        dhash=unsigned(row["dhash"]) or 0,
     )
 
 

@@ -6,11 +6,17 @@ from typing import Self
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.repositories.blob_deletions import SqlBlobDeletions
 from adapters.outbound.sql.repositories.files import SqlFileRepository
+from adapters.outbound.sql.repositories.images import SqlImageRepository
+from adapters.outbound.sql.repositories.jobs import SqlJobQueue
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
+from adapters.outbound.sql.repositories.received_images import SqlReceivedImages
 from adapters.outbound.sql.repositories.uploads import SqlUploadRepository
 from domain.events import Event
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
+from ports.image_repository import ImageRepository
+from ports.job_queue import JobQueue
+from ports.received_images import ReceivedImages
 from ports.unit_of_work import UnitOfWork
 from ports.upload_repository import UploadRepository
 
@@ -25,6 +31,9 @@ class SqlUnitOfWork(UnitOfWork):
         self._uploads = SqlUploadRepository(self._transaction)
         self._files = SqlFileRepository(self._transaction)
         self._blob_deletions = SqlBlobDeletions(self._transaction)
+        self._images = SqlImageRepository(self._transaction)
+        self._received_images = SqlReceivedImages(self._transaction)
+        self._jobs = SqlJobQueue(self._transaction)
 
     @property
     def uploads(self) -> UploadRepository:
@@ -37,6 +46,18 @@ class SqlUnitOfWork(UnitOfWork):
     @property
     def blob_deletions(self) -> BlobDeletions:
         return self._blob_deletions
+
+    @property
+    def images(self) -> ImageRepository:
+        return self._images
+
+    @property
+    def received_images(self) -> ReceivedImages:
+        return self._received_images
+
+    @property
+    def jobs(self) -> JobQueue:
+        return self._jobs
 
     def announce(self, event: Event) -> None:
         self._announced.append(event)

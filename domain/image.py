@@ -1,0 +1,70 @@
+"""A stored file that is a picture, on its way to thumbnails: NEW, PROCESSING, then DONE or ERROR."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.events import ImageEvent, ImageEventType
+from domain.file import File
+from domain.ids import FileId
+from domain.rendition import Box, Rendition
+
+
+class ImageStatus(StrEnum):
+    NEW = "NEW"
+    PROCESSING = "PROCESSING"
+    DONE = "DONE"
+    ERROR = "ERROR"
+
+
+@dataclass(slots=True, eq=False)
+class Image:
+    """It bears the id of the file that it is of. ``watch_id``: as the upload's that the file came by. ``error``: why it
+    has no thumbnails, in words for a person; empty unless its status is ERROR."""
+
+    id: FileId
+    watch_id: str
+    created_at: datetime
+    updated_at: datetime
+    status: ImageStatus = ImageStatus.NEW
+    error: str = ""
+    renditions: tuple[Rendition, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in (ImageStatus.DONE, ImageStatus.ERROR)
+
+    def rendition(self, box: Box) -> Rendition | None:
+        return next((rendition for rendition in self.renditions if rendition.box is box), None)
+
+    def queue(self, now: datetime) -> None:
+        """A job is to draw its thumbnails, perhaps once more."""
+        self.status, self.error, self.updated_at = ImageStatus.PROCESSING, "", now
+
+    def finish(self, renditions: Sequence[Rendition], now: datetime) -> None:
+        self.renditions = tuple(renditions)
+        self.status, self.error, self.updated_at = ImageStatus.DONE, "", now
+
+    def fail(self, error: str, now: datetime) -> None:
+        self.status, self.error, self.updated_at = ImageStatus.ERROR, error, now
+
+    def event(self, file: File) -> ImageEvent:
+        """What has just become of it."""
+        return ImageEvent(
+            type=_EVENTS[self.status],
+            time=self.updated_at,
+            upload_id=file.id,
+            watch_id=self.watch_id,
+            owner=file.owner,
+            filename=file.name,
+            status=self.status,
+            error=self.error,
+        )
+
+
+_EVENTS = {
+    ImageStatus.PROCESSING: ImageEventType.PROCESSING,
+    ImageStatus.DONE: ImageEventType.DONE,
+    ImageStatus.ERROR: ImageEventType.FAILED,
+}
