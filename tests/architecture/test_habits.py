@@ -2,10 +2,15 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 
-from tests.architecture.source import PACKAGES, dotted, modules
+from tests.architecture.source import PACKAGES, ROOT, dotted, modules
 
+_MAX_LINES = 350
+_MAX_FILES = 20
+_INDEXES = {"domain", "ports", "adapters/outbound/memory"}
+"""Where each file is one concept, found by its name."""
 _VAGUE_MODULES = {"util", "utils", "helper", "helpers", "misc", "manager", "managers"}
 _VAGUE_CLASSES = ("Abstract", "Manager", "Impl", "Helper", "Util", "Utils")
 _MOCKS = {
@@ -26,6 +31,14 @@ def test_a_module_opens_with_the_sentence_a_newcomer_needs() -> None:
     # an empty __init__.py marks a package and says nothing
     silent = [module.name for module in modules(*PACKAGES) if module.tree.body and not ast.get_docstring(module.tree)]
     assert silent == []
+
+
+def test_rooms_and_folders_have_room() -> None:
+    """Past these a room holds two things, and a folder wants walls; why some are as long as they are: decision 0034."""
+    assert [module.name for module in modules(*PACKAGES) if module.text.count("\n") > _MAX_LINES] == []
+    files = Counter(module.path.parent for module in modules(*PACKAGES) if module.path.name != "__init__.py")
+    crowded = {str(folder.relative_to(ROOT)) for folder, count in files.items() if count > _MAX_FILES}
+    assert crowded - _INDEXES == set()
 
 
 def test_names_say_what_a_thing_is() -> None:
