@@ -7,7 +7,7 @@ from enum import StrEnum
 from domain.ids import JobId
 
 MAX_ATTEMPTS = 3
-_FIRST_PAUSE_SECONDS = 2.0
+FIRST_PAUSE_SECONDS = 2.0
 
 
 class JobState(StrEnum):
@@ -47,7 +47,6 @@ class Job:
     def may_be_tried_again(self) -> bool:
         return self.attempts < MAX_ATTEMPTS
 
-    @property
-    def pause_seconds(self) -> float:
-        """Until the next attempt: 2 s after the first, then twice as long each time."""
-        return _FIRST_PAUSE_SECONDS * 2.0 ** max(0, self.attempts - 1)
+    def pause_seconds(self, first: float = FIRST_PAUSE_SECONDS) -> float:
+        """Until the next attempt: ``first`` after the first one, then twice as long each time."""
+        return first * 2.0 ** max(0, self.attempts - 1)

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.inbound.http.engine.exchange import Resource
 from adapters.inbound.http.engine.handlers import Handler
+from application.jobs import JobHandler
 from domain.errors import Unavailable
 from domain.finding import Finding
 from infrastructure.chores import Chore
@@ -81,6 +82,8 @@ class Capability:
     """What it serves as Tornado's handlers: what has no end, as sockets and streams of events."""
     chores: Callable[[AllParts, AllSettings], Iterable[Chore]] = lambda *_: ()
     """What is done again and again, as long as the server runs."""
+    jobs: Callable[[AllParts], Iterable[JobHandler]] = lambda _: ()
+    """Who does the jobs of the kinds that it brings, in a server or in a worker apart."""
     findings: Callable[[AllSettings], Iterable[Finding]] = lambda _: ()
     """What the doctor says of it before anything is opened."""
     opened_to_look: Callable[[AllParts], AbstractAsyncContextManager[object]] = lambda _: nullcontext()

@@ -23,4 +23,7 @@ def container_of(settings: Settings) -> Container:
     container = _All(settings=settings)
     checks = {name: check for capability in CAPABILITIES for name, check in capability.health(container).items()}
     container.health_checks.override(providers.Dict(checks))
+    container.job_handlers.override(
+        providers.Callable(lambda: [job for capability in CAPABILITIES for job in capability.jobs(container)])
+    )
     return container

@@ -11,6 +11,7 @@ from infrastructure.capabilities.core import CoreVariables
 from infrastructure.capabilities.database import DatabaseVariables
 from infrastructure.capabilities.events import EventsVariables
 from infrastructure.capabilities.identity import IdentityVariables
+from infrastructure.capabilities.jobs import JobsVariables
 from infrastructure.capabilities.links import LinksVariables
 from infrastructure.capabilities.operations import OperationsVariables
 from infrastructure.capabilities.room import RoomVariables
@@ -31,6 +32,7 @@ class Settings(
     ChunksVariables,
     CoreVariables,
     EventsVariables,
+    JobsVariables,
     RoomVariables,
     StorageVariables,
     DatabaseVariables,

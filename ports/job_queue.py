@@ -2,7 +2,7 @@
 Contract: tests/contract/test_job_queue.py."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from domain.ids import JobId
@@ -18,14 +18,15 @@ class JobQueue(Protocol):
 
     @abstractmethod
     async def add(self, job: Job) -> None:
-        """Have it done as soon as may be; nothing happens if one of its id is kept already."""
+        """Have it done as soon as may be; nothing happens if one of its id is kept already. Workers are told after the
+        commit."""
 
     @abstractmethod
-    async def claim(self, *, token: str, lease_seconds: float, job_id: JobId | None = None) -> Job | None:
-        """The job that has been due the longest (with ``job_id`` that one, if it is due), with one attempt more; None
-        if there is none. Due is a queued one whose time has come, and a running one whose lease has run out.
+    async def claim(self, kinds: Collection[str], *, token: str, lease_seconds: float) -> Job | None:
+        """Of these ``kinds`` the job that has been due the longest, with one attempt more; None if there is none. Due
+        is a queued one whose time has come, and a running one whose lease has run out.
 
-        At the commit it is the caller's and nobody else's.
+        At the commit it is the caller's and nobody else's. To find nothing costs no write.
         """
 
     @abstractmethod
@@ -41,8 +42,9 @@ class JobQueue(Protocol):
         """
 
     @abstractmethod
-    async def put_back(self, job: Job, *, seconds: float, error: str) -> None:
-        """It failed, and is due again after so many seconds.
+    async def put_back(self, job: Job, *, seconds: float, error: str, counts: bool = True) -> None:
+        """It is not done, and is due again after so many seconds. ``counts``: False if that was not its own fault; then
+        this attempt was none.
 
         Raises:
             JobTakenOver
@@ -58,7 +60,7 @@ class JobQueue(Protocol):
 
     @abstractmethod
     async def revive(self, job_id: JobId) -> Job:
-        """Have a dead one done again, as if it were new.
+        """Have a dead one done again, as if it were new; workers are told after the commit.
 
         Raises:
             JobNotFound: there is no such job, or it is not dead.

@@ -11,6 +11,7 @@ from infrastructure.capabilities.events import EVENTS
 from infrastructure.capabilities.files import FILES
 from infrastructure.capabilities.forms import FORMS
 from infrastructure.capabilities.identity import IDENTITY
+from infrastructure.capabilities.jobs import JOBS
 from infrastructure.capabilities.links import LINKS
 from infrastructure.capabilities.operations import OPERATIONS
 from infrastructure.capabilities.progress import PROGRESS
@@ -20,6 +21,7 @@ from infrastructure.capabilities.system import SYSTEM
 from infrastructure.capabilities.upkeep import UPKEEP
 from infrastructure.capabilities.uploads import UPLOADS
 from infrastructure.capabilities.web import WEB
+from infrastructure.capabilities.workers import WORKERS
 from infrastructure.capability import Capability
 
 # In the order in which they start; they end the other way round.
@@ -31,6 +33,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     STORAGE,
     ROOM,
     LINKS,
+    JOBS,
     EVENTS,
     CORE,
     UPLOADS,
@@ -38,6 +41,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     FORMS,
     CHUNKS,
     PROGRESS,
+    WORKERS,
     UPKEEP,
     OPERATIONS,
 )

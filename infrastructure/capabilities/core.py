@@ -76,6 +76,4 @@ CORE = Capability(
     variables=CoreVariables,
     parts=[CoreParts],
     opened=_opened,
-    # Jobs wait in the database, so their queue is there when it is.
-    health=lambda parts: {"queue": parts.database},
 )

@@ -13,6 +13,7 @@ from adapters.outbound.sql.ledger.file_records import SqlFileRecords
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
 from infrastructure.capabilities.database import DatabaseParts, DatabaseVariables
+from infrastructure.capabilities.jobs import JobsParts
 from infrastructure.capability import Capability, Parts, late, of
 
 _PG_NOTIFY = "adapters.outbound.pg_notify"
@@ -54,7 +55,9 @@ class EventsParts(Parts):
         postgres=postgres_notifier,
     )
     outbox = providers.Singleton(SqlOutbox, DatabaseParts.database, notifier)
-    unit_of_work = providers.Singleton(SqlUnitOfWorkFactory, DatabaseParts.database, outbox)
+    unit_of_work = providers.Singleton(
+        SqlUnitOfWorkFactory, DatabaseParts.database, outbox, JobsParts.job_carrier.provided.carry
+    )
     file_records = providers.Singleton(SqlFileRecords, unit_of_work, outbox)
 
 

@@ -9,7 +9,8 @@ from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.events import Event, EventType, UploadEvent
 from domain.file import File
 from domain.file_draft import FileDraft
-from domain.ids import BlobKey, FileId, OwnerId, UploadId
+from domain.ids import BlobKey, FileId, JobId, OwnerId, UploadId
+from domain.job import Job
 from domain.metadata import Metadata
 from domain.receipt import Receipt
 from domain.upload import Upload
@@ -106,6 +107,10 @@ def a_file(
         detail=detail,
         sha256=sha256,
     )
+
+
+def a_job(kind: str = "thumbnails", *, subject: str = "", created_at: datetime = NOW) -> Job:
+    return Job(id=JobId(an_id()), kind=kind, subject=subject or an_id(), created_at=created_at, due_at=created_at)
 
 
 def an_event(upload: Upload, type_: EventType = EventType.CREATED, *, time: datetime = NOW) -> UploadEvent:

@@ -1,7 +1,7 @@
 """Jobs in memory. Contract: tests/contract/test_job_queue.py."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,16 +15,19 @@ from ports.job_queue import JobQueue
 class MemoryJobQueue(JobQueue):
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
+        self.added: list[JobId] = []
+        """What workers are to be told of after the commit."""
 
     async def add(self, job: Job) -> None:
         if self._changes.job(job.id) is None:
-            self._changes.jobs[job.id] = job
+            self._changes.jobs[job.id] = replace(job, due_at=_in(0))
+            self.added.append(job.id)
 
-    async def claim(self, *, token: str, lease_seconds: float, job_id: JobId | None = None) -> Job | None:
+    async def claim(self, kinds: Collection[str], *, token: str, lease_seconds: float) -> Job | None:
         due = [
             job
             for job in self._changes.all_jobs()
-            if job.state is not JobState.DEAD and job.due_at <= _in(0) and job_id in (None, job.id)
+            if job.state is not JobState.DEAD and job.due_at <= _in(0) and job.kind in kinds
         ]
         if not due:
             return None
@@ -43,9 +46,10 @@ class MemoryJobQueue(JobQueue):
         self._check_held(job)
         self._changes.jobs[job.id] = None
 
-    async def put_back(self, job: Job, *, seconds: float, error: str) -> None:
+    async def put_back(self, job: Job, *, seconds: float, error: str, counts: bool = True) -> None:
         self._check_held(job)
-        self._keep(replace(job, state=JobState.QUEUED, token="", due_at=_in(seconds), error=error))
+        attempts = job.attempts if counts else job.attempts - 1
+        self._keep(replace(job, state=JobState.QUEUED, attempts=attempts, token="", due_at=_in(seconds), error=error))
 
     async def bury(self, job: Job, *, error: str) -> None:
         self._check_held(job)
@@ -55,6 +59,7 @@ class MemoryJobQueue(JobQueue):
         job = self._changes.job(job_id)
         if job is None or job.state is not JobState.DEAD:
             raise JobNotFound("no dead job has this id")
+        self.added.append(job_id)
         return self._keep(replace(job, state=JobState.QUEUED, attempts=0, due_at=_in(0)))
 
     async def list(self, state: JobState | None = None, *, limit: int) -> Sequence[Job]:

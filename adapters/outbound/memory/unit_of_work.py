@@ -1,5 +1,6 @@
 """Changes that are seen by others at the commit, or never. Contract: tests/contract/test_unit_of_work.py."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,7 @@ from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.received_images import MemoryReceivedImages
 from adapters.outbound.memory.uploads import Changes, MemoryUploadRepository
 from domain.events import Event
+from domain.ids import JobId
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
@@ -22,9 +24,12 @@ from ports.upload_repository import UploadRepository
 
 
 class MemoryUnitOfWork(UnitOfWork):
-    def __init__(self, database: MemoryDatabase, outbox: MemoryOutbox) -> None:
+    def __init__(
+        self, database: MemoryDatabase, outbox: MemoryOutbox, carry: Callable[[JobId], None] = lambda _: None
+    ) -> None:
         self._database = database
         self._outbox = outbox
+        self._carry = carry
         self._changes = Changes(database)
         self._announced: list[Event] = []
         self._uploads = MemoryUploadRepository(self._changes)
@@ -67,6 +72,9 @@ class MemoryUnitOfWork(UnitOfWork):
         events, self._announced = self._announced, []
         self._database.outbox += events
         self._outbox.publish(events)
+        added, self._jobs.added = self._jobs.added, []
+        for job_id in added:
+            self._carry(job_id)
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,14 +84,21 @@ class MemoryUnitOfWork(UnitOfWork):
     ) -> None:
         self._changes.forget()
         self._announced.clear()
+        self._jobs.added.clear()
 
 
 class MemoryUnitOfWorkFactory:
-    """Call it for a new unit of work; it is a ``ports.unit_of_work.UnitOfWorkFactory``."""
+    """Call it for a new unit of work; it is a ``ports.unit_of_work.UnitOfWorkFactory``.
 
-    def __init__(self, database: MemoryDatabase, outbox: MemoryOutbox) -> None:
+    ``carry``: told of each new job after the commit.
+    """
+
+    def __init__(
+        self, database: MemoryDatabase, outbox: MemoryOutbox, carry: Callable[[JobId], None] = lambda _: None
+    ) -> None:
         self._database = database
         self._outbox = outbox
+        self._carry = carry
 
     def __call__(self) -> UnitOfWork:
-        return MemoryUnitOfWork(self._database, self._outbox)
+        return MemoryUnitOfWork(self._database, self._outbox, self._carry)

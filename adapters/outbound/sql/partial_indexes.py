@@ -1,5 +1,5 @@
 """Those indexes of tables.py that hold some rows only: uploads that are open or left no file, files with a SHA-256
-or without.
+or without, jobs that are to be done.
 
 Apart, because naming ``postgresql_where`` makes SQLAlchemy load its PostgreSQL dialect, 3 MiB, and a server
 needs to know of no index.
@@ -10,10 +10,12 @@ from sqlalchemy import Index, text
 from adapters.outbound.sql.tables import (
     IS_DIGESTED,
     IS_OPEN,
+    IS_TO_BE_DONE,
     IS_UNDIGESTED,
     IS_UNMEASURED,
     LEFT_NO_FILE,
     files,
+    jobs,
     metadata,
     uploads,
 )
@@ -27,5 +29,6 @@ for _name, _columns, _some in (
     ("uploads_no_file_updated_at", [uploads.c.updated_at], LEFT_NO_FILE),
     ("files_digested", [files.c.owner, files.c.sha256], IS_DIGESTED),
     ("files_undigested", [files.c.created_at, files.c.id], IS_UNDIGESTED),
+    ("jobs_due_at", [jobs.c.due_at, jobs.c.id], IS_TO_BE_DONE),
 ):
     Index(f"ix_{_name}", *_columns, sqlite_where=text(_some), postgresql_where=text(_some))

@@ -75,6 +75,7 @@ LEFT_NO_FILE = (
 IS_UNMEASURED = f"{IS_OPEN} AND length IS NULL"
 IS_DIGESTED = "sha256 IS NOT NULL"
 IS_UNDIGESTED = "sha256 IS NULL"
+IS_TO_BE_DONE = f"state IN ({_listed([JobState.QUEUED, JobState.RUNNING])})"
 
 
 def _access() -> Iterator[Column[Any]]:
@@ -228,7 +229,6 @@ jobs = Table(
     Column("error", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
-    Index("ix_jobs_state_due_at", "state", "due_at"),
     Index("ix_jobs_subject", "subject"),
 )
 

@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 _INSTANT = sa.DateTime(timezone=True)
+_IS_TO_BE_DONE = "state IN ('QUEUED', 'RUNNING')"
 
 
 def upgrade() -> None:
@@ -66,7 +67,13 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('DEAD', 'QUEUED', 'RUNNING')", name="state"),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
-    op.create_index("ix_jobs_state_due_at", "jobs", ["state", "due_at"])
+    op.create_index(
+        "ix_jobs_due_at",
+        "jobs",
+        ["due_at", "id"],
+        sqlite_where=sa.text(_IS_TO_BE_DONE),
+        postgresql_where=sa.text(_IS_TO_BE_DONE),
+    )
     op.create_index("ix_jobs_subject", "jobs", ["subject"])
 
 

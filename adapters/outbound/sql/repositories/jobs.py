@@ -1,6 +1,6 @@
 """Jobs as rows. Contract: tests/contract/test_job_queue.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,20 +8,21 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Delete,
+    Interval,
     Update,
     and_,
-    cast,
     delete,
     func,
     literal,
     select,
+    text,
     update,
 )
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.repositories.mapping import job_from_row, job_to_row
-from adapters.outbound.sql.tables import Instant, jobs
+from adapters.outbound.sql.tables import IS_TO_BE_DONE, Instant, jobs
 from domain.errors import JobNotFound, JobTakenOver
 from domain.ids import JobId
 from domain.job import Job, JobState
@@ -35,20 +36,25 @@ class SqlJobQueue(JobQueue):
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+        self.added: list[JobId] = []
+        """What workers are to be told of after the commit."""
 
     async def add(self, job: Job) -> None:
-        row = job_to_row(job)
-        added = insert_into(jobs, is_sqlite=self._transaction.is_sqlite).on_conflict_do_nothing()
-        await self._transaction.change(lambda connection: connection.execute(added, row))
+        values = {**job_to_row(job), "due_at": self._in(0)}
+        added = insert_into(jobs, is_sqlite=self._transaction.is_sqlite).values(values).on_conflict_do_nothing()
+        await self._transaction.change(lambda connection: connection.execute(added))
+        self.added.append(job.id)
 
-    async def claim(self, *, token: str, lease_seconds: float, job_id: JobId | None = None) -> Job | None:
-        waits = and_(_c.state.in_((JobState.QUEUED, JobState.RUNNING)), _c.due_at <= self._in(0))
-        if job_id is not None:
-            waits = and_(waits, _c.id == job_id)
-        first = select(_c.id).where(waits).order_by(_c.due_at, _c.id).limit(1).with_for_update(skip_locked=True)
+    async def claim(self, kinds: Collection[str], *, token: str, lease_seconds: float) -> Job | None:
+        is_due = and_(text(IS_TO_BE_DONE), _c.due_at <= self._in(0), _c.kind.in_(kinds))
+        first = select(_c.id).where(is_due).order_by(_c.due_at, _c.id).limit(1)
+        # Workers ask again and again, and mostly there is nothing: that must cost no turn to write.
+        if not await self._transaction.read(first):
+            return None
+        # A scalar subquery is evaluated once, so that no more is locked than is claimed.
         claimed = (
             update(jobs)
-            .where(_c.id == first.scalar_subquery())
+            .where(_c.id == first.with_for_update(skip_locked=True).scalar_subquery())
             .values(state=JobState.RUNNING, attempts=_c.attempts + 1, token=token, due_at=self._in(lease_seconds))
             .returning(jobs)
         )
@@ -66,12 +72,18 @@ class SqlJobQueue(JobQueue):
     async def remove(self, job: Job) -> None:
         await self._of_its_holder(delete(jobs).where(_is_held(job)))
 
-    async def put_back(self, job: Job, *, seconds: float, error: str) -> None:
-        values = {"state": JobState.QUEUED, "token": "", "due_at": self._in(seconds), "error": _text(error)}
+    async def put_back(self, job: Job, *, seconds: float, error: str, counts: bool = True) -> None:
+        values = {
+            "state": JobState.QUEUED,
+            "attempts": job.attempts if counts else job.attempts - 1,
+            "token": "",
+            "due_at": self._in(seconds),
+            "error": _kept(error),
+        }
         await self._of_its_holder(update(jobs).where(_is_held(job)).values(values))
 
     async def bury(self, job: Job, *, error: str) -> None:
-        values = {"state": JobState.DEAD, "token": "", "error": _text(error)}
+        values = {"state": JobState.DEAD, "token": "", "error": _kept(error)}
         await self._of_its_holder(update(jobs).where(_is_held(job)).values(values))
 
     async def revive(self, job_id: JobId) -> Job:
@@ -88,7 +100,9 @@ class SqlJobQueue(JobQueue):
                 raise JobNotFound("no dead job has this id")
             return job_from_row(row)
 
-        return await self._transaction.write(revive)
+        job = await self._transaction.write(revive)
+        self.added.append(job_id)
+        return job
 
     async def list(self, state: JobState | None = None, *, limit: int) -> Sequence[Job]:
         wanted = select(jobs).order_by(_c.created_at, _c.id).limit(limit)
@@ -114,12 +128,13 @@ class SqlJobQueue(JobQueue):
     def _in(self, seconds: float) -> ColumnElement[Any]:
         if self._transaction.is_sqlite:
             return literal(datetime.now(UTC) + timedelta(seconds=seconds), Instant)
-        return cast(func.clock_timestamp(), Instant) + timedelta(seconds=seconds)
+        # Not clock_timestamp(): what may change within a statement finds nothing by an index.
+        return func.statement_timestamp() + literal(timedelta(seconds=seconds), Interval)
 
 
 def _is_held(job: Job) -> ColumnElement[bool]:
     return and_(_c.id == job.id, _c.token == job.token, _c.state == JobState.RUNNING)
 
 
-def _text(error: str) -> str:
+def _kept(error: str) -> str:
     return error.replace("\0", "")  # PostgreSQL's text knows none

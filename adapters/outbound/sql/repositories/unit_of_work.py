@@ -1,5 +1,6 @@
 """One transaction over the repositories. Contract: tests/contract/test_unit_of_work.py."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,7 @@ from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.received_images import SqlReceivedImages
 from adapters.outbound.sql.repositories.uploads import SqlUploadRepository
 from domain.events import Event
+from domain.ids import JobId
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
@@ -22,11 +24,13 @@ from ports.upload_repository import UploadRepository
 
 
 class SqlUnitOfWork(UnitOfWork):
-    """Events wait in the outbox, written with the change itself; after the commit they go to its notifier."""
+    """Events wait in the outbox, written with the change itself; after the commit they go to its notifier, and workers
+    are told of new jobs."""
 
-    def __init__(self, database: Database, outbox: SqlOutbox) -> None:
+    def __init__(self, database: Database, outbox: SqlOutbox, carry: Callable[[JobId], None]) -> None:
         self._transaction = database.transaction()
         self._outbox = outbox
+        self._carry = carry
         self._announced: list[Event] = []
         self._uploads = SqlUploadRepository(self._transaction)
         self._files = SqlFileRepository(self._transaction)
@@ -68,6 +72,9 @@ class SqlUnitOfWork(UnitOfWork):
         await self._transaction.commit()
         if events:
             self._outbox.publish(events, numbers)
+        added, self._jobs.added = self._jobs.added, []
+        for job_id in added:
+            self._carry(job_id)
 
     async def __aenter__(self) -> Self:
         await self._transaction.__aenter__()
@@ -77,15 +84,20 @@ class SqlUnitOfWork(UnitOfWork):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._announced = []
+        self._jobs.added = []
         await self._transaction.__aexit__(kind, error, trace)
 
 
 class SqlUnitOfWorkFactory:
-    """Call it for a new unit of work; it is a ``ports.unit_of_work.UnitOfWorkFactory``."""
+    """Call it for a new unit of work; it is a ``ports.unit_of_work.UnitOfWorkFactory``.
 
-    def __init__(self, database: Database, outbox: SqlOutbox) -> None:
+    ``carry``: told of each new job after the commit.
+    """
+
+    def __init__(self, database: Database, outbox: SqlOutbox, carry: Callable[[JobId], None] = lambda _: None) -> None:
         self._database = database
         self._outbox = outbox
+        self._carry = carry
 
     def __call__(self) -> UnitOfWork:
-        return SqlUnitOfWork(self._database, self._outbox)
+        return SqlUnitOfWork(self._database, self._outbox, self._carry)

@@ -1,0 +1,62 @@
+"""Work that is done later: who does which kind of it, and what an operator may ask of it. ``worker.py`` has it done."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from domain.ids import JobId
+from domain.job import Job, JobState
+from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+
+class JobHandler(Protocol):
+    """Does jobs of one kind."""
+
+    kind: str
+
+    @abstractmethod
+    async def run(self, job: Job) -> None:
+        """Do it, and commit what came of it in one unit of work with ``work.jobs.remove(job)``: so what a worker that
+        died had not committed is done again, and what it had is not.
+
+        What can't be done at all is an outcome, too. Whatever is raised: it is tried again later, or given up. A
+        worker that ends, or has lost the job to another one, cancels it.
+        """
+
+    @abstractmethod
+    async def give_up(self, work: UnitOfWork, job: Job, error: str) -> None:
+        """It has failed for good, and is buried in this transaction. ``error``: for an operator to read."""
+
+    @abstractmethod
+    async def revived(self, work: UnitOfWork, job: Job) -> None:
+        """It is to be tried again, and is revived in this transaction."""
+
+
+class JobsUseCase:
+    """What an operator asks."""
+
+    def __init__(self, *, unit_of_work: UnitOfWorkFactory, handlers: Iterable[JobHandler]) -> None:
+        self._unit_of_work = unit_of_work
+        self._handlers = {handler.kind: handler for handler in handlers}
+
+    async def list(self, *, limit: int = 1000) -> Sequence[Job]:
+        """The dead first, each the oldest first."""
+        async with self._unit_of_work() as work:
+            return [
+                job
+                for state in (JobState.DEAD, JobState.RUNNING, JobState.QUEUED)
+                for job in await work.jobs.list(state, limit=limit)
+            ][:limit]
+
+    async def retry(self, job_id: JobId) -> Job:
+        """Have a dead one done again.
+
+        Raises:
+            JobNotFound: there is no such job, or it is not dead.
+        """
+        async with self._unit_of_work() as work:
+            job = await work.jobs.revive(job_id)
+            if handler := self._handlers.get(job.kind):
+                await handler.revived(work, job)
+            await work.commit()
+        return job

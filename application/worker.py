@@ -1,0 +1,190 @@
+"""Claims jobs and has them done, some side by side. ``jobs.py`` says by whom."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+
+from application.jobs import JobHandler
+from domain.errors import (
+    JobTakenOver,
+    LongshoreError,
+    RepositoryUnavailable,
+    StorageFull,
+    StorageUnavailable,
+    Unavailable,
+)
+from domain.job import FIRST_PAUSE_SECONDS, Job
+from ports.id_generator import IdGenerator
+from ports.job_carrier import JobCarrier
+from ports.unit_of_work import UnitOfWorkFactory
+
+log = logging.getLogger(__name__)
+
+_AWAY = (RepositoryUnavailable, StorageUnavailable, StorageFull)
+"""Not the job's fault: it is no attempt."""
+_BEATS = 4
+_END_SECONDS = 10.0
+_DIED = "each time its worker died while it was at it"
+
+
+class Worker:
+    """``slots``: how many jobs are done at once.
+
+    ``idle_seconds``: without any news it looks for jobs that often, so nothing depends on who carries the news.
+    ``lease_seconds``: how long a job stays a worker's that says nothing of it any more. ``outage_seconds``: how long
+    what is away is left alone. ``first_pause_seconds``: as ``Job.pause_seconds``.
+    """
+
+    def __init__(
+        self,
+        *,
+        unit_of_work: UnitOfWorkFactory,
+        carrier: JobCarrier,
+        ids: IdGenerator,
+        handlers: Iterable[JobHandler],
+        slots: int,
+        idle_seconds: float = 1.0,
+        lease_seconds: float = 30.0,
+        outage_seconds: float = 5.0,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+    ) -> None:
+        self._unit_of_work = unit_of_work
+        self._carrier = carrier
+        self._ids = ids
+        self._handlers = {handler.kind: handler for handler in handlers}
+        self._slots = slots
+        self._idle_seconds = idle_seconds
+        self._lease_seconds = lease_seconds
+        self._outage_seconds = outage_seconds
+        self._first_pause_seconds = first_pause_seconds
+        self._is_away = False
+
+    async def run(self) -> None:
+        """Work until this is cancelled. Then what is under way is put back, in ten seconds at most, as if it had never
+        been begun."""
+        slots = [asyncio.create_task(self._work()) for _ in range(self._slots)]
+        try:
+            await asyncio.gather(*slots)
+        finally:
+            for slot in slots:
+                slot.cancel()
+            await asyncio.wait(slots, timeout=_END_SECONDS)
+
+    async def _work(self) -> None:
+        seconds = 0.0  # what there is at the start is seen to without any news
+        while True:
+            async with self._carrier.news(seconds):
+                await self._do_all()
+            seconds = self._idle_seconds
+
+    async def _do_all(self) -> None:
+        """Until none is due."""
+        try:
+            while (job := await self._claimed()) is not None:
+                await self._see_to(job)
+        except Unavailable as error:
+            if not self._is_away:
+                log.warning("jobs have to wait: %s", error.detail)
+            self._is_away = True
+            await asyncio.sleep(self._outage_seconds)
+        except Exception:
+            log.exception("a worker failed; it goes on")
+            await asyncio.sleep(self._outage_seconds)
+        else:
+            self._is_away = False
+
+    async def _claimed(self) -> Job | None:
+        claiming = asyncio.create_task(self._claim())
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            # Else it would be nobody's until its lease runs out.
+            with suppress(LongshoreError):
+                if job := await claiming:
+                    await self._give_back(job)
+            raise
+
+    async def _claim(self) -> Job | None:
+        async with self._unit_of_work() as work:
+            job = await work.jobs.claim(self._handlers.keys(), token=self._ids.new(), lease_seconds=self._lease_seconds)
+            if job is not None:
+                await work.commit()
+        return job
+
+    async def _see_to(self, job: Job) -> None:
+        handler = self._handlers[job.kind]
+        try:
+            if job.is_spent:
+                await self._bury(handler, job, job.error or _DIED)
+            else:
+                await self._run(handler, job)
+        except asyncio.CancelledError:
+            await self._give_back(job)
+            raise
+        except JobTakenOver:
+            log.warning("job %s (%s %s) was taken over by another worker", job.id, job.kind, job.subject)
+        except _AWAY as error:
+            log.info("job %s (%s %s) has to wait: %s", job.id, job.kind, job.subject, error.detail)
+            await self._give_back(job, seconds=self._outage_seconds)
+        except Exception as error:
+            is_strange = not isinstance(error, LongshoreError)
+            log.warning("job %s (%s %s) failed: %r", job.id, job.kind, job.subject, error, exc_info=is_strange)
+            await self._failed(handler, job, _in_words(error))
+
+    async def _run(self, handler: JobHandler, job: Job) -> None:
+        """Raises:
+        JobTakenOver: by the time that it could have been told so, nothing was committed.
+        """
+        running = asyncio.create_task(handler.run(job))
+        is_ours = True
+        try:
+            while is_ours and not (await asyncio.wait({running}, timeout=self._lease_seconds / _BEATS))[0]:
+                is_ours = await self._renew(job)
+        finally:
+            if not running.done():
+                running.cancel()
+                await asyncio.wait({running})
+        if running.cancelled():
+            if not is_ours:
+                raise JobTakenOver("another worker has the job")
+            raise RuntimeError("the handler was cancelled, and not by its worker")
+        running.result()
+
+    async def _renew(self, job: Job) -> bool:
+        try:
+            async with self._unit_of_work() as work:
+                is_ours = await work.jobs.renew(job, lease_seconds=self._lease_seconds)
+                await work.commit()
+        except Unavailable:
+            return True  # what others made of it meanwhile, the commit of the work will tell
+        return is_ours
+
+    async def _failed(self, handler: JobHandler, job: Job, error: str) -> None:
+        with suppress(JobTakenOver):
+            if not job.may_be_tried_again:
+                await self._bury(handler, job, error)
+                return
+            async with self._unit_of_work() as work:
+                await work.jobs.put_back(job, seconds=job.pause_seconds(self._first_pause_seconds), error=error)
+                await work.commit()
+
+    async def _bury(self, handler: JobHandler, job: Job, error: str) -> None:
+        log.error("job %s (%s %s) is given up: %s", job.id, job.kind, job.subject, error)
+        async with self._unit_of_work() as work:
+            await handler.give_up(work, job, error)
+            await work.jobs.bury(job, error=error)
+            await work.commit()
+
+    async def _give_back(self, job: Job, *, seconds: float = 0) -> None:
+        """As if it had not been begun. Where that can't be done its lease runs out."""
+        with suppress(LongshoreError):
+            async with self._unit_of_work() as work:
+                await work.jobs.put_back(job, seconds=seconds, error=job.error, counts=False)
+                await work.commit()
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, LongshoreError):
+        return error.detail or error.code
+    return f"{type(error).__name__}: {error}".rstrip(": ")

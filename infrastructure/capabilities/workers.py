@@ -1,0 +1,37 @@
+"""Who does the jobs: workers within the server, or those of ``starter.py worker``."""
+
+from collections.abc import Iterable
+
+from dependency_injector import providers
+
+from application.jobs import JobHandler, JobsUseCase
+from application.worker import Worker
+from infrastructure.capabilities.events import EventsParts
+from infrastructure.capabilities.jobs import JobsParts, JobsVariables
+from infrastructure.capabilities.system import SystemParts
+from infrastructure.capability import Capability, Parts, of
+from infrastructure.chores import Chore
+
+_AGAIN_SECONDS = 5.0
+
+
+class WorkersParts(Parts):
+    job_handlers: providers.Dependency[list[JobHandler]] = providers.Dependency(instance_of=list)
+    """Those of all capabilities; ``infrastructure/container.py`` hands them in."""
+    jobs = providers.Singleton(JobsUseCase, unit_of_work=EventsParts.unit_of_work, handlers=job_handlers)
+    worker = providers.Singleton(
+        Worker,
+        unit_of_work=EventsParts.unit_of_work,
+        carrier=JobsParts.job_carrier,
+        ids=SystemParts.ids,
+        handlers=job_handlers,
+        slots=of.workers_inline,
+    )
+
+
+def _chores(parts: WorkersParts, settings: JobsVariables) -> Iterable[Chore]:
+    if settings.workers_inline and parts.job_handlers():
+        yield Chore(work=parts.worker().run, seconds=_AGAIN_SECONDS, at_once=True)
+
+
+WORKERS = Capability(parts=[WorkersParts], chores=_chores)
