@@ -73,7 +73,7 @@ class DownloadUseCase:
         """Raises:
         FileGone: the record is here but its bytes were taken away behind our back.
         """
-        return await self._open(await self.describe(principal, file_id, given))
+        return await self.open_stored(await self.describe(principal, file_id, given))
 
     async def open_signed(self, link: SignedToken) -> OpenFile:
         """Whoever asks.
@@ -83,11 +83,26 @@ class DownloadUseCase:
             LinkExpired
             FileNotFound: deleted meanwhile.
         """
+        return await self.open_stored(await self.describe_signed(link))
+
+    async def describe_signed(self, link: SignedToken) -> File:
+        """As ``describe``, whoever asks; raises what ``open_signed`` does."""
         self._signer.verify(link.token, link.signature)
         link.token.check_time(self._clock.now())
         async with self._unit_of_work() as work:
-            file = await work.files.find(link.token.file_id)
-        return await self._open(file)
+            return await work.files.find(link.token.file_id)
+
+    async def open_stored(self, file: File) -> OpenFile:
+        """For who has asked already whether the caller may.
+
+        Raises:
+            FileGone, StorageUnavailable
+        """
+        blob = await self._blobs.open(file.blob_key)
+        if blob.size != file.size:
+            await blob.close()
+            raise FileGone("the file's bytes are not what was stored")
+        return OpenFile(file, blob)
 
     async def digested(self, file: File) -> File:
         """The file with its SHA-256, read now if it has to be; as it is if that would take long."""
@@ -112,20 +127,13 @@ class DownloadUseCase:
         async with self._unit_of_work() as work:
             file = await work.files.find(file_id)
             file.check_changed_by(principal, given)
-            image = await work.images.find_any(file_id)
+            keys = [*await work.images.remove(file_id)]
             blob_key = await work.files.delete(file_id)
             await work.uploads.delete(UploadId(file_id))
-            keys = [blob_key] if blob_key is not None else []
-            keys += [rendition.blob_key for rendition in image.renditions] if image else []
+            if blob_key is not None:
+                keys.append(blob_key)
             for key in keys:
                 await work.blob_deletions.add(key, self._clock.now())
             await work.commit()
         for key in keys:
             await self._deleter.delete_now(key)
-
-    async def _open(self, file: File) -> OpenFile:
-        blob = await self._blobs.open(file.blob_key)
-        if blob.size != file.size:
-            await blob.close()
-            raise FileGone("the file's bytes are not what was stored")
-        return OpenFile(file, blob)

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.file import File
 from domain.ids import FileId, OwnerId, UploadId, file_id_of
+from domain.image import Image, ImageStatus
 from domain.metadata import Metadata
+from domain.rendition import Box
 from domain.upload import Upload
 from domain.upload_state import UploadKind, UploadState
 
@@ -49,3 +52,18 @@ class UploadView:
         if self.state is UploadState.COMPLETED and self.kind is not UploadKind.PARTIAL:
             return file_id_of(self.id)
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """An image with its file. ``boxes``: of the thumbnails that there are."""
+
+    file: File
+    status: ImageStatus
+    error: str
+    boxes: frozenset[Box]
+
+    @classmethod
+    def of(cls, image: Image, file: File) -> "ImageView":
+        boxes = frozenset(rendition.box for rendition in image.renditions)
+        return cls(file=file, status=image.status, error=image.error, boxes=boxes)

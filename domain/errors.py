@@ -12,6 +12,7 @@ LongshoreError
 │   └── InconsistentLength    two announcements of one length disagree
 ├── NotFound                  unknown, or someone else's: nobody can tell which
 │   ├── UploadNotFound        ├── FileNotFound            ├── ImageNotFound
+│   ├── ThumbnailNotFound     not drawn, yet or at all
 │   └── JobNotFound
 ├── Gone                      it was here once
 │   ├── UploadGone (aborted)  ├── UploadExpired           ├── FileGone (bytes lost behind our back)
@@ -134,6 +135,10 @@ class FileNotFound(NotFound):
 
 class ImageNotFound(NotFound):
     code = "image_not_found"
+
+
+class ThumbnailNotFound(NotFound):
+    code = "thumbnail_not_found"
 
 
 class JobNotFound(NotFound):

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.events import ImageEvent, ImageEventType
 from domain.file import File
 from domain.ids import FileId
 from domain.rendition import Box, Rendition
+
+THUMBNAILS = "thumbnails"
+"""The kind of job that draws them; its subject is the image's id."""
 
 
 class ImageStatus(StrEnum):
@@ -35,19 +38,28 @@ class Image:
     def is_over(self) -> bool:
         return self.status in (ImageStatus.DONE, ImageStatus.ERROR)
 
+    @property
+    def may_be_queued(self) -> bool:
+        return self.status in (ImageStatus.NEW, ImageStatus.ERROR)
+
     def rendition(self, box: Box) -> Rendition | None:
         return next((rendition for rendition in self.renditions if rendition.box is box), None)
 
     def queue(self, now: datetime) -> None:
         """A job is to draw its thumbnails, perhaps once more."""
-        self.status, self.error, self.updated_at = ImageStatus.PROCESSING, "", now
+        self._become(ImageStatus.PROCESSING, "", now)
 
     def finish(self, renditions: Sequence[Rendition], now: datetime) -> None:
         self.renditions = tuple(renditions)
-        self.status, self.error, self.updated_at = ImageStatus.DONE, "", now
+        self._become(ImageStatus.DONE, "", now)
 
     def fail(self, error: str, now: datetime) -> None:
-        self.status, self.error, self.updated_at = ImageStatus.ERROR, error, now
+        self._become(ImageStatus.ERROR, error, now)
+
+    @property
+    def event_type(self) -> ImageEventType | None:
+        """What tells of its status."""
+        return _EVENTS.get(self.status)
 
     def event(self, file: File) -> ImageEvent:
         """What has just become of it."""
@@ -61,6 +73,11 @@ class Image:
             status=self.status,
             error=self.error,
         )
+
+    def _become(self, status: ImageStatus, error: str, now: datetime) -> None:
+        # Those who watch tell by the time which is news, and the clocks of two machines differ.
+        self.updated_at = max(now, self.updated_at + timedelta(microseconds=1))
+        self.status, self.error = status, error
 
 
 _EVENTS = {

@@ -1,7 +1,10 @@
 """What pictures are, by their first bytes; nothing is decoded here."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+from domain.errors import InvalidPicture
 
 SNIFFED_BYTES = 64
 """So many of the first bytes are enough to tell."""
@@ -10,6 +13,12 @@ SNIFFED_BYTES = 64
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS = frozenset({b"mif1", b"msf1", b"mif2"})
+# What programs and phones end the names of such pictures with, whichever of them it is.
+_ENDINGS = frozenset({"jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp", "png", "apng", "webp", "gif"}) | frozenset(
+    {"heic", "heics", "heif", "heifs", "hif", "avif", "avifs"}
+)
+_ENDING = re.compile(r"[^.].*\.(?=[a-z0-9]*[a-z])([a-z0-9]{1,16})", re.ASCII | re.IGNORECASE | re.DOTALL)
+_NO_PICTURE = "this is no picture that can be taken: JPEG, PNG, WebP, GIF, HEIC, HEIF and AVIF can"
 
 
 class PictureFormat(StrEnum):
@@ -62,6 +71,24 @@ def sniff(head: bytes) -> PictureFormat | None:
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return PictureFormat.GIF
     return _sniff_brands(head) if head[4:8] == b"ftyp" else None
+
+
+def check_sniffed(head: bytes) -> PictureFormat:
+    """What a file of ``head`` is.
+
+    Raises:
+        InvalidPicture: none that we take.
+    """
+    format_ = sniff(head)
+    if format_ is None:
+        raise InvalidPicture(_NO_PICTURE if head else "the file is empty")
+    return format_
+
+
+def foreign_ending(name: str) -> str | None:
+    """What a file's name ends with, with the dot and in small letters, if no picture's does; numbers are no ending."""
+    found = _ENDING.fullmatch(name)
+    return f".{found[1].lower()}" if found and found[1].lower() not in _ENDINGS else None
 
 
 def similar(first: int, second: int) -> bool:

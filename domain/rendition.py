@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from domain.file_name import file_name
 from domain.ids import BlobKey
 
 
@@ -32,7 +33,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One that is kept; ``size`` in bytes."""
+    """One that is kept, and never changes; ``size`` in bytes."""
 
     box: Box
     width: int
@@ -40,3 +41,9 @@ class Rendition:
     media_type: str
     size: int
     blob_key: BlobKey
+
+    def name_of(self, original: str) -> str:
+        """What a file of it is called: ``IMG_1234-300x300.jpg``."""
+        stem = original.rpartition(".")[0] or original
+        ending = self.media_type.rpartition("/")[2].replace("jpeg", "jpg")
+        return file_name(f"{stem}-{self.box.label}.{ending}")

@@ -2,14 +2,15 @@
 Contract: tests/contract/test_image_repository.py."""
 
 from abc import abstractmethod
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from domain.ids import FileId
+from domain.ids import BlobKey, FileId
 from domain.image import Image
 
 
 class ImageRepository(Protocol):
-    """An image goes with its file's record; who deletes that notes the renditions' blobs as to be deleted."""
+    """An image goes with its file's record; who deletes that has called ``remove`` before."""
 
     @abstractmethod
     async def add(self, image: Image) -> None:
@@ -26,6 +27,17 @@ class ImageRepository(Protocol):
         """As ``find``; None where there is none."""
 
     @abstractmethod
-    async def save(self, image: Image) -> None:
-        """Keep what has become of it. Blobs that its renditions had before and have no more are the caller's to note.
-        If it is gone meanwhile, nothing happens."""
+    async def find_many(self, image_ids: Collection[FileId]) -> Mapping[FileId, Image]:
+        """Those that there are; at most 500 at once."""
+
+    @abstractmethod
+    async def save(self, image: Image) -> bool:
+        """Keep what has become of it; return whether it is still there. If it is, it stays until this unit of work is
+        over. Blobs that its renditions had before and have no more are the caller's to note."""
+
+    @abstractmethod
+    async def remove(self, image_id: FileId) -> Sequence[BlobKey]:
+        """Forget it; return what its renditions' blobs are called, to be noted as to be deleted.
+
+        Who draws it at the same time has committed before, and these are among them, or finds it gone.
+        """

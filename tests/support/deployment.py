@@ -18,7 +18,7 @@ from application.views import UploadView
 from domain.access import Principal
 from domain.byte_range import ByteRange
 from domain.checksum import Checksum
-from domain.events import Event, EventType, UploadEvent
+from domain.events import Event, EventType, ImageEvent, UploadEvent
 from domain.file_draft import FileDraft
 from domain.ids import UploadId, file_id_of
 from domain.upload_policy import UploadPolicy
@@ -71,7 +71,7 @@ class Process:
         )
         core = core_of(outside, policy=deployment.policy, ended_after=deployment.policy.ttl)
         self.digests, self.uploads, self.downloads = core.digests, core.uploads, core.downloads
-        self.cleanup, self.reconcile = core.cleanup, core.reconcile
+        self.cleanup, self.reconcile, self.keeping = core.cleanup, core.reconcile, core.keeping
 
     async def begin(
         self, length: int | None, who: Principal = ALICE, kind: UploadKind = UploadKind.WHOLE
@@ -126,11 +126,15 @@ class Deployment:
         self.feed = MemoryFeed()
         self.notifier = MemoryProgressNotifier(self.feed)
         self.events: list[UploadEvent] = []
+        self.image_events: list[ImageEvent] = []
         self.feed.listen(self._hear, lambda: None)
 
     def _hear(self, event: Event) -> None:
-        assert isinstance(event, UploadEvent)
-        self.events.append(event)
+        if isinstance(event, UploadEvent):
+            self.events.append(event)
+        else:
+            assert isinstance(event, ImageEvent)
+            self.image_events.append(event)
 
     def process(self) -> Process:
         return Process(self)

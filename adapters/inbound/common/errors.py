@@ -33,6 +33,7 @@ STATUS: dict[str, int] = {
     "upload_not_found": 404,
     "file_not_found": 404,
     "image_not_found": 404,
+    "thumbnail_not_found": 404,
     "job_not_found": 404,
     # It was here once.
     "gone": 410,

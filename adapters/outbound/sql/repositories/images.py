@@ -1,5 +1,8 @@
 """Images as rows. Contract: tests/contract/test_image_repository.py."""
 
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+
 from sqlalchemy import Connection, delete, insert, select, update
 
 from adapters.outbound.sql.database import Transaction
@@ -7,7 +10,7 @@ from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.repositories.mapping import image_from_row, image_to_row, rendition_to_row
 from adapters.outbound.sql.tables import images, renditions
 from domain.errors import ImageNotFound
-from domain.ids import FileId
+from domain.ids import BlobKey, FileId
 from domain.image import Image
 from ports.image_repository import ImageRepository
 
@@ -28,21 +31,41 @@ class SqlImageRepository(ImageRepository):
         return image
 
     async def find_any(self, image_id: FileId) -> Image | None:
-        rows = await self._transaction.read(select(images).where(images.c.id == image_id))
-        if not rows:
-            return None
-        drawn = select(renditions).where(renditions.c.image_id == image_id).order_by(renditions.c.box)
-        return image_from_row(rows[0], await self._transaction.read(drawn))
+        return (await self.find_many([image_id])).get(image_id)
 
-    async def save(self, image: Image) -> None:
+    async def find_many(self, image_ids: Collection[FileId]) -> Mapping[FileId, Image]:
+        rows = await self._transaction.read(select(images).where(images.c.id.in_(image_ids)))
+        if not rows:
+            return {}
+        found = select(renditions).where(renditions.c.image_id.in_(image_ids))
+        drawn = await self._transaction.read(found.order_by(renditions.c.image_id, renditions.c.box))
+        of_image = {image_id: list(group) for image_id, group in groupby(drawn, lambda row: row["image_id"])}
+        return {FileId(row["id"]): image_from_row(row, of_image.get(row["id"], ())) for row in rows}
+
+    async def save(self, image: Image) -> bool:
         row = image_to_row(image)
         drawn = [rendition_to_row(image.id, rendition) for rendition in image.renditions]
 
-        def save(connection: Connection) -> None:
+        def save(connection: Connection) -> bool:
             if not connection.execute(update(images).where(images.c.id == image.id).values(row)).rowcount:
-                return
+                return False
             connection.execute(delete(renditions).where(renditions.c.image_id == image.id))
             if drawn:
                 connection.execute(insert(renditions), drawn)
+            return True
 
-        await self._transaction.change(save)
+        return await self._transaction.write(save)
+
+    async def remove(self, image_id: FileId) -> Sequence[BlobKey]:
+        locked = select(images.c.id).where(images.c.id == image_id).with_for_update()
+        drawn = select(renditions.c.blob_key).where(renditions.c.image_id == image_id)
+
+        def remove(connection: Connection) -> Sequence[BlobKey]:
+            # PostgreSQL: who draws it is waited for here; a statement of its own then sees what they committed.
+            if connection.execute(locked).first() is None:
+                return []
+            keys = connection.execute(drawn).scalars().all()
+            connection.execute(delete(images).where(images.c.id == image_id))
+            return [BlobKey(key) for key in keys]
+
+        return await self._transaction.write(remove)

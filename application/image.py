@@ -1,0 +1,233 @@
+"""Pictures: taken in, or made of files that are stored already, told of and given out. ``rendering.py`` draws them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from application.download import DownloadUseCase, OpenFile, SignedToken
+from application.upload.keeping import KeepUseCase
+from application.views import ImageView
+from domain.access import Principal
+from domain.byte_range import ByteRange
+from domain.errors import ProcessorUnavailable, ThumbnailNotFound, UploadNotFound, UploadTooLarge
+from domain.file import File
+from domain.file_draft import FileDraft
+from domain.ids import FileId, JobId, UploadId
+from domain.image import THUMBNAILS, Image
+from domain.job import Job
+from domain.picture import SNIFFED_BYTES, PictureFormat, check_sniffed
+from domain.rendition import Box
+from domain.size import format_size
+from domain.upload import Upload
+from ports.blob_storage import Blob
+from ports.byte_source import ByteSource
+from ports.clock import Clock
+from ports.id_generator import IdGenerator
+from ports.image_processor import ImageProcessor
+from ports.spool import Spool, Spooled
+from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+_BLOCK_BYTES = 1024 * 1024
+_NOTHING: Mapping[str, str] = {}
+
+
+async def _nothing_more(_: int) -> None:
+    """All has come."""
+
+
+class ImageUseCase:
+    """An image is opened by whoever opens its file, and bears its id: a link that is signed for the file opens all of
+    it. Unknown ones, those of others, and files that nobody has made an image of are all NotFound.
+    """
+
+    def __init__(
+        self,
+        *,
+        unit_of_work: UnitOfWorkFactory,
+        keeping: KeepUseCase,
+        downloads: DownloadUseCase,
+        processor: ImageProcessor,
+        spool: Spool,
+        clock: Clock,
+        ids: IdGenerator,
+        max_size: int,
+    ) -> None:
+        """``max_size``: of a picture that is received, in bytes."""
+        self._unit_of_work = unit_of_work
+        self._keeping = keeping
+        self._downloads = downloads
+        self._processor = processor
+        self._spool = spool
+        self._clock = clock
+        self._ids = ids
+        self._max_size = max_size
+
+    async def receive(
+        self,
+        principal: Principal,
+        source: ByteSource,
+        *,
+        filename: str,
+        watch_id: str = "",
+        before_kept: Callable[[int], Awaitable[None]] = _nothing_more,
+    ) -> ImageView | None:
+        """Bring a picture in and have its thumbnails drawn; None (and nothing kept) if its body was cut.
+
+        What it is its bytes say, not its name. ``before_kept`` is awaited with its size once all of it is here: what
+        it raises keeps the picture from being kept. ``watch_id``: as in ``UploadUseCase.create``.
+
+        Raises:
+            InvalidPicture, TooManyPixels: by its first bytes, or its header.
+            UploadTooLarge, BudgetExceeded, Unavailable: nothing is kept.
+        """
+        async with self._spool.open() as picture:
+            await self._gather(source, picture)
+            if source.is_cut:
+                return None
+            format_ = await self._look(picture)
+            await before_kept(picture.size)
+            draft = FileDraft.of(filename=filename, media_type=format_.media_type)
+            made: list[Image] = []
+
+            async def queue(work: UnitOfWork, upload: Upload, file: File) -> None:
+                image = _image_of(file, upload.watch_id, self._clock.now())
+                await work.images.add(image)
+                await self._queue(work, image, file)
+                made.append(image)
+
+            file = await self._keeping.keep(principal, draft, picture, alongside=queue, watch_id=watch_id)
+        return ImageView.of(made[0], file)
+
+    async def enlist(self, principal: Principal, file_id: FileId, given: Mapping[str, str] = _NOTHING) -> ImageView:
+        """Have thumbnails drawn of a stored file, whatever brought it; said again, it changes nothing, unless that
+        failed before.
+
+        Raises:
+            FileNotFound, CredentialRefused: it is not the caller's.
+            InvalidPicture, TooManyPixels: by its first bytes, or its header.
+            FileGone, Unavailable
+        """
+        async with self._unit_of_work() as work:
+            file = await work.files.find(file_id)
+            file.check_changed_by(principal, given)
+            image = await work.images.find_any(file_id)
+        if image is not None and not image.may_be_queued:
+            return ImageView.of(image, file)
+        opened = await self._downloads.open_stored(file)
+        try:
+            await self._look(opened.blob)
+        finally:
+            await opened.blob.close()
+        return await self._enlist(principal, file)
+
+    async def describe(
+        self,
+        principal: Principal,
+        image_id: FileId,
+        given: Mapping[str, str] = _NOTHING,
+        link: SignedToken | None = None,
+    ) -> ImageView:
+        """``link``: the signed one that is followed, where it is one; then nobody is asked who they are.
+
+        Raises:
+            FileNotFound, CredentialRefused, LinkAltered, LinkExpired: as of its file.
+            ImageNotFound
+        """
+        image, file = await self._find(principal, image_id, given, link)
+        return ImageView.of(image, file)
+
+    async def open_thumbnail(
+        self,
+        principal: Principal,
+        image_id: FileId,
+        box: Box,
+        given: Mapping[str, str] = _NOTHING,
+        link: SignedToken | None = None,
+    ) -> OpenFile:
+        """The thumbnail, told of as a file of its own; whoever gets it closes the blob. It never changes.
+
+        Raises:
+            as ``describe``
+            ThumbnailNotFound: it has not been drawn, yet or at all.
+            FileGone: its bytes were taken away behind our back.
+        """
+        image, file = await self._find(principal, image_id, given, link)
+        rendition = image.rendition(box)
+        if rendition is None:
+            raise ThumbnailNotFound("there is no such thumbnail, yet or at all: the image's status tells")
+        drawn = replace(
+            file,
+            id=FileId(rendition.blob_key),
+            name=rendition.name_of(file.name),
+            media_type=rendition.media_type,
+            size=rendition.size,
+            blob_key=rendition.blob_key,
+            created_at=image.updated_at,
+            crc64=None,
+            sha256=None,
+        )
+        return await self._downloads.open_stored(drawn)
+
+    async def _find(
+        self, principal: Principal, image_id: FileId, given: Mapping[str, str], link: SignedToken | None
+    ) -> tuple[Image, File]:
+        if link is not None:
+            file = await self._downloads.describe_signed(link)
+        else:
+            file = await self._downloads.describe(principal, image_id, given)
+        async with self._unit_of_work() as work:
+            return await work.images.find(file.id), file
+
+    async def _gather(self, source: ByteSource, picture: Spooled) -> None:
+        block = await source.gather(SNIFFED_BYTES)
+        if not source.is_cut:
+            check_sniffed(block)  # before the rest of it has come
+        while block:
+            if picture.size + len(block) > self._max_size:
+                raise UploadTooLarge(f"a picture may have {format_size(self._max_size)} at most")
+            await picture.append(block)
+            block = await source.gather(_BLOCK_BYTES)
+
+    async def _look(self, picture: Blob) -> PictureFormat:
+        format_ = check_sniffed(await _head(picture))
+        with suppress(ProcessorUnavailable):  # no reason to send anybody away: it is looked at again when it is drawn
+            format_ = (await self._processor.look(picture)).format
+        return format_
+
+    async def _enlist(self, principal: Principal, file: File) -> ImageView:
+        async with self._unit_of_work() as work:
+            await work.jobs.forget(THUMBNAILS, file.id)  # the one that failed
+            file = await work.files.find(file.id)
+            await work.images.add(_image_of(file, await _watch_id(work, principal, file), self._clock.now()))
+            image = await work.images.find(file.id)
+            if image.may_be_queued:  # nobody else has just done so
+                await self._queue(work, image, file)
+                await work.commit()
+        return ImageView.of(image, file)
+
+    async def _queue(self, work: UnitOfWork, image: Image, file: File) -> None:
+        now = self._clock.now()
+        image.queue(now)
+        await work.images.save(image)
+        await work.jobs.add(
+            Job(id=JobId(self._ids.new()), kind=THUMBNAILS, subject=image.id, created_at=now, due_at=now)
+        )
+        work.announce(image.event(file))
+
+
+async def _head(picture: Blob) -> bytes:
+    if not picture.size:
+        return b""
+    return b"".join([block async for block in picture.blocks(ByteRange(0, min(picture.size, SNIFFED_BYTES)))])
+
+
+def _image_of(file: File, watch_id: str, now: datetime) -> Image:
+    return Image(id=file.id, watch_id=watch_id, created_at=now, updated_at=now)
+
+
+async def _watch_id(work: UnitOfWork, principal: Principal, file: File) -> str:
+    try:
+        return (await work.uploads.get(UploadId(file.id), principal)).watch_id
+    except UploadNotFound:
+        return file.id
