@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from domain.events import EventType, UploadEvent
+from domain.events import EventType, ImageEvent, ImageEventType, UploadEvent
 from domain.ids import UploadId
+from domain.image import Image
 from domain.upload import Upload
 from domain.upload_state import UploadState
 
@@ -96,6 +97,33 @@ class Standing:
             other.state,
             other.filename,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStanding:
+    """What has become of the picture that an upload brought."""
+
+    upload_id: str
+    filename: str
+    type: ImageEventType
+    status: str
+    error: str
+    time: datetime
+
+    @classmethod
+    def of_image(cls, image: Image, upload: Upload) -> "ImageStanding | None":
+        """None: nothing yet."""
+        if image.event_type is None:
+            return None
+        filename, time = upload.draft.metadata.filename, image.updated_at
+        return cls(upload.id, filename, image.event_type, image.status, image.error, time)
+
+    @classmethod
+    def of_event(cls, event: ImageEvent) -> Self:
+        return cls(event.upload_id, event.filename, event.type, event.status, event.error, event.time)
+
+    def is_news_after(self, known: "ImageStanding | None") -> bool:
+        return known is None or known.upload_id != self.upload_id or self.time > known.time
 
 
 def advance(known: Standing, heard: Standing) -> Standing | None:

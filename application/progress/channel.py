@@ -6,12 +6,19 @@ from datetime import datetime
 from typing import NamedTuple
 
 from application.progress.fan_out import FanOut, Listener
-from application.progress.messages import SNAPSHOT, Encode, ProgressMessage, Subscriber, progress_message
+from application.progress.messages import (
+    SNAPSHOT,
+    Encode,
+    ProgressMessage,
+    Subscriber,
+    image_message,
+    progress_message,
+)
 from application.progress.readings import Reading
 from domain.access import ADMINISTRATOR, Principal
 from domain.events import EventType
 from domain.ids import OwnerId
-from domain.progress import Gate, RateMeter, Standing, advance
+from domain.progress import Gate, ImageStanding, RateMeter, Standing, advance
 from ports.clock import Clock
 from ports.upload_repository import Wanted
 
@@ -36,10 +43,11 @@ class Numbers:
 
 
 class Numbered(NamedTuple):
-    """A standing and the sequence number of the message that showed it first."""
+    """A standing, what was told of its image with it, and the sequence number of the message that showed this first."""
 
     standing: Standing
     number: int
+    image: ImageStanding | None = None
 
 
 class Watch(Listener):
@@ -81,6 +89,8 @@ class Channel:
         self.owner = owner
         self.watches: dict[Watch, None] = {}
         self.standing: Standing | None = None
+        self.image: ImageStanding | None = None
+        """Of the picture that it brought, or one before it did."""
         self.numbered: Numbered | None = None
         self.reading: Reading | None = None
         """The last one that was taken in: one is for many."""
@@ -99,7 +109,7 @@ class Channel:
         self._waiting: _Telling | None = None
         self._told = 0
         self._snapshot: ProgressMessage | None = None
-        self._snapshot_of: Standing | None = None
+        self._snapshot_of: tuple[Standing | None, ImageStanding | None] = (None, None)
 
     def hear(self, heard: Standing, type_: EventType) -> bool:
         """Take a report in, whatever its age, and tell the watchers if it is news; return whether it was."""
@@ -119,6 +129,16 @@ class Channel:
         elif self._timer is None:
             self._tell_at_gate(shown)
         return True
+
+    def hear_image(self, heard: ImageStanding) -> None:
+        """Tell what has become of a picture, if it is news, to all but those who watch unasked: they may be gone from
+        here by then."""
+        if not heard.is_news_after(self.image):
+            return
+        self.image = heard
+        if self.watches:
+            self._told += 1
+            self._fan_out.add(_ImageTelling(self, heard, self._told).begin, lambda: None)
 
     def is_read(self, principal: Principal, *, since: float) -> bool:
         """Whether it was read ``since`` that time which upload ``principal`` is to see; what came then was heard."""
@@ -153,16 +173,18 @@ class Channel:
         watch.snapshot = standing
         if not is_first:
             return self.message(SNAPSHOT, standing)
-        if self._snapshot is None or self._snapshot_of is not standing:
+        shown = (standing, self._image_of(standing))
+        if self._snapshot is None or self._snapshot_of != shown:
             # Once for all who come, with the number of what showed the same first: less than any that is to come.
-            self._snapshot, self._snapshot_of = self.message(SNAPSHOT, standing, number=first), standing
+            self._snapshot, self._snapshot_of = self.message(SNAPSHOT, standing, number=first), shown
         return self._snapshot
 
     def message(self, type_: str, standing: Standing, *, number: int | None = None) -> ProgressMessage:
+        image = self._image_of(standing) if type_ == SNAPSHOT else None
         if number is None:
             number = self._numbers.next()
             if self._first_number(standing) is None:
-                self.numbered = Numbered(standing, number)
+                self.numbered = Numbered(standing, number, image)
         return progress_message(
             self._encode,
             standing,
@@ -170,7 +192,14 @@ class Channel:
             type_=type_,
             sequence=number,
             bytes_per_second=self._meter.bytes_per_second(),
+            image=image,
         )
+
+    def image_message(self, image: ImageStanding) -> ProgressMessage:
+        number = self._numbers.next()
+        if self.standing is not None and self._image_of(self.standing) is image:
+            self.numbered = Numbered(self.standing, number, image)
+        return image_message(self._encode, image, watch_id=self.watch_id, sequence=number)
 
     def began(self, telling: "_Telling") -> None:
         if self._waiting is telling:
@@ -192,9 +221,13 @@ class Channel:
 
     def _first_number(self, standing: Standing) -> int | None:
         known = self.numbered
-        if known is None:
+        if known is None or known.image != self._image_of(standing):
             return None
         return known.number if standing is known.standing or standing.shows_same(known.standing) else None
+
+    def _image_of(self, standing: Standing) -> ImageStanding | None:
+        image = self.image
+        return image if image is not None and image.upload_id == standing.upload_id else None
 
     def _tell_at_gate(self, standing: Standing) -> None:
         wait = self._gate.wait(self._clock.monotonic())
@@ -242,6 +275,20 @@ class _Telling:
             return None, ()  # a message of its own follows
         watches = [watch for watch in channel.watches if watch.snapshot is not newest]
         return channel.message(self.type, newest), watches
+
+
+class _ImageTelling:
+    __slots__ = ("_channel", "_image", "_number")
+
+    def __init__(self, channel: Channel, image: ImageStanding, number: int) -> None:
+        self._channel = channel
+        self._image = image
+        self._number = number
+
+    def begin(self) -> tuple[ProgressMessage | None, Sequence[Watch]]:
+        channel = self._channel
+        watches = [watch for watch in channel.watches if watch.since < self._number and not watch.of_scope]
+        return channel.image_message(self._image), watches
 
 
 def _microseconds(time: datetime) -> int:

@@ -5,18 +5,19 @@ waits in the channel, and the newer of the two is what the snapshot shows. Nothi
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from application.progress.channel import Channel, Numbered, Numbers, Watch
-from application.progress.fan_out import FanOut
-from application.progress.messages import Encode, ProgressMessage, Subscriber, not_found_message
+from application.progress.fan_out import FanOut, Listener
+from application.progress.messages import Encode, ProgressMessage, Subscriber, image_message, not_found_message
 from application.progress.reader import MAX_WATCHES, Reader
 from application.progress.readings import Reading
 from domain.access import Principal
 from domain.errors import TooManyWatched
-from domain.events import EventType, UploadEvent
+from domain.events import EventType, ImageEvent, UploadEvent
 from domain.ids import OwnerId
-from domain.progress import Standing
+from domain.progress import ImageStanding, Standing
 from ports.clock import Clock
 from ports.upload_repository import Wanted
 
@@ -85,7 +86,7 @@ class Hub:
         channel = self._visible(watch)
         if reading is not None and (channel is None or channel.reading is not reading):
             channel = self._taken(reading, watch)
-        if channel is not None:
+        if channel is not None and channel.standing is not None:
             self._meet(watch, channel)
             return channel.snapshot(watch, after, is_first=not reader.is_told)
         if not watch.of_scope:
@@ -158,6 +159,16 @@ class Hub:
                 for watch in joined:  # to them all is news
                     self._show(channel, watch)
 
+    def hear_image(self, event: ImageEvent) -> None:
+        """It comes after its upload's end: who watches all uploads of an owner has no place for that one any more."""
+        heard, channel = ImageStanding.of_event(event), self._find(event.watch_id, event.owner)
+        if channel is None and any(watch.is_reading for watch in self._awaiting(event.watch_id, event.owner)):
+            channel = self._open(event.watch_id, event.owner)  # what they read may be older than this
+        if channel is not None:
+            channel.hear_image(heard)
+        if event.owner in self._owners:
+            self._fan_out.add(partial(self._begin_image, event.watch_id, event.owner, heard), lambda: None)
+
     def watched(self) -> list[Wanted]:
         """What has to be read to know all anew."""
         return list(dict.fromkeys(watch.wanted for watches in self._wishes.values() for watch in watches))
@@ -220,10 +231,20 @@ class Hub:
         """The upload's channel, which knows now what was read; for ``watch``, if it was for that."""
         channel = self._find(reading.watch_id, reading.owner) or self._open(reading.watch_id, reading.owner)
         channel.hear(reading.standing, reading.standing.type)
+        if reading.image is not None:
+            channel.hear_image(reading.image)
         channel.reading = reading
         if watch is not None and not watch.of_scope:
             channel.was_read(reading.at, watch.principal)
         return channel
+
+    def _begin_image(
+        self, watch_id: str, owner: OwnerId, image: ImageStanding
+    ) -> tuple[ProgressMessage, Sequence[Listener]]:
+        message = image_message(self._encode, image, watch_id=watch_id, sequence=self._numbers.next())
+        return message, [
+            Listener(reader.subscriber) for reader in self._owners.get(owner, ()) if reader.is_told_of_images(watch_id)
+        ]
 
     def _show(self, channel: Channel, watch: Watch) -> None:
         if message := channel.snapshot(watch, None):
@@ -273,7 +294,7 @@ class Hub:
             on_over=self._release,
         )
         if remembered := self._remembered.pop((watch_id, owner), None):
-            channel.standing, channel.numbered = remembered.standing, remembered
+            channel.standing, channel.image, channel.numbered = remembered.standing, remembered.image, remembered
         self._channels.setdefault(watch_id, {})[owner] = channel
         return channel
 

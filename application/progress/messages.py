@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from domain.progress import Standing
+from domain.progress import ImageStanding, Standing
 
 SNAPSHOT = "upload.snapshot"
 ERROR = "error"
 
-JsonValue = str | int | float | None
+JsonValue = str | int | float | None | Mapping[str, str]
 Encode = Callable[[Mapping[str, JsonValue]], bytes]
 
 
@@ -58,31 +58,56 @@ class Subscriber(Protocol):
 
 
 def progress_message(
-    encode: Encode, standing: Standing, *, watch_id: str, type_: str, sequence: int, bytes_per_second: int
+    encode: Encode,
+    standing: Standing,
+    *,
+    watch_id: str,
+    type_: str,
+    sequence: int,
+    bytes_per_second: int,
+    image: ImageStanding | None = None,
 ) -> ProgressMessage:
     # The fields and their order are those of docs/http.md, Progress.
-    body = encode(
-        {
-            "type": type_,
-            "sequence": sequence,
-            "time": _instant(standing.time),
-            "upload_id": watch_id,
-            "filename": standing.filename,
-            "offset": standing.offset,
-            "length": standing.length,
-            "percent": standing.percent,
-            "bytes_per_second": bytes_per_second,
-            "eta_seconds": standing.eta_seconds(bytes_per_second),
-            "state": standing.state,
-        }
+    fields: dict[str, JsonValue] = {
+        "type": type_,
+        "sequence": sequence,
+        "time": _instant(standing.time),
+        "upload_id": watch_id,
+        "filename": standing.filename,
+        "offset": standing.offset,
+        "length": standing.length,
+        "percent": standing.percent,
+        "bytes_per_second": bytes_per_second,
+        "eta_seconds": standing.eta_seconds(bytes_per_second),
+        "state": standing.state,
+    }
+    if image is not None:
+        fields["image"] = _image_fields(image)
+    return ProgressMessage(key=f"{type_} {standing.upload_id}", type_=type_, sequence=sequence, body=encode(fields))
+
+
+def image_message(encode: Encode, image: ImageStanding, *, watch_id: str, sequence: int) -> ProgressMessage:
+    about: dict[str, JsonValue] = {
+        "type": image.type,
+        "sequence": sequence,
+        "time": _instant(image.time),
+        "upload_id": watch_id,
+        "filename": image.filename,
+        **_image_fields(image),
+    }
+    return ProgressMessage(
+        key=f"{image.type} {image.upload_id}", type_=image.type, sequence=sequence, body=encode(about)
     )
-    return ProgressMessage(key=f"{type_} {standing.upload_id}", type_=type_, sequence=sequence, body=body)
 
 
 def not_found_message(encode: Encode, watch_id: str) -> ProgressMessage:
     """Unknown and someone else's: the same words."""
     body = encode({"type": ERROR, "code": "not_found", "upload_id": watch_id})
     return ProgressMessage(key=f"{ERROR} {watch_id}", type_=ERROR, sequence=None, body=body)
+
+
+def _image_fields(image: ImageStanding) -> dict[str, str]:
+    return {"image_id": image.upload_id, "status": image.status, **({"error": image.error} if image.error else {})}
 
 
 def _instant(time: datetime) -> str:

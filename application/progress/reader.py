@@ -34,6 +34,11 @@ class Reader:
             and len(self.watches) < MAX_WATCHES
         )
 
+    def is_told_of_images(self, watch_id: str) -> bool:
+        """Whether it hears of its owner's pictures unasked, and not by a wish of its own for that upload."""
+        watch = self.watches.get(watch_id)
+        return watch_id not in self.unwanted and (watch is None or watch.of_scope)
+
     def saw_the_end(self, upload_id: UploadId) -> None:
         self._ended[upload_id] = None
         if len(self._ended) > MAX_WATCHES:

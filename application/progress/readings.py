@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from domain.ids import OwnerId
-from domain.progress import Standing
+from domain.progress import ImageStanding, Standing
 
 Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
@@ -18,6 +18,7 @@ class Reading(NamedTuple):
     owner: OwnerId
     standing: Standing
     at: float
+    image: ImageStanding | None = None
 
 
 class _Group(Generic[Key, Found]):

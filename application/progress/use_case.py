@@ -16,9 +16,12 @@ from application.progress.reader import Reader
 from application.progress.readings import Reading, SharedReads
 from domain.access import Principal
 from domain.errors import LongshoreError
-from domain.events import Event, UploadEvent
-from domain.progress import Standing
+from domain.events import Event, ImageEvent, UploadEvent
+from domain.ids import FileId, file_id_of
+from domain.image import Image
+from domain.progress import ImageStanding, Standing
 from domain.upload import Upload
+from domain.upload_state import UploadState
 from ports.clock import Clock
 from ports.feed import Feed
 from ports.unit_of_work import UnitOfWorkFactory
@@ -35,6 +38,7 @@ _MAX_LISTED = 1000
 _PIECE_BYTES = 16 * 1024
 """Snapshots sent together; the next ones wait until these were taken. A slow reader may leave four times as much."""
 _LONGEST_BACKOFF = 30.0
+_NONE: Mapping[FileId, Image] = {}
 
 
 class ProgressUseCase:
@@ -126,6 +130,8 @@ class ProgressUseCase:
     def _hear(self, event: Event) -> None:
         if isinstance(event, UploadEvent):
             self._hub.hear(event)
+        elif isinstance(event, ImageEvent):
+            self._hub.hear_image(event)
 
     async def _answer(self, reader: Reader, watches: Sequence[Watch], after: int | None) -> None:
         for at in range(0, len(watches), _BATCH):
@@ -162,17 +168,22 @@ class ProgressUseCase:
             return {}
         async with self._uow() as work:
             found = await work.uploads.find_watched(possible)
-        return {one: self._reading(upload) for one, upload in found.items()}
+            completed = {file_id_of(each.id) for each in found.values() if each.state is UploadState.COMPLETED}
+            # Most of what is watched is under way, and has no image yet.
+            images = await work.images.find_many(completed) if completed else {}
+        return {one: self._reading(upload, images) for one, upload in found.items()}
 
     async def _read_open(self, principals: Collection[Principal]) -> Mapping[Principal, Sequence[Reading]]:
         async with self._uow() as work:
             found = {each: await work.uploads.list_open(each, limit=_MAX_LISTED) for each in principals}
         return {each: [self._reading(upload) for upload in uploads] for each, uploads in found.items()}
 
-    def _reading(self, upload: Upload) -> Reading:
+    def _reading(self, upload: Upload, images: Mapping[FileId, Image] = _NONE) -> Reading:
         # The time of its end: where a crowd keeps the loop busy, a read alone takes as long as it is fresh.
         standing, at = Standing.of_upload(upload, self._clock.now()), self._clock.monotonic()
-        return Reading(upload.watch_id, upload.owner, standing, at)
+        image = images.get(file_id_of(upload.id))
+        shown = None if image is None else ImageStanding.of_image(image, upload)
+        return Reading(upload.watch_id, upload.owner, standing, at, shown)
 
     def _on_gap(self) -> None:
         if self._hub.is_idle:

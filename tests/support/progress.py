@@ -17,12 +17,13 @@ from application.progress.messages import JsonValue, encode_json
 from domain.access import ANYBODY, Principal
 from domain.errors import RepositoryUnavailable, Unauthenticated
 from domain.events import Event, EventType, UploadEvent
-from domain.ids import OwnerId
+from domain.ids import FileId, OwnerId
+from domain.image import Image
 from domain.upload import Upload
 from domain.upload_state import UploadState
 from ports.clock import Clock
 from ports.unit_of_work import UnitOfWork
-from tests.support.builders import a_receipt, an_id, an_upload, extent
+from tests.support.builders import a_file, a_receipt, an_id, an_upload, extent
 
 
 class ByHeader(Authenticator):
@@ -124,3 +125,20 @@ class House:
     def finish(self, upload: Upload, type_: EventType = EventType.COMPLETED) -> None:
         upload.state = UploadState(type_.name)
         self.database.uploads[upload.id].state = upload.state
+
+    async def draw(self, upload: Upload, *, error: str = "") -> None:
+        """What becomes of the picture that it brought."""
+        file = a_file(id=upload.id, owner=Principal(upload.owner), name=upload.draft.metadata.filename)
+        image = Image(FileId(upload.id), upload.watch_id, upload.created_at, upload.created_at)
+        async with self._new_unit() as work:
+            await work.files.add(file)
+            await work.images.add(image)
+            image.queue(self.clock.now())
+            work.announce(image.event(file))
+            if error:
+                image.fail(error, self.clock.now())
+            else:
+                image.finish([], self.clock.now())
+            await work.images.save(image)
+            work.announce(image.event(file))
+            await work.commit()

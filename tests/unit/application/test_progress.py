@@ -731,3 +731,94 @@ async def _turmoil(seed: int) -> int:
     turmoil.check_ends()
     assert turmoil.progress._hub._channels == {}
     return sum(len(reader.messages) for reader in turmoil.readers)
+
+
+class TestPictures:
+    async def test_what_becomes_of_a_picture_follows_its_uploads_end(self, house: House) -> None:
+        upload, readers = await house.begin(ALICE, watch_id="chosen"), [Reader(), Reader(), Reader()]
+        await house.progress.subscribe(ALICE, readers[0], ["chosen"])
+        await house.progress.subscribe(ALICE, readers[1], mine=True)
+        await house.progress.subscribe(ADMIN, readers[2], ["chosen"])
+        stranger = Reader()
+        await house.progress.subscribe(BOB, stranger, ["chosen"], mine=True)
+        house.receive(upload, 1000)
+        house.end(upload)
+        await house.draw(upload)
+        await settle()
+        for reader in readers:
+            assert reader.types[-3:] == ["upload.completed", "image.processing", "image.done"]
+            numbers = [message["sequence"] for message in reader.messages]
+            assert numbers == sorted(numbers)
+        assert set(stranger.types) <= {"error"}
+        assert list(readers[0].last) == ["type", "sequence", "time", "upload_id", "filename", "image_id", "status"]
+        assert (readers[0].last["upload_id"], readers[0].last["image_id"]) == ("chosen", upload.id)
+        assert (readers[0].last["filename"], readers[0].last["status"]) == ("holiday.mov", "DONE")
+
+    async def test_why_one_failed_is_told(self, house: House) -> None:
+        upload, reader = await house.begin(ALICE), Reader()
+        await house.progress.subscribe(ALICE, reader, [upload.id])
+        house.end(upload)
+        await house.draw(upload, error="it breaks off")
+        await settle()
+        assert (reader.last["type"], reader.last["error"]) == ("image.failed", "it breaks off")
+
+    async def test_who_comes_later_is_shown_what_became_of_it(self, house: House) -> None:
+        upload, plain = await house.begin(ALICE), await house.begin(ALICE)
+        for each in (upload, plain):
+            house.end(each)
+        await house.draw(upload, error="it breaks off")
+        for _ in range(2):  # read, then known
+            reader = Reader()
+            await house.progress.subscribe(ALICE, reader, [upload.id, plain.id])
+            shown = {message["upload_id"]: message.get("image") for message in reader.messages}
+            assert shown == {
+                upload.id: {"image_id": upload.id, "status": "ERROR", "error": "it breaks off"},
+                plain.id: None,
+            }
+
+    async def test_one_that_is_drawn_during_the_read_is_not_lost(self, house: House) -> None:
+        upload, reader = await house.begin(ALICE), Reader()
+        house.end(upload)
+        house.gate = asyncio.Event()
+        subscribing = asyncio.create_task(house.progress.subscribe(ALICE, reader, [upload.id]))
+        await settle()
+        await house.draw(upload)  # what was read knows of no picture
+        house.gate.set()
+        await subscribing
+        await settle()
+        assert [message["image"]["status"] for message in reader.messages] == ["DONE"]
+
+    async def test_who_comes_back_is_told_what_is_new_and_nothing_else(self, house: House) -> None:
+        upload, first = await house.begin(ALICE), Reader()
+        await house.progress.subscribe(ALICE, first, [upload.id])
+        house.end(upload)
+        await settle()
+        completed = first.last["sequence"]
+        house.progress.leave(first)
+        await house.draw(upload)
+        second = Reader()
+        await house.progress.subscribe(ALICE, second, [upload.id], after=completed)
+        assert second.last["image"]["status"] == "DONE"
+        third = Reader()
+        await house.progress.subscribe(ALICE, third, [upload.id], after=second.last["sequence"])
+        assert third.messages == []
+
+    async def test_of_pictures_that_are_over_nothing_is_kept_for_those_who_watch_all(self, house: House) -> None:
+        reader = Reader()
+        await house.progress.subscribe(ALICE, reader, mine=True)
+        for _ in range(20):
+            upload = await house.begin(ALICE)
+            house.end(upload)
+            await house.draw(upload)
+        await settle()
+        assert reader.types.count("image.done") == 20
+        assert house.progress._hub._channels == {}
+
+    async def test_an_unwanted_upload_has_no_pictures(self, house: House) -> None:
+        upload, reader = await house.begin(ALICE), Reader()
+        await house.progress.subscribe(ALICE, reader, mine=True)
+        house.progress.unsubscribe(reader, [upload.id])
+        house.end(upload)
+        await house.draw(upload)
+        await settle()
+        assert reader.types == ["upload.snapshot"]
