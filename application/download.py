@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from application.blob_deletions import BlobDeleter
 from application.digest import DigestUseCase
+from application.erasing import erase
 from domain.access import MAX_LINK_LIFE, Disposition, DownloadToken, Principal
 from domain.errors import FileGone
 from domain.file import File
-from domain.ids import FileId, UploadId
+from domain.ids import FileId
 from ports.blob_storage import Blob, BlobStorage
 from ports.clock import Clock
 from ports.download_signer import DownloadSigner
@@ -127,13 +128,7 @@ class DownloadUseCase:
         async with self._unit_of_work() as work:
             file = await work.files.find(file_id)
             file.check_changed_by(principal, given)
-            keys = [*await work.images.remove(file_id)]
-            blob_key = await work.files.delete(file_id)
-            await work.uploads.delete(UploadId(file_id))
-            if blob_key is not None:
-                keys.append(blob_key)
-            for key in keys:
-                await work.blob_deletions.add(key, self._clock.now())
+            keys = await erase(work, file_id, self._clock.now())
             await work.commit()
         for key in keys:
             await self._deleter.delete_now(key)

@@ -1,14 +1,29 @@
 """Pictures that one browser tab sends one after the other, a session: few, and no two that look alike."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from domain.errors import DuplicatePicture
+from domain.access import NOBODY, Principal
+from domain.errors import DuplicatePicture, Forbidden, InvalidPicture, InvalidRequest, TooManyImages
 from domain.ids import BlobKey, FileId, OwnerId, UploadId
-from domain.picture import PictureFormat, similar
+from domain.picture import SNIFFED_BYTES, PictureFormat, similar, sniff
 
-_PLAIN_ID = re.compile(r"[0-9a-f-]{1,36}", re.ASCII)
+TAKEN = frozenset({PictureFormat.JPEG, PictureFormat.PNG, PictureFormat.WEBP, PictureFormat.HEIC, PictureFormat.HEIF})
+"""The formats of which a session takes pictures."""
+MAX_INDEX = 2**31 - 1
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_USER_ID = re.compile(rf"{_UUID}|[0-9a-f]{{24}}", re.ASCII)
+_SESSION_ID = re.compile(_UUID, re.ASCII)
+_TELLING_BYTES = 12
+# What stands where in the first bytes of those, as far as it is the same for all of one kind.
+_BEGINNINGS = (
+    ((0, b"\xff\xd8\xff"),),
+    ((0, b"\x89PNG\r\n\x1a\n"),),
+    ((0, b"RIFF"), (8, b"WEBP")),
+    ((0, b"\0\0"), (4, b"ftyp")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +35,22 @@ class ImageSession:
     session_id: str
 
     def __post_init__(self) -> None:
-        if not (_PLAIN_ID.fullmatch(self.user_id) and _PLAIN_ID.fullmatch(self.session_id)):
-            raise ValueError("these ids could lead elsewhere")
+        if not _USER_ID.fullmatch(self.user_id):
+            raise InvalidRequest("user_id has to be a UUID or 24 hexadecimal digits")
+        if not _SESSION_ID.fullmatch(self.session_id):
+            raise InvalidRequest("session_id has to be a UUID")
+
+    @classmethod
+    def of(cls, principal: Principal, *, user_id: str, session_id: str) -> Self:
+        """The caller's. Where nobody says who calls, ``user_id`` is believed; else it has to be the caller's own id.
+
+        Raises:
+            InvalidRequest: no such ids; Forbidden: somebody else's.
+        """
+        session = cls(principal.owner, user_id.lower(), session_id.lower())
+        if principal.owner != NOBODY and principal.owner.partition(":")[2] != session.user_id:
+            raise Forbidden("user_id is not the caller's")
+        return session
 
     @property
     def prefix(self) -> str:
@@ -38,20 +67,61 @@ class ReceivedImage:
     name: str
     dhash: int
 
-    @property
-    def blob_key(self) -> BlobKey:
-        return BlobKey(self.session.prefix + self.name)
 
-    def check_unlike(self, others: Iterable["ReceivedImage"]) -> None:
-        """One that takes the place of another may look like that.
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What a session may have: so many images, each of so many bytes."""
+
+    max_count: int = 10
+    max_bytes: int = 5 * 1024 * 1024
+
+    def check_count(self, index: int, received: Sequence[ReceivedImage]) -> None:
+        """Whether one of ``index`` may come; one that takes the place of another always may.
 
         Raises:
-            DuplicatePicture
+            TooManyImages
         """
-        if any(other.index != self.index and similar(self.dhash, other.dhash) for other in others):
-            raise DuplicatePicture("another picture of the session looks like this one")
+        if len(received) >= self.max_count and all(image.index != index for image in received):
+            raise TooManyImages(f"a session has at most {self.max_count} images")
+
+
+def check_unlike(dhash: int, index: int, received: Sequence[ReceivedImage]) -> None:
+    """One that takes the place of another may look like that.
+
+    Raises:
+        DuplicatePicture
+    """
+    if any(image.index != index and similar(dhash, image.dhash) for image in received):
+        raise DuplicatePicture("another picture of the session looks like this one")
+
+
+def judge(head: bytes, *, is_all: bool = False) -> PictureFormat | None:
+    """What a picture that begins with ``head`` is; None as long as more has to be seen. ``is_all``: no more comes.
+
+    Raises:
+        InvalidPicture: none that a session takes.
+    """
+    if not any(_agrees(head, beginning) for beginning in _BEGINNINGS):
+        raise InvalidPicture("no picture of a format that is taken here")
+    is_open = head[4:8] == b"ftyp"  # its brands have to be there: the general one often comes first
+    wanted = min(SNIFFED_BYTES, int.from_bytes(head[:4], "big")) if is_open else 0
+    if not is_all and len(head) < max(wanted, _TELLING_BYTES) and (is_open or sniff(head) is None):
+        return None
+    format_ = sniff(head)
+    if format_ not in TAKEN:
+        raise InvalidPicture("no picture of a format that is taken here")
+    return format_
 
 
 def received_name(index: int, upload_id: UploadId, format_: PictureFormat) -> str:
     """``<index>_<hash>.<extension>``: no two pictures ever have the same, so no path is used twice."""
     return f"{index}_{upload_id}.{format_.extension}"
+
+
+def received_key(session: ImageSession, name: str) -> BlobKey:
+    return BlobKey(session.prefix + name)
+
+
+def _agrees(head: bytes, beginning: Sequence[tuple[int, bytes]]) -> bool:
+    """As far as ``head`` goes."""
+    return all(head[at : at + len(part)] == part[: max(0, len(head) - at)] for at, part in beginning)

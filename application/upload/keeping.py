@@ -28,6 +28,12 @@ from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 Alongside = Callable[[UnitOfWork, Upload, File], Awaitable[None]]
 """What is recorded with a file, in its transaction; what it raises keeps the file from being there at all."""
+Beforehand = Callable[[UnitOfWork], Awaitable[None]]
+"""What comes first in that transaction: locks, what speaks against the file, what has to go for it."""
+
+
+async def _nothing(_: UnitOfWork) -> None:
+    """There is nothing to be done."""
 
 
 class KeepUseCase:
@@ -60,6 +66,7 @@ class KeepUseCase:
         content: Blob,
         *,
         alongside: Alongside,
+        beforehand: Beforehand = _nothing,
         watch_id: str = "",
         key: Callable[[UploadId], BlobKey] = blob_key_of,
     ) -> File:
@@ -67,8 +74,8 @@ class KeepUseCase:
         as in ``UploadUseCase.create``.
 
         Raises:
-            UploadTooLarge, BudgetExceeded, StorageFull and other Unavailable, and what ``alongside`` raises: nothing is
-                kept.
+            UploadTooLarge, BudgetExceeded, StorageFull and other Unavailable, and what ``beforehand`` and ``alongside``
+                raise: nothing is kept.
         """
         new = self._records.new(principal, draft, length=content.size, watch_id=watch_id)
         await self._room.check(content.size)
@@ -78,7 +85,7 @@ class KeepUseCase:
             await work.commit()
         try:
             crc64 = await self._blobs.put(blob_key, content)
-            file = await self._record(new, Extent(ByteRange(0, content.size), crc64), blob_key, alongside)
+            file = await self._record(new, Extent(ByteRange(0, content.size), crc64), blob_key, beforehand, alongside)
         except LongshoreError as error:
             if not isinstance(error, Unavailable):  # else it may be recorded all the same
                 await self._deleter.delete_now(blob_key)
@@ -86,7 +93,9 @@ class KeepUseCase:
         self._digests.notice(file)
         return file
 
-    async def _record(self, new: Upload, extent: Extent, blob_key: BlobKey, alongside: Alongside) -> File:
+    async def _record(
+        self, new: Upload, extent: Extent, blob_key: BlobKey, beforehand: Beforehand, alongside: Alongside
+    ) -> File:
         now = self._clock.now()
         created = new.event(EventType.CREATED, new.created_at)
         new.count(new.receipt(extent, now, self._policy, in_order=True), now)
@@ -94,6 +103,7 @@ class KeepUseCase:
         new.assemble()
         file = new.complete(blob_key=blob_key, now=now)
         async with self._unit_of_work() as work:
+            await beforehand(work)
             await work.blob_deletions.withdraw(blob_key)
             await work.uploads.add(new)
             await work.files.add(file)

@@ -22,6 +22,7 @@ from tests.support.storages import in_bucket, on_volume
 
 CONTENT = b"what was received"
 SOON = timedelta(minutes=1)
+PLACED = BlobKey("images/a/b/original/0_x.jpg")
 
 
 @dataclass
@@ -96,9 +97,25 @@ async def test_blobs_are_told_that_are_older(shelf: Shelf, storages: Storages) -
     assert await all_of(shelf.medium.staged(now + SOON)) == {}
 
 
+async def test_blobs_that_bear_their_place_are_told_by_their_whole_key(shelf: Shelf, storages: Storages) -> None:
+    keys = [await sealed(storages), PLACED, BlobKey("images/e/f/original/1_y.png")]
+    for key in keys[1:]:
+        await storages.blobs.put(key, CONTENT)
+    now = datetime.now(UTC)
+    assert await all_of(shelf.medium.blobs(now + SOON)) == dict.fromkeys(keys, len(CONTENT))
+    assert await all_of(shelf.medium.blobs(now - SOON)) == {}
+    await storages.blobs.delete(PLACED)
+    assert PLACED not in await all_of(shelf.medium.blobs(now + SOON))
+
+
+@pytest.mark.parametrize("is_placed", [False, True])
 @pytest.mark.parametrize("scrub", [False, True])
-async def test_nothing_is_wrong_with_what_was_received(shelf: Shelf, storages: Storages, scrub: bool) -> None:
+async def test_nothing_is_wrong_with_what_was_received(
+    shelf: Shelf, storages: Storages, scrub: bool, is_placed: bool
+) -> None:
     key = await sealed(storages)
+    if is_placed:
+        await storages.blobs.put(key := PLACED, CONTENT)
     assert await shelf.medium.wrong_with(recorded(key), scrub=scrub) == ""
 
 

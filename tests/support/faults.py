@@ -21,6 +21,7 @@ from domain.errors import LongshoreError
 from domain.events import Event, EventType
 from domain.ids import BlobKey, UploadId
 from domain.receipt import Receipt
+from ports.blob_storage import Blob
 from ports.byte_source import ByteSource
 from ports.chunk_storage import Staged
 from ports.clock import Clock
@@ -50,6 +51,8 @@ class Point(StrEnum):
     ANNOUNCE = "after a commit, before its events are published"
     DISCARD = "before the bytes are discarded"
     DELETE = "before a blob is deleted"
+    PUT = "before a blob is put"
+    PUT_DONE = "after a blob is put"
 
 
 _COMMITS = {EventType.COMPLETED: Point.COMPLETE, EventType.FAILED: Point.FAIL}
@@ -183,6 +186,12 @@ class FaultyBlobStorage(MemoryBlobStorage):
     def __init__(self, memory: MemoryBytes, faults: Faults) -> None:
         super().__init__(memory)
         self._faults = faults
+
+    async def put(self, key: BlobKey, content: bytes | Blob) -> int:
+        self._faults.reach(Point.PUT)
+        crc64 = await super().put(key, content)
+        self._faults.reach(Point.PUT_DONE)
+        return crc64
 
     async def delete(self, key: BlobKey) -> bool:
         self._faults.reach(Point.DELETE, UploadId(key))

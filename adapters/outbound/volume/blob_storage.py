@@ -3,7 +3,6 @@
 import os
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from functools import partial
 
 from awscrt.checksums import crc64nvme
@@ -78,11 +77,11 @@ class VolumeBlobStorage(BlobStorage, HealthCheck):
     async def delete(self, key: BlobKey) -> bool:
         def unlink() -> None:
             blob = self._volume.blob_path(key)
-            with translated(), suppress(FileGone), gone_if_missing(self._volume):
+            with translated():
                 blob.unlink(missing_ok=True)
                 # Else a power cut could bring it back when nobody knows any more that it was to go. Also where it is
-                # not there: who unlinked it may have died before this. A volume that is away has no such folder.
-                sync_folder(blob.parent)
+                # not there: who unlinked it may have died before this.
+                self._volume.sync_entry(blob)
             self._volume.remove_empty(blob.parent)
 
         await self._threads.run(unlink)

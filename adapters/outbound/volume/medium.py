@@ -95,7 +95,8 @@ def _old_entries(shard: Path, before: float) -> dict[str, int]:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if status.st_mtime < before:
+            # A folder among blobs that bear their place leads to others, which are told by themselves.
+            if status.st_mtime < before and not stat.S_ISDIR(status.st_mode):
                 held[entry.name] = status.st_size
     return held
 

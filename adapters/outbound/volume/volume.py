@@ -71,25 +71,37 @@ class Volume:
         return self.root / key if "/" in key else self.blobs / key[:2] / key
 
     def make_shard(self, path: Path) -> None:
-        """Have the folder that ``path`` is to lie in, its entry durable; in any thread.
+        """Have the folder that ``path`` is to lie in, its entry durable; in any thread."""
+        self._have(path.parent)
 
-        Also one that is there already is made durable once: who made it may have died before that.
-        """
-        shard = path.parent
-        if shard in self._shards:
+    def _have(self, folder: Path) -> None:
+        """With all that it lies in. Also one that is there already is made durable once: who made it may have died
+        before that, or not have come to it yet."""
+        if folder in self._shards:
             return
-        if not shard.parent.is_dir():
+        if folder.parent != self.root:
+            self._have(folder.parent)
+        elif not folder.is_dir() and self.identify() is None:
             # Of a volume that is not mounted nothing is there: what was written then would be hidden by it later.
-            if self.identify() is None:
-                raise StorageUnavailable("the volume is not mounted")
-            for folder in reversed(shard.parents[: len(shard.relative_to(self.root).parts) - 1]):
-                folder.mkdir(mode=0o700, exist_ok=True)
-                sync_folder(folder.parent)
-        shard.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(shard.parent)
+            raise StorageUnavailable("the volume is not mounted")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
         if len(self._shards) >= _KNOWN_SHARDS:
             self._shards.clear()  # to make one durable again does no harm
-        self._shards.add(shard)
+        self._shards.add(folder)
+
+    def sync_entry(self, path: Path) -> None:
+        """Make durable that ``path`` is not there, nor perhaps the folder that it lay in."""
+        folder = path.parent
+        while True:
+            try:
+                sync_folder(folder)
+            except FileNotFoundError:
+                if folder == self.root or self.identify() is None:
+                    raise StorageUnavailable("the volume is not mounted") from None
+                folder = folder.parent
+            else:
+                return
 
     def remove_empty(self, folder: Path) -> None:
         """Take away what has become empty of the folders that keys with a place have made."""
@@ -110,7 +122,7 @@ class Volume:
             with suppress(FileNotFoundError):
                 self.make_shard(path)
                 return use()
-            self._shards.discard(path.parent)
+            self._shards.difference_update(path.parents)
         self.make_shard(path)
         return use()
 

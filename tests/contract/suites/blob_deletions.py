@@ -89,6 +89,30 @@ class BlobDeletionsSuite(StoreSuite):
         async with process.unit_of_work() as work:
             assert await work.files.find(file.id) == file
 
+    async def test_a_note_is_withdrawn_with_the_change_that_refers_to_the_blob(self, process: Process) -> None:
+        kept, other = keys(2)
+        await note(process, kept, other)
+        async with process.unit_of_work() as work:
+            await work.blob_deletions.withdraw(kept)
+            await work.blob_deletions.withdraw(BlobKey(an_id()))
+        assert await left(process) == sorted([kept, other])
+        async with process.unit_of_work() as work:
+            await work.blob_deletions.withdraw(kept)
+            await work.files.add(a_file(blob_key=kept))
+            await work.commit()
+        assert await left(process) == [other]
+        assert not await remove(process, kept)
+
+    async def test_what_was_withdrawn_can_be_noted_again(self, process: Process) -> None:
+        [key] = keys(1)
+        await note(process, key)
+        async with process.unit_of_work() as work:
+            await work.blob_deletions.withdraw(key)
+            await work.blob_deletions.add(key, LATER)
+            await work.commit()
+        assert await left(process, before=LATER) == []
+        assert await left(process, before=LATER + timedelta(seconds=1)) == [key]
+
     async def test_two_processes_note_and_remove_the_same_side_by_side(self, store: Store) -> None:
         one, two = store.process(), store.process()
         for key in keys(10):
