@@ -1,0 +1,95 @@
+"""What is said on ``/image/upload``, both ways (docs/images.md, The image receiver)."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StrictInt, StrictStr, TypeAdapter, ValidationError
+
+from domain.errors import InvalidRequest, LongshoreError
+from domain.received_image import MAX_INDEX
+
+END = b"EOF"
+"""The binary message that ends a file whose size was not told."""
+
+
+class Text(StrEnum):
+    """What clients know each answer by."""
+
+    READY = "Ready to upload"
+    UPLOADING = "Uploading..."
+    UPLOADED = "Upload successful"
+    DELETED = "File deleted"
+    TIMED_OUT = "Connection timed out"
+
+
+class _OfSession(BaseModel):
+    user_id: StrictStr
+    session_id: StrictStr
+
+
+class Upload(_OfSession):
+    action: Literal["upload"]
+    file_idx: Annotated[StrictInt, Field(ge=0, le=MAX_INDEX)]
+    file_name: StrictStr
+    file_size: Annotated[StrictInt, Field(ge=0)] | None = None
+
+
+class Delete(_OfSession):
+    action: Literal["delete"]
+    file_name: StrictStr
+
+
+class Finish(BaseModel):
+    action: Literal["finish"]
+
+
+Message = Upload | Delete | Finish
+
+_MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="action")])
+
+# By the refusal's code. Whatever is not here is told by its own detail.
+_TEXTS = {
+    "invalid_picture": "Invalid file format",
+    "upload_too_large": "File size exceeded",
+    "length_exceeded": "File size exceeded",
+    "duplicate_picture": "Duplicate file detected",
+    "too_many_images": "Upload limit exceeded",
+    "picture_corrupted": "File is corrupted",
+    "too_many_pixels": "Too many pixels",
+    "image_not_found": "No such file",
+    "storage_full": "Storage is full",
+    "file_too_large_for_disk": "Storage is full",
+    "storage_unavailable": "Storage is away, try again later",
+    "repository_unavailable": "The database is away, try again later",
+    "processor_unavailable": "The image could not be checked, try again",
+    "quota_exceeded": "Quota exceeded",
+    "too_many_files": "Too many files",
+}
+
+
+def parse_message(text: str) -> Message:
+    """Raises:
+    InvalidRequest: not JSON, or not one of the messages; its detail says which field is wrong.
+    """
+    try:
+        return _MESSAGES.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise InvalidRequest(_wrong(first["type"], first["loc"])) from error
+
+
+def answer_text(status: str, message: str, **more: str | int) -> bytes:
+    return json.dumps({"status": status, "message": message, **more}, separators=(",", ":")).encode()
+
+
+def abort_text(error: LongshoreError) -> bytes:
+    return answer_text("abort", _TEXTS.get(error.code) or error.detail or "Something went wrong", code=error.code)
+
+
+def _wrong(kind: str, place: tuple[int | str, ...]) -> str:
+    if kind.startswith("union_tag"):
+        return "action has to be upload, finish or delete"
+    if len(place) < 2:
+        return "Messages are JSON objects"
+    return f"{place[-1]} is missing" if kind == "missing" else f"{place[-1]} is not valid"
