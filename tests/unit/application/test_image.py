@@ -26,7 +26,7 @@ from domain.job import Job
 from domain.rendition import Box
 from tests.support.builders import ADMIN, ALICE, BOB, an_id
 from tests.support.deployment import Deployment
-from tests.support.pictures import HEIC, JPEG, PNG, Gallery
+from tests.support.gallery import HEIC, JPEG, PNG, Gallery
 from tests.support.sources import CutSource, source_of
 
 

@@ -1,0 +1,100 @@
+"""Our side of a process that looks at pictures; ``child.py`` is the other."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.outbound.pillow.orders import (
+    ANSWER,
+    DRAWING,
+    MOST_BOXES,
+    MOST_DRAWN_BYTES,
+    Answer,
+    Drawing,
+    Outcome,
+)
+
+_ROOT = Path(__file__).resolve().parents[3]
+# Where modules are found is told it: that costs less than finding it out, and holds wherever we are embedded.
+_START = """import sys
+sys.path[:] = sys.argv.pop(1).split("\\n")
+from adapters.outbound.pillow.child import main
+main()"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a process may use."""
+
+    pixels: int
+    memory_bytes: int
+    """Of addresses, programs and libraries included."""
+    cpu_seconds: int = 15
+    """For each order."""
+    kept_kib: int = 96 * 1024
+    """One that holds more after its order is ended; the next order gets another."""
+
+
+class Child:
+    """Starts the process, which may block; ``kill`` and ``wait`` end it."""
+
+    def __init__(self, limits: Limits) -> None:
+        ours, its = socket.socketpair()
+        told = [str(each) for each in (its.fileno(), limits.pixels, limits.memory_bytes, limits.cpu_seconds)]
+        places = "\n".join([str(_ROOT), *filter(None, sys.path)])
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-S", "-P", "-c", _START, places, *told],
+                pass_fds=(its.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            its.close()
+        ours.setblocking(False)
+        self._socket = ours
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    async def carry_out(self, order: bytes, descriptor: int) -> Answer:
+        """Raises:
+        OSError, ValueError: it is gone, or says what makes no sense.
+        """
+        socket.send_fds(self._socket, [order], [descriptor])  # so little always has room
+        outcome, format_, width, height, dhash, count, resident_kib = ANSWER.unpack(await self._read(ANSWER.size))
+        if count > MOST_BOXES:
+            raise ValueError("too many drawings")
+        drawings = tuple([await self._drawing() for _ in range(count)])
+        name = format_.rstrip(b"\0").decode()
+        return Answer(Outcome(outcome), name, width, height, dhash, drawings, resident_kib)
+
+    def kill(self) -> None:
+        self._socket.close()
+        self._process.kill()
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+    async def _drawing(self) -> Drawing:
+        box, width, height, size = DRAWING.unpack(await self._read(DRAWING.size))
+        if size > MOST_DRAWN_BYTES:
+            raise ValueError("too large a drawing")
+        return Drawing(box, width, height, await self._read(size))
+
+    async def _read(self, size: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        data = bytearray()
+        while len(data) < size:
+            block = await loop.sock_recv(self._socket, size - len(data))
+            if not block:
+                raise ConnectionResetError("the process is gone")
+            data += block
+        return bytes(data)

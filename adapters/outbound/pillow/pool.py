@@ -1,0 +1,210 @@
+"""Processes that look at pictures and draw them, beside ours: how many, and what becomes of those that misbehave.
+
+A decoder that meets the wrong bytes may crash, never end, or take all the memory there is. In a process with limits of
+its own that costs one order. ``children.py`` is our side of one of them, ``child.py`` what runs in it. They are started
+when there is something to do, kept warm for a while, and gone when idle. See docs/decisions/0031.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from adapters.outbound.pillow.children import Child, Limits
+from adapters.outbound.pillow.orders import Answer, Kind, Outcome, packed_order
+from domain.errors import ProcessorUnavailable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long what is waited for, in seconds."""
+
+    turn: float = 120.0
+    """For a process to be free."""
+    order: float = 20.0
+    """From the order to its answer; then its process is ended."""
+    idle: float = 30.0
+    """How long a process is kept that has nothing to do."""
+
+
+PATIENCE = Patience()
+
+
+class Pool:
+    """Lives on the event loop; ``close`` it at the end. Of its ``processes`` each has one order at a time."""
+
+    def __init__(self, limits: Limits, *, processes: int, patience: Patience = PATIENCE) -> None:
+        self._limits = limits
+        self._patience = patience
+        self._turns = _Turns(processes, patience.turn)
+        self._children: set[Child] = set()
+        self._idle: list[tuple[float, Child]] = []
+        """Since when; the one that was used last comes last, and is taken first."""
+        self._starting: set[asyncio.Task[Child]] = set()
+        self._ending: set[asyncio.Task[int]] = set()
+        self._warming: asyncio.Task[Child] | None = None
+        self._tidying: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    def warm(self) -> None:
+        """Have a process ready soon, if none is: it takes a fifth of a second to start."""
+        if not (self._idle or self._warming or self._turns.are_taken or self._is_closed):
+            self._warming = self._start()
+            self._warming.add_done_callback(self._on_warm)
+
+    async def order(
+        self, kind: Kind, descriptor: int, size: int, boxes: Sequence[int] = (), *, urgent: bool = False
+    ) -> Answer:
+        """Have a file of ``size`` bytes looked at. ``urgent`` ones go before all others that wait.
+
+        Raises:
+            ProcessorUnavailable: who had the order died or took too long, or nobody was free in time.
+        """
+        async with self._turns.taken(urgent=urgent):
+            child = await self._free()
+            try:
+                async with asyncio.timeout(self._patience.order):
+                    answer = await child.carry_out(packed_order(kind, size, boxes), descriptor)
+            except TimeoutError:
+                self._end(child)
+                log.warning("a picture took longer than %.0f s; its process is ended", self._patience.order)
+                raise ProcessorUnavailable("the picture takes too long to be looked at") from None
+            except (OSError, ValueError):
+                self._end(child)
+                log.warning("the process that looked at a picture has died")
+                raise ProcessorUnavailable("the process that looked at the picture has died") from None
+            except BaseException:
+                self._end(child)
+                raise
+            if answer.outcome is Outcome.NO_MEMORY or answer.resident_kib > self._limits.kept_kib:
+                self._end(child)
+            else:
+                self._keep(child)
+            return answer
+
+    async def close(self) -> None:
+        """Return once no process is left; orders under way fail."""
+        self._is_closed = True
+        if self._tidying:
+            self._tidying.cancel()
+        while self._starting:
+            await asyncio.wait(self._starting)
+        for child in list(self._children):
+            self._end(child)
+        while self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _free(self) -> Child:
+        if self._warming:
+            await asyncio.wait([self._warming])
+        if self._is_closed:
+            raise ProcessorUnavailable("the server is being ended")
+        while self._idle:
+            _, child = self._idle.pop()
+            if child.lives:
+                return child
+            self._end(child)
+        starting = self._start()
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._on_warm)  # the next order's
+            raise
+        except OSError as error:
+            log.warning("no process can be started to look at a picture: %s", error)
+            raise ProcessorUnavailable("no process can be started to look at the picture") from None
+
+    def _start(self) -> asyncio.Task[Child]:
+        async def start() -> Child:
+            child = await asyncio.to_thread(Child, self._limits)
+            self._children.add(child)
+            return child
+
+        starting = asyncio.create_task(start())
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
+        return starting
+
+    def _on_warm(self, started: asyncio.Task[Child]) -> None:
+        if self._warming is started:
+            self._warming = None
+        if started.exception() is None:
+            self._keep(started.result())
+
+    def _keep(self, child: Child) -> None:
+        if self._is_closed:
+            self._end(child)
+            return
+        self._idle.append((time.monotonic(), child))
+        if self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(self._patience.idle, self._tidy)
+
+    def _tidy(self) -> None:
+        now, self._tidying = time.monotonic(), None
+        while self._idle and self._idle[0][0] + self._patience.idle <= now:
+            self._end(self._idle.pop(0)[1])
+        if self._idle:
+            left = self._idle[0][0] + self._patience.idle - now
+            self._tidying = asyncio.get_running_loop().call_later(left, self._tidy)
+
+    def _end(self, child: Child) -> None:
+        if child not in self._children:
+            return
+        self._children.discard(child)
+        child.kill()
+        ending = asyncio.create_task(asyncio.to_thread(child.wait))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+
+class _Turns:
+    """So many at once; who is urgent comes before who is not, and nobody waits for ever."""
+
+    def __init__(self, count: int, patience: float) -> None:
+        self._left = count
+        self._patience = patience
+        self._urgent: deque[asyncio.Future[None]] = deque()
+        self._others: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def are_taken(self) -> bool:
+        return not self._left
+
+    @asynccontextmanager
+    async def taken(self, *, urgent: bool) -> AsyncIterator[None]:
+        if self._left:
+            self._left -= 1
+        else:
+            await self._wait(self._urgent if urgent else self._others)
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    async def _wait(self, queue: deque[asyncio.Future[None]]) -> None:
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(waiting)
+        try:
+            async with asyncio.timeout(self._patience):
+                try:
+                    await waiting
+                except asyncio.CancelledError:
+                    if not waiting.cancelled():  # it was ours just now
+                        self._give_back()
+                    raise
+        except TimeoutError:
+            raise ProcessorUnavailable("too many pictures are being looked at") from None
+
+    def _give_back(self) -> None:
+        for queue in (self._urgent, self._others):
+            while queue:
+                waiting = queue.popleft()
+                if not waiting.done():
+                    waiting.set_result(None)
+                    return
+        self._left += 1
