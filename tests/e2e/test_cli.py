@@ -12,7 +12,8 @@ import pytest
 
 from tests.e2e.tus import Tus
 from tests.support.ports import free_port
-from tests.support.processes.server import STARTER, ServerProcess, clean_environment, run_verb
+from tests.support.processes.process import STARTER
+from tests.support.processes.server import ServerProcess, clean_environment, run_verb
 from tests.support.wire import Http
 
 # Nothing is spared because it might still be in somebody's hands.

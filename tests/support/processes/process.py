@@ -7,10 +7,26 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Protocol, Self
 
 ROOT = Path(__file__).resolve().parents[3]
+STARTER = ROOT / "starter.py"
 _SIGTERM = signal.SIGTERM  # within the class that name is a method's
+
+
+class Running(Protocol):
+    """Of ``subprocess.Popen`` what is asked of a process here."""
+
+    pid: int
+
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
 
 
 class ChildProcess:
@@ -44,7 +60,7 @@ class ChildProcess:
         self._speaks = speaks
         self._own_session = own_session
         self._account = dict(account or {})
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
 
     @property
     def pid(self) -> int:
@@ -65,16 +81,19 @@ class ChildProcess:
         self._close_pipes()
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(self.log_path.open("ab")) if self.log_path else subprocess.DEVNULL
-            self._process = subprocess.Popen(
-                self.command,
-                cwd=self._cwd,
-                env=self.environment,
-                stdin=subprocess.PIPE if self._speaks else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if self._speaks else log,
-                stderr=log,
-                start_new_session=self._own_session,
-                **self._account,
-            )
+            self._process = self._spawned(log)
+
+    def _spawned(self, log: IO[bytes] | int) -> Running:
+        return subprocess.Popen(
+            self.command,
+            cwd=self._cwd,
+            env=self.environment,
+            stdin=subprocess.PIPE if self._speaks else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if self._speaks else log,
+            stderr=log,
+            start_new_session=self._own_session,
+            **self._account,
+        )
 
     def signal(self, number: int) -> None:
         self._launched().send_signal(number)
@@ -142,7 +161,7 @@ class ChildProcess:
         self.kill()
         self._close_pipes()
 
-    def _launched(self) -> subprocess.Popen[bytes]:
+    def _launched(self) -> Running:
         if self._process is None:
             raise RuntimeError(f"{self._name} was never started")
         return self._process

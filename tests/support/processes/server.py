@@ -3,6 +3,7 @@
 ``with ServerProcess(tmp_path) as server: ... server.url`` is the usual form; the fixture ``server`` does it.
 """
 
+import atexit
 import http.client
 import os
 import signal
@@ -13,13 +14,13 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from tests.support.ports import free_port
-from tests.support.processes.process import ROOT, ChildProcess
+from tests.support.processes.forked import Forking
+from tests.support.processes.process import ROOT, STARTER, ChildProcess, Running
 from tests.support.until import becomes
 
-STARTER = ROOT / "starter.py"
 START_SECONDS = 30.0  # bound for a loaded two-core machine; an idle one needs about a second
 DRAIN_SECONDS = 35.0  # running requests have 30 s to end
 _AS_INSTALLED = Path(__file__).parent / "as_installed"
@@ -38,20 +39,35 @@ def clean_environment(data_dir: Path, env: Mapping[str, str] | None = None) -> d
     return {**inherited, **ours, **(env or {})}
 
 
+@cache
+def _forking() -> Forking:
+    """This process's own."""
+    forking = Forking(clean_environment(ROOT))
+    atexit.register(forking.close)
+    return forking
+
+
 def run_verb(
     *words: str, data_dir: Path, env: Mapping[str, str] | None = None, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """Run ``starter.py <words>`` to its end (``migrate``, ``doctor`` …), output captured."""
-    return subprocess.run(
-        [sys.executable, str(STARTER), *words],
-        cwd=data_dir,  # away from the project: neither its .env nor its folder may matter
-        env=clean_environment(data_dir, env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = _forking().start(
+            words,
+            cwd=data_dir,  # away from the project: neither its .env nor its folder may matter
+            environment=clean_environment(data_dir, env),
+            output=output.fileno(),
+            errors=errors.fileno(),
+        )
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(words, code, output.read(), errors.read())
 
 
 @cache
@@ -85,7 +101,8 @@ class ServerProcess(ChildProcess):
     ) -> None:
         """Nothing runs before ``start()`` or ``with``.
 
-        ``migrates``: its first start finds nothing; else it finds an empty database, which saves it a second.
+        ``migrates``: its first start finds nothing, and it is started by its file; else it finds an empty database,
+        which saves it a second, and is forked (``forked.py``) unless there is a ``wrapper``.
 
         ``log_path`` moves the log out of the data folder (for tests that fill that disk).
         ``wrapper`` goes before the command; it must leave the server its process id (``strace -D`` does).
@@ -96,6 +113,7 @@ class ServerProcess(ChildProcess):
             cwd=data_dir,  # away from the project: neither its .env nor its folder may matter
             log_path=log_path or data_dir / "server.log",
         )
+        self._is_forked = not wrapper and not migrates
         self.data_dir = data_dir
         self.env: dict[str, str] = dict(env or {})
         self.port = port or free_port()
@@ -117,6 +135,15 @@ class ServerProcess(ChildProcess):
         if wait:
             self.wait_until_healthy(timeout)
         return time.monotonic() - began
+
+    def _spawned(self, log: IO[bytes] | int) -> Running:
+        assert self.environment is not None
+        if not self._is_forked or isinstance(log, int) or not _forking().bears(self.environment):
+            return super()._spawned(log)
+        number = log.fileno()
+        return _forking().start(
+            ["serve"], cwd=self.data_dir, environment=self.environment, output=number, errors=number
+        )
 
     def wait_until_healthy(self, timeout: float = START_SECONDS) -> None:
         """Return once ``GET /health`` is 200.
