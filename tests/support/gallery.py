@@ -90,7 +90,7 @@ class Gallery:
 
     async def claim(self) -> Job | None:
         async with self.process.units() as work:
-            job = await work.jobs.claim(token=an_id(), lease_seconds=60)
+            job = await work.jobs.claim(["thumbnails"], token=an_id(), lease_seconds=60)
             await work.commit()
         return job
 
