@@ -116,7 +116,7 @@ def _nameless(folder: Path | None) -> IO[bytes]:
 
 def _too_many(pixels: int, at_most: int) -> str:
     """In words for a person; ``pixels`` is 0 where it is not known how many."""
-    has, takes = (f"{count / 1e6:.3g}" for count in (pixels, at_most))
+    has, takes = (f"{count / 1e6:,.0f}" if count >= 1e7 else f"{count / 1e6:.3g}" for count in (pixels, at_most))
     if has == takes:  # a hair too many
         has, takes, unit = f"{pixels:,}", f"{at_most:,}", "pixels"
     else:

@@ -1,0 +1,50 @@
+"""One processor for all tests of a file, and a short way to have it draw some bytes."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from adapters.outbound.pillow.processor import PillowProcessor
+from adapters.outbound.system.spool import DiskSpool
+from domain.rendition import Box
+from ports.blob_storage import Blob
+from tests.support.pictures import opened
+
+Draw = Callable[..., Awaitable[Image.Image]]
+Spooling = Callable[[bytes], AbstractAsyncContextManager[Blob]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def processor() -> AsyncIterator[PillowProcessor]:
+    pillow = PillowProcessor(max_pixels=80_000_000, processes=1)
+    yield pillow
+    await pillow.close()
+
+
+@pytest.fixture
+def spooled(tmp_path: Path) -> Spooling:
+    """Opens a file that holds the bytes given."""
+
+    @asynccontextmanager
+    async def spool(data: bytes) -> AsyncIterator[Blob]:
+        async with DiskSpool(tmp_path).open() as picture:
+            await picture.append(data)
+            yield picture
+
+    return spool
+
+
+@pytest.fixture
+def draw(processor: PillowProcessor, spooled: Spooling) -> Draw:
+    """Has the bytes given drawn: the middle box, unless another is asked for."""
+
+    async def drawn(data: bytes, box: Box = Box.MEDIUM) -> Image.Image:
+        async with spooled(data) as picture:
+            (thumbnail,) = await processor.draw(picture, [box])
+        return opened(thumbnail.data)
+
+    return drawn
