@@ -4,6 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Limits:
 
 
 class Child:
-    """Starts the process, which may block; ``kill`` and ``wait`` end it."""
+    """Starts the process, which may block; ``kill``, ``wait`` and ``close`` end it."""
 
     def __init__(self, limits: Limits) -> None:
         ours, its = socket.socketpair()
@@ -77,11 +78,17 @@ class Child:
         return Answer(Outcome(outcome), name, width, height, dhash, drawings, resident_kib)
 
     def kill(self) -> None:
-        self._socket.close()
+        with suppress(OSError):  # it is dead already
+            self._socket.shutdown(socket.SHUT_RDWR)  # who waits for an answer hears of it
         self._process.kill()
 
-    def wait(self) -> int:
-        return self._process.wait()
+    def wait(self) -> None:
+        """Return once it is gone; blocks."""
+        self._process.wait()
+
+    def close(self) -> None:
+        """After ``wait``."""
+        self._socket.close()
 
     async def _drawing(self) -> Drawing:
         box, width, height, size = DRAWING.unpack(await self._read(DRAWING.size))

@@ -46,7 +46,7 @@ class Pool:
         self._idle: list[tuple[float, Child]] = []
         """Since when; the one that was used last comes last, and is taken first."""
         self._starting: set[asyncio.Task[Child]] = set()
-        self._ending: set[asyncio.Task[int]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._warming: asyncio.Task[Child] | None = None
         self._tidying: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -157,7 +157,12 @@ class Pool:
             return
         self._children.discard(child)
         child.kill()
-        ending = asyncio.create_task(asyncio.to_thread(child.wait))
+
+        async def end() -> None:
+            await asyncio.to_thread(child.wait)
+            child.close()
+
+        ending = asyncio.create_task(end())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 

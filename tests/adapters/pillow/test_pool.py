@@ -1,0 +1,247 @@
+"""The processes that look at pictures: when there are any, and what it costs when one dies, hangs or takes too much."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from adapters.outbound.pillow.pool import Patience
+from adapters.outbound.pillow.processor import PillowProcessor
+from domain.errors import PictureCorrupted, ProcessorUnavailable
+from domain.picture import PictureFormat, similar
+from domain.rendition import Box
+from tests.adapters.pillow.conftest import Spooling
+from tests.support.pictures import encoded, quarters
+from tests.support.until import wait_until
+
+PICTURE = encoded(quarters(), PictureFormat.PNG)
+LARGE = encoded(quarters(6000, 4000), PictureFormat.PNG, compress_level=1)
+
+
+def children(of: int | None = None) -> list[psutil.Process]:
+    """Those that look at pictures, which are all that there are."""
+    return [each for each in psutil.Process(of).children() if each.status() != psutil.STATUS_ZOMBIE]
+
+
+@asynccontextmanager
+async def processor(
+    processes: int = 1, patience: Patience | None = None, **limits: int
+) -> AsyncIterator[PillowProcessor]:
+    pillow = PillowProcessor(
+        max_pixels=80_000_000, processes=processes, patience=patience or Patience(), memory_bytes=limits.get("memory")
+    )
+    try:
+        yield pillow
+    finally:
+        await pillow.close()
+        assert children() == []
+
+
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def busy(process: psutil.Process) -> None:
+    before = process.cpu_times().user
+    await wait_until(lambda: process.cpu_times().user > before)
+
+
+async def test_there_is_none_before_there_is_a_picture_and_none_after_a_while(spooled: Spooling) -> None:
+    async with processor(patience=Patience(idle=0.1)) as pillow, spooled(PICTURE) as picture:
+        assert children() == []
+        await pillow.look(picture)
+        assert len(children()) == 1
+        await wait_until(lambda: children() == [])
+        await pillow.look(picture)
+
+
+async def test_one_can_be_started_before_its_picture_is_there(spooled: Spooling) -> None:
+    async with processor(processes=2) as pillow, spooled(PICTURE) as picture:
+        for _ in range(3):
+            pillow.warm()
+        await wait_until(lambda: len(children()) == 1)
+        (warm,) = children()
+        await pillow.look(picture)
+        assert children() == [warm]
+
+
+async def test_more_are_started_when_all_are_busy_and_never_more_than_may_be(spooled: Spooling) -> None:
+    async with processor(processes=2) as pillow, spooled(PICTURE) as picture:
+        drawn = await asyncio.gather(*(pillow.draw(picture, list(Box)) for _ in range(12)))
+        assert len(children()) == 2
+        assert all(each == drawn[0] for each in drawn)
+
+
+async def test_one_that_is_killed_costs_its_order_alone(spooled: Spooling) -> None:
+    async with processor() as pillow, spooled(PICTURE) as picture, spooled(LARGE) as large:
+        await pillow.look(picture)
+        (process,) = children()
+        drawing = asyncio.create_task(pillow.draw(large, list(Box)))
+        waiting = asyncio.create_task(pillow.look(picture))
+        await busy(process)
+        process.kill()
+        with pytest.raises(ProcessorUnavailable):
+            await drawing
+        assert (await waiting).width == 240
+
+
+async def test_one_that_was_killed_while_idle_costs_nothing(spooled: Spooling) -> None:
+    async with processor() as pillow, spooled(PICTURE) as picture:
+        await pillow.look(picture)
+        (process,) = children()
+        process.kill()
+        await wait_until(lambda: is_gone(process))
+        assert (await pillow.look(picture)).width == 240
+
+
+async def test_one_that_hangs_is_ended(spooled: Spooling) -> None:
+    async with processor(patience=Patience(order=1.0)) as pillow, spooled(PICTURE) as picture:
+        await pillow.look(picture)
+        (process,) = children()
+        process.suspend()
+        with pytest.raises(ProcessorUnavailable, match="too long"):
+            await pillow.look(picture)
+        await wait_until(lambda: is_gone(process))
+        assert (await pillow.look(picture)).width == 240
+
+
+async def test_nobody_waits_for_ever_for_one_to_be_free(spooled: Spooling) -> None:
+    async with processor(patience=Patience(turn=0.05)) as pillow, spooled(PICTURE) as picture:
+        await pillow.look(picture)
+        children()[0].suspend()
+        hanging = asyncio.create_task(pillow.look(picture))
+        await asyncio.sleep(0)
+        with pytest.raises(ProcessorUnavailable, match="too many"):
+            await pillow.look(picture)
+        children()[0].resume()
+        assert (await hanging).width == 240
+
+
+async def test_who_waits_to_be_told_goes_before_thumbnails(spooled: Spooling) -> None:
+    async with processor() as pillow, spooled(PICTURE) as picture:
+        over: list[str] = []
+
+        async def note(name: str) -> None:
+            await (pillow.check(picture) if name == "check" else pillow.draw(picture, list(Box)))
+            over.append(name)
+
+        await asyncio.gather(*(note(name) for name in ("draw", "draw", "draw", "check")))
+        assert over == ["draw", "check", "draw", "draw"]
+
+
+async def test_one_whose_order_nobody_wants_any_more_is_ended(spooled: Spooling) -> None:
+    async with processor() as pillow, spooled(LARGE) as large, spooled(PICTURE) as picture:
+        await pillow.look(picture)
+        (process,) = children()
+        drawing = asyncio.create_task(pillow.draw(large, list(Box)))
+        await busy(process)
+        drawing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await drawing
+        await wait_until(lambda: is_gone(process))
+        assert (await pillow.look(picture)).width == 240
+
+
+async def test_more_memory_than_one_may_have_costs_the_order_and_the_process(spooled: Spooling) -> None:
+    async with processor(memory=100 * 1024**2) as pillow, spooled(LARGE) as large, spooled(PICTURE) as picture:
+        await pillow.look(picture)
+        (process,) = children()
+        with pytest.raises(ProcessorUnavailable, match="memory"):
+            await pillow.check(large)
+        assert (await pillow.check(picture)).facts.width == 240
+        assert process not in children()
+
+
+async def test_what_was_taken_for_a_picture_is_given_back(spooled: Spooling) -> None:
+    async with processor() as pillow, spooled(LARGE) as large:
+        await pillow.look(large)
+        (process,) = children()
+        before = process.memory_info().rss
+        await pillow.check(large)
+        assert children() == [process]
+        assert process.memory_info().rss - before < 16 * 1024**2
+
+
+async def test_an_order_under_way_fails_when_the_pool_is_closed(spooled: Spooling) -> None:
+    async with processor() as pillow, spooled(LARGE) as large:
+        await pillow.look(large)
+        (process,) = children()
+        drawing = asyncio.create_task(pillow.draw(large, list(Box)))
+        await busy(process)
+        await pillow.close()
+        with pytest.raises(ProcessorUnavailable):
+            await drawing
+        with pytest.raises(ProcessorUnavailable):
+            await pillow.look(large)
+
+
+async def test_they_run_after_whoever_waits_for_the_server(spooled: Spooling) -> None:
+    async with processor() as pillow, spooled(PICTURE) as picture:
+        await pillow.look(picture)
+        assert children()[0].nice() == 10
+
+
+SERVER = """
+import asyncio, sys
+from adapters.outbound.pillow.processor import PillowProcessor
+from domain.rendition import Box
+
+class Picture:
+    def __init__(self, path):
+        self.file = open(path, "rb")
+        self.fd, self.size = self.file.fileno(), len(open(path, "rb").read())
+
+async def main():
+    pillow = PillowProcessor(max_pixels=80_000_000, processes=1)
+    await pillow.look(Picture(sys.argv[1]))
+    print("warm", flush=True)
+    while True:
+        await pillow.draw(Picture(sys.argv[1]), list(Box))
+
+asyncio.run(main())
+"""
+
+
+async def test_they_end_with_their_server_even_in_the_middle_of_an_order(tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(LARGE)
+    told = [sys.executable, "-c", SERVER, str(tmp_path / "large.png")]
+    server = await asyncio.create_subprocess_exec(*told, stdout=subprocess.PIPE)
+    assert server.stdout and await server.stdout.readline() == b"warm\n"
+    (process,) = children(server.pid)
+    await busy(process)
+    server.kill()
+    await server.wait()
+    await wait_until(lambda: is_gone(process), within=1.0)  # drawing all of it takes longer than that
+
+
+async def test_a_picture_and_its_twins_look_alike_and_others_do_not(spooled: Spooling) -> None:
+    async with processor() as pillow:
+
+        async def dhash(data: bytes) -> int:
+            async with spooled(data) as picture:
+                return (await pillow.check(picture)).dhash
+
+        first = await dhash(PICTURE)
+        twins = [
+            encoded(quarters(), PictureFormat.JPEG, quality=40),
+            encoded(quarters(120, 80), PictureFormat.WEBP),
+            encoded(quarters(), PictureFormat.HEIC),
+        ]
+        assert all([similar(first, await dhash(twin)) for twin in twins])
+        assert not similar(first, await dhash(encoded(quarters().rotate(180), PictureFormat.PNG)))
+
+
+async def test_a_jpeg_that_lacks_its_last_bytes_is_corrupted(spooled: Spooling) -> None:
+    async with processor() as pillow:
+        for options in ({}, {"progressive": True}, {"quality": 20}):
+            async with spooled(encoded(quarters(640, 480), PictureFormat.JPEG, **options)[:-50]) as picture:
+                with pytest.raises(PictureCorrupted):
+                    await pillow.check(picture)
