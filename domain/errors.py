@@ -12,8 +12,7 @@ LongshoreError
 │   └── InconsistentLength    two announcements of one length disagree
 ├── NotFound                  unknown, or someone else's: nobody can tell which
 │   ├── UploadNotFound        ├── FileNotFound            ├── ImageNotFound
-│   ├── ThumbnailNotFound     not drawn, yet or at all
-│   └── JobNotFound
+│   ├── ThumbnailNotFound     └── JobNotFound
 ├── Gone                      it was here once
 │   ├── UploadGone (aborted)  ├── UploadExpired           ├── FileGone (bytes lost behind our back)
 │   └── LinkExpired           a signed link's time is over
@@ -21,8 +20,7 @@ LongshoreError
 │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
 │   ├── UploadCompleted       a completed upload takes no more bytes
 │   ├── CompletedOtherwise    it was completed with another word than this one
-│   ├── BytesMissing          not everything that was announced has been received
-│   ├── JobTakenOver          the job's lease is another worker's
+│   ├── BytesMissing          ├── JobTakenOver (its lease is another worker's)
 │   ├── ChunkDiffers          ├── ChunkSizeChanged
 │   └── UploadBusy            the holder did not let go in time
 ├── UploadIsFinal             a joined upload takes no bytes of its own
@@ -35,8 +33,7 @@ LongshoreError
 │   ├── CredentialRefused     └── LinkAltered (a signed link that we did not sign so)
 ├── BudgetExceeded
 │   ├── TooManyOpenUploads    ├── TooManyFiles            ├── QuotaExceeded
-│   ├── TooManyImages         more than a session may have
-│   ├── TooManyRequests
+│   ├── TooManyImages         ├── TooManyRequests
 │   │   └── TooManyConnections
 │   └── TooManyWatched        more ids than one may watch at once
 └── Unavailable               try again later

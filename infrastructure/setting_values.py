@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _MAX_DURATION = timedelta(days=3650)
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kmgt]i?b?|b)?", re.ASCII | re.IGNORECASE)
+_PIXELS = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(mp)?", re.ASCII | re.IGNORECASE)
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d)?", re.ASCII | re.IGNORECASE)
 _DURATION_UNITS = {
     "d": timedelta(days=1),
@@ -49,6 +50,20 @@ def parse_size(text: object) -> object:
     unit = (found[2] or "b").lower()
     factor = 1 if unit == "b" else (1024 if "i" in unit else 1000) ** ("kmgt".index(unit[0]) + 1)
     return int(Decimal(found[1]) * factor)
+
+
+def parse_pixels(text: object) -> object:
+    """``80MP`` (millions) or plain pixels."""
+    if not isinstance(text, str):
+        return text
+    found = _PIXELS.fullmatch(text.strip())
+    if found is None or int(Decimal(found[1]) * (10**6 if found[2] else 1)) < 1:
+        raise ValueError("allowed: a number of pixels such as 80MP or 80000000")
+    return int(Decimal(found[1]) * (10**6 if found[2] else 1))
+
+
+def format_pixels(count: int) -> str:
+    return f"{count // 10**6}MP" if count % 10**6 == 0 else str(count)
 
 
 def parse_duration(text: object) -> object:
@@ -169,6 +184,7 @@ def _joined(items: tuple[object, ...]) -> str:
 
 
 Size = Annotated[int, BeforeValidator(parse_size), AfterValidator(_size_in_range), PlainSerializer(format_size)]
+Pixels = Annotated[int, BeforeValidator(parse_pixels), PlainSerializer(format_pixels)]
 Duration = Annotated[
     timedelta, BeforeValidator(parse_duration), AfterValidator(_duration_in_range), PlainSerializer(format_duration)
 ]

@@ -11,6 +11,7 @@ from infrastructure.capabilities.core import CoreVariables
 from infrastructure.capabilities.database import DatabaseVariables
 from infrastructure.capabilities.events import EventsVariables
 from infrastructure.capabilities.identity import IdentityVariables
+from infrastructure.capabilities.images import ImagesVariables
 from infrastructure.capabilities.jobs import JobsVariables
 from infrastructure.capabilities.links import LinksVariables
 from infrastructure.capabilities.operations import OperationsVariables
@@ -29,6 +30,7 @@ class Settings(
     WebVariables,
     IdentityVariables,
     UpkeepVariables,
+    ImagesVariables,
     ChunksVariables,
     CoreVariables,
     EventsVariables,

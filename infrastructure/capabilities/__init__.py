@@ -11,6 +11,7 @@ from infrastructure.capabilities.events import EVENTS
 from infrastructure.capabilities.files import FILES
 from infrastructure.capabilities.forms import FORMS
 from infrastructure.capabilities.identity import IDENTITY
+from infrastructure.capabilities.images import IMAGES
 from infrastructure.capabilities.jobs import JOBS
 from infrastructure.capabilities.links import LINKS
 from infrastructure.capabilities.operations import OPERATIONS
@@ -40,6 +41,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     FILES,
     FORMS,
     CHUNKS,
+    IMAGES,
     PROGRESS,
     WORKERS,
     UPKEEP,

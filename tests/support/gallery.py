@@ -11,6 +11,7 @@ from application.views import ImageView
 from domain.access import Principal
 from domain.byte_range import ByteRange
 from domain.errors import LongshoreError
+from domain.image import THUMBNAILS
 from domain.job import Job
 from domain.picture import CheckedPicture, PictureFacts, check_sniffed
 from domain.rendition import Box, Drawn
@@ -90,7 +91,7 @@ class Gallery:
 
     async def claim(self) -> Job | None:
         async with self.process.units() as work:
-            job = await work.jobs.claim(["thumbnails"], token=an_id(), lease_seconds=60)
+            job = await work.jobs.claim(kinds=[THUMBNAILS], token=an_id(), lease_seconds=60)
             await work.commit()
         return job
 

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable
+from urllib.parse import parse_qs
 
+from adapters.inbound.common.errors import Refusal
 from application.progress.messages import ProgressMessage
 
 _MOST = 1000  # nobody may watch more at once
@@ -17,6 +19,14 @@ def is_uuid(text: str) -> bool:
 def folded(watch_id: str) -> str:
     """The one spelling that is kept and compared."""
     return watch_id.lower() if is_uuid(watch_id) else watch_id
+
+
+def parse_watch_id(query: str) -> str:
+    """What the progress of a body is to be shown under; empty where its client did not choose anything."""
+    given = parse_qs(query).get("upload_id", [""])[-1]
+    if given and not is_uuid(given):
+        raise Refusal(400, "invalid_request", "upload_id is not a UUID")
+    return folded(given)
 
 
 class Spellings(dict[str, str]):

@@ -32,6 +32,7 @@ def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert settings.events_url == "memory://"
     assert settings.max_upload_size == 50 * 1024**3
     assert settings.max_chunk_size == 10485760
+    assert (settings.max_file_size, settings.image_max_pixels) == (10485760, 80_000_000)
     assert settings.upload_ttl == timedelta(hours=24)
     assert (settings.cleanup_interval, settings.cleanup_after) == (timedelta(minutes=30), timedelta(hours=1))
     assert (settings.durability, settings.auth_mode, settings.rate_limit) == ("ack", "open", "600/minute")
@@ -47,6 +48,20 @@ def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch, tmp_pat
 )  # fmt: skip
 def test_sizes_take_units(text: str, size: int) -> None:
     assert load_settings({"MAX_UPLOAD_SIZE": text}, NO_FILE).max_upload_size == size
+
+
+@pytest.mark.parametrize(
+    ("text", "pixels", "shown"),
+    [("80MP", 80_000_000, "80MP"), ("108 mp", 108_000_000, "108MP"), ("0.5MP", 500_000, "500000"), ("12", 12, "12")],
+)
+def test_pixels_are_counted_by_the_million(text: str, pixels: int, shown: str) -> None:
+    settings = load_settings({"IMAGE_MAX_PIXELS": text}, NO_FILE)
+    assert (settings.image_max_pixels, settings.shown()["IMAGE_MAX_PIXELS"]) == (pixels, shown)
+
+
+@pytest.mark.parametrize("text", ["0", "80M", "-1", "80MB", "many"])
+def test_what_is_no_number_of_pixels_is_refused(text: str) -> None:
+    assert [line.split(":")[0] for line in problems({"IMAGE_MAX_PIXELS": text})] == ["IMAGE_MAX_PIXELS"]
 
 
 @pytest.mark.parametrize(

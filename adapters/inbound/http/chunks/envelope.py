@@ -79,7 +79,7 @@ def success(data: Mapping[str, object], message: str = "") -> Reply:
     return json_reply({"data": data, "message": message, "success": True}, headers=_JSON)
 
 
-def chunk_refusal(error: Exception) -> Reply:
+def chunk_refusal(error: Exception, _: str) -> Reply:
     """The answer to every refusal of this dialect's routes, whoever raised it."""
     status, errors, message = _words(error)
     headers = {**headers_of(error), **_JSON, "Cache-Control": "no-store"}

@@ -84,8 +84,8 @@ class Resource:
     """Whether a POST or a PUT begins an upload, which is counted apart."""
     is_of_upload: bool = False
     """Whether what is posted belongs to an accepted upload, its bytes or its end: the rate limit does not count it."""
-    refusal: Callable[[Exception], Reply] | None = None
-    """How errors are worded; None: as problem details."""
+    refusal: Callable[[Exception, str], Reply] | None = None
+    """How errors are worded, given the request's id; None: as problem details."""
     exposes: tuple[str, ...] = ()
     """Headers of its replies that pages of other origins may read, beside what they may read of every reply."""
     sends_files: bool = False

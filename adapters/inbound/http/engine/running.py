@@ -277,7 +277,7 @@ class RunningExchange(ABC):
     def _refuse(self, error: Exception) -> Reply:
         refused = refuse(error, self.request, self._request_id)
         if self._resource.refusal is not None:
-            return self._resource.refusal(error)
+            return self._resource.refusal(error, self._request_id)
         return Reply(refused.status, refused.headers, refused.body)
 
 

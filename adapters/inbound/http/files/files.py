@@ -14,11 +14,11 @@ from adapters.inbound.http.engine.sending import FileSlice
 from adapters.inbound.http.files.conditions import repr_digest, validators, wanted, wanted_digest, wants_sha256
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.files.presented import parse_link, parse_shown
-from application.download import DownloadUseCase, OpenFile
+from application.download import DownloadUseCase, OpenFile, SignedToken
 from application.upload import UploadUseCase
 from application.views import UploadView
 from domain.access import MAX_LINK_LIFE, STRANGER, Disposition, Visibility
-from domain.errors import FileNotFound, Unauthenticated
+from domain.errors import NotFound, Unauthenticated
 from domain.file import File
 from domain.ids import FileId, parse_file_id
 
@@ -26,6 +26,7 @@ from domain.ids import FileId, parse_file_id
 _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 _A_YEAR_SECONDS = 365 * 24 * 3600
 _NOT_KEPT = {"Cache-Control": "no-store"}
+_FOR_GOOD = f"max-age={_A_YEAR_SECONDS}, immutable, no-transform"
 
 
 class Files:
@@ -66,7 +67,7 @@ class Files:
         ]
 
     async def get(self, exchange: Exchange, text: str) -> Reply:
-        with _strangers_asked(exchange):
+        with strangers_asked(exchange):
             shown = parse_shown(exchange.request.query)
             file = await self._downloads.describe(exchange.principal, parse_file_id(text), shown)
         return json_reply(self._view(file), headers=_NOT_KEPT)
@@ -79,7 +80,7 @@ class Files:
         return reply
 
     async def delete(self, exchange: Exchange, text: str) -> Reply:
-        with _strangers_asked(exchange):
+        with strangers_asked(exchange):
             shown = parse_shown(exchange.request.query)
             await self._downloads.delete(exchange.principal, parse_file_id(text), shown)
         return Reply(204)
@@ -95,7 +96,7 @@ class Files:
         return json_reply({"url": self._links.signed(link), "expires_at": expires}, 201, _NOT_KEPT)
 
     async def content(self, exchange: Exchange, text: str) -> Reply:
-        with _strangers_asked(exchange):
+        with strangers_asked(exchange):
             file_id = parse_file_id(text)
         return await self._content(exchange, file_id)
 
@@ -119,16 +120,36 @@ class Files:
         if link is not None:
             opened = await self._downloads.open_signed(link)
         else:
-            with _strangers_asked(exchange):
+            with strangers_asked(exchange):
                 opened = await self._downloads.open(exchange.principal, file_id, shown)
+        return await self.give(exchange, opened, link)
+
+    async def give(
+        self,
+        exchange: Exchange,
+        opened: OpenFile,
+        link: SignedToken | None,
+        *,
+        lasts: bool = False,
+        is_derived: bool = False,
+    ) -> Reply:
+        """Send what the caller may have, by ``link`` if it is not None; the blob is closed with the reply.
+
+        ``lasts``: clients may show it again without asking. ``is_derived``: it is small, and no file of its own; it has
+        no digest, and is given out by nobody but us.
+        """
         try:
-            file = await self._downloads.digested(opened.file) if wants_sha256(exchange.headers) else opened.file
+            is_digested = not is_derived and wants_sha256(exchange.headers)
+            file = await self._downloads.digested(opened.file) if is_digested else opened.file
             headers = _content_headers(file, link.token.disposition if link else None)
-            if link or file.visibility is Visibility.PUBLIC:
+            is_open = file.visibility is Visibility.PUBLIC
+            if link or is_open:
                 # The link alone opens it: a page of another site that shows it has no more than it had before.
                 headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            if lasts:
+                headers["Cache-Control"] = f"{'public' if is_open else 'private'}, {_FOR_GOOD}"
             reply = _reply(exchange, opened, headers)
-            return await _elsewhere(exchange, opened, reply) or reply
+            return (None if is_derived else await _elsewhere(exchange, opened, reply)) or reply
         except BaseException:
             await opened.blob.close()
             raise
@@ -164,11 +185,11 @@ class Files:
 
 
 @contextmanager
-def _strangers_asked(exchange: Exchange) -> Iterator[None]:
+def strangers_asked(exchange: Exchange) -> Iterator[None]:
     """One of whom nothing is known is asked who they are, instead of being told what is not there."""
     try:
         yield
-    except FileNotFound:
+    except NotFound:
         if exchange.principal is STRANGER:
             raise Unauthenticated("say who you are, or follow a link that opens the file") from None
         raise

@@ -27,11 +27,14 @@ class Links:
         return f"{self._base}/files/{file_id}/content"
 
     def signed(self, link: SignedToken) -> str:
-        token = link.token
-        shown = {"expires": str(int(token.expires_at.timestamp()))}
-        if token.disposition is not None:
-            shown["disposition"] = token.disposition.value
-        return f"{self.content(token.file_id)}?{urlencode({**shown, 'signature': link.signature})}"
+        return self.content(link.token.file_id) + _query(link)
+
+    def original(self, image_id: FileId, link: SignedToken | None = None) -> str:
+        """``link``: with what opens it to whoever has it."""
+        return f"{self._base}/images/{image_id}/original{_query(link)}"
+
+    def thumbnail(self, image_id: FileId, label: str, link: SignedToken | None = None) -> str:
+        return f"{self._base}/images/{image_id}/thumbnails/{label}{_query(link)}"
 
     def absolute(self, link: str, request: HTTPServerRequest) -> str:
         """For a person at a terminal: with the address the client called us by, where we were told no other."""
@@ -52,3 +55,12 @@ class Links:
             return None
         found = _UPLOAD_PATH.fullmatch(normal_path(parts.path))
         return found[1] if found and parts.scheme in ("", "http", "https") else None
+
+
+def _query(link: SignedToken | None) -> str:
+    if link is None:
+        return ""
+    shown = {"expires": str(int(link.token.expires_at.timestamp()))}
+    if link.token.disposition is not None:
+        shown["disposition"] = link.token.disposition.value
+    return f"?{urlencode({**shown, 'signature': link.signature})}"

@@ -14,7 +14,9 @@ from urllib.parse import parse_qsl
 from tornado.httputil import HTTPHeaders
 
 from adapters.inbound.http.engine.exchange import Exchange
+from adapters.inbound.http.engine.multipart import FormPart
 from adapters.inbound.http.engine.wholeness import not_whole
+from domain.file_name import decoded
 
 # Without case and whatever is no letter, of which each uploader has another habit.
 _COUNT = re.compile(r"[a-z]*total(chunk|chunks|chunkcount)|[a-z]*chunks?(total|count|totalcount)|chunks|qqtotalparts")
@@ -22,7 +24,7 @@ _PLACE = re.compile(r"[a-z]*chunk(index|number|byteoffset|offset|start)|chunk|qq
 _SIZE = re.compile(r"[a-z]*total(file)?size|chunkfilesize")
 _JSON = {"metadata": "", "chunkmetadata": "chunk"}  # Kendo's and DevExtreme's, whose keys are Index and TotalCount
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
-MAX_CLAIM_BYTES = 16 * 1024
+_MAX_CLAIM_BYTES = 16 * 1024
 
 
 class Claims:
@@ -55,6 +57,12 @@ class Claims:
             self._note(key, int(text))
         if (self._count or 0) > 1:
             raise not_whole()
+
+    async def read(self, part: FormPart) -> None:
+        """Of what is no file that is asked for, no more than this is looked at; raises what ``add`` does."""
+        if not part.filename and self.is_one(part.name):
+            self.add(part.name, decoded(await part.gather(_MAX_CLAIM_BYTES)))
+        await part.skip()
 
     def check(self, size: int | None) -> None:
         """Whether a file of ``size`` bytes (None: it may be any) is the whole of what was announced.

@@ -6,21 +6,20 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
-from urllib.parse import parse_qs
 
 import structlog
 
 from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
 from adapters.inbound.common.file_names import parse_path_name
-from adapters.inbound.common.watch_ids import folded, is_uuid
+from adapters.inbound.common.watch_ids import parse_watch_id
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
 from adapters.inbound.http.engine.framing import CutShort
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
 from adapters.inbound.http.engine.wholeness import check_length, check_unwrapped, check_whole, not_whole
 from adapters.inbound.http.files.conditions import wanted_digest
 from adapters.inbound.http.files.links import Links
-from adapters.inbound.http.forms.claims import MAX_CLAIM_BYTES, Claims
+from adapters.inbound.http.forms.claims import Claims
 from adapters.inbound.http.uploads.resumable import Resumable
 from adapters.inbound.http.uploads.uploads import is_resumable
 from application.download import DownloadUseCase
@@ -29,7 +28,6 @@ from application.views import UploadView
 from domain.access import Principal
 from domain.file import File
 from domain.file_draft import FileDraft
-from domain.file_name import decoded
 from domain.ids import FileId, file_id_of
 from domain.metadata import Metadata
 
@@ -123,7 +121,7 @@ class Form:
         return Reply(201, about, f"{link}\n".encode())
 
     async def _store_parts(self, exchange: Exchange, stored: list[FileId]) -> None:
-        watch_id = _parse_watch_id(exchange)
+        watch_id = parse_watch_id(exchange.request.query)
         await self._uploads.check_room(exchange.body.length)
         check_whole(exchange.headers, is_resumable=False)
         claims, sizes = Claims(exchange), 0
@@ -132,7 +130,7 @@ class Form:
         async with aclosing(reader.parts()) as parts:
             async for part in parts:
                 if part.name != "file" or not part.filename:
-                    await _read_claim(part, claims)
+                    await claims.read(part)
                     continue
                 if stored:
                     exchange.count_upload()  # the first one has been, with the request
@@ -172,17 +170,3 @@ class Form:
             message = f"File '{files[0].name}' uploaded successfully!"
             return {"status": "success", "message": message, "file": views[0]}
         return {"status": "success", "message": f"{len(views)} files uploaded successfully!", "files": views}
-
-
-async def _read_claim(part: FormPart, claims: Claims) -> None:
-    """Of what is no file that is asked for, no more than this is looked at."""
-    if not part.filename and claims.is_one(part.name):
-        claims.add(part.name, decoded(await part.gather(MAX_CLAIM_BYTES)))
-    await part.skip()
-
-
-def _parse_watch_id(exchange: Exchange) -> str:
-    given = parse_qs(exchange.request.query).get("upload_id", [""])[-1]
-    if given and not is_uuid(given):
-        raise Refusal(400, "invalid_request", "upload_id is not a UUID")
-    return folded(given)

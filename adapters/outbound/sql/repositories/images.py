@@ -14,6 +14,12 @@ from domain.ids import BlobKey, FileId
 from domain.image import Image
 from ports.image_repository import ImageRepository
 
+_DRAWN = (
+    select(images, renditions)
+    .outerjoin_from(images, renditions, renditions.c.image_id == images.c.id)
+    .order_by(images.c.id, renditions.c.box)
+)
+
 
 class SqlImageRepository(ImageRepository):
     def __init__(self, transaction: Transaction) -> None:
@@ -34,13 +40,13 @@ class SqlImageRepository(ImageRepository):
         return (await self.find_many([image_id])).get(image_id)
 
     async def find_many(self, image_ids: Collection[FileId]) -> Mapping[FileId, Image]:
-        rows = await self._transaction.read(select(images).where(images.c.id.in_(image_ids)))
-        if not rows:
-            return {}
-        found = select(renditions).where(renditions.c.image_id.in_(image_ids))
-        drawn = await self._transaction.read(found.order_by(renditions.c.image_id, renditions.c.box))
-        of_image = {image_id: list(group) for image_id, group in groupby(drawn, lambda row: row["image_id"])}
-        return {FileId(row["id"]): image_from_row(row, of_image.get(row["id"], ())) for row in rows}
+        # One statement: an image is not seen without what was drawn of it, nor the other way round.
+        rows = await self._transaction.read(_DRAWN.where(images.c.id.in_(image_ids)))
+        of_image = {image_id: list(group) for image_id, group in groupby(rows, lambda row: row["id"])}
+        return {
+            FileId(image_id): image_from_row(group[0], [row for row in group if row["box"] is not None])
+            for image_id, group in of_image.items()
+        }
 
     async def save(self, image: Image) -> bool:
         row = image_to_row(image)
