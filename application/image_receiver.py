@@ -175,7 +175,6 @@ class ImageReceiverUseCase:
 
     async def _remove(self, work: UnitOfWork, image: ReceivedImage) -> list[BlobKey]:
         await work.received_images.remove(image)
-        await work.jobs.forget(THUMBNAILS, image.file_id)
         return await erase(work, image.file_id, self._clock.now())
 
     async def _delete_blobs(self, keys: list[BlobKey]) -> None:

@@ -11,6 +11,7 @@ from infrastructure.capabilities.core import CoreVariables
 from infrastructure.capabilities.database import DatabaseVariables
 from infrastructure.capabilities.events import EventsVariables
 from infrastructure.capabilities.identity import IdentityVariables
+from infrastructure.capabilities.image_receiver import ImageReceiverVariables
 from infrastructure.capabilities.images import ImagesVariables
 from infrastructure.capabilities.jobs import JobsVariables
 from infrastructure.capabilities.links import LinksVariables
@@ -31,6 +32,7 @@ class Settings(
     IdentityVariables,
     UpkeepVariables,
     ImagesVariables,
+    ImageReceiverVariables,
     ChunksVariables,
     CoreVariables,
     EventsVariables,

@@ -11,6 +11,7 @@ from infrastructure.capabilities.events import EVENTS
 from infrastructure.capabilities.files import FILES
 from infrastructure.capabilities.forms import FORMS
 from infrastructure.capabilities.identity import IDENTITY
+from infrastructure.capabilities.image_receiver import IMAGE_RECEIVER
 from infrastructure.capabilities.images import IMAGES
 from infrastructure.capabilities.jobs import JOBS
 from infrastructure.capabilities.links import LINKS
@@ -44,6 +45,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     IMAGES,
     PROGRESS,
     WORKERS,
+    IMAGE_RECEIVER,
     UPKEEP,
     OPERATIONS,
 )

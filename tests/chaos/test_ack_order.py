@@ -18,8 +18,10 @@ from tests.chaos.rig.content import Content
 from tests.chaos.rig.settings import CHAOS
 from tests.chaos.rig.verify import staged_file, wrong_content
 from tests.chaos.rig.writer import writer_of, written_by
+from tests.e2e.image_client import ImageClient, picture
 from tests.support.processes.server import ServerProcess
 from tests.support.processes.strace import FILE_WRITES, RENAMES, SYNCS, Call, Strace, Trace, is_log
+from tests.support.wire import Http
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 
@@ -157,6 +159,25 @@ def test_a_small_file_is_answered_after_its_bytes_its_name_and_its_rows_are_dura
         for count, answer in enumerate(sorted(answers, key=lambda call: call.entered)):
             assert durable[count] < answer.entered
             assert _synced_log(trace, after=durable[count], before=answer), "no commit between the name's sync and it"
+
+
+def test_a_received_picture_is_answered_after_its_bytes_its_folders_and_its_rows_are_durable(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", CHAOS) as server, ImageClient(Http(server.port)) as client:
+        client.upload(0, picture(0))  # whoever looks at pictures is there
+        with Strace(server.pid, tmp_path / "trace") as strace:
+            name = client.upload(0, picture(1))["file_name"]
+            client.session_id = client.user_id  # another folder
+            other = client.upload(0, picture(2))["file_name"]
+        trace = strace.trace()
+    for kept in (name, other):
+        (answer,) = trace.select("sendto", where=lambda call: call.peer_port > 0 and kept in call.arguments)  # noqa: B023
+        (renamed,) = trace.select(*RENAMES, where=lambda call: kept in call.paths[-1])  # noqa: B023
+        staged, blob = renamed.paths
+        synced = [call for call in trace.syncs_of(staged) if call.left < renamed.entered]
+        assert synced and synced[-1].entered > trace.writes_to(staged)[-1].left, "renamed before its bytes were durable"
+        named = next(call for call in trace.syncs_of(str(Path(blob).parent)) if call.entered > renamed.left)
+        assert _synced_log(trace, after=named.left, before=answer), "no commit between the name's sync and the answer"
+        assert folderless(trace, before=answer) == []
 
 
 def _durable(trace: Trace, link: Call) -> int:

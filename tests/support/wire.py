@@ -257,7 +257,7 @@ class Http:
 
 @dataclass(slots=True)
 class WebSocket:
-    """A client's end of a WebSocket: text out, JSON in, and the code of the close."""
+    """A client's end of a WebSocket: text and bytes out, JSON in, and the code of the close."""
 
     connection: Connection
     close_code: int | None = field(default=None, init=False)
@@ -287,7 +287,10 @@ class WebSocket:
         return self
 
     def send_json(self, message: object) -> None:
-        self._send_frame(0x1, json.dumps(message).encode())
+        self.send_frame(0x1, json.dumps(message).encode())
+
+    def send_bytes(self, data: bytes) -> None:
+        self.send_frame(0x2, data)
 
     def messages(self, *, within: float) -> Iterator[Any]:
         """The JSON messages until the time is over or the server closes (``close_code`` is set then)."""
@@ -301,7 +304,7 @@ class WebSocket:
             elif opcode == 0x8:
                 self.close_code = int.from_bytes(payload[:2], "big") if payload else 1005
             elif opcode == 0x9:
-                self._send_frame(0xA, payload)
+                self.send_frame(0xA, payload)
 
     def close(self) -> None:
         self.connection.close()
@@ -313,12 +316,14 @@ class WebSocket:
             size = int.from_bytes(self.connection.take(2 if size == 126 else 8), "big")
         return first & 0x0F, self.connection.take(size)
 
-    def _send_frame(self, opcode: int, payload: bytes) -> None:
-        size = len(payload)
-        announced = bytes([0x80 | size]) if size < 126 else struct.pack("!BQ", 0x80 | 127, size)
+    def send_frame(self, opcode: int, payload: bytes, *, is_final: bool = True, announced: int | None = None) -> None:
+        """``announced``: another size than it has."""
+        size = len(payload) if announced is None else announced
+        told = bytes([0x80 | size]) if size < 126 else struct.pack("!BQ", 0x80 | 127, size)
         mask = os.urandom(4)
-        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-        self.connection.send(bytes([0x80 | opcode]) + announced + mask + masked)
+        masks = (mask * (len(payload) // 4 + 1))[: len(payload)]
+        masked = int.from_bytes(payload, "big") ^ int.from_bytes(masks, "big")
+        self.connection.send(bytes([0x80 * is_final | opcode]) + told + mask + masked.to_bytes(len(payload), "big"))
 
 
 def _head_lines(headers: Iterable[Header]) -> bytes:

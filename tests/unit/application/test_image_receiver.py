@@ -91,9 +91,9 @@ class House:
         ids = {image.file_id for image in received}
         assert database.blob_deletions == {}
         assert self.deployment.memory.blobs.keys() == {self.session.prefix + image.name for image in received}
-        assert set(database.files) == ids <= set(database.images)
+        assert set(database.files) == set(database.images) == ids
         assert {str(id_) for id_ in database.uploads} == ids
-        assert {job.subject for job in database.jobs.values()} == ids
+        assert {job.subject for job in database.jobs.values()} >= ids  # the others' workers find nothing to do
         return received
 
 

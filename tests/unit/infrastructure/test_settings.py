@@ -212,7 +212,7 @@ def test_a_secret_of_some_length_is_taken_as_it_is(secret: str) -> None:
 
 
 def test_variables_of_others_are_nobodys_business() -> None:
-    load_settings({"PATH": "/bin", "QUEUE_URL": "redis://h", "IMAGE_MAX_SIZE": "huge", "AUTH_JWT_SECRET": "x"}, NO_FILE)
+    load_settings({"PATH": "/bin", "QUEUE_URL": "redis://h", "IMAGE_MAX_AGE": "huge", "AUTH_JWT_SECRET": "x"}, NO_FILE)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_dotenv_of_the_working_folder_is_the_default(tmp_path: Path, monkeypatch
         ("API_PROT=1\n", "API_PROT: unknown setting"),
         ("api_port=1\n", "API_PORT?"),
         ("QUEUE_URL=database://\n", "QUEUE_URL: unknown setting"),
-        ("IMAGE_MAX_SIZE=5MiB\n", "IMAGE_MAX_SIZE: unknown setting"),
+        ("IMAGE_MAX_AGE=5MiB\n", "IMAGE_MAX_AGE: unknown setting"),
         ("API_PORT 9000\n", "line 1: not of the form NAME=value"),
         ("\nAPI_PORT\n", "line 2: not of the form NAME=value"),
         ("API_PORT=x\n", "1 to 65535"),
