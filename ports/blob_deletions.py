@@ -19,7 +19,11 @@ class BlobDeletions(Protocol):
     @abstractmethod
     async def withdraw(self, key: BlobKey) -> None:
         """Take the note back: from this commit on something refers to the blob, which had been noted before its bytes
-        were written."""
+        were written.
+
+        Raises:
+            StorageUnavailable: there is none any more, so the bytes have been deleted: at once or at the commit.
+        """
 
     @abstractmethod
     async def list_left(self, *, before: datetime, after: BlobKey | None, limit: int) -> Sequence[BlobKey]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from adapters.outbound.memory.uploads import Changes
+from domain.errors import StorageUnavailable
 from domain.ids import BlobKey
 from ports.blob_deletions import BlobDeletions
 
@@ -17,6 +18,8 @@ class MemoryBlobDeletions(BlobDeletions):
             self._changes.blob_deletions[key] = now
 
     async def withdraw(self, key: BlobKey) -> None:
+        if self._changes.blob_deletion(key) is None:
+            raise StorageUnavailable("the bytes were taken for nobody's, and deleted")
         self._changes.blob_deletions[key] = None
 
     async def list_left(self, *, before: datetime, after: BlobKey | None, limit: int) -> Sequence[BlobKey]:

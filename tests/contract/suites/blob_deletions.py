@@ -3,6 +3,9 @@
 import asyncio
 from datetime import datetime, timedelta
 
+import pytest
+
+from domain.errors import FileNotFound, StorageUnavailable
 from domain.file import File
 from domain.ids import BlobKey
 from tests.contract.suites.stores import Process, Store, StoreSuite
@@ -35,6 +38,13 @@ async def remove(process: Process, key: BlobKey) -> bool:
         was_noted = await work.blob_deletions.remove(key)
         await work.commit()
     return was_noted
+
+
+async def _keep(process: Process, file: File) -> None:
+    async with process.unit_of_work() as work:
+        await work.files.add(file)
+        await work.blob_deletions.withdraw(file.blob_key)
+        await work.commit()
 
 
 class BlobDeletionsSuite(StoreSuite):
@@ -94,7 +104,6 @@ class BlobDeletionsSuite(StoreSuite):
         await note(process, kept, other)
         async with process.unit_of_work() as work:
             await work.blob_deletions.withdraw(kept)
-            await work.blob_deletions.withdraw(BlobKey(an_id()))
         assert await left(process) == sorted([kept, other])
         async with process.unit_of_work() as work:
             await work.blob_deletions.withdraw(kept)
@@ -102,6 +111,17 @@ class BlobDeletionsSuite(StoreSuite):
             await work.commit()
         assert await left(process) == [other]
         assert not await remove(process, kept)
+
+    async def test_of_a_blob_that_was_deleted_meanwhile_no_note_can_be_withdrawn(self, process: Process) -> None:
+        [key] = keys(1)
+        await note(process, key)
+        await remove(process, key)
+        file = a_file(blob_key=key)
+        with pytest.raises(StorageUnavailable):
+            await _keep(process, file)
+        async with process.unit_of_work() as work:
+            with pytest.raises(FileNotFound):
+                await work.files.find(file.id)
 
     async def test_what_was_withdrawn_can_be_noted_again(self, process: Process) -> None:
         [key] = keys(1)

@@ -117,6 +117,21 @@ async def test_quotas_and_sizes_hold() -> None:
     assert len(await files_after_cleanup(deployment)) == 1
 
 
+async def test_bytes_that_cleanup_took_for_nobodys_become_no_file(deployment: Deployment) -> None:
+    """It came back from storage hours later."""
+    process, other = deployment.process(), deployment.process()
+
+    async def too_late(_: UnitOfWork) -> None:
+        deployment.clock.pass_by(LATER)
+        await other.cleanup.run()
+
+    content = MemorySpooled()
+    await content.append(DATA)
+    with pytest.raises(StorageUnavailable):
+        await process.keeping.keep(ALICE, NAME, content, alongside=nothing_more, beforehand=too_late)
+    assert await files_after_cleanup(deployment) == []
+
+
 async def test_content_is_read_where_it_lies(deployment: Deployment) -> None:
     process = deployment.process()
     file = await keep(process)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Connection, delete, or_, select
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.tables import blob_deletions, files, renditions
+from domain.errors import StorageUnavailable
 from domain.ids import BlobKey
 from ports.blob_deletions import BlobDeletions
 
@@ -27,8 +28,13 @@ class SqlBlobDeletions(BlobDeletions):
         await self._transaction.change(lambda connection: connection.execute(insert, row))
 
     async def withdraw(self, key: BlobKey) -> None:
-        kept = delete(blob_deletions).where(_c.blob_key == key)
-        await self._transaction.change(lambda connection: connection.execute(kept))
+        note = delete(blob_deletions).where(_c.blob_key == key)
+
+        def withdraw(connection: Connection) -> None:
+            if not connection.execute(note).rowcount:
+                raise StorageUnavailable("the bytes were taken for nobody's, and deleted")
+
+        await self._transaction.change(withdraw)
 
     async def list_left(self, *, before: datetime, after: BlobKey | None, limit: int) -> Sequence[BlobKey]:
         left = select(_c.blob_key).where(_c.created_at < before, ~_IS_KEPT)
