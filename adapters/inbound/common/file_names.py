@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from email.errors import HeaderParseError
 from email.header import decode_header
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from domain.file_name import decoded, displayable, named, shortened
@@ -27,6 +28,7 @@ _CHARSETS = frozenset(
 )
 
 
+@lru_cache(maxsize=256)  # what is fetched is often fetched by many, or piece by piece
 def content_disposition(name: str, *, inline: bool = False) -> str:
     """A header value that names the download, whatever the uploader called it.
 
@@ -49,6 +51,7 @@ def parse_filename(header: str) -> str | None:
     return _extended(found, "filename") or _plain(_unescaped(found.get("filename", ""))) or None
 
 
+@lru_cache(maxsize=64)  # a client that sends chunk after chunk as forms names their fields alike
 def parse_part_names(header: str) -> tuple[str, str]:
     """The names of a form's field and of the file in it, from the part's Content-Disposition; empty without one.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from tornado.httputil import HTTPServerRequest
@@ -14,7 +15,7 @@ from adapters.inbound.http.engine.exchange import Reply, Resource
 from adapters.inbound.http.engine.framing import announced_length, awaits_continue, head_of, keeps_alive
 from adapters.inbound.http.engine.keep_alive import Patience
 from adapters.inbound.http.engine.running import Connections, RunningExchange, Services
-from adapters.inbound.http.engine.sending import send_slice
+from adapters.inbound.http.engine.sending import FileSlice, send_slice
 from adapters.inbound.http.engine.socket_body import SocketBody
 from adapters.inbound.http.engine.wire.connection import Connection
 
@@ -43,26 +44,29 @@ class ConnectedExchange(RunningExchange):
         self._task = asyncio.create_task(self.run())
 
     async def send(self, reply: Reply) -> None:
-        is_last = reply.ends_connection or self.body.awaits_continue or not self._keeps_alive()
+        request = self.request
+        is_last = (
+            reply.ends_connection or self.body.awaits_continue or not keeps_alive(request.headers, request.version)
+        )
         if is_last:
             reply.headers["Connection"] = "close"
-        elif self.request.version == "HTTP/1.0":
+        elif request.version == "HTTP/1.0":
             reply.headers["Connection"] = "keep-alive"
-        has_content = self.request.method != "HEAD"
+        has_content = request.method != "HEAD"
         await self._write(
             self.body.untold + head_of(reply.status, reply.headers) + (reply.body if has_content else b"")
         )
-        if has_content:
-            await self._send_content(reply)
+        if has_content and reply.content is not None:
+            await self._send_content(reply.content, reply.slice)
         await self._go_on(is_last=is_last, is_unreadable=reply.ends_connection)
 
-    async def _send_content(self, reply: Reply) -> None:
-        if reply.slice is not None and (own := self._socket_of_its_own()) is not None:
+    async def _send_content(self, content: AsyncIterator[bytes], of_file: FileSlice | None) -> None:
+        if of_file is not None and (own := self._socket_of_its_own()) is not None:
             with own as self._sending_to:
                 self._sending_to.setblocking(False)
-                await send_slice(reply.slice, self._sending_to, self.services.executor)
-        elif reply.content is not None:
-            async for block in reply.content:
+                await send_slice(of_file, self._sending_to, self.services.executor)
+        else:
+            async for block in content:
                 await self._write(block)
 
     def _socket_of_its_own(self) -> socket.socket | None:
@@ -103,9 +107,6 @@ class ConnectedExchange(RunningExchange):
                 await asyncio.get_running_loop().sock_sendall(self._socket, memoryview(data)[sent:])
             except OSError as error:
                 raise StreamClosedError(error) from error
-
-    def _keeps_alive(self) -> bool:
-        return keeps_alive(self.request.headers, self.request.version)
 
     async def _go_on(self, *, is_last: bool, is_unreadable: bool) -> None:
         """Read what is still under way of the body, for a while; then the next request may come, or the end."""

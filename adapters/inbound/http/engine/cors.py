@@ -40,12 +40,12 @@ class Cors:
         }
 
     def preflight(self, request: HTTPServerRequest) -> dict[str, str] | None:
-        """The headers of the 204 that answers a preflight; None if the request is none, or not from an allowed page.
+        """The headers of the 204 that answers a preflight; None if this OPTIONS is none, or not from an allowed page.
 
         Whatever headers are asked for are allowed (docs/http.md), if it is names that are asked for.
         """
         headers = request.headers
-        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in headers:
+        if "Access-Control-Request-Method" not in headers:
             return None
         if not self.allows(headers.get("Origin", "")):
             return None

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
 from adapters.inbound.common.errors import Refusal, title_of
 
@@ -61,7 +62,7 @@ def check_wishes(headers: Mapping[str, str], version: str) -> None:
     """
     if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise Refusal(415, "unsupported_media_type", "bodies are taken as they are, without Content-Encoding")
-    if version == "HTTP/1.1" and any(wish != "100-continue" for wish in _members(headers.get("Expect", ""))):
+    if version == "HTTP/1.1" and _members(headers.get("Expect", "")) - {"100-continue"}:
         raise Refusal(417, "expectation_failed", "the only expectation understood is 100-continue")
 
 
@@ -72,7 +73,7 @@ def awaits_continue(headers: Mapping[str, str], version: str) -> bool:
 
 def keeps_alive(headers: Mapping[str, str], version: str) -> bool:
     """RFC 9112 §9.3: whether the client wants to send more on this connection."""
-    wishes = list(_members(headers.get("Connection", "")))
+    wishes = _members(headers.get("Connection", ""))
     return "close" not in wishes and (version == "HTTP/1.1" or "keep-alive" in wishes)
 
 
@@ -82,6 +83,7 @@ def head_of(status: int, headers: Mapping[str, str]) -> bytes:
     return f"HTTP/1.1 {status} {title_of(status)}\r\n{''.join(lines)}\r\n".encode("latin-1")
 
 
-def _members(value: str) -> Iterator[str]:
+@lru_cache(maxsize=16)  # asked of every request, and hardly any says anything new
+def _members(value: str) -> frozenset[str]:
     """Those of a list (RFC 9110 §5.6.1) of words whose case says nothing."""
-    return (member for word in value.lower().split(",") if (member := word.strip()))
+    return frozenset(member for word in value.lower().split(",") if (member := word.strip()))

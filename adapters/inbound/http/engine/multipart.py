@@ -33,8 +33,8 @@ class FormPart(BlockSource):
         """Empty ones where there is none: a part with a file name is a file."""
         self.media_type = segment.content_type
         self.is_ranged = segment.header("Content-Range") is not None
-        encodings = (segment.header(header, "") for header in ("Content-Transfer-Encoding", "Content-Encoding"))
-        self._is_encoded = any(encoding.strip().lower() not in _PLAIN_ENCODINGS for encoding in encodings)
+        encodings = {segment.header("Content-Transfer-Encoding", ""), segment.header("Content-Encoding", "")}
+        self._is_encoded = not _PLAIN_ENCODINGS.issuperset(map(str.lower, map(str.strip, encodings)))
         self._reader = reader
 
     async def next_block(self) -> bytes:

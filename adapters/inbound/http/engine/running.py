@@ -148,7 +148,8 @@ class RunningExchange(ABC):
     async def _answer(self) -> Reply:
         request, cors = self.request, self.services.cors
         try:
-            reply = await self._reply()
+            is_plain = request.method != "OPTIONS"
+            reply = self._preflight() or await (self._call_route() if is_plain else self._options())
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
             reply.ends_connection = isinstance(error, Unreadable | NoRoom | TooManyConnections)
@@ -163,16 +164,18 @@ class RunningExchange(ABC):
             headers["Content-Length"] = str(len(reply.body) if reply.size is None else reply.size)
         return reply
 
-    async def _reply(self) -> Reply:
+    def _preflight(self) -> Reply | None:
+        """The answer to a page that asks what it may; whoever may not so much as ask is refused here."""
         if not isinstance(self._fault, Unreadable):
-            self.services.site.check(self.request)
-            preflight = self.services.cors.preflight(self.request)
-            if preflight is not None:
+            if refusal := self.services.site.refusal(self.request):
+                raise refusal
+            if self.request.method == "OPTIONS" and (preflight := self.services.cors.preflight(self.request)):
                 return Reply(204, preflight)
         if self._fault is not None:
             raise self._fault
-        if self.request.method != "OPTIONS":
-            return await self._call_route()
+        return None
+
+    async def _options(self) -> Reply:
         reply = await self._call_route() if "OPTIONS" in self._resource.methods else Reply(204)  # load balancers ask so
         reply.headers["Allow"] = _allowed(self._resource)
         return reply

@@ -24,19 +24,13 @@ class Site:
         self._own = origin_of(public_url)
         self._names = None if names is None else frozenset(map(parse_host, names))
 
-    def check(self, request: HTTPServerRequest) -> None:
-        """Raises:
-        Refusal: see below.
-        """
-        if refusal := self.refusal(request):
-            raise refusal
-
     def refusal(self, request: HTTPServerRequest) -> Refusal | None:
         """421: under a name that is not ours; 403: a foreign page would change something, or open a WebSocket."""
         if self._names is not None and not self._is_called_right(request.host):
             words = "the server does not answer to this name: ALLOWED_HOSTS says which ones it has"
             return Refusal(421, "misdirected_request", words)
-        if self._changes_something(request) and self._is_of_foreign_page(request):
+        is_a_pages = "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
+        if is_a_pages and self._changes_something(request) and self._is_of_foreign_page(request):
             words = (
                 "pages of another origin may not do this: PUBLIC_URL says which one is ours, CORS_ORIGINS who else may"
             )
@@ -49,8 +43,6 @@ class Site:
 
     def _changes_something(self, request: HTTPServerRequest) -> bool:
         headers = request.headers
-        if "Origin" not in headers and "Sec-Fetch-Site" not in headers:
-            return False  # no page
         return request.method not in _CHANGES_NOTHING or "X-HTTP-Method-Override" in headers or "Upgrade" in headers
 
     def _is_of_foreign_page(self, request: HTTPServerRequest) -> bool:

@@ -21,6 +21,8 @@ def parse_shown(query: str) -> dict[str, str]:
     Raises:
         Refusal: there are too many of them.
     """
+    if not query:
+        return {}
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
