@@ -1,6 +1,6 @@
 """Jobs as rows. Contract: tests/contract/test_job_queue.py."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,18 +32,20 @@ _c = jobs.c
 
 
 class SqlJobQueue(JobQueue):
-    """Times are PostgreSQL's; of SQLite, which is one machine's, ours."""
+    """Times are PostgreSQL's; of SQLite, which is one machine's, ours.
 
-    def __init__(self, transaction: Transaction) -> None:
+    ``on_due``: told of each job that workers are to hear of once it is committed.
+    """
+
+    def __init__(self, transaction: Transaction, on_due: Callable[[JobId], None]) -> None:
         self._transaction = transaction
-        self.added: list[JobId] = []
-        """What workers are to be told of after the commit."""
+        self._on_due = on_due
 
     async def add(self, job: Job) -> None:
         values = {**job_to_row(job), "due_at": self._in(0)}
         added = insert_into(jobs, is_sqlite=self._transaction.is_sqlite).values(values).on_conflict_do_nothing()
         await self._transaction.change(lambda connection: connection.execute(added))
-        self.added.append(job.id)
+        self._on_due(job.id)
 
     async def claim(self, kinds: Collection[str], *, token: str, lease_seconds: float) -> Job | None:
         is_due = and_(text(IS_TO_BE_DONE), _c.due_at <= self._in(0), _c.kind.in_(kinds))
@@ -101,7 +103,7 @@ class SqlJobQueue(JobQueue):
             return job_from_row(row)
 
         job = await self._transaction.write(revive)
-        self.added.append(job_id)
+        self._on_due(job_id)
         return job
 
     async def list(self, state: JobState | None = None, *, limit: int) -> Sequence[Job]:

@@ -1,6 +1,7 @@
 """One transaction over the repositories. Contract: tests/contract/test_unit_of_work.py."""
 
 from collections.abc import Callable
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -32,36 +33,33 @@ class SqlUnitOfWork(UnitOfWork):
         self._outbox = outbox
         self._carry = carry
         self._announced: list[Event] = []
-        self._uploads = SqlUploadRepository(self._transaction)
-        self._files = SqlFileRepository(self._transaction)
-        self._blob_deletions = SqlBlobDeletions(self._transaction)
-        self._images = SqlImageRepository(self._transaction)
-        self._received_images = SqlReceivedImages(self._transaction)
-        self._jobs = SqlJobQueue(self._transaction)
+        self._due: list[JobId] = []
 
-    @property
+    # Each is made when it is asked for: hardly any unit of work needs more than two.
+
+    @cached_property
     def uploads(self) -> UploadRepository:
-        return self._uploads
+        return SqlUploadRepository(self._transaction)
 
-    @property
+    @cached_property
     def files(self) -> FileRepository:
-        return self._files
+        return SqlFileRepository(self._transaction)
 
-    @property
+    @cached_property
     def blob_deletions(self) -> BlobDeletions:
-        return self._blob_deletions
+        return SqlBlobDeletions(self._transaction)
 
-    @property
+    @cached_property
     def images(self) -> ImageRepository:
-        return self._images
+        return SqlImageRepository(self._transaction)
 
-    @property
+    @cached_property
     def received_images(self) -> ReceivedImages:
-        return self._received_images
+        return SqlReceivedImages(self._transaction)
 
-    @property
+    @cached_property
     def jobs(self) -> JobQueue:
-        return self._jobs
+        return SqlJobQueue(self._transaction, self._due.append)
 
     def announce(self, event: Event) -> None:
         self._announced.append(event)
@@ -72,8 +70,8 @@ class SqlUnitOfWork(UnitOfWork):
         await self._transaction.commit()
         if events:
             self._outbox.publish(events, numbers)
-        added, self._jobs.added = self._jobs.added, []
-        for job_id in added:
+        due, self._due = self._due, []
+        for job_id in due:
             self._carry(job_id)
 
     async def __aenter__(self) -> Self:
@@ -84,7 +82,6 @@ class SqlUnitOfWork(UnitOfWork):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._announced = []
-        self._jobs.added = []
         await self._transaction.__aexit__(kind, error, trace)
 
 

@@ -30,7 +30,7 @@ class OneThread:
         name: str,
         connect: Callable[[], sqlite3.Connection],
         *,
-        before: Callable[[sqlite3.Connection], None] = lambda _: None,
+        before: Callable[[sqlite3.Connection], None] | None = None,
         finds_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
@@ -80,7 +80,8 @@ class OneThread:
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()
-            self._before(driver_of(self._connection))
+            if self._before is not None:
+                self._before(driver_of(self._connection))
             return work(self._connection)
         except BaseException as error:
             self._disconnect()

@@ -58,7 +58,7 @@ class Turns:
 
     def pass_on(self) -> None:
         for queue in self._rotation:
-            if self._admit(queue):
+            if queue and self._admit(queue):
                 self._put_last(queue)
                 return
         self._is_taken = False
