@@ -130,18 +130,22 @@ def puts(server: Server) -> Callable[[], object]:
     return lambda: server.request("PUT", "/upload/a.bin", os.urandom(100))
 
 
-async def watched(server: Server) -> tuple[int, float, float]:
-    """One PATCH of 64 KiB with a watcher, less one without: what a frame costs."""
-    alone = server.counted(patches(server, 64 * KIB))
-    walk = patches(server, 64 * KIB)
-    socket_ = await websocket_connect(f"ws://127.0.0.1:{server.port}/ws/progress?scope=mine")
-    await socket_.read_message()
+def slowly(walk: Callable[[], object]) -> Callable[[], object]:
+    """At most eight a second are told. What a server does beside requests, it does more often between slow ones."""
 
     def slow() -> None:
         walk()
-        time.sleep(0.2)  # at most eight a second are told
+        time.sleep(0.2)
 
-    seen = await asyncio.to_thread(server.counted, slow)
+    return slow
+
+
+async def watched(server: Server) -> tuple[int, float, float]:
+    """One PATCH of 64 KiB with a watcher, less one without: what a frame costs."""
+    alone = await asyncio.to_thread(server.counted, slowly(patches(server, 64 * KIB)))
+    socket_ = await websocket_connect(f"ws://127.0.0.1:{server.port}/ws/progress?scope=mine")
+    await socket_.read_message()
+    seen = await asyncio.to_thread(server.counted, slowly(patches(server, 64 * KIB)))
     socket_.close()
     return seen[0] - alone[0], seen[1] - alone[1], seen[2] - alone[2]
 
