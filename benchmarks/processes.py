@@ -32,22 +32,15 @@ class ServerProcess:
         self._log = log
 
     def family(self) -> list[int]:
-        """Its id and its children's, the whole tree down."""
-        ids = [self._popen.pid]
-        for pid in ids:
-            ids.extend(_children(pid))
-        return ids
+        return family_of(self._popen.pid)
 
     def cpu_seconds(self) -> float:
         """What it and its children have worked so far, in user and system mode: little disturbed by neighbours."""
-        ticks = [sum(int(fields[at]) for at in (11, 12)) for pid in self.family() if (fields := _stat(pid))]
-        return sum(ticks) / os.sysconf("SC_CLK_TCK")
+        return sum(map(cpu_seconds_of, self.family()))
 
     def memory(self) -> Memory:
-        readings = [_status(pid) for pid in self.family()]
-        now = sum(status.get("VmRSS", 0) for status in readings)
-        peak = sum(status.get("VmHWM", 0) for status in readings)
-        return Memory(now * 1024, peak * 1024)
+        readings = [memory_of(pid) for pid in self.family()]
+        return Memory(sum(each.now for each in readings), sum(each.peak for each in readings))
 
     def forget_peak(self) -> None:
         """Let the peak start again from the present reading (proc(5), clear_refs)."""
@@ -101,6 +94,26 @@ def serving(
         yield process
     finally:
         process.stop()
+
+
+def family_of(pid: int) -> list[int]:
+    """Its id and its children's, the whole tree down."""
+    ids = [pid]
+    for each in ids:
+        ids.extend(_children(each))
+    return ids
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """What this process alone has worked so far."""
+    fields = _stat(pid)
+    return sum(int(fields[at]) for at in (11, 12)) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+def memory_of(pid: int) -> Memory:
+    """Of this process alone."""
+    status = _status(pid)
+    return Memory(status.get("VmRSS", 0) * 1024, status.get("VmHWM", 0) * 1024)
 
 
 def free_port() -> int:

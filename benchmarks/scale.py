@@ -24,6 +24,8 @@ class Scale:
     """Crowds that come at once: how many sockets, and of how many uploads each."""
     websockets: int
     idle_seconds: float
+    photo_size: tuple[int, int]
+    photo_seconds: float
     completion_bytes: tuple[int, ...]
     completions: int
 
@@ -43,6 +45,8 @@ FULL = Scale(
     storms=((1_000, 40), (5_000, 10)),
     websockets=10_000,
     idle_seconds=3.0,
+    photo_size=(4000, 3000),
+    photo_seconds=4.0,
     completion_bytes=(MIB, 64 * MIB, GIB),
     completions=3,
 )
@@ -64,6 +68,8 @@ SMOKE = Scale(
     storms=((40, 4), (20, 2)),
     websockets=50,
     idle_seconds=0.2,
+    photo_size=(800, 600),
+    photo_seconds=0.2,
     completion_bytes=(64 * KIB, MIB),
     completions=2,
 )

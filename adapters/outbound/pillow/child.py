@@ -54,8 +54,7 @@ def main() -> None:
         for option in _MALLOC:
             mallopt(*option)
     forbid(limits.pixels)
-    warnings.simplefilter("ignore")  # of what we do without: EXIF, frames behind the first
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    warnings.simplefilter("ignore")  # of what we do without (EXIF, further frames), or of half as much as we take
     with suppress(ConnectionError):  # the parent is gone
         _serve(orders, limits)
 
@@ -84,7 +83,9 @@ def _carry_out(kind: Kind, file: "PositionedFile", boxes: list[int], limits: Lim
         return Answer(Outcome.TOO_MANY_PIXELS)
     except MemoryError:
         return Answer(Outcome.NO_MEMORY)
-    except Exception:  # noqa: BLE001  what decoders raise of bytes that make no sense is anything at all
+    except Exception as error:  # noqa: BLE001  what decoders raise of bytes that make no sense is anything at all
+        if isinstance(error, OSError) and "out of memory" in str(error).lower():  # as Pillow's decoders tell it
+            return Answer(Outcome.NO_MEMORY)
         return Answer(file.failure or Outcome.DAMAGED)
 
 

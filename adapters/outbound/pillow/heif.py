@@ -22,5 +22,5 @@ class HeifPicture(StripPicture):
 
     def _pixels(self) -> tuple[memoryview, int]:
         pixels = self._image.data
-        self.size = self._image.size  # an image may be of another size than its header says
+        self.size = self._image.size
         return memoryview(pixels), self._image.stride

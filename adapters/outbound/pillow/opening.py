@@ -5,7 +5,7 @@ What can be loaded later is: a child has only the decoders whose pictures it has
 
 from typing import IO
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
@@ -14,6 +14,7 @@ from adapters.outbound.pillow.whole import WholePicture
 from domain.picture import PictureFormat
 
 _HEAD_BYTES = 30
+_TEXT_BYTES = 8 * 1024**2
 _THREADS = 2  # for one picture; there may be as many children as processors
 
 
@@ -27,8 +28,9 @@ class TooManyPixels(Exception):
 
 def forbid(max_pixels: int) -> None:
     """Have Pillow refuse by itself what turns out to be larger, such as a frame that is larger than its GIF. What it
-    takes is twice its limit; above the limit it warns."""
+    takes is twice its limit; above the limit it warns. Nobody reads a PNG's texts, so there may be few."""
     Image.MAX_IMAGE_PIXELS = max_pixels // 2
+    PngImagePlugin.MAX_TEXT_MEMORY = _TEXT_BYTES
 
 
 def open_picture(file: IO[bytes], format_: PictureFormat, max_pixels: int) -> Picture:

@@ -22,24 +22,27 @@ class StripPicture(Picture):
 
     @abstractmethod
     def _pixels(self) -> tuple[memoryview, int]:
-        """All of them, and how many bytes there are from one row to the next."""
+        """All of them, and how many bytes there are from one row to the next. ``size`` is what they have, from now on:
+        a header may say something else."""
 
     def grey(self) -> Image.Image:
+        pixels = self._pixels()
         grey = Image.new("L", self.size)
-        for top, strip in self._strips(1):
+        for top, strip in self._strips(pixels, 1):
             grey.paste(strip.convert("L"), (0, top))
         return grey
 
     def reduced(self, wanted: Size) -> Image.Image:
+        pixels = self._pixels()
         across, down = reduction(self.size, wanted)
         small = Image.new(_MODES.get(self.mode, self.mode), (-(-self.size[0] // across), -(-self.size[1] // down)))
-        for top, strip in self._strips(down):
+        for top, strip in self._strips(pixels, down):
             small.paste(strip.reduce((across, down)), (0, top // down))
         return small
 
-    def _strips(self, multiple: int) -> Iterator[tuple[int, Image.Image]]:
+    def _strips(self, found: tuple[memoryview, int], multiple: int) -> Iterator[tuple[int, Image.Image]]:
         """From the top on, each with the row that it begins in, and a ``multiple`` of rows high, but for the last."""
-        pixels, stride = self._pixels()
+        pixels, stride = found
         width, height = self.size
         rows = multiple * max(1, _STRIP_PIXELS // (width * multiple))
         for top in range(0, height, rows):

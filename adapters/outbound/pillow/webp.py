@@ -18,7 +18,9 @@ class WebpPicture(StripPicture):
         self.profile = self._image.info.get("icc_profile")
 
     def _pixels(self) -> tuple[memoryview, int]:
-        return memoryview(self._image.first_frame()), 4 * self.size[0]
+        pixels = memoryview(self._image.first_frame())
+        del self._image  # and with it libwebp's two canvases, each as large as the pixels
+        return pixels, 4 * self.size[0]
 
 
 class _Image(WebPImagePlugin.WebPImageFile):

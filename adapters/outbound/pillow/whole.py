@@ -21,6 +21,7 @@ class WholePicture(Picture):
         self._image.draft(None, wanted)  # a JPEG is decoded at half its size, a quarter or an eighth
         self._image.load()
         image = _plain(self._image)
+        del self._image  # the large one is gone before the next small one is made
         factors = reduction(image.size, wanted)
         return image if factors == (1, 1) else image.reduce(factors)
 
