@@ -22,6 +22,9 @@ export class Announcer {
     this.#node = node;
     this.#uploads = uploads;
     uploads.addEventListener("state", ({ detail }) => this.#changed(detail.upload));
+    uploads.addEventListener("picture", ({ detail: { upload } }) => {
+      if (upload.picture?.words) this.say(`${upload.name}: ${upload.picture.words}`);
+    });
     uploads.addEventListener("progress", () => this.#progressed());
   }
 

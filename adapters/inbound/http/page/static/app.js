@@ -4,6 +4,7 @@ import { Announcer } from "./announcer.js";
 import { fromClipboard, fromDrop, fromInput } from "./files.js";
 import { Ownership } from "./ownership.js";
 import { ProgressFeed } from "./progress.js";
+import { Pictures } from "./pictures.js";
 import { openStore } from "./store.js";
 import { Uploads } from "./uploads.js";
 import { View } from "./view.js";
@@ -74,6 +75,7 @@ async function start() {
   const store = await openStore(name);
   const uploads = new Uploads({ store, feed, endpoint, ownership: new Ownership(`${name}:`) });
   const announcer = new Announcer(byId("announcements"), uploads);
+  new Pictures({ uploads, feed, endpoint: new URL("images", base).href });
   new View(uploads, (text) => announcer.say(text));
   byId("put-base").textContent = new URL("upload/", base).href;
   warnBeforeLoss(uploads);

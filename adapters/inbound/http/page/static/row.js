@@ -1,5 +1,6 @@
 /** One upload as a list item. Built once, then changed in place, so that focus and reading position stay. */
 
+import { Phase, thumbnailLink } from "./pictures.js";
 import { State } from "./upload.js";
 import { bytes, extension, NBSP, percent, timeLeft, wholeBytes } from "./words.js";
 
@@ -22,6 +23,8 @@ export class Row {
     this.name = part("name");
     this.word = part("tile-word");
     this.icon = part("tile-icon");
+    this.thumbnail = part("thumbnail");
+    this.thumbnail.addEventListener("error", () => (this.thumbnail.hidden = true));
     this.bar = part("bar");
     this.barSent = part("bar-sent");
     this.barStored = part("bar-stored");
@@ -46,6 +49,7 @@ export class Row {
     this.#set("state", upload.state, (state) => (this.node.dataset.state = state));
     this.#set("tone", toneOf(upload), (tone) => (this.node.dataset.tone = tone));
     this.#set("icon", ICONS[upload.state] ?? "", (icon) => this.#drawIcon(icon));
+    this.#set("thumbnail", upload.picture?.phase === Phase.READY, (shown) => this.#drawThumbnail(shown));
     this.#drawBar();
     this.#set("words", wordsOf(upload), (words) => (this.words.textContent = words));
     this.#set("pace", paceOf(upload), (pace) => (this.pace.textContent = pace));
@@ -56,6 +60,16 @@ export class Row {
     this.icon.toggleAttribute("hidden", !icon);
     this.word.hidden = Boolean(icon);
     if (icon) this.icon.firstElementChild.setAttribute("href", `#i-${icon}`);
+  }
+
+  /** It lies over the tile, so nothing moves. */
+  #drawThumbnail(shown) {
+    const { thumbnail, upload } = this;
+    thumbnail.hidden = !shown;
+    if (!shown) return;
+    thumbnail.alt = `Thumbnail of ${upload.name}`;
+    thumbnail.srcset = `${thumbnailLink(upload, 300)} 2x`;
+    thumbnail.src = thumbnailLink(upload, 100);
   }
 
   #drawBar() {
@@ -164,7 +178,18 @@ function wordsOf(upload) {
     case State.ELSEWHERE:
       return `Being sent from another ${upload.known ? "tab" : "place"} · ${amount}`;
     default:
-      return `${wholeBytes(size)} stored`;
+      return [`${wholeBytes(size)} stored`, pictureWords(upload.picture)].filter(Boolean).join(" · ");
+  }
+}
+
+function pictureWords(picture) {
+  switch (picture?.phase) {
+    case Phase.CHECKING:
+      return "Checking the picture…";
+    case Phase.DRAWING:
+      return "Making a thumbnail…";
+    default:
+      return picture?.words ?? "";
   }
 }
 

@@ -21,6 +21,8 @@ export const State = Object.freeze({
 const UNNAMED = "Unnamed file";
 
 export class Upload {
+  /** What becomes of a stored picture: `{phase, words}` (pictures.js); null of all else. */
+  picture = null;
   /** Bytes handed to the network, and bytes the server calls durable; `sent` is never shown below `stored`. */
   sent = 0;
   stored = 0;
@@ -54,6 +56,7 @@ export class Upload {
     const upload = new Upload(record);
     upload.stored = upload.sent = record.stored;
     upload.finishedAt = record.finishedAt;
+    upload.picture = record.picture ?? null;
     upload.state = record.state;
     return upload;
   }
@@ -75,11 +78,11 @@ export class Upload {
   }
 
   toRecord() {
-    const { key, name, size, type, lastModified, path, url, handle, addedAt, stored, finishedAt } = this;
+    const { key, name, size, type, lastModified, path, url, handle, addedAt, stored, finishedAt, picture } = this;
     // What was under way goes on by itself in the next page; only a wish of the person is remembered as a state.
     const lasting = [State.PAUSED, State.CANCELLED, State.DONE].includes(this.state);
     const state = lasting ? this.state : State.QUEUED;
-    return { key, name, size, type, lastModified, path, url, handle, addedAt, stored, finishedAt, state };
+    return { key, name, size, type, lastModified, path, url, handle, addedAt, stored, finishedAt, picture, state };
   }
 
   get id() {

@@ -21,7 +21,7 @@ const OVER = ["upload.aborted", "upload.expired", "ABORTED", "EXPIRED"];
 const SHOW_FINISHED_FOR = 24 * 60 * 60 * 1000;
 
 /**
- * Fires `added`, `state`, `progress` and `removed`, each with `detail.upload`; `state` also with `detail.from`, `added`
+ * Fires `added`, `state`, `progress`, `picture` and `removed`, each with `detail.upload`; `state` also with `detail.from`, `added`
  * with the upload that comes after it as `detail.next`.
  */
 export class Uploads extends EventTarget {
@@ -141,6 +141,14 @@ export class Uploads extends EventTarget {
     this.#remove(upload);
     this.#store.forget(upload.key);
     upload.release?.();
+  }
+
+  /** What has become of a stored picture (pictures.js); it is kept for the next page. */
+  pictured(upload, picture) {
+    upload.picture = picture;
+    if (!this.#all.includes(upload)) return;
+    this.#tell("picture", upload);
+    this.#save(upload);
   }
 
   // ---- what was before this page

@@ -25,7 +25,9 @@ export class View {
     uploads.addEventListener("added", ({ detail }) => this.#add(detail.upload, detail.next));
     uploads.addEventListener("removed", ({ detail }) => this.#remove(detail.upload));
     uploads.addEventListener("progress", ({ detail }) => this.#stale.add(detail.upload));
-    uploads.addEventListener("state", ({ detail }) => this.#redraw(detail.upload));
+    for (const event of ["state", "picture"]) {
+      uploads.addEventListener(event, ({ detail }) => this.#redraw(detail.upload));
+    }
     setInterval(() => this.#redrawStale(), REDRAW_EVERY);
     setInterval(() => this.#tick(), 1000);
     this.#listen();

@@ -46,6 +46,15 @@ export function extension(name) {
   return found ? found[1].toUpperCase() : "";
 }
 
+const PICTURE_TYPE = /^image\/(jpeg|pjpeg|png|apng|webp|gif|hei[cf](-sequence)?|avif)$/i;
+const PICTURE_NAME = /[^.]\.(jpe?g|jpe|jfif|png|apng|webp|gif|heics?|heifs?|hif|avif)$/i;
+
+/** Whether it may be one that the server draws; what it really is, only the server sees. */
+export const isPicture = ({ type, name }) => PICTURE_TYPE.test(type) || PICTURE_NAME.test(name);
+
+export const noThumbnail = ({ code = "", detail = "" }) =>
+  code === "invalid_picture" ? "No thumbnail: it can’t be read as a picture." : `No thumbnail: ${detail}.`;
+
 /**
  * A trouble: `kind` is stable, `text` is for people, `auto` says that waiting may cure it,
  * `restart` that only a new upload from the first byte will, `midway` that the bytes themselves met it.
