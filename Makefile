@@ -11,9 +11,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 RUN_STAMP := $(VENV)/.requirements
 S3_STAMP := $(VENV)/.requirements-s3
+BROKERS_STAMP := $(VENV)/.requirements-brokers
 DEV_STAMP := $(VENV)/.requirements-dev
-# What a bucket needs comes where the settings name one.
+# What a bucket or a broker needs comes where the settings name one.
 BUCKET := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^(STORAGE_URL=.?s3:|S3_BUCKET=.)' || :)
+BROKER := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^JOBS_URL=.?(nats|tls|amqps?):' || :)
 CLIENTS := tests/clients
 # CI has two cores. Two more workers have them while other tests wait for a clock, which is half of their time.
 # A file's tests stay on one worker, because they may share a server; the files come in the order of tests/conftest.py.
@@ -29,10 +31,13 @@ help: ## show this list
 # --- running -----------------------------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: $(RUN_STAMP) $(if $(BUCKET),$(S3_STAMP)) ## create .venv with the pinned requirements
+setup: $(RUN_STAMP) $(if $(BUCKET),$(S3_STAMP)) $(if $(BROKER),$(BROKERS_STAMP)) ## create .venv with the pinned requirements
 
 .PHONY: s3
 s3: $(S3_STAMP) ## add what a bucket needs; `make run` does so by itself where the settings name one
+
+.PHONY: brokers
+brokers: $(BROKERS_STAMP) ## add what NATS and RabbitMQ need; `make run` does so by itself where the settings name one
 
 .PHONY: run
 run: setup ## serve on http://127.0.0.1:8888
@@ -141,7 +146,12 @@ $(S3_STAMP): requirements-s3.txt | $(BIN)/python
 	@$(PIP) -r requirements-s3.txt
 	@touch $@
 
+$(BROKERS_STAMP): requirements-brokers.txt | $(BIN)/python
+	@echo "Installing what a broker needs into $(VENV) ..."
+	@$(PIP) -r requirements-brokers.txt
+	@touch $@
+
 $(DEV_STAMP): requirements-dev.txt | $(BIN)/python
 	@echo "Installing the pinned development requirements into $(VENV) ..."
 	@$(PIP) -r requirements-dev.txt
-	@touch $@ $(RUN_STAMP) $(S3_STAMP)
+	@touch $@ $(RUN_STAMP) $(S3_STAMP) $(BROKERS_STAMP)

@@ -39,6 +39,8 @@ class DoctorUseCase:
         yield await self._leftovers(before)
         yield await self._deletions(before)
         yield await self._strays(before)
+        async for finding in self._jobs():
+            yield finding
         async for finding in self._files(scrub=scrub):
             yield finding
 
@@ -69,6 +71,16 @@ class DoctorUseCase:
         if count:
             return problem(f"{count} sealed blobs ({format_size(size)} bytes) belong to no file")
         return ok("every sealed blob is a file's")
+
+    async def _jobs(self) -> AsyncIterator[Finding]:
+        dead = await self._audit.dead_jobs(limit=_NAMED + 1)
+        for job in dead[:_NAMED]:
+            error = " ".join(job.error.split())
+            yield problem(f"job {job.id} ({job.kind} {job.subject}) is given up: {error}; jobs retry {job.id}?")
+        if len(dead) > _NAMED:
+            yield problem("… and more: jobs list")
+        if not dead:
+            yield ok("no job has been given up")
 
     async def _files(self, *, scrub: bool) -> AsyncIterator[Finding]:
         count = bad = unknown = 0

@@ -1,11 +1,11 @@
-"""The command line: ``starter.py [serve | migrate | cleanup | doctor | check-config]``."""
+"""The command line: ``starter.py [serve | worker | migrate | cleanup | jobs | doctor | check-config]``."""
 
 import argparse
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import NoReturn
 
@@ -74,26 +74,38 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
     parser.set_defaults(verb="serve")
     verbs.add_parser("serve", help="migrate, then serve until SIGTERM or Ctrl-C (the default)")
+    worker = verbs.add_parser("worker", help="do jobs, and nothing else, until SIGTERM or Ctrl-C")
+    worker.add_argument("--slots", type=_count, metavar="N", help="how many at once (default: one for each core)")
     verbs.add_parser("migrate", help="bring the database's tables up to date")
     verbs.add_parser("cleanup", help="end expired uploads, remove nobody's bytes, forget what ended long ago, once")
+    jobs = verbs.add_parser("jobs", help="list the jobs there are, or have a dead one done again")
+    asked = jobs.add_subparsers(title="what to do", metavar="list | retry ID", dest="asked", required=True)
+    asked.add_parser("list", help="a line for each, the dead first")
+    asked.add_parser("retry", help="have a dead one done again").add_argument("id", metavar="ID")
     doctor = verbs.add_parser("doctor", help="look whether everything is in order; changes nothing")
     doctor.add_argument("--scrub", action="store_true", help="also read every file and compare its checksum")
     verbs.add_parser("check-config", help="print the effective settings, secrets masked")
     return parser
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError("1 to 1000")
+    return int(text)
+
+
 # What only one verb needs is imported when it runs.
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    match options.verb:
-        case "migrate":
-            return _migrate(settings)
-        case "cleanup":
-            return _cleanup(settings)
-        case "doctor":
-            return asyncio.run(_doctor(settings, scrub=options.scrub))
-        case "check-config":
-            return _check_config(settings)
-    return _serve(settings)
+    verbs: dict[str, Callable[[], int]] = {
+        "serve": lambda: _serve(settings),
+        "worker": lambda: _worker(settings, options.slots),
+        "migrate": lambda: _migrate(settings),
+        "cleanup": lambda: _cleanup(settings),
+        "jobs": lambda: _jobs(settings, options),
+        "doctor": lambda: asyncio.run(_doctor(settings, scrub=options.scrub)),
+        "check-config": lambda: _check_config(settings),
+    }
+    return verbs[options.verb]()
 
 
 def _migrate(settings: Settings) -> int:
@@ -136,6 +148,28 @@ def _cleanup(settings: Settings) -> int:
         f"{cleaned.expired_uploads} expired uploads ended, {cleaned.orphans} orphans removed, "
         f"{cleaned.forgotten_uploads} ended uploads forgotten, {cleaned.deleted_blobs} blobs deleted"
     )
+    return 0
+
+
+def _worker(settings: Settings, slots: int | None) -> int:
+    from infrastructure.worker import run  # noqa: PLC0415
+
+    return run(settings, slots=slots)
+
+
+def _jobs(settings: Settings, options: argparse.Namespace) -> int:
+    from domain.ids import parse_job_id  # noqa: PLC0415
+    from infrastructure.capability import CannotStart  # noqa: PLC0415
+    from infrastructure.jobs import list_jobs, retry_job  # noqa: PLC0415
+
+    asked = list_jobs(settings) if options.asked == "list" else retry_job(settings, parse_job_id(options.id))
+    try:
+        lines = asyncio.run(asked)
+    except CannotStart as error:
+        print(error, file=sys.stderr)
+        return _FAILED
+    for line in lines:
+        print(line)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +22,7 @@ from infrastructure.capabilities import CAPABILITIES
 from infrastructure.capability import CannotStart
 from infrastructure.chores import repeat
 from infrastructure.container import Container
+from infrastructure.process import loop_factory, on_signals
 from infrastructure.settings import Settings
 from infrastructure.startup import started
 
@@ -40,7 +40,7 @@ _MAX_FIELDS = 2000
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the process's exit code."""
     raise_limit()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(_serve(settings))
         except CannotStart as error:
@@ -52,7 +52,7 @@ def run(settings: Settings) -> int:
 async def _serve(settings: Settings) -> None:
     for warning in settings.warnings:
         log.warning(warning)
-    stopping = _on_signals()
+    stopping = on_signals()
     async with started(settings) as container:
         server, connections, door = _listen(container, settings)
         gc.freeze()  # what is here now stays: looking through it for garbage stops the loop for some 60 ms
@@ -115,30 +115,6 @@ async def _until(is_so: Callable[[], bool], seconds: float) -> bool:
             return False
         await asyncio.sleep(0.05)
     return True
-
-
-def _on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process there and then, as if nobody caught it."""
-    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
-    def stop() -> None:
-        stopping.set()
-        for number in numbers:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)  # Python's own for SIGINT would unwind, and wait for what runs
-
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
-    return stopping
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 -- it has no wheel for some platforms
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 def _greet(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from domain.finding import Finding, Recorded
 from domain.ids import FileId
+from domain.job import Job
 
 
 class Audit(Protocol):
@@ -42,3 +43,7 @@ class Audit(Protocol):
 
     @abstractmethod
     async def has_file(self, file_id: FileId) -> bool: ...
+
+    @abstractmethod
+    async def dead_jobs(self, *, limit: int) -> Sequence[Job]:
+        """Those that failed for good, the oldest first."""

@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("requirements.txt", "requirements-s3.txt", "requirements-dev.txt")  # each is constrained by those before
+# Each is constrained by those before.
+FILES = ("requirements.txt", "requirements-s3.txt", "requirements-brokers.txt", "requirements-dev.txt")
 
 
 def main() -> int:

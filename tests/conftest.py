@@ -1,4 +1,4 @@
-"""What every test may ask for: real PostgreSQL, S3 and server, pytest-tornado's loop made fit for today."""
+"""What every test may ask for: real PostgreSQL, S3, brokers and server, pytest-tornado's loop made fit for today."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import tornado.ioloop
 
+from tests.support.processes.nats import NatsMissing, NatsServer
 from tests.support.processes.postgres import PostgresCluster, PostgresMissing
+from tests.support.processes.rabbitmq import RabbitMissing, RabbitServer
 from tests.support.processes.s3 import S3Missing, S3Server
 from tests.support.processes.server import ServerProcess
 from tests.support.processes.services import require
@@ -95,6 +97,28 @@ def s3() -> Iterator[S3Server]:
         server = S3Server()
     except S3Missing as missing:
         require("S3", str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """One NATS server per test process. A test that stops it starts it again."""
+    try:
+        server = NatsServer()
+    except NatsMissing as missing:
+        require("NATS", str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbit_server() -> Iterator[RabbitServer]:
+    """One RabbitMQ per test process. A test that stops it starts it again."""
+    try:
+        server = RabbitServer()
+    except RabbitMissing as missing:
+        require("RabbitMQ", str(missing))
     with server:
         yield server
 

@@ -12,6 +12,8 @@ from infrastructure.capabilities.system import SystemParts
 from infrastructure.capability import Capability, Parts, of
 from infrastructure.chores import Chore
 
+_LOOK_SECONDS = 1.0
+_LOOK_SECONDS_WITH_BROKER = 5.0
 _AGAIN_SECONDS = 5.0
 
 
@@ -26,6 +28,9 @@ class WorkersParts(Parts):
         ids=SystemParts.ids,
         handlers=job_handlers,
         slots=of.workers_inline,
+        idle_seconds=providers.Callable(
+            lambda carrying: _LOOK_SECONDS if carrying == "database" else _LOOK_SECONDS_WITH_BROKER, JobsParts.carrying
+        ),
     )
 
 

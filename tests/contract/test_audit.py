@@ -14,7 +14,7 @@ from domain.ids import BlobKey, FileId
 from domain.upload_state import UploadState
 from ports.audit import Audit
 from tests.contract.suites.stores import added
-from tests.support.builders import ALICE, BOB, NOW, a_file, an_id, an_upload
+from tests.support.builders import ALICE, BOB, NOW, a_file, a_job, an_id, an_upload
 from tests.support.stores import Process, Store, opened_store
 
 LATER = NOW + timedelta(hours=1)
@@ -109,6 +109,24 @@ async def test_a_file_is_had_until_it_is_deleted(audit: Audit, process: Process)
         await work.files.delete(file.id)
         await work.commit()
     assert not await audit.has_file(file.id)
+
+
+async def test_only_dead_jobs_are_told_of_the_oldest_first(audit: Audit, process: Process) -> None:
+    jobs = [a_job(created_at=NOW + timedelta(minutes=number)) for number in range(4)]
+    async with process.unit_of_work() as work:
+        for job in reversed(jobs):
+            await work.jobs.add(job)
+        await work.commit()
+    for _ in range(3):
+        async with process.unit_of_work() as work:
+            job = await work.jobs.claim([jobs[0].kind], token="t", lease_seconds=60)
+            assert job is not None
+            await work.jobs.bury(job, error="it is broken")
+            await work.commit()
+    dead = await audit.dead_jobs(limit=10)
+    assert [job.created_at for job in dead] == sorted(job.created_at for job in dead)
+    assert (len(dead), {job.error for job in dead}) == (3, {"it is broken"})
+    assert [job.id for job in await audit.dead_jobs(limit=1)] == [dead[0].id]
 
 
 async def test_a_database_names_the_storage_that_it_has_met(shared_store: Store) -> None:

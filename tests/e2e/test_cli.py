@@ -55,7 +55,7 @@ def staged(data_dir: Path) -> list[Path]:
 def test_help_names_every_verb(data_dir: Path) -> None:
     done = run_verb("--help", data_dir=data_dir)
     assert done.returncode == 0
-    for verb in ("serve", "migrate", "cleanup", "doctor", "check-config"):
+    for verb in ("serve", "worker", "migrate", "cleanup", "jobs", "doctor", "check-config"):
         assert verb in done.stdout
 
 

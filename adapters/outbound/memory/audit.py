@@ -6,6 +6,7 @@ from datetime import datetime
 from adapters.outbound.memory.database import MemoryDatabase
 from domain.finding import Finding, Recorded, ok
 from domain.ids import BlobKey, FileId, UploadId
+from domain.job import Job, JobState
 from ports.audit import Audit
 
 
@@ -38,3 +39,7 @@ class MemoryAudit(Audit):
 
     async def has_file(self, file_id: FileId) -> bool:
         return file_id in self._database.files
+
+    async def dead_jobs(self, *, limit: int) -> Sequence[Job]:
+        dead = [job for job in self._database.jobs.values() if job.state is JobState.DEAD]
+        return sorted(dead, key=lambda job: (job.created_at, job.id))[:limit]

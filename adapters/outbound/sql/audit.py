@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Executable, RowMapping, func, select, text
 from adapters.outbound.sql.crc64 import unsigned
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.repositories.installation import SqlInstallation
-from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, renditions, uploads
+from adapters.outbound.sql.repositories.mapping import job_from_row
+from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, jobs, renditions, uploads
 from domain.errors import LongshoreError
 from domain.finding import Finding, Recorded, ok, problem
 from domain.ids import FileId
+from domain.job import Job, JobState
 from ports.audit import Audit
 
 _PAGE = 500
@@ -75,6 +77,10 @@ class SqlAudit(Audit):
 
     async def has_file(self, file_id: FileId) -> bool:
         return bool(await self._read(select(files.c.id).where(files.c.id == file_id)))
+
+    async def dead_jobs(self, *, limit: int) -> Sequence[Job]:
+        dead = select(jobs).where(jobs.c.state == JobState.DEAD).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
+        return [job_from_row(row) for row in await self._read(dead)]
 
     async def _read(self, statement: Executable) -> Sequence[RowMapping]:
         return await self._database.read(lambda connection: connection.execute(statement).mappings().all())

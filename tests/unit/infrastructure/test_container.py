@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import Unavailable
 from infrastructure.capabilities import CAPABILITIES
 from infrastructure.capabilities.core import CORE
 from infrastructure.capabilities.database import DATABASE
 from infrastructure.capabilities.events import EVENTS
+from infrastructure.capabilities.jobs import JOBS
 from infrastructure.capabilities.links import LINKS
 from infrastructure.capabilities.storage import STORAGE, STORAGES
 from infrastructure.capabilities.system import SYSTEM
@@ -48,9 +50,20 @@ async def test_health_asks_what_the_capabilities_name(container: Container) -> N
     await container.database().close()
 
 
+@pytest.mark.parametrize(("url", "name"), [("nats://h:4222", "nats"), ("amqp://u:p@h/v", "rabbitmq")])
+async def test_health_asks_the_broker_that_carries_the_jobs(tmp_path: Path, url: str, name: str) -> None:
+    container = container_of(Settings.model_validate({"data_dir": tmp_path, "jobs_url": url}))
+    checks = container.health_checks()
+    assert list(checks) == ["database", "storage", "queue", name]
+    assert checks["queue"] is checks[name]
+    with pytest.raises(Unavailable):
+        await checks[name].check()
+    await container.database().close()
+
+
 def test_capabilities_start_one_after_the_other_and_end_the_other_way_round() -> None:
     """What is promised last is let go first: the locks, then what carries the news, the bytes, and the records last."""
-    with_a_start = (SYSTEM, DATABASE, STORAGE, LINKS, EVENTS, CORE)
+    with_a_start = (SYSTEM, DATABASE, STORAGE, LINKS, JOBS, EVENTS, CORE)
     assert tuple(capability for capability in CAPABILITIES if capability in with_a_start) == with_a_start
 
 

@@ -1,0 +1,1 @@
+"""News of jobs by NATS JetStream."""

@@ -1,0 +1,62 @@
+"""``starter.py worker``: does jobs and nothing else; any number of these may run, on any number of machines."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+
+from application.jobs import JobHandler
+from infrastructure import version
+from infrastructure.capability import CannotStart
+from infrastructure.container import Container
+from infrastructure.process import loop_factory, on_signals
+from infrastructure.settings import Settings
+from infrastructure.startup import started
+
+log = structlog.get_logger(__name__)
+
+
+def run(
+    settings: Settings,
+    *,
+    slots: int | None = None,
+    handlers: Callable[[Container], Iterable[JobHandler]] | None = None,
+    patience: Mapping[str, float] | None = None,
+) -> int:
+    """Work until SIGTERM or SIGINT; return the process's exit code.
+
+    ``slots``: how many jobs at once; None: as many as there are cores. ``handlers``: None: those of all capabilities.
+    ``patience``: the ``…_seconds`` of ``Worker`` that are to be others.
+    """
+    made = {"slots": slots or _cores(), **(patience or {})}
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        try:
+            runner.run(_work(settings, made, handlers))
+        except CannotStart as error:
+            print(error, file=sys.stderr)  # noqa: T201 -- the one line an operator has to see
+            return 1
+        return 0
+
+
+async def _work(
+    settings: Settings, made: Mapping[str, object], handlers: Callable[[Container], Iterable[JobHandler]] | None
+) -> None:
+    stopping = on_signals()
+    async with started(settings) as container:
+        if handlers is not None:
+            made = {**made, "handlers": list(handlers(container))}
+        working = asyncio.create_task(container.worker(**made).run())
+        log.info("working", version=version(), slots=made["slots"], carrier=container.carrying())
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping; what is under way is put back")
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        stopped.cancel()
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
