@@ -7,8 +7,9 @@ them or passes them on (``event_to_values``, ``event_from_values``).
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, ClassVar, Self
 
 from domain.ids import FileId, OwnerId, UploadId
@@ -18,12 +19,22 @@ _MAX_NAME = 1024  # letters: a name is told for display, and messages have their
 
 @dataclass(frozen=True, slots=True)
 class Event(ABC):
-    """``type`` is what happened, such as ``upload.created``: the word before the dot names the class."""
+    """``type`` is what happened, such as ``upload.created``: the word before the dot names the class.
+
+    What does not pass is told at least once: a crash may have it told again, perhaps after what happened next. Who
+    counts tells repeats by their ``id``; who shows a state tells by its ``time``, or by what states may follow, what is
+    older than what they show.
+    """
 
     family: ClassVar[str]
 
     type: StrEnum
     time: datetime
+
+    @property
+    def id(self) -> str:
+        """The same whoever tells it, and however often."""
+        return event_id(self.type, self.subject, self.time)
 
     @property
     @abstractmethod
@@ -45,6 +56,11 @@ class Event(ABC):
         """Raises:
         ValueError, TypeError, KeyError: not what ``to_values`` gave, or of a version to come.
         """
+
+
+def event_id(type_: str, subject: str, time: datetime) -> str:
+    """128 bits as 32 hex digits."""
+    return sha256(f"{type_} {subject} {time.astimezone(UTC).isoformat()}".encode()).hexdigest()[:32]
 
 
 class EventType(StrEnum):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from domain.events import EventType, ImageEvent, ImageEventType, UploadEvent
+from domain.events import EventType, ImageEvent, ImageEventType, UploadEvent, event_id
 from domain.ids import UploadId
 from domain.image import Image
 from domain.upload import Upload
@@ -27,7 +27,8 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one upload stands. ``born`` is when it began; None if we only heard of it later."""
+    """Where one upload stands. ``born`` is when it began; None if we only heard of it later. ``event_id``: of the event
+    that brought it there, unless that was one that passes."""
 
     upload_id: UploadId
     filename: str
@@ -36,9 +37,11 @@ class Standing:
     state: UploadState
     time: datetime
     born: datetime | None
+    event_id: str = ""
 
     @classmethod
     def of_upload(cls, upload: Upload, now: datetime) -> Self:
+        type_ = _TYPES.get(upload.state)
         return cls(
             upload_id=upload.id,
             filename=upload.draft.metadata.filename,
@@ -47,6 +50,7 @@ class Standing:
             state=upload.state,
             time=now,
             born=upload.created_at,
+            event_id=event_id(type_, upload.id, upload.updated_at) if type_ else "",
         )
 
     @classmethod
@@ -59,6 +63,7 @@ class Standing:
             state=UploadState(event.state),
             time=event.time,
             born=event.time if event.type is EventType.CREATED else None,
+            event_id="" if event.is_passing else event.id,
         )
 
     @property
@@ -121,6 +126,10 @@ class ImageStanding:
     @classmethod
     def of_event(cls, event: ImageEvent) -> Self:
         return cls(event.upload_id, event.filename, event.type, event.status, event.error, event.time)
+
+    @property
+    def event_id(self) -> str:
+        return event_id(self.type, self.upload_id, self.time)
 
     def is_news_after(self, known: "ImageStanding | None") -> bool:
         return known is None or known.upload_id != self.upload_id or self.time > known.time

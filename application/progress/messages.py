@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from domain.events import EventType
 from domain.progress import ImageStanding, Standing
 
 SNAPSHOT = "upload.snapshot"
 ERROR = "error"
+
+_PASSING = (SNAPSHOT, EventType.PROGRESS)
 
 JsonValue = str | int | float | None | Mapping[str, str]
 Encode = Callable[[Mapping[str, JsonValue]], bytes]
@@ -81,6 +84,8 @@ def progress_message(
         "eta_seconds": standing.eta_seconds(bytes_per_second),
         "state": standing.state,
     }
+    if type_ not in _PASSING:
+        fields["event_id"] = standing.event_id
     if image is not None:
         fields["image"] = _image_fields(image)
     return ProgressMessage(key=f"{type_} {standing.upload_id}", type_=type_, sequence=sequence, body=encode(fields))
@@ -94,6 +99,7 @@ def image_message(encode: Encode, image: ImageStanding, *, watch_id: str, sequen
         "upload_id": watch_id,
         "filename": image.filename,
         **_image_fields(image),
+        "event_id": image.event_id,
     }
     return ProgressMessage(
         key=f"{image.type} {image.upload_id}", type_=image.type, sequence=sequence, body=encode(about)

@@ -188,6 +188,20 @@ class TestEvents:
         await settle()
         assert reader.types[-2:] == ["upload.failed", "upload.completed"]
 
+    async def test_what_lasts_is_told_with_the_id_of_its_event(self, house: House) -> None:
+        upload, readers = await house.begin(ALICE), (Reader(), Reader())
+        for reader in readers:
+            await house.progress.subscribe(ALICE, reader, [upload.id])
+        house.receive(upload, 400)
+        await settle(0.2)
+        house.finish(upload)
+        end = upload.event(EventType.COMPLETED, house.clock.now())
+        house.notifier.publish(end)
+        await settle()
+        for reader in readers:
+            ids = [message.get("event_id") for message in reader.messages]
+            assert ids == [None, None, end.id]
+
     @pytest.mark.parametrize("end", [EventType.COMPLETED, EventType.ABORTED, EventType.EXPIRED])
     async def test_nothing_follows_the_end(self, house: House, end: EventType) -> None:
         upload, reader = await house.begin(ALICE), Reader()
