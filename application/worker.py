@@ -45,7 +45,7 @@ class Worker:
         handlers: Iterable[JobHandler],
         slots: int,
         idle_seconds: float = 1.0,
-        lease_seconds: float = 30.0,
+        lease_seconds: float = 15.0,
         outage_seconds: float = 5.0,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:

@@ -113,7 +113,8 @@ async def opened(folder: Path, way: str, request: pytest.FixtureRequest) -> Asyn
 
 
 def the_one_that_began(workers: Sequence[ChildProcess], subject: str) -> ChildProcess:
-    return until(lambda: next((worker for worker in workers if f"begun {subject}" in worker.log()), None))
+    [worker] = until(lambda: [worker for worker in workers if f"begun {subject}" in worker.log()])
+    return worker
 
 
 @pytest.mark.parametrize("way", WAYS)

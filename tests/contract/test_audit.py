@@ -119,9 +119,9 @@ async def test_only_dead_jobs_are_told_of_the_oldest_first(audit: Audit, process
         await work.commit()
     for _ in range(3):
         async with process.unit_of_work() as work:
-            job = await work.jobs.claim([jobs[0].kind], token="t", lease_seconds=60)
-            assert job is not None
-            await work.jobs.bury(job, error="it is broken")
+            claimed = await work.jobs.claim([jobs[0].kind], token="t", lease_seconds=60)
+            assert claimed is not None
+            await work.jobs.bury(claimed, error="it is broken")
             await work.commit()
     dead = await audit.dead_jobs(limit=10)
     assert [job.created_at for job in dead] == sorted(job.created_at for job in dead)

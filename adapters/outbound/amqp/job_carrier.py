@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, DeliveryMode
+from aio_pika.connection import make_url
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
 from domain.errors import Unavailable
@@ -144,12 +145,11 @@ class AmqpJobCarrier(JobCarrier):
             backoff = min(2 * backoff, _LONGEST_BACKOFF)
 
     async def _connect(self) -> AbstractChannel:
-        self._connection = await aio_pika.connect(
-            self._url,
-            timeout=_CONNECT_SECONDS,
-            heartbeat=_HEARTBEAT_SECONDS,
-            client_properties={"connection_name": "longshore"},
-        )
+        # Made before it connects, so that it is closed whatever comes of that.
+        url = make_url(self._url)
+        url = url if "heartbeat" in url.query else url.update_query(heartbeat=_HEARTBEAT_SECONDS)
+        self._connection = aio_pika.Connection(url, client_properties={"connection_name": "longshore"})
+        await self._connection.connect(timeout=_CONNECT_SECONDS)
         self._connection.close_callbacks.add(lambda *_: self._has_some.set())
         channel = await self._connection.channel(publisher_confirms=True)
         # Not a quorum queue: of a node alone that was killed, RabbitMQ 3.10 brings it back without a leader.

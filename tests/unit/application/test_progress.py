@@ -764,7 +764,9 @@ class TestPictures:
             numbers = [message["sequence"] for message in reader.messages]
             assert numbers == sorted(numbers)
         assert set(stranger.types) <= {"error"}
-        assert list(readers[0].last) == ["type", "sequence", "time", "upload_id", "filename", "image_id", "status"]
+        named = ["type", "sequence", "time", "upload_id", "filename", "image_id", "status", "event_id"]
+        assert list(readers[0].last) == named
+        assert len({reader.last["event_id"] for reader in readers}) == 1
         assert (readers[0].last["upload_id"], readers[0].last["image_id"]) == ("chosen", upload.id)
         assert (readers[0].last["filename"], readers[0].last["status"]) == ("holiday.mov", "DONE")
 
