@@ -221,7 +221,7 @@ class Channel:
 
     def _first_number(self, standing: Standing) -> int | None:
         known = self.numbered
-        if known is None or known.image != self._image_of(standing):
+        if known is None or (known.image is not self.image and known.image != self._image_of(standing)):
             return None
         return known.number if standing is known.standing or standing.shows_same(known.standing) else None
 
