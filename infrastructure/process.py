@@ -1,6 +1,7 @@
-"""What all processes of ours that run until they are told to stop have in common."""
+"""What processes of ours that run until they are told to stop have in common."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 
@@ -27,3 +28,8 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,6 @@
 """``starter.py worker``: does jobs and nothing else; any number of these may run, on any number of machines."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
@@ -11,7 +10,7 @@ from application.jobs import JobHandler
 from infrastructure import version
 from infrastructure.capability import CannotStart
 from infrastructure.container import Container
-from infrastructure.process import loop_factory, on_signals
+from infrastructure.process import cores, loop_factory, on_signals
 from infrastructure.settings import Settings
 from infrastructure.startup import started
 
@@ -30,7 +29,7 @@ def run(
     ``slots``: how many jobs at once; None: as many as there are cores. ``handlers``: None: those of all capabilities.
     ``patience``: the ``…_seconds`` of ``Worker`` that are to be others.
     """
-    made = {"slots": slots or _cores(), **(patience or {})}
+    made = {"slots": slots or cores(), **(patience or {})}
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(_work(settings, made, handlers))
@@ -55,8 +54,3 @@ async def _work(
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
         stopped.cancel()
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

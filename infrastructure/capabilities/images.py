@@ -17,9 +17,10 @@ from infrastructure.capabilities.storage import StorageParts
 from infrastructure.capabilities.system import SystemParts
 from infrastructure.capabilities.web import WebParts
 from infrastructure.capability import Capability, Parts, Variables, late, of
+from infrastructure.process import cores
 from infrastructure.setting_values import Pixels, Size
 
-_PROCESSES = 2
+_LEAST_PROCESSES = 2  # whoever waits for an answer does not wait for a thumbnail
 
 
 class ImagesVariables(Variables):
@@ -32,7 +33,7 @@ class ImagesParts(Parts):
     image_processor = providers.Singleton(
         late("adapters.outbound.pillow.processor", "PillowProcessor"),
         max_pixels=of.image_max_pixels,
-        processes=_PROCESSES,
+        processes=max(_LEAST_PROCESSES, cores()),
         folder=of.data_dir,
     )
     image_spool = providers.Singleton(DiskSpool, of.data_dir)
