@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import pytest_asyncio
 from PIL import Image
@@ -16,6 +17,15 @@ from tests.support.pictures import opened
 
 Draw = Callable[..., Awaitable[Image.Image]]
 Spooling = Callable[[bytes], AbstractAsyncContextManager[Blob]]
+
+
+def children(of: int | None = None) -> list[psutil.Process]:
+    """The processes that look at pictures; a worker of the tests has others as well."""
+    return [
+        each
+        for each in psutil.Process(of).children()
+        if each.status() != psutil.STATUS_ZOMBIE and any("pillow.child" in word for word in each.cmdline())
+    ]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -12,7 +12,7 @@ from adapters.outbound.pillow.processor import PillowProcessor
 from domain.errors import InvalidPicture, TooManyPixels
 from domain.picture import PictureFormat
 from domain.rendition import Box
-from tests.adapters.pillow.conftest import Spooling
+from tests.adapters.pillow.conftest import Spooling, children
 from tests.support.bombs import BOMBS
 from tests.support.pictures import encoded, quarters
 
@@ -26,10 +26,6 @@ OF_TOO_MANY_PIXELS = [
     "png that lies",
     "progressive jpeg of 20000²",
 ]
-
-
-def children() -> list[psutil.Process]:
-    return list(psutil.Process().children())
 
 
 def peak_kib(process: psutil.Process) -> int:

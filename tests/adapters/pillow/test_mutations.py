@@ -4,7 +4,6 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from adapters.outbound.pillow.pool import Patience
@@ -12,7 +11,7 @@ from adapters.outbound.pillow.processor import PillowProcessor
 from domain.errors import InvalidPicture, ProcessorUnavailable, TooManyPixels
 from domain.picture import PictureFormat
 from domain.rendition import Box
-from tests.adapters.pillow.conftest import Spooling
+from tests.adapters.pillow.conftest import Spooling, children
 from tests.support.icc import SRGB, profile
 from tests.support.pictures import encoded, exif, quarters
 
@@ -69,10 +68,10 @@ async def survive(count: int, spooled: Spooling) -> Counter[str]:
                         told["drawn"] += 1
                     except (InvalidPicture, TooManyPixels, ProcessorUnavailable) as error:
                         told[error.code] += 1
-            assert len(psutil.Process().children()) <= 2
+            assert len(children()) <= 2
     finally:
         await pillow.close()
-    assert psutil.Process().children() == []
+    assert children() == []
     return told
 
 

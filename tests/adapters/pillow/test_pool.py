@@ -15,17 +15,12 @@ from adapters.outbound.pillow.processor import PillowProcessor
 from domain.errors import PictureCorrupted, ProcessorUnavailable
 from domain.picture import PictureFormat, similar
 from domain.rendition import Box
-from tests.adapters.pillow.conftest import Spooling
+from tests.adapters.pillow.conftest import Spooling, children
 from tests.support.pictures import encoded, quarters
 from tests.support.until import wait_until
 
 PICTURE = encoded(quarters(), PictureFormat.PNG)
 LARGE = encoded(quarters(6000, 4000), PictureFormat.PNG, compress_level=1)
-
-
-def children(of: int | None = None) -> list[psutil.Process]:
-    """Those that look at pictures, which are all that there are."""
-    return [each for each in psutil.Process(of).children() if each.status() != psutil.STATUS_ZOMBIE]
 
 
 @asynccontextmanager
