@@ -62,7 +62,8 @@ def _within(size: Size, box: int) -> Size:
 
 
 def _resized(image: Image.Image, size: Size) -> Image.Image:
-    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+    """Only ever smaller: for that this filter is as good as bicubic, at two thirds of its price."""
+    return image if image.size == size else image.resize(size, Image.Resampling.HAMMING)
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:
@@ -72,5 +73,5 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
 def _jpeg(image: Image.Image) -> bytes:
     image.info = {}  # a comment would be kept
     data = io.BytesIO()
-    image.save(data, "JPEG", quality=_QUALITY, optimize=True)
+    image.save(data, "JPEG", quality=_QUALITY)
     return data.getvalue()
