@@ -3,17 +3,19 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.errors import InvalidCredential, InvalidRequest, LinkExpired
+from domain.errors import InvalidCredential, InvalidRequest, LinkExpired, Unauthenticated
 from domain.ids import FileId, OwnerId
 
 NOBODY = OwnerId("nobody")
 MAX_LINK_LIFE = timedelta(days=7)
 _MAX_PAIRS = 64
+_USER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}", re.ASCII | re.IGNORECASE)
 _LINK_KEYS = frozenset({"expires", "signature"})
 _MAX_LETTERS = 16 * 1024
 
@@ -24,9 +26,22 @@ class Principal:
 
     owner: OwnerId
     is_admin: bool = False
+    expires_at: datetime | None = field(default=None, compare=False)
+    """Until when it is known who calls: what is open longer ends then."""
 
     def may_see(self, owner: OwnerId) -> bool:
         return self.is_admin or self.owner == owner
+
+
+def parse_user_id(text: str) -> str:
+    """In one spelling.
+
+    Raises:
+        Unauthenticated: neither a UUID nor 24 hexadecimal digits.
+    """
+    if not _USER_ID.fullmatch(text):
+        raise Unauthenticated("invalid user ID format: a UUID or 24 hexadecimal digits")
+    return text.lower()
 
 
 def user(user_id: str) -> Principal:

@@ -29,7 +29,8 @@ LongshoreError
 ├── ChecksumMismatch          nothing of the body counts
 │   └── Sha256Mismatch        the whole file is another one than was announced: its upload is over
 ├── AccessRefused
-│   ├── Unauthenticated       ├── Forbidden
+│   ├── Unauthenticated       │   └── InvalidToken (one was shown; RFC 6750 §3.1)
+│   ├── Forbidden
 │   ├── CredentialRefused     └── LinkAltered (a signed link that we did not sign so)
 ├── BudgetExceeded
 │   ├── TooManyOpenUploads    ├── TooManyFiles            ├── QuotaExceeded
@@ -272,6 +273,12 @@ class AccessRefused(LongshoreError):
 
 class Unauthenticated(AccessRefused):
     code = "unauthenticated"
+
+
+class InvalidToken(Unauthenticated):
+    """Expired, altered, not for us, or none at all."""
+
+    code = "invalid_token"
 
 
 class Forbidden(AccessRefused):

@@ -27,6 +27,12 @@ from domain.size import MAX_SIZE, format_size
 
 T = TypeVar("T")
 
+_SECRET_LETTERS = 32
+# What examples and tutorials have in place of a secret; chance does not write these.
+_WELL_KNOWN = (
+    *("changeme", "changethis", "changeit", "replaceme", "replacethis", "supersecret", "secretkey", "password"),
+    *("yoursecret", "your256bitsecret", "your512bitsecret", "stringsecretatleast"),
+)
 _MAX_DURATION = timedelta(days=3650)
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kmgt]i?b?|b)?", re.ASCII | re.IGNORECASE)
 _PIXELS = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(mp)?", re.ASCII | re.IGNORECASE)
@@ -171,6 +177,16 @@ def _duration_in_range(duration: timedelta) -> timedelta:
     return duration
 
 
+def _strong(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    plain = re.sub(r"[^a-z0-9]", "", text.lower())
+    if len(text) < _SECRET_LETTERS or len(set(text)) < _SECRET_LETTERS // 4:
+        raise ValueError(f"allowed: at least {_SECRET_LETTERS} letters at random, such as of `openssl rand -hex 32`")
+    if any(word in plain for word in _WELL_KNOWN):
+        raise ValueError("everybody knows it; allowed: letters at random, such as of `openssl rand -hex 32`")
+    return secret
+
+
 def _none_if_said(text: object) -> object:
     return None if isinstance(text, str) and text.strip().lower() == "none" else text
 
@@ -192,5 +208,7 @@ Count = Annotated[int, within(1, 10**9)]
 Flag = Annotated[bool, PlainSerializer(int)]
 Listed = Annotated[tuple[T, ...], PlainSerializer(_joined)]
 Secret = Annotated[SecretStr, PlainSerializer(lambda _: "***")]
+StrongSecret = Annotated[Secret, AfterValidator(_strong)]
+"""One that signs: short ones are guessed, and well-known ones need not be."""
 OrNone = Annotated[T | None, BeforeValidator(_none_if_said), WrapSerializer(_none_is_said)]
 """``none`` is said for no limit: what is silent has the default."""

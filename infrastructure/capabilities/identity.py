@@ -1,24 +1,33 @@
-"""Who calls: one user for all, or whoever a gateway says it is."""
+"""Who calls: one user for all, whoever a gateway says it is, or the bearer of a token."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Literal
 
 from dependency_injector import providers
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from adapters.inbound.common.auth import Authenticator, IpNetwork
 from adapters.inbound.common.uris import parse_host
-from infrastructure.capabilities.system import SystemVariables
-from infrastructure.capability import Capability, Parts, of
-from infrastructure.setting_values import Listed, lower, words
+from infrastructure.capabilities.system import SystemParts, SystemVariables
+from infrastructure.capability import CannotStart, Capability, Parts
+from infrastructure.setting_values import Listed, StrongSecret, lower, words
+from ports.clock import Clock
+from ports.token_verifier import TokenVerifier
+
+# RFC 7518 §3.2: the secret is as long as the digest, at least.
+_FOR_SECRET = {"HS256": 32, "HS384": 48, "HS512": 64}
+_FOR_KEYS = (*("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), *("ES256", "ES384", "ES512", "EdDSA"))
+_USUAL_FOR_SECRET = ("HS256",)
+_USUAL_FOR_KEYS = ("RS256", "ES256")
 
 
-def _auth_mode(text: object) -> object:
-    text = lower(text)
-    if text == "jwt":
-        raise ValueError("jwt is not available yet; allowed: open, gateway")
-    return text
+def _algorithms(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := set(names).difference(_FOR_SECRET, _FOR_KEYS):
+        raise ValueError(f"allowed: {', '.join((*_FOR_SECRET, *_FOR_KEYS))} ({min(unknown)[:20]!r} is none of them)")
+    return names
 
 
 def _networks(text: object) -> object:
@@ -32,13 +41,35 @@ def _networks(text: object) -> object:
 
 
 class IdentityVariables(SystemVariables):
-    auth_mode: Annotated[Literal["open", "gateway"], BeforeValidator(_auth_mode)] = "open"
+    auth_mode: Annotated[Literal["open", "gateway", "jwt"], BeforeValidator(lower)] = "open"
     trusted_proxies: Annotated[Listed[IpNetwork], BeforeValidator(_networks)] = ()
+    auth_jwt_secret: StrongSecret | None = None
+    auth_jwt_jwks_file: Path | None = None
+    auth_jwt_algorithms: Annotated[Listed[str], BeforeValidator(words), AfterValidator(_algorithms)] = ()
+    auth_jwt_audience: Annotated[Listed[str], BeforeValidator(words)] = ()
+    auth_jwt_issuer: str = ""
 
 
 def _misfits(settings: IdentityVariables) -> Iterable[str]:
     if settings.auth_mode == "gateway" and not settings.trusted_proxies:
         yield "AUTH_MODE: 'gateway' needs TRUSTED_PROXIES, the addresses of the gateway"
+    if settings.auth_mode == "jwt":
+        yield from _misfits_of_tokens(settings)
+
+
+def _misfits_of_tokens(settings: IdentityVariables) -> Iterable[str]:
+    secret, file, algorithms = settings.auth_jwt_secret, settings.auth_jwt_jwks_file, settings.auth_jwt_algorithms
+    if secret is None and file is None:
+        yield "AUTH_MODE: 'jwt' needs AUTH_JWT_SECRET or AUTH_JWT_JWKS_FILE, for who may sign tokens"
+    elif secret is not None and file is not None:
+        yield "AUTH_JWT_SECRET and AUTH_JWT_JWKS_FILE: only one of them says who may sign tokens"
+    elif strange := [name for name in algorithms if (name in _FOR_SECRET) is (secret is None)]:
+        kind = "a secret" if secret is not None else "public keys"
+        yield f"AUTH_JWT_ALGORITHMS: {', '.join(strange)} can't go with {kind}"
+    elif secret is not None:
+        for name in algorithms:
+            if len(secret.get_secret_value().encode()) < _FOR_SECRET[name]:
+                yield f"AUTH_JWT_SECRET: {name} needs at least {_FOR_SECRET[name]} letters"
 
 
 def _warnings(settings: IdentityVariables) -> Iterable[str]:
@@ -46,6 +77,8 @@ def _warnings(settings: IdentityVariables) -> Iterable[str]:
         yield f"AUTH_MODE is open and {settings.api_host} reachable from outside: every file is everyone's"
     if settings.auth_mode == "gateway" and any(network.prefixlen == 0 for network in settings.trusted_proxies):
         yield "TRUSTED_PROXIES has every address: anybody can claim to be anyone"
+    if settings.auth_mode == "jwt" and settings.auth_jwt_jwks_file and not settings.auth_jwt_audience:
+        yield "AUTH_JWT_AUDIENCE is empty: tokens that the issuer made for other services are believed, too"
 
 
 def is_loopback(host: str) -> bool:
@@ -56,8 +89,37 @@ def is_loopback(host: str) -> bool:
         return name == "localhost"
 
 
+def _authenticator(settings: IdentityVariables, clock: Clock) -> Authenticator:
+    verify = _token_verifier(settings, clock).verify if settings.auth_mode == "jwt" else None
+    return Authenticator(settings.auth_mode, trusted_proxies=settings.trusted_proxies, verify_token=verify)
+
+
+def _token_verifier(settings: IdentityVariables, clock: Clock) -> TokenVerifier:
+    # These bring a cryptographic library along, which the other modes do without.
+    from adapters.outbound.tokens.jwt_verifier import JwtVerifier  # noqa: PLC0415
+    from adapters.outbound.tokens.keys import BadKeys, KeyFile, Keys, SharedSecret  # noqa: PLC0415
+
+    keys: Keys
+    if secret := settings.auth_jwt_secret:
+        keys = SharedSecret(secret.get_secret_value().encode(), settings.auth_jwt_algorithms or _USUAL_FOR_SECRET)
+    else:
+        try:
+            keys = KeyFile(settings.auth_jwt_jwks_file or Path(), settings.auth_jwt_algorithms or _USUAL_FOR_KEYS)
+        except BadKeys as error:
+            raise CannotStart(f"AUTH_JWT_JWKS_FILE: {error}") from error
+    return JwtVerifier(keys, clock, audiences=settings.auth_jwt_audience, issuer=settings.auth_jwt_issuer)
+
+
 class IdentityParts(Parts):
-    authenticator = providers.Singleton(Authenticator, of.auth_mode, trusted_proxies=of.trusted_proxies)
+    authenticator = providers.Singleton(_authenticator, Parts.settings, SystemParts.clock)
 
 
-IDENTITY = Capability(variables=IdentityVariables, misfits=_misfits, warnings=_warnings, parts=[IdentityParts])
+@asynccontextmanager
+async def _opened(parts: IdentityParts, _: IdentityVariables) -> AsyncIterator[None]:
+    parts.authenticator()  # which reads the keys
+    yield
+
+
+IDENTITY = Capability(
+    variables=IdentityVariables, misfits=_misfits, warnings=_warnings, parts=[IdentityParts], opened=_opened
+)

@@ -93,7 +93,7 @@ def test_check_config_repeats_the_warnings(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["serve", "migrate", "cleanup", "doctor", "check-config"])
 def test_wrong_settings_stop_every_verb_with_one_line_each(data_dir: Path, verb: str) -> None:
-    env = {"API_PORT": "70000", "DURABILITY": "always", "AUTH_MODE": "jwt"}
+    env = {"API_PORT": "70000", "DURABILITY": "always", "AUTH_MODE": "basic"}
     done = run_verb(verb, data_dir=data_dir, env=env)
     assert done.returncode == 2
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == [

@@ -8,13 +8,12 @@ from typing import Literal
 
 from tornado.httputil import HTTPServerRequest
 
-from domain.access import ANYBODY, Principal, guest, user
+from domain.access import ANYBODY, Principal, guest, parse_user_id, user
 from domain.errors import Unauthenticated
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_USER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}", re.ASCII | re.IGNORECASE)
 _MAX_HOPS = 32
 
 
@@ -32,7 +31,7 @@ class Authenticator:
         trusted_proxies: Sequence[IpNetwork] = (),
         verify_token: Callable[[str], Principal] | None = None,
     ) -> None:
-        """``verify_token`` raises Unauthenticated for a token not ours, altered or expired; mode ``jwt`` needs it."""
+        """``verify_token``: a token verifier's ``verify``; mode ``jwt`` needs it."""
         if mode == "jwt" and verify_token is None:
             raise ValueError("mode jwt needs something that verifies tokens")
         self._mode = mode
@@ -76,9 +75,9 @@ class Authenticator:
         if peer is None or not self._trusts(peer):
             raise Unauthenticated("requests have to come through the gateway")
         if user_id := request.headers.get("x-user-id"):
-            principal = user(_parse_user_id(user_id))
+            principal = user(parse_user_id(user_id))
         elif guest_id := request.headers.get("x-guest-id"):
-            principal = guest(_parse_user_id(guest_id))
+            principal = guest(parse_user_id(guest_id))
         else:
             raise Unauthenticated("missing user identification: x-user-id or x-guest-id")
         is_admin = "admin" in re.split(r"[\s,]+", request.headers.get("x-user-scope", ""))
@@ -86,12 +85,6 @@ class Authenticator:
 
     def _trusts(self, address: IpAddress) -> bool:
         return any(address in network for network in self._trusted)
-
-
-def _parse_user_id(text: str) -> str:
-    if not _USER_ID.fullmatch(text):
-        raise Unauthenticated("invalid user ID format: a UUID or 24 hexadecimal digits")
-    return text.lower()
 
 
 def _bearer_token(request: HTTPServerRequest) -> str:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from tornado.web import HTTPError
 
-from domain.errors import LongshoreError, OffsetMismatch, TooManyRequests, Unavailable
+from domain.errors import InvalidToken, LongshoreError, OffsetMismatch, TooManyRequests, Unavailable
 
 STATUS: dict[str, int] = {
     "internal_error": 500,
@@ -62,6 +62,7 @@ STATUS: dict[str, int] = {
     "sha256_mismatch": 460,
     "access_refused": 403,
     "unauthenticated": 401,
+    "invalid_token": 401,
     "forbidden": 403,
     "credential_refused": 403,
     "link_altered": 403,
@@ -186,7 +187,9 @@ def headers_of(error: BaseException) -> dict[str, str]:
     elif status == 423:
         headers.setdefault("Retry-After", str(_BUSY_SECONDS))
     elif status == 401:
-        headers.setdefault("WWW-Authenticate", "Bearer")  # RFC 9110 §15.5.2: a 401 names a way in
+        # RFC 9110 §15.5.2: a 401 names a way in. RFC 6750 §3.1: what was wrong only to who has shown a token
+        way_in = f'Bearer error="{InvalidToken.code}"' if isinstance(error, InvalidToken) else "Bearer"
+        headers.setdefault("WWW-Authenticate", way_in)
     return headers
 
 

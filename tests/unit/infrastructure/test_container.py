@@ -21,6 +21,7 @@ _WAYS = {
     "sqlite-volume": {},
     "postgresql-volume": {"database_url": _POSTGRESQL, "events_url": "postgres://"},
     "sqlite-s3": {"storage_url": "s3://files", "s3_access_key": "key", "s3_secret_key": "secret"},
+    "by-tokens": {"auth_mode": "jwt", "auth_jwt_secret": "0b1c2d3e4f5061728394a5b6c7d8e9f0"},
     "behind-a-gateway": {"auth_mode": "gateway", "trusted_proxies": "::1", "rate_limit": "none", "quota_bytes": "5MB"},
 }
 

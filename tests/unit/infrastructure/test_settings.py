@@ -13,6 +13,7 @@ from domain.size import format_size
 from infrastructure.setting_sources import SettingsError, load_settings
 from infrastructure.setting_values import format_duration, mask_secrets, parse_duration, parse_size
 
+SECRET = "0b1c2d3e4f5061728394a5b6c7d8e9f0"
 NO_FILE = Path("/nonexistent/.env")
 
 
@@ -196,9 +197,10 @@ def test_an_empty_value_counts_as_unset() -> None:
      "your-256-bit-secret-your-256-bit-secret", "a-string-secret-at-least-256-bits-long",
      "Super_Secret-K3y!0a9b8c7d6e5f4g3h2i1j", "Passw0rd-password-PASSWORD-1234567"],
 )  # fmt: skip
-def test_a_short_or_well_known_secret_stops_the_start_and_is_not_told(secret: str) -> None:
-    [problem] = problems({"LINK_SECRET": secret})
-    assert problem.startswith("LINK_SECRET: (hidden) is not possible")
+@pytest.mark.parametrize("name", ["LINK_SECRET", "AUTH_JWT_SECRET"])
+def test_a_short_or_well_known_secret_stops_the_start_and_is_not_told(name: str, secret: str) -> None:
+    [problem] = problems({name: secret})
+    assert problem.startswith(f"{name}: (hidden) is not possible")
     assert secret not in problem.replace("openssl rand -hex", "") or secret == "x"
 
 
@@ -212,7 +214,30 @@ def test_a_secret_of_some_length_is_taken_as_it_is(secret: str) -> None:
 
 
 def test_variables_of_others_are_nobodys_business() -> None:
-    load_settings({"PATH": "/bin", "QUEUE_URL": "redis://h", "IMAGE_MAX_AGE": "huge", "AUTH_JWT_SECRET": "x"}, NO_FILE)
+    load_settings({"PATH": "/bin", "QUEUE_URL": "redis://h", "IMAGE_MAX_AGE": "huge", "JWT_SECRET": "x"}, NO_FILE)
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({}, "AUTH_JWT_SECRET or AUTH_JWT_JWKS_FILE"),
+        ({"AUTH_JWT_SECRET": SECRET, "AUTH_JWT_JWKS_FILE": "keys.json"}, "only one of them"),
+        ({"AUTH_JWT_SECRET": SECRET, "AUTH_JWT_ALGORITHMS": "none"}, "'none' is none of them"),
+        ({"AUTH_JWT_SECRET": SECRET, "AUTH_JWT_ALGORITHMS": "HS256,RS256"}, "RS256 can't go with a secret"),
+        ({"AUTH_JWT_JWKS_FILE": "keys.json", "AUTH_JWT_ALGORITHMS": "HS256"}, "HS256 can't go with public keys"),
+        ({"AUTH_JWT_SECRET": SECRET, "AUTH_JWT_ALGORITHMS": "HS512"}, "at least 64 letters"),
+    ],
+)
+def test_tokens_need_one_signer_and_its_algorithms(env: dict[str, str], said: str) -> None:
+    (line,) = problems({"AUTH_MODE": "jwt", **env})
+    assert said in line and SECRET not in line
+
+
+def test_tokens_made_for_other_services_are_warned_of() -> None:
+    env = {"AUTH_MODE": "jwt", "AUTH_JWT_JWKS_FILE": "keys.json"}
+    (warning,) = load_settings(env, NO_FILE).warnings
+    assert "AUTH_JWT_AUDIENCE is empty" in warning
+    assert load_settings({**env, "AUTH_JWT_AUDIENCE": "longshore"}, NO_FILE).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -261,8 +286,8 @@ def test_variables_of_others_are_nobodys_business() -> None:
         ("UPLOAD_TTL", "999999999999d", "3650d"),
         ("UPLOAD_TTL", "\u0663s", "24h"),
         ("DURABILITY", "always", "'ack', 'complete' or 'none'"),
-        ("AUTH_MODE", "jwt", "not available yet"),
-        ("AUTH_MODE", "basic", "'open' or 'gateway'"),
+        ("AUTH_MODE", "jwt", "AUTH_JWT_SECRET"),
+        ("AUTH_MODE", "basic", "'open', 'gateway' or 'jwt'"),
         ("AUTH_MODE", "gateway", "TRUSTED_PROXIES"),
         ("TRUSTED_PROXIES", "proxy.local", "IP addresses"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "host bits"),
@@ -290,7 +315,7 @@ def test_a_wrong_value_stops_the_start_with_one_clear_line(name: str, value: str
 
 
 def test_every_problem_is_told_at_once() -> None:
-    lines = problems({"API_PORT": "x", "DURABILITY": "y", "MAX_CHUNK_SIZE": "z", "AUTH_MODE": "jwt"})
+    lines = problems({"API_PORT": "x", "DURABILITY": "y", "MAX_CHUNK_SIZE": "z", "AUTH_MODE": "basic"})
     assert [line.split(":")[0] for line in lines] == ["API_PORT", "DURABILITY", "MAX_CHUNK_SIZE", "AUTH_MODE"]
 
 

@@ -33,7 +33,7 @@ from adapters.inbound.http.engine.keep_alive import KeptConnections
 from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.engine.watchdog import BodyWatchdog, ReplyWatchdog
 from domain.access import STRANGER, Principal
-from domain.errors import LongshoreError, TooManyConnections, TooManyRequests, Unauthenticated
+from domain.errors import InvalidToken, LongshoreError, TooManyConnections, TooManyRequests, Unauthenticated
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +99,8 @@ class RunningExchange(ABC):
         self._resource = resource
         self._groups = groups
         self._fault = fault
+        self._bad_token: InvalidToken | None = None
+        """Of a stranger who has shown one."""
         self._request_id = request_id_of(request.headers)
 
     @abstractmethod
@@ -223,6 +225,8 @@ class RunningExchange(ABC):
             self._count()
         if self.body.is_cut and (self.services.drain.has_begun or is_final(error)):
             return self._cut_short()
+        if isinstance(error, Unauthenticated) and self._bad_token is not None:
+            return self._bad_token
         return error
 
     def _cut_short(self) -> Exception:
@@ -238,8 +242,9 @@ class RunningExchange(ABC):
             return STRANGER
         try:
             return self.services.authenticator.principal(self.request)
-        except Unauthenticated:
+        except Unauthenticated as error:
             if self._resource.admits_strangers:
+                self._bad_token = error if isinstance(error, InvalidToken) else None
                 return STRANGER
             raise
 

@@ -1,0 +1,221 @@
+"""``AUTH_MODE=jwt``: whose token says so calls, and nobody else, whatever the dialect."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import StartServer
+from tests.e2e.test_owners import UNKNOWN, requests_for
+from tests.e2e.test_visibility import described
+from tests.e2e.tus import VERSION, Tus, id_of
+from tests.support.processes.server import ServerProcess, run_verb
+from tests.support.tokens import ANNA, BERT, SECRET, claims, forged, jwk_of, pem_of, put_keys, rsa_pair, signed
+from tests.support.wire import Header, Http, Response
+
+JWT = {
+    "AUTH_MODE": "jwt",
+    "AUTH_JWT_SECRET": SECRET,
+    "AUTH_JWT_AUDIENCE": "files",
+    "AUTH_JWT_ISSUER": "https://issuer.example",
+}
+INVALID = 'Bearer error="invalid_token"'
+
+
+def ours(user_id: str = ANNA, **more: Any) -> dict[str, Any]:
+    usual = {"iss": "https://issuer.example", "aud": "files", "now": datetime.now(UTC)}
+    return claims(user_id, **{**usual, **more})
+
+
+def bearing(http: Http, token: str) -> Http:
+    return http.with_headers(("Authorization", f"Bearer {token}"))
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A server that asks for tokens, as two users, an administrator and somebody without one see it."""
+
+    server: ServerProcess
+    nobody: Http
+    anna: Tus
+    bert: Tus
+    admin: Tus
+
+
+@pytest.fixture(scope="module")
+def guarded(start_module_server: StartServer) -> Guarded:
+    server = start_module_server(**JWT)
+    http = Http(server.port)
+    anna, bert, admin = (
+        signed(ours(who, scope=scope)) for who, scope in ((ANNA, "files"), (BERT, None), (BERT, "admin"))
+    )
+    return Guarded(server, http, Tus(bearing(http, anna)), Tus(bearing(http, bert)), Tus(bearing(http, admin)))
+
+
+PAST = int(datetime.now(UTC).timestamp()) - 1
+FUTURE = PAST + 3600
+REFUSED: dict[str, Callable[[], str]] = {
+    "none": lambda: forged(ours(), alg="none"),
+    "none, signed": lambda: forged(ours(), SECRET.encode(), alg="none"),
+    "another secret": lambda: signed(ours(), SECRET[::-1]),
+    "another algorithm": lambda: signed(ours(), SECRET * 2, "HS512"),
+    "a key pair": lambda: signed(ours(), rsa_pair(), "RS256"),
+    "kid": lambda: forged(ours(), b"\0", alg="HS256", kid="../../../../dev/null"),
+    "jwk": lambda: forged(ours(), b"x", alg="HS256", jwk={"kty": "oct", "k": "eA"}),
+    "jku": lambda: forged(ours(), b"x", alg="HS256", jku="http://127.0.0.1:1/keys.json"),
+    "crit": lambda: forged(ours(), SECRET.encode(), alg="HS256", crit=["exp"]),
+    "tampered": lambda: signed(ours()).replace(".", ".e30", 1),
+    "cut": lambda: signed(ours())[:-1],
+    "expired": lambda: signed(ours(exp=PAST)),
+    "endless": lambda: signed(ours(exp=None)),
+    "not yet": lambda: signed(ours(nbf=FUTURE)),
+    "of tomorrow": lambda: signed(ours(iat=FUTURE)),
+    "another audience": lambda: signed(ours(aud="others")),
+    "no audience": lambda: signed(ours(aud=None)),
+    "another issuer": lambda: signed(ours(iss="https://evil.example")),
+    "no subject": lambda: signed(ours(sub=None)),
+    "a subject that is no id": lambda: signed(ours("anna")),
+    "oversized": lambda: signed(ours(note="x" * 8192)),
+    "junk": lambda: "junk",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_token_that_is_not_good_is_no_token(guarded: Guarded, what: str) -> None:
+    token = REFUSED[what]()
+    answer = bearing(guarded.nobody, token).get("/uploads?state=open")
+    assert (answer.status, answer.header("WWW-Authenticate"), answer.json()["code"]) == (401, INVALID, "invalid_token")
+    assert token not in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("Authorization", "Bearer")],
+        [("Authorization", "Basic YTpi")],
+        [("x-user-id", ANNA)],
+        [("Cookie", "access_token=x")],
+    ],
+)
+def test_who_shows_no_token_is_told_that_one_is_wanted(guarded: Guarded, headers: list[Header]) -> None:
+    answer = guarded.nobody.get("/uploads?state=open", *headers)
+    assert (answer.status, answer.header("WWW-Authenticate"), answer.json()["code"]) == (
+        401,
+        "Bearer",
+        "unauthenticated",
+    )
+
+
+def test_a_token_in_a_url_is_not_believed(guarded: Guarded) -> None:
+    token = signed(ours())
+    for name in ("access_token", "token", "ticket"):
+        answer = guarded.nobody.get(f"/events?scope=mine&{name}={token}")
+        assert answer.status == 401
+        assert guarded.nobody.get(f"/uploads?state=open&{name}={token}").status == 401
+
+
+def test_every_dialect_says_so_in_its_own_words(guarded: Guarded) -> None:
+    bad = bearing(guarded.nobody, signed(ours(exp=PAST)))
+    said: dict[tuple[str, str], Callable[[Response], object]] = {
+        ("POST", "/uploads"): lambda answer: (
+            answer.json()["code"] == "invalid_token" and answer.header("Tus-Resumable")
+        ),
+        ("POST", "/upload"): lambda answer: answer.json()["code"] == "invalid_token",
+        ("PUT", "/upload/a.txt"): lambda answer: answer.json()["code"] == "invalid_token",
+        ("POST", "/images"): lambda answer: "expired" in answer.json()["detail"] and "title" not in answer.json(),
+        ("POST", "/api/v1/file/upload/init"): lambda answer: answer.json()["success"] is False,
+        ("GET", "/events?scope=mine"): lambda answer: answer.json()["code"] == "invalid_token",
+        ("GET", f"/files/{UNKNOWN}"): lambda answer: answer.json()["code"] == "invalid_token",
+    }
+    for (method, target), is_right in said.items():
+        answer = bad.request(method, target, [VERSION, ("Upload-Length", "5")], b"" if method != "GET" else None)
+        assert (answer.status, answer.header("WWW-Authenticate")) == (401, INVALID), target
+        assert is_right(answer), (target, answer.body)
+
+
+_VARYING = re.compile(rb'"request_id": ?"[^"]*"|[0-9a-f]{32}')
+
+
+def _essence(tus: Tus, request: tuple[str, str, list[Header], bytes | None]) -> tuple[int, bytes]:
+    answer = tus.http.request(*request)
+    return answer.status, _VARYING.sub(b"", answer.body)
+
+
+@pytest.mark.parametrize("is_completed", [False, True])
+def test_what_is_anothers_answers_as_what_does_not_exist(guarded: Guarded, is_completed: bool) -> None:
+    target = guarded.anna.completed(b"hello") if is_completed else guarded.anna.created(5)
+    for theirs, unknown in zip(requests_for(id_of(target)), requests_for(UNKNOWN), strict=True):
+        assert _essence(guarded.bert, theirs) == _essence(guarded.bert, unknown), theirs[:2]
+    assert guarded.admin.http.get(f"/uploads/{id_of(target)}").status == 200
+    if is_completed:
+        assert guarded.anna.content(target) == b"hello"
+
+
+def test_a_token_goes_on_with_what_another_of_the_same_user_began(guarded: Guarded) -> None:
+    target = guarded.anna.created(10)
+    guarded.anna.patch(target, 0, b"hello")
+    again = Tus(bearing(guarded.nobody, signed(ours(ANNA.upper()))))
+    assert again.offset(target) == 5
+    assert again.patch(target, 5, b"again").status == 204
+
+
+def test_strangers_may_what_they_always_may(guarded: Guarded) -> None:
+    public = described(guarded.server, id_of(guarded.anna.completed(b"for all")), "public", None)
+    bad = bearing(guarded.nobody, "junk")
+    for http in (guarded.nobody, bad):
+        assert http.get(f"/files/{public}/content").body == b"for all"
+        assert http.get("/health").status == 200
+        assert http.get("/").status == 200
+    private = id_of(guarded.anna.completed(b"mine"))
+    link = guarded.anna.http.request("POST", f"/files/{private}/links?seconds=60").json()["url"]
+    assert guarded.nobody.get(link).body == b"mine"
+    for http, way_in in ((guarded.nobody, "Bearer"), (bad, INVALID)):
+        answer = http.get(f"/files/{private}/content")
+        assert (answer.status, answer.header("WWW-Authenticate")) == (401, way_in)
+
+
+def test_no_token_is_told_to_the_log(guarded: Guarded) -> None:
+    token = signed(ours(BERT, exp=PAST))
+    for target in ("/uploads?state=open", f"/events?scope=mine&access_token={token}"):
+        bearing(guarded.nobody, token).get(target)
+    log = guarded.server.log_path.read_text()
+    assert "invalid_token" in log
+    assert token.rpartition(".")[2] not in log and SECRET not in log
+
+
+def test_keys_come_from_a_file_and_change_with_it(start_module_server: StartServer, tmp_path: Path) -> None:
+    file, one, two = tmp_path / "keys.json", rsa_pair("one"), rsa_pair("two")
+    put_keys(file, jwk_of(one, "1"))
+    http = Http(start_module_server(AUTH_MODE="jwt", AUTH_JWT_JWKS_FILE=str(file)).port)
+
+    def status(token: str) -> int:
+        return bearing(http, token).get("/uploads?state=open").status
+
+    old, new = signed(ours(), one, "RS256", kid="1"), signed(ours(), two, "RS256", kid="2")
+    swapped = forged(ours(), pem_of(one), alg="HS256", kid="1")
+    assert [status(token) for token in (old, new, swapped)] == [200, 401, 401]
+    put_keys(file, jwk_of(one, "1"), jwk_of(two, "2"))
+    assert [status(token) for token in (old, new)] == [200, 200]
+    file.write_text("{")
+    assert [status(token) for token in (old, new)] == [200, 200]
+    put_keys(file, jwk_of(two, "2"))
+    assert [status(token) for token in (old, new)] == [401, 200]
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"AUTH_JWT_SECRET": "change-me-change-me-change-me-42"}, "AUTH_JWT_SECRET: "),
+        ({"AUTH_JWT_JWKS_FILE": "/nowhere/keys.json"}, "AUTH_JWT_JWKS_FILE: /nowhere/keys.json cannot be read"),
+    ],
+)
+def test_without_keys_of_use_nothing_starts(tmp_path: Path, env: dict[str, str], said: str) -> None:
+    done = run_verb("serve", data_dir=tmp_path, env={"AUTH_MODE": "jwt", **env})
+    assert done.returncode != 0
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith(said) and "change-me" not in done.stderr
