@@ -29,9 +29,9 @@ from infrastructure.capability import Capability
 # In the order in which they start; they end the other way round.
 CAPABILITIES: tuple[Capability, ...] = (
     SYSTEM,
+    DATABASE,
     IDENTITY,
     WEB,
-    DATABASE,
     STORAGE,
     ROOM,
     LINKS,

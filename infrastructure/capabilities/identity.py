@@ -1,8 +1,7 @@
 """Who calls: one user for all, whoever a gateway says it is, or the bearer of a token."""
 
 import ipaddress
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +10,10 @@ from pydantic import AfterValidator, BeforeValidator
 
 from adapters.inbound.common.auth import Authenticator, IpNetwork
 from adapters.inbound.common.uris import parse_host
+from adapters.inbound.http.operations.tickets import TicketRoutes
+from adapters.outbound.sql.repositories.tickets import SqlTickets
+from application.ticket import TicketUseCase
+from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.system import SystemParts, SystemVariables
 from infrastructure.capability import CannotStart, Capability, Parts
 from infrastructure.setting_values import Listed, StrongSecret, lower, words
@@ -89,9 +92,13 @@ def is_loopback(host: str) -> bool:
         return name == "localhost"
 
 
-def _authenticator(settings: IdentityVariables, clock: Clock) -> Authenticator:
-    verify = _token_verifier(settings, clock).verify if settings.auth_mode == "jwt" else None
-    return Authenticator(settings.auth_mode, trusted_proxies=settings.trusted_proxies, verify_token=verify)
+def _authenticator(settings: IdentityVariables, clock: Clock, tickets: TicketUseCase) -> Authenticator:
+    return Authenticator(
+        settings.auth_mode,
+        trusted_proxies=settings.trusted_proxies,
+        verify_token=_token_verifier(settings, clock).verify if settings.auth_mode == "jwt" else None,
+        redeem_ticket=tickets.redeem,
+    )
 
 
 def _token_verifier(settings: IdentityVariables, clock: Clock) -> TokenVerifier:
@@ -105,21 +112,23 @@ def _token_verifier(settings: IdentityVariables, clock: Clock) -> TokenVerifier:
     else:
         try:
             keys = KeyFile(settings.auth_jwt_jwks_file or Path(), settings.auth_jwt_algorithms or _USUAL_FOR_KEYS)
-        except BadKeys as error:
+        except BadKeys as error:  # a server asks as it starts to listen; a worker has no use for them
             raise CannotStart(f"AUTH_JWT_JWKS_FILE: {error}") from error
     return JwtVerifier(keys, clock, audiences=settings.auth_jwt_audience, issuer=settings.auth_jwt_issuer)
 
 
 class IdentityParts(Parts):
-    authenticator = providers.Singleton(_authenticator, Parts.settings, SystemParts.clock)
-
-
-@asynccontextmanager
-async def _opened(parts: IdentityParts, _: IdentityVariables) -> AsyncIterator[None]:
-    parts.authenticator()  # which reads the keys
-    yield
+    tickets = providers.Singleton(
+        TicketUseCase, providers.Singleton(SqlTickets, DatabaseParts.database), SystemParts.clock, SystemParts.ids
+    )
+    ticket_routes = providers.Singleton(TicketRoutes, tickets)
+    authenticator = providers.Singleton(_authenticator, Parts.settings, SystemParts.clock, tickets)
 
 
 IDENTITY = Capability(
-    variables=IdentityVariables, misfits=_misfits, warnings=_warnings, parts=[IdentityParts], opened=_opened
+    variables=IdentityVariables,
+    misfits=_misfits,
+    warnings=_warnings,
+    parts=[IdentityParts],
+    resources=lambda parts: parts.ticket_routes().resources(),
 )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.e2e.test_visibility import described
 from tests.e2e.tus import VERSION, Tus, id_of
 from tests.support.processes.server import ServerProcess, run_verb
 from tests.support.tokens import ANNA, BERT, SECRET, claims, forged, jwk_of, pem_of, put_keys, rsa_pair, signed
-from tests.support.wire import Header, Http, Response
+from tests.support.wire import Header, Http, Response, WebSocket
 
 JWT = {
     "AUTH_MODE": "jwt",
@@ -179,13 +179,78 @@ def test_strangers_may_what_they_always_may(guarded: Guarded) -> None:
         assert (answer.status, answer.header("WWW-Authenticate")) == (401, way_in)
 
 
+SOCKETS = ["/ws/progress?scope=mine", "/image/upload?"]
+
+
+def ticket_of(tus: Tus) -> str:
+    answer = tus.http.request("POST", "/tickets")
+    assert (answer.status, answer.header("Cache-Control")) == (201, "no-store")
+    assert set(answer.json()) == {"ticket", "expires_at"}
+    ends = datetime.fromisoformat(answer.json()["expires_at"])
+    assert timedelta(seconds=20) < ends - datetime.now(UTC) <= timedelta(seconds=30)
+    return str(answer.json()["ticket"])
+
+
+@pytest.mark.parametrize("target", SOCKETS)
+def test_a_ticket_opens_one_socket(guarded: Guarded, target: str) -> None:
+    ticket = ticket_of(guarded.anna)
+    WebSocket.open(guarded.nobody, f"{target}&ticket={ticket}").close()
+    for again in (ticket, ticket_of(guarded.anna)[::-1], ""):
+        with pytest.raises(AssertionError, match="401"):
+            WebSocket.open(guarded.nobody, f"{target}&ticket={again}")
+
+
+def test_a_ticket_opens_what_is_its_owners_and_nothing_else(guarded: Guarded) -> None:
+    mine, theirs = id_of(guarded.anna.created(5)), id_of(guarded.bert.created(5))
+    watcher = WebSocket.open(guarded.nobody, f"/ws/progress?upload_id={mine}&ticket={ticket_of(guarded.anna)}")
+    assert next(watcher.messages(within=5))["upload_id"] == mine
+    watcher.send_json({"action": "subscribe", "upload_ids": [theirs]})
+    assert next(watcher.messages(within=5))["code"] == "not_found"
+    watcher.close()
+
+
+def test_a_ticket_opens_one_stream_of_events(guarded: Guarded) -> None:
+    upload, ticket = id_of(guarded.anna.created(5)), ticket_of(guarded.anna)
+    target = f"/events?upload_id={upload}&ticket={ticket}"
+    with guarded.nobody.connect() as connection:
+        connection.send_head("GET", target, [])
+        assert connection.receive_head().status == 200
+    assert guarded.nobody.get(target).status == 401
+
+
+def test_a_ticket_is_for_sockets_and_streams_alone(guarded: Guarded) -> None:
+    ticket = ticket_of(guarded.anna)
+    assert guarded.nobody.get(f"/uploads?state=open&ticket={ticket}").status == 401
+    assert guarded.nobody.request("POST", f"/tickets?ticket={ticket}").status == 401
+    assert bearing(guarded.nobody, ticket).get("/uploads?state=open").status == 401
+
+
+def test_a_ticket_is_good_at_every_process(start_server: StartServer) -> None:
+    first = start_server(**JWT)
+    beside = ServerProcess(first.data_dir, first.env, log_path=first.data_dir / "beside.log")
+    with beside:
+        anna = Tus(bearing(Http(first.port), signed(ours())))
+        ticket = ticket_of(anna)
+        WebSocket.open(Http(beside.port), f"/ws/progress?scope=mine&ticket={ticket}").close()
+        with pytest.raises(AssertionError, match="401"):
+            WebSocket.open(Http(first.port), f"/ws/progress?scope=mine&ticket={ticket}")
+
+
+def test_who_needs_no_token_may_have_a_ticket_all_the_same(start_server: StartServer) -> None:
+    http = Http(start_server().port)
+    WebSocket.open(http, f"/ws/progress?scope=mine&ticket={ticket_of(Tus(http))}").close()
+
+
 def test_no_token_is_told_to_the_log(guarded: Guarded) -> None:
+    ticket = ticket_of(guarded.anna)
+    for _ in range(2):
+        guarded.nobody.get(f"/events?ticket={ticket}")
     token = signed(ours(BERT, exp=PAST))
     for target in ("/uploads?state=open", f"/events?scope=mine&access_token={token}"):
         bearing(guarded.nobody, token).get(target)
     log = guarded.server.log_path.read_text()
     assert "invalid_token" in log
-    assert token.rpartition(".")[2] not in log and SECRET not in log
+    assert token.rpartition(".")[2] not in log and SECRET not in log and ticket not in log
 
 
 def test_keys_come_from_a_file_and_change_with_it(start_module_server: StartServer, tmp_path: Path) -> None:

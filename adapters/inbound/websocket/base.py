@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import structlog
+from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import IOStream
 from tornado.web import HTTPError
@@ -117,16 +118,22 @@ class BaseSocket(WebSocketHandler):
 
     # Before the upgrade: refusals are HTTP
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         try:
             self.check_request()
-            self.principal = self._authenticator.principal(self.request)
             client = self._authenticator.client_ip(self.request)
             if self._rate_limiter is not None:
                 self._rate_limiter.check(client)
+            self.principal = await self._caller()
             self._sockets.admit(self, client)
         except (LongshoreError, Refusal, HTTPError) as error:
             self._refuse(error)
+
+    async def _caller(self) -> Principal:
+        caller = await self._authenticator.caller(self.request)
+        if cast(HTTP1Connection, self.request.connection).stream.closed():
+            raise HTTPError(400)  # whoever asked has left meanwhile: nobody would ever close what is opened now
+        return caller
 
     def check_request(self) -> None:
         """Raises:

@@ -273,6 +273,19 @@ range_leases = Table(
     sqlite_with_rowid=False,
 )
 
+# Each says once, within seconds, who calls; the row goes as it does. Of the ticket itself there is a digest.
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("principal_expires_at", Instant),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_tickets_expires_at", "expires_at"),
+    sqlite_with_rowid=False,
+)
+
 outbox = Table(
     "outbox",
     metadata,

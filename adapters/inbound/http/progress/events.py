@@ -89,11 +89,11 @@ class EventsHandler(ProblemHandler):
             self.set_header(name, value)
         writing: asyncio.Task[None] | None = None
         try:
-            principal = self._authenticator.principal(self.request)
-            upload_ids, mine = self._parse_wishes()
             client = self._authenticator.client_ip(self.request)
             if self._rate_limiter is not None:
                 self._rate_limiter.check(client)
+            principal = await self._authenticator.caller(self.request)
+            upload_ids, mine = self._parse_wishes()
             self._streams.admit(self, client)
             writing = asyncio.create_task(self._write_all())
             after = self._parse_last_event_id()
