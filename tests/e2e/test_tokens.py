@@ -241,6 +241,40 @@ def test_who_needs_no_token_may_have_a_ticket_all_the_same(start_server: StartSe
     WebSocket.open(http, f"/ws/progress?scope=mine&ticket={ticket_of(Tus(http))}").close()
 
 
+def soon() -> str:
+    """A token that ends within a second."""
+    return signed(ours(exp=datetime.now(UTC).timestamp() + 0.8))
+
+
+@pytest.mark.parametrize("by_ticket", [False, True])
+def test_a_socket_is_closed_as_its_token_expires(guarded: Guarded, by_ticket: bool) -> None:
+    anna, upload = bearing(guarded.nobody, soon()), guarded.anna.created(5)
+    query = f"&ticket={anna.request('POST', '/tickets').json()['ticket']}" if by_ticket else ""
+    http = guarded.nobody if by_ticket else anna
+    watcher = WebSocket.open(http, f"/ws/progress?upload_id={id_of(upload)}{query}")
+    receiver = WebSocket.open(anna, "/image/upload")
+    with anna.connect() as stream:
+        stream.send_head("GET", f"/events?upload_id={id_of(upload)}", anna.headers)
+        assert [message["type"] for message in watcher.messages(within=5)] == ["upload.snapshot"]
+        assert watcher.close_code == 4401
+        assert (list(receiver.messages(within=5)), receiver.close_code) == ([], 4401)
+        assert stream.ends(within=5)
+
+
+def test_after_that_nothing_is_told_and_nothing_is_taken(guarded: Guarded) -> None:
+    """Though its client does not close, which it has five seconds for."""
+    anna, upload = bearing(guarded.nobody, soon()), guarded.anna.created(5)
+    watcher, receiver = WebSocket.open(anna, "/ws/progress?scope=mine"), WebSocket.open(anna, "/image/upload")
+    for socket in (watcher, receiver):
+        assert list(socket.messages(within=5)) is not None and socket.close_code == 4401
+        socket.close_code = None
+    watcher.send_json({"action": "subscribe", "upload_ids": [id_of(upload)]})
+    receiver.send_json({"action": "upload", "file_idx": 0, "file_name": "a.jpg", "user_id": ANNA, "session_id": ANNA})
+    guarded.anna.patch(upload, 0, b"hello")
+    for socket in (watcher, receiver):
+        assert list(socket.messages(within=0.2)) == []
+
+
 def test_no_token_is_told_to_the_log(guarded: Guarded) -> None:
     ticket = ticket_of(guarded.anna)
     for _ in range(2):

@@ -1,7 +1,9 @@
 """Turns a request into the one who makes it, and into the address that its requests are counted under."""
 
+import asyncio
 import ipaddress
 import re
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Literal
@@ -100,6 +102,13 @@ class Authenticator:
 
     def _trusts(self, address: IpAddress) -> bool:
         return any(address in network for network in self._trusted)
+
+
+def at_expiry(principal: Principal, end: Callable[[], None]) -> asyncio.TimerHandle | None:
+    """Have ``end`` called once it is no longer known who calls; None: that never comes."""
+    if principal.expires_at is None:
+        return None
+    return asyncio.get_running_loop().call_later(max(0.0, principal.expires_at.timestamp() - time.time()), end)
 
 
 def _bearer_token(request: HTTPServerRequest) -> str:

@@ -17,7 +17,7 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from adapters.inbound.common.admission import Admission, Drain
-from adapters.inbound.common.auth import Authenticator
+from adapters.inbound.common.auth import Authenticator, at_expiry
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.common.refusals import answer_with, refuse
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 # RFC 6455 §7.4.1, and 1013 of the IANA registry
 GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
+TOKEN_EXPIRED = 4401  # RFC 6455 §7.4.2: ours to give
 
 _NO_HEADERS = HTTPHeaders()
 _NO_ARGUMENTS: dict[str, list[bytes]] = {}
@@ -100,7 +101,16 @@ class BaseSocket(WebSocketHandler):
 
     # Ours beside Tornado's some twenty in its dict: with all of them in there an idle socket would weigh 1.4 KiB more.
     __slots__ = (
-        *("_authenticator", "_has_answered", "_messages", "_outgoing", "_rate_limiter", "_second", "_sockets"),
+        *(
+            "_authenticator",
+            "_expiry",
+            "_has_answered",
+            "_messages",
+            "_outgoing",
+            "_rate_limiter",
+            "_second",
+            "_sockets",
+        ),
         *("principal", "request_id"),
     )
 
@@ -111,6 +121,7 @@ class BaseSocket(WebSocketHandler):
         self._authenticator = authenticator
         self._rate_limiter = rate_limiter
         self._outgoing: Outgoing | None = None
+        self._expiry: asyncio.TimerHandle | None = None
         self._second = 0
         self._messages = 0
         self._has_answered = True
@@ -193,6 +204,7 @@ class BaseSocket(WebSocketHandler):
         )
         self._forget_handshake()
         self._sockets.watch(self)
+        self._expiry = at_expiry(self.principal, self._expire)
 
     def _forget_handshake(self) -> None:
         """Nobody reads these any more, and a socket is open for hours: 3 KiB each."""
@@ -200,6 +212,9 @@ class BaseSocket(WebSocketHandler):
         request.headers = self._headers = _NO_HEADERS
         request.arguments = request.query_arguments = request.body_arguments = _NO_ARGUMENTS
         self.ui = None  # type: ignore[assignment]  # of templates, of which a socket has none
+
+    def _expire(self) -> None:
+        self.close(TOKEN_EXPIRED, "the token has expired")
 
     def _give_up(self) -> None:
         self.close(TRY_AGAIN_LATER, "too slow")
@@ -259,6 +274,8 @@ class BaseSocket(WebSocketHandler):
     def on_close(self) -> None:
         if self._outgoing is not None:
             self._outgoing.close()
+        if self._expiry is not None:
+            self._expiry.cancel()
         self._sockets.forget(self)
 
     def _stream(self) -> IOStream:

@@ -105,6 +105,9 @@ class ImageReceiverSocket(BaseSocket):
             self._incoming.forsake()
 
     async def _see_to(self, message: str | bytes, *, is_end: bool) -> None:
+        if self.ws_connection is None:  # closed by us; what its client still sends is nobody's
+            await self._drop()
+            return
         self._is_busy = True
         try:
             if isinstance(message, str):

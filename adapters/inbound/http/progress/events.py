@@ -14,7 +14,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
 from adapters.inbound.common.admission import Admission, Drain
-from adapters.inbound.common.auth import Authenticator
+from adapters.inbound.common.auth import Authenticator, at_expiry
 from adapters.inbound.common.backlog import Backlog
 from adapters.inbound.common.errors import Refusal, code_of
 from adapters.inbound.common.rate_limit import RateLimiter
@@ -88,6 +88,7 @@ class EventsHandler(ProblemHandler):
         for name, value in self._cors.headers(self.request).items():
             self.set_header(name, value)
         writing: asyncio.Task[None] | None = None
+        expiry: asyncio.TimerHandle | None = None
         try:
             client = self._authenticator.client_ip(self.request)
             if self._rate_limiter is not None:
@@ -96,6 +97,7 @@ class EventsHandler(ProblemHandler):
             upload_ids, mine = self._parse_wishes()
             self._streams.admit(self, client)
             writing = asyncio.create_task(self._write_all())
+            expiry = at_expiry(principal, self.end)
             after = self._parse_last_event_id()
             watch_ids = self._spellings.fold(upload_ids)
             await self._progress.subscribe(principal, self, watch_ids, mine=mine, after=after)
@@ -105,6 +107,8 @@ class EventsHandler(ProblemHandler):
         finally:
             self._progress.leave(self)
             self._streams.forget(self)
+            if expiry:
+                expiry.cancel()
             if writing:
                 writing.cancel()
 
