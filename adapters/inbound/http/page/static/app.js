@@ -2,6 +2,7 @@
 
 import { Announcer } from "./announcer.js";
 import { fromClipboard, fromDrop, fromInput } from "./files.js";
+import { listenForToken } from "./identity.js";
 import { Ownership } from "./ownership.js";
 import { ProgressFeed } from "./progress.js";
 import { Pictures } from "./pictures.js";
@@ -70,7 +71,7 @@ function told({ added, continued, already }) {
 }
 
 async function start() {
-  const feed = new ProgressFeed(socketUrl());
+  const feed = new ProgressFeed(socketUrl(), new URL("tickets", base).href);
   const name = `longshore:${base.pathname}`;
   const store = await openStore(name);
   const uploads = new Uploads({ store, feed, endpoint, ownership: new Ownership(`${name}:`) });
@@ -81,6 +82,10 @@ async function start() {
   warnBeforeLoss(uploads);
   await uploads.restore().catch((error) => console.warn("What was here before could not be read.", error));
   listenForFiles((picks) => picks.length && announcer.say(told(uploads.add(picks))));
+  listenForToken(() => {
+    uploads.signedIn();
+    uploads.discover();
+  });
   byId("app").hidden = false;
   await uploads.discover();
   uploads.begin();

@@ -1,6 +1,7 @@
 /** What becomes of a picture once it is stored: its thumbnails are asked for and shown as soon as they are drawn. */
 
 import { backoff } from "./backoff.js";
+import { identity } from "./identity.js";
 import { State } from "./upload.js";
 import { isPicture, noThumbnail } from "./words.js";
 
@@ -120,7 +121,8 @@ export class Pictures {
   /** Status 0: no answer came. */
   async #fetch(path, how = {}) {
     try {
-      const answer = await fetch(this.#endpoint + path, { ...how, signal: AbortSignal.timeout(ASKED_WITHIN) });
+      const headers = { ...how.headers, ...identity() };
+      const answer = await fetch(this.#endpoint + path, { ...how, headers, signal: AbortSignal.timeout(ASKED_WITHIN) });
       return { status: answer.status, body: await answer.json() };
     } catch {
       return { status: 0, body: {} };

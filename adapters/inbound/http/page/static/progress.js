@@ -1,6 +1,7 @@
 /** Live progress from the server over one WebSocket: which bytes of which upload are durable. */
 
 import { backoff } from "./backoff.js";
+import { isSignedIn, withTicket } from "./identity.js";
 
 const LONGEST_DELAY = 20_000;
 const PING_EVERY = 25_000;
@@ -10,7 +11,9 @@ const STEADY_AFTER = 5000;
 
 export class ProgressFeed extends EventTarget {
   #url;
+  #tickets;
   #socket = null;
+  #asking = false;
   #listeners = new Map();
   #attempts = 0;
   #openedAt = Infinity;
@@ -19,9 +22,10 @@ export class ProgressFeed extends EventTarget {
   #overdue = null;
 
   /** Fires `open` whenever a connection comes up, `away` when one is lost. */
-  constructor(url) {
+  constructor(url, tickets) {
     super();
     this.#url = url;
+    this.#tickets = tickets;
     addEventListener("online", () => this.hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
   }
@@ -42,9 +46,16 @@ export class ProgressFeed extends EventTarget {
     if (this.live) this.#send({ action: "unsubscribe", upload_ids: [uploadId] });
   }
 
-  #connect() {
-    if (this.#socket || this.#reconnect || this.#listeners.size === 0) return;
-    const socket = new WebSocket(this.#url);
+  async #connect() {
+    if (this.#socket || this.#asking || this.#reconnect || this.#listeners.size === 0) return;
+    let url = this.#url;
+    if (isSignedIn()) {
+      this.#asking = true;
+      url = await withTicket(url, this.#tickets).catch(() => null);
+      this.#asking = false;
+    }
+    if (url === null) return this.#tryLater();
+    const socket = new WebSocket(url);
     this.#socket = socket;
     socket.onopen = () => {
       this.#openedAt = performance.now();
@@ -93,9 +104,13 @@ export class ProgressFeed extends EventTarget {
     clearTimeout(this.#overdue);
     if (performance.now() - this.#openedAt > STEADY_AFTER) this.#attempts = 0;
     this.#openedAt = Infinity;
+    this.#tryLater();
+    this.dispatchEvent(new Event("away"));
+  }
+
+  #tryLater() {
     this.#attempts += 1;
     this.#reconnect = setTimeout(() => this.#retryNow(), backoff(this.#attempts, { longest: LONGEST_DELAY }));
-    this.dispatchEvent(new Event("away"));
   }
 
   /** The server has been heard of: no need to wait for the next attempt. */

@@ -1,5 +1,6 @@
 /** One upload as a list item. Built once, then changed in place, so that focus and reading position stay. */
 
+import { isSignedIn, openable, showable } from "./identity.js";
 import { Phase, thumbnailLink } from "./pictures.js";
 import { State } from "./upload.js";
 import { bytes, extension, NBSP, percent, timeLeft, wholeBytes } from "./words.js";
@@ -25,6 +26,7 @@ export class Row {
     this.icon = part("tile-icon");
     this.thumbnail = part("thumbnail");
     this.thumbnail.addEventListener("error", () => (this.thumbnail.hidden = true));
+    this.thumbnail.addEventListener("load", () => URL.revokeObjectURL(this.thumbnail.src)); // if it is one
     this.bar = part("bar");
     this.barSent = part("bar-sent");
     this.barStored = part("bar-stored");
@@ -36,6 +38,7 @@ export class Row {
     for (const [name, button] of Object.entries(this.buttons)) {
       if (name !== "open") button.addEventListener("click", () => actions[name](upload, this));
     }
+    this.buttons.open.addEventListener("click", (event) => isSignedIn() && this.#open(event));
     const fullName = upload.path ? `${upload.path}/${upload.name}` : upload.name;
     this.name.textContent = fullName;
     this.name.parentElement.title = fullName;
@@ -68,8 +71,20 @@ export class Row {
     thumbnail.hidden = !shown;
     if (!shown) return;
     thumbnail.alt = `Thumbnail of ${upload.name}`;
+    if (isSignedIn()) {
+      showable(thumbnailLink(upload, 300)).then(
+        (url) => (thumbnail.src = url),
+        () => (thumbnail.hidden = true),
+      );
+      return;
+    }
     thumbnail.srcset = `${thumbnailLink(upload, 300)} 2x`;
     thumbnail.src = thumbnailLink(upload, 100);
+  }
+
+  async #open(event) {
+    event.preventDefault();
+    location.assign(await openable(contentLink(this.upload)));
   }
 
   #drawBar() {

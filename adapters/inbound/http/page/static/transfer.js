@@ -1,5 +1,6 @@
 /** One run of one upload over tus: from wherever the server is to the end, the first trouble, or `stop()`. */
 
+import { heed, identity } from "./identity.js";
 import { fromStatus, inSmallerChunks, unreachable } from "./words.js";
 
 /* global tus */
@@ -34,8 +35,9 @@ export class Transfer {
       metadata: metadata(upload),
       urlStorage: new RecordUrls(upload, save),
       fingerprint: () => Promise.resolve(upload.key),
-      onBeforeRequest: () => {
+      onBeforeRequest: (request) => {
         if (!this.#live) throw new Error("stopped");
+        for (const [name, value] of Object.entries(identity())) request.setHeader(name, value);
       },
       onAfterResponse: (request, response) => {
         if (request.getMethod() === "HEAD") this.#acknowledge(Number(response.getHeader("Upload-Offset")));
@@ -97,6 +99,7 @@ export class Transfer {
     const { code, detail } = explanation(response);
     const ours = Boolean(response.getHeader("Tus-Resumable") || code);
     const status = response.getStatus();
+    heed(status);
     // Ours is about the file; a proxy's is about one request, so there is a way on.
     if (status === 413 && !ours && midway && this.shrink()) return inSmallerChunks();
     const limit = Number(response.getHeader("Tus-Max-Size"));
@@ -173,6 +176,6 @@ export function lastModifiedIn(metadata) {
 
 /** Tell the server to throw an upload away; an upload that is gone already is fine. Rejects when unreachable. */
 export async function terminate(url) {
-  const answer = await fetch(url, { method: "DELETE", headers: TUS });
+  const answer = await fetch(url, { method: "DELETE", headers: { ...TUS, ...identity() } });
   if (!answer.ok && answer.status !== 404 && answer.status !== 410) throw new Error(`DELETE: ${answer.status}`);
 }

@@ -2,6 +2,7 @@
 
 import { backoff } from "./backoff.js";
 import { fromHandle, isReadable } from "./files.js";
+import { heed, identity } from "./identity.js";
 import { terminate, Transfer } from "./transfer.js";
 import { State, Upload } from "./upload.js";
 import { gone, otherFile, unreachable, unreadable } from "./words.js";
@@ -116,6 +117,12 @@ export class Uploads extends EventTarget {
     this.#fill();
   }
 
+  /** It is known again who uploads: what failed for that goes on. */
+  signedIn() {
+    for (const upload of this.#all) if (upload.problem?.kind === "signed-out") this.retry(upload);
+    this.#feed.hurry();
+  }
+
   pauseAll() {
     for (const upload of this.#all) this.pause(upload);
   }
@@ -177,7 +184,9 @@ export class Uploads extends EventTarget {
   async discover() {
     let answer;
     try {
-      answer = await fetch(`${this.#endpoint}?state=open`, { signal: AbortSignal.timeout(DISCOVERY_WITHIN) });
+      const signal = AbortSignal.timeout(DISCOVERY_WITHIN);
+      answer = await fetch(`${this.#endpoint}?state=open`, { headers: identity(), signal });
+      heed(answer.status);
       if (!answer.ok) return;
       answer = await answer.json();
     } catch {

@@ -1,6 +1,7 @@
 /** The board: rows, the overall line, the window's title, and what each button asks of the uploads. */
 
 import { fromInput } from "./files.js";
+import { openable } from "./identity.js";
 import { contentLink, Row } from "./row.js";
 import { summary } from "./summary.js";
 import { State } from "./upload.js";
@@ -129,7 +130,8 @@ export class View {
   }
 
   async #copy(upload, row) {
-    const worked = await copyText(contentLink(upload));
+    const link = await openable(contentLink(upload)).catch(() => null);
+    const worked = link !== null && (await copyText(link));
     row.copied(worked);
     this.#say(worked ? "Link copied." : "The link could not be copied.");
   }

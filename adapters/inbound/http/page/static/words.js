@@ -109,6 +109,7 @@ export function fromStatus(status, { code = "", detail = "", limit = 0, ours = t
       if (code === "body_cut") return problem("network", "The connection was cut.", { auto: true });
       return refused(status, detail);
     case 401:
+      return problem("signed-out", "The server wants to know who you are. Sign in, then retry.");
     case 403:
       if (code === "too_many_files") return problem("quota", "You have as many files here as you may. Delete one, then retry.");
       return problem("forbidden", "You are not allowed to do this. Sign in again, then retry.");
