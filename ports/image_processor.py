@@ -1,4 +1,4 @@
-"""Looks at pictures and draws their thumbnails, where neither a bomb nor a bad decoder can harm the server.
+"""Looks at pictures, draws their thumbnails and edits them, where neither a bomb nor a bad decoder can harm the server.
 Contract: tests/contract/test_image_processor.py."""
 
 from abc import abstractmethod
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from domain.picture import CheckedPicture, PictureFacts
+from domain.product import Edited, Recipe
 from domain.rendition import Box, Drawn
 from ports.blob_storage import Blob
+from ports.spool import Spooled
 
 
 class ImageProcessor(Protocol):
@@ -39,4 +41,15 @@ class ImageProcessor(Protocol):
 
         Raises:
             PictureCorrupted: there is nothing to draw.
+        """
+
+    @abstractmethod
+    async def edit(self, picture: Blob, recipe: Recipe, into: Spooled) -> Edited:
+        """Do to it what the recipe says, and append what comes of it to ``into``, which is empty. That is upright and
+        without metadata; it may be large. If this fails, ``into`` holds anything.
+
+        Raises:
+            PictureCorrupted: there is nothing to edit.
+            TooManyPixels: also if the format asked for can't hold as many.
+            StorageFull, StorageUnavailable: ``into`` takes no more.
         """
