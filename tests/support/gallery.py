@@ -14,9 +14,11 @@ from domain.errors import LongshoreError
 from domain.image import THUMBNAILS
 from domain.job import Job
 from domain.picture import CheckedPicture, PictureFacts, check_sniffed
+from domain.product import Edited, Recipe
 from domain.rendition import Box, Drawn
 from ports.blob_storage import Blob
 from ports.image_processor import ImageProcessor
+from ports.spool import Spooled
 from tests.support.builders import ALICE, an_id
 from tests.support.deployment import Deployment
 from tests.support.sources import source_of
@@ -52,6 +54,12 @@ class StandInProcessor(ImageProcessor):
         if self.draw_error is not None:
             raise self.draw_error
         return [Drawn(box, box, box * 3 // 4, "image/jpeg", f"{box.label}".encode()) for box in boxes]
+
+    async def edit(self, picture: Blob, recipe: Recipe, into: Spooled) -> Edited:
+        """The same bytes again."""
+        facts = await self.look(picture)
+        await into.append(await _bytes(picture))
+        return Edited(recipe.format or facts.format, facts.width, facts.height)
 
 
 async def _bytes(picture: Blob) -> bytes:
