@@ -12,7 +12,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, ClassVar, Self
 
-from domain.ids import FileId, OwnerId, UploadId
+from domain.ids import DetailId, FileId, InstructionId, OwnerId, UploadId
 
 _MAX_NAME = 1024  # letters: a name is told for display, and messages have their bounds
 
@@ -178,7 +178,58 @@ class ImageEvent(Event):
         )
 
 
-_FAMILIES: Mapping[str, type[Event]] = {kind.family: kind for kind in (UploadEvent, ImageEvent)}
+class InstructionEventType(StrEnum):
+    DETAIL = "instruction.detail"
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionEvent(Event):
+    """What has become of an instruction's detail: an input, by its id. ``error``: of one that failed, in words for a
+    person."""
+
+    family = "instruction"
+
+    type: InstructionEventType
+    instruction_id: InstructionId
+    detail_id: DetailId
+    owner: OwnerId
+    file_name: str
+    status: str
+    error: str
+
+    @property
+    def subject(self) -> str:
+        return self.detail_id
+
+    @property
+    def is_passing(self) -> bool:
+        return False
+
+    def to_values(self) -> dict[str, str | int | None]:
+        return {
+            "instruction_id": self.instruction_id,
+            "detail_id": self.detail_id,
+            "owner": self.owner,
+            "file_name": self.file_name[:_MAX_NAME],
+            "status": self.status,
+            "error": self.error,
+        }
+
+    @classmethod
+    def of_values(cls, type_: str, time: datetime, values: Mapping[str, Any]) -> Self:
+        return cls(
+            type=InstructionEventType(type_),
+            time=time,
+            instruction_id=InstructionId(str(values["instruction_id"])),
+            detail_id=DetailId(str(values["detail_id"])),
+            owner=OwnerId(str(values["owner"])),
+            file_name=str(values["file_name"]),
+            status=str(values["status"]),
+            error=str(values["error"]),
+        )
+
+
+_FAMILIES: Mapping[str, type[Event]] = {kind.family: kind for kind in (UploadEvent, ImageEvent, InstructionEvent)}
 
 
 def event_to_values(event: Event) -> dict[str, str | int | None]:

@@ -10,6 +10,8 @@ FileId = NewType("FileId", str)
 BlobKey = NewType("BlobKey", str)
 OwnerId = NewType("OwnerId", str)
 JobId = NewType("JobId", str)
+InstructionId = NewType("InstructionId", str)
+DetailId = NewType("DetailId", str)
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from adapters.outbound.system.clock import SystemClock
 from domain.access import ANYBODY, Credential, Principal, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
-from domain.events import Event, EventType, UploadEvent
+from domain.events import Event, EventType, InstructionEvent, InstructionEventType, UploadEvent
 from domain.file import File
 from domain.file_draft import FileDraft
-from domain.ids import BlobKey, FileId, JobId, OwnerId, UploadId
+from domain.ids import BlobKey, DetailId, FileId, InstructionId, JobId, OwnerId, UploadId
 from domain.job import Job
 from domain.metadata import Metadata
 from domain.receipt import Receipt
@@ -115,6 +115,19 @@ def a_job(kind: str = "thumbnails", *, subject: str = "", created_at: datetime =
 
 def an_event(upload: Upload, type_: EventType = EventType.CREATED, *, time: datetime = NOW) -> UploadEvent:
     return upload.event(type_, time)
+
+
+def an_instruction_event(*, owner: Principal = ALICE, status: str = "DONE", time: datetime = NOW) -> InstructionEvent:
+    return InstructionEvent(
+        type=InstructionEventType.DETAIL,
+        time=time,
+        instruction_id=InstructionId(an_id()),
+        detail_id=DetailId(an_id()),
+        owner=owner.owner,
+        file_name="holiday.jpg",
+        status=status,
+        error="",
+    )
 
 
 def counted(upload: Upload, *extents: Extent, in_order: bool = True, now: datetime = NOW) -> list[Receipt]:

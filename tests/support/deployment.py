@@ -18,7 +18,7 @@ from application.views import UploadView
 from domain.access import Principal
 from domain.byte_range import ByteRange
 from domain.checksum import Checksum
-from domain.events import Event, EventType, ImageEvent, UploadEvent
+from domain.events import Event, EventType, ImageEvent, InstructionEvent, UploadEvent
 from domain.file_draft import FileDraft
 from domain.ids import UploadId, file_id_of
 from domain.upload_policy import UploadPolicy
@@ -127,14 +127,17 @@ class Deployment:
         self.notifier = MemoryProgressNotifier(self.feed)
         self.events: list[UploadEvent] = []
         self.image_events: list[ImageEvent] = []
+        self.instruction_events: list[InstructionEvent] = []
         self.feed.listen(self._hear, lambda: None)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, UploadEvent):
             self.events.append(event)
-        else:
-            assert isinstance(event, ImageEvent)
+        elif isinstance(event, ImageEvent):
             self.image_events.append(event)
+        else:
+            assert isinstance(event, InstructionEvent)
+            self.instruction_events.append(event)
 
     def process(self) -> Process:
         return Process(self)

@@ -9,7 +9,7 @@ from domain.events import Event, EventType, ImageEvent, event_from_values, event
 from domain.image import Image
 from domain.progress import Standing
 from domain.upload_state import UploadState
-from tests.support.builders import NOW, a_file, an_event, an_id, an_upload, counted, extent
+from tests.support.builders import NOW, a_file, an_event, an_id, an_instruction_event, an_upload, counted, extent
 
 
 def an_image_event() -> ImageEvent:
@@ -19,7 +19,9 @@ def an_image_event() -> ImageEvent:
     return image.event(file)
 
 
-@pytest.mark.parametrize("event", [an_event(an_upload()), an_image_event()], ids=lambda event: event.family)
+@pytest.mark.parametrize(
+    "event", [an_event(an_upload()), an_image_event(), an_instruction_event()], ids=lambda event: event.family
+)
 def test_an_event_has_the_same_id_wherever_it_was_kept(event: Event) -> None:
     kept = event_from_values(json.loads(json.dumps(event_to_values(event))))
     assert kept == event
