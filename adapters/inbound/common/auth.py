@@ -62,6 +62,15 @@ class Authenticator:
             self._check_gateway(request)
         return await self._redeem_ticket(shown[0].decode("utf-8", "replace"))
 
+    def named(self, request: HTTPServerRequest, principal: Principal) -> Principal:
+        """``principal``, whom the request was found to be; in mode ``open``, whoever it says: for dialects whose
+        clients always do.
+
+        Raises:
+            Unauthenticated: it does not.
+        """
+        return _of_headers(request) if self._mode == "open" else principal
+
     def client_ip(self, request: HTTPServerRequest) -> str:
         """Whose requests to count: the peer, or the one a trusted proxy says it speaks for.
 
@@ -91,14 +100,7 @@ class Authenticator:
 
     def _of_gateway(self, request: HTTPServerRequest) -> Principal:
         self._check_gateway(request)
-        if user_id := request.headers.get("x-user-id"):
-            principal = user(parse_user_id(user_id))
-        elif guest_id := request.headers.get("x-guest-id"):
-            principal = guest(parse_user_id(guest_id))
-        else:
-            raise Unauthenticated("missing user identification: x-user-id or x-guest-id")
-        is_admin = "admin" in re.split(r"[\s,]+", request.headers.get("x-user-scope", ""))
-        return Principal(principal.owner, is_admin=is_admin)
+        return _of_headers(request)
 
     def _trusts(self, address: IpAddress) -> bool:
         return any(address in network for network in self._trusted)
@@ -109,6 +111,17 @@ def at_expiry(principal: Principal, end: Callable[[], None]) -> asyncio.TimerHan
     if principal.expires_at is None:
         return None
     return asyncio.get_running_loop().call_later(max(0.0, principal.expires_at.timestamp() - time.time()), end)
+
+
+def _of_headers(request: HTTPServerRequest) -> Principal:
+    if user_id := request.headers.get("x-user-id"):
+        principal = user(parse_user_id(user_id))
+    elif guest_id := request.headers.get("x-guest-id"):
+        principal = guest(parse_user_id(guest_id))
+    else:
+        raise Unauthenticated("missing user identification - provide either x-user-id or x-guest-id header")
+    is_admin = "admin" in re.split(r"[\s,]+", request.headers.get("x-user-scope", ""))
+    return Principal(principal.owner, is_admin=is_admin)
 
 
 def _bearer_token(request: HTTPServerRequest) -> str:

@@ -177,3 +177,31 @@ async def test_without_a_trusted_proxy_the_client_is_the_peer(ask: Ask) -> None:
     headers = [("X-Forwarded-For", "203.0.113.9")]
     assert await ask(Authenticator("open").client_ip, headers) == "127.0.0.1"
     assert await ask(Authenticator("open", trusted_proxies=ELSEWHERE).client_ip, headers) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ([("X-User-Id", UUID.upper())], user(UUID)),
+        ([("X-Guest-Id", HEX)], guest(HEX)),
+        ([("X-User-Id", HEX), ("X-Guest-Id", UUID)], user(HEX)),
+        ([("X-User-Id", HEX), ("X-User-Scope", "files admin")], Principal(user(HEX).owner, is_admin=True)),
+    ],
+)
+async def test_an_open_server_believes_names_where_a_dialect_needs_them(
+    ask: Ask, headers: list[tuple[str, str]], named: Principal
+) -> None:
+    who = Authenticator("open")
+    assert await ask(lambda request: who.named(request, who.principal(request)), headers) == named
+
+
+async def test_a_dialect_that_needs_a_name_asks_for_it(ask: Ask) -> None:
+    who = Authenticator("open")
+    for headers, words in (([], "missing user identification"), ([("X-User-Id", "anna")], "invalid user ID format")):
+        with pytest.raises(Unauthenticated, match=words):
+            await ask(lambda request: who.named(request, ANYBODY), headers)
+
+
+async def test_behind_a_gateway_a_dialect_learns_nothing_new(ask: Ask) -> None:
+    who = Authenticator("gateway", trusted_proxies=ELSEWHERE)
+    assert await ask(lambda request: who.named(request, user(UUID)), [("X-User-Id", HEX)]) == user(UUID)
