@@ -1,34 +1,29 @@
 """Pictures: taken in, or made of files that are stored already, told of and given out. ``rendering.py`` draws them."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from application.download import DownloadUseCase, OpenFile, SignedToken
+from application.picture_intake import PictureIntake
 from application.upload.keeping import KeepUseCase
 from application.views import ImageView
 from domain.access import Principal
-from domain.byte_range import ByteRange
-from domain.errors import ProcessorUnavailable, ThumbnailNotFound, UploadNotFound, UploadTooLarge
+from domain.errors import ThumbnailNotFound, UploadNotFound
 from domain.file import File
 from domain.file_draft import FileDraft
 from domain.ids import FileId, JobId, UploadId
 from domain.image import THUMBNAILS, Image
 from domain.job import Job
-from domain.picture import SNIFFED_BYTES, PictureFormat, check_sniffed
 from domain.rendition import Box
-from domain.size import format_size
 from domain.upload import Upload
-from ports.blob_storage import Blob
 from ports.byte_source import ByteSource
 from ports.clock import Clock
 from ports.id_generator import IdGenerator
 from ports.image_processor import ImageProcessor
-from ports.spool import Spool, Spooled
+from ports.spool import Spool
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
-_BLOCK_BYTES = 1024 * 1024
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -57,7 +52,7 @@ class ImageUseCase:
         self._unit_of_work = unit_of_work
         self._keeping = keeping
         self._downloads = downloads
-        self._processor = processor
+        self._intake = PictureIntake(processor)
         self._spool = spool
         self._clock = clock
         self._ids = ids
@@ -82,10 +77,10 @@ class ImageUseCase:
             UploadTooLarge, BudgetExceeded, Unavailable: nothing is kept.
         """
         async with self._spool.open() as picture:
-            await self._gather(source, picture)
+            await self._intake.gather(source, picture, max_size=self._max_size)
             if source.is_cut:
                 return None
-            format_ = await self._look(picture)
+            format_ = await self._intake.look(picture)
             await before_kept(picture.size)
             draft = FileDraft.of(filename=filename, media_type=format_.media_type)
             made: list[Image] = []
@@ -116,7 +111,7 @@ class ImageUseCase:
             return ImageView.of(image, file)
         opened = await self._downloads.open_stored(file)
         try:
-            await self._look(opened.blob)
+            await self._intake.look(opened.blob)
         finally:
             await opened.blob.close()
         return await self._enlist(principal, file)
@@ -179,22 +174,6 @@ class ImageUseCase:
         async with self._unit_of_work() as work:
             return await work.images.find(file.id), file
 
-    async def _gather(self, source: ByteSource, picture: Spooled) -> None:
-        block = await source.gather(SNIFFED_BYTES)
-        if not source.is_cut:
-            check_sniffed(block)  # before the rest of it has come
-        while block:
-            if picture.size + len(block) > self._max_size:
-                raise UploadTooLarge(f"a picture may have {format_size(self._max_size)} at most")
-            await picture.append(block)
-            block = await source.gather(_BLOCK_BYTES)
-
-    async def _look(self, picture: Blob) -> PictureFormat:
-        format_ = check_sniffed(await _head(picture))
-        with suppress(ProcessorUnavailable):  # no reason to send anybody away: it is looked at again when it is drawn
-            format_ = (await self._processor.look(picture)).format
-        return format_
-
     async def _enlist(self, principal: Principal, file: File) -> ImageView:
         async with self._unit_of_work() as work:
             await work.jobs.forget(THUMBNAILS, file.id)  # the one that failed
@@ -214,12 +193,6 @@ class ImageUseCase:
             Job(id=JobId(self._ids.new()), kind=THUMBNAILS, subject=image.id, created_at=now, due_at=now)
         )
         work.announce(image.event(file))
-
-
-async def _head(picture: Blob) -> bytes:
-    if not picture.size:
-        return b""
-    return b"".join([block async for block in picture.blocks(ByteRange(0, min(picture.size, SNIFFED_BYTES)))])
 
 
 def _image_of(file: File, watch_id: str, now: datetime) -> Image:
