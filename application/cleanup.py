@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from application.blob_deletions import BlobDeleter
+from application.clock_jumps import ClockJumps
 from application.upload import UploadUseCase
 from domain.access import Principal
 from domain.errors import Conflict, Gone, LongshoreError, NotFound, StorageUnavailable
@@ -19,7 +20,6 @@ _BATCH = 200
 # Each may have a thousand received ranges, which go in the same transaction; acknowledgements wait for it on SQLite.
 _FORGOTTEN_AT_ONCE = 50
 _LEAST_MEMORY = timedelta(hours=24)
-_CLOCK_TOLERANCE = timedelta(minutes=1)
 HOUSEKEEPER = Principal(OwnerId("housekeeper"), is_admin=True)
 
 
@@ -58,11 +58,11 @@ class CleanupUseCase:
         self._clock = clock
         self._orphans_after = orphans_after
         self._ended_after = max(ended_after, _LEAST_MEMORY)
-        self._last = (clock.now(), clock.monotonic())
+        self._jumps = ClockJumps(clock)
 
     async def run(self) -> Cleaned:
         now = self._clock.now()
-        if self._clock_jumped(now):
+        if self._jumps.jumped(now):
             # A clock set forward would end every upload at once; the next run, by a steady clock, will tell.
             return Cleaned(0, 0)
         failures: list[LongshoreError] = []
@@ -84,12 +84,6 @@ class CleanupUseCase:
         if failures:
             raise failures[0]
         return cleaned
-
-    def _clock_jumped(self, now: datetime) -> bool:
-        wall, monotonic = self._last
-        self._last = (now, self._clock.monotonic())
-        passed = timedelta(seconds=self._last[1] - monotonic)
-        return abs((now - wall) - passed) > _CLOCK_TOLERANCE
 
     async def _expire(self, now: datetime) -> int:
         expired = 0
