@@ -11,11 +11,11 @@ from infrastructure.capabilities.core import CoreVariables
 from infrastructure.capabilities.database import DatabaseVariables
 from infrastructure.capabilities.events import EventsVariables
 from infrastructure.capabilities.identity import IdentityVariables
-from infrastructure.capabilities.image_receiver import ImageReceiverVariables
-from infrastructure.capabilities.images import ImagesVariables
 from infrastructure.capabilities.jobs import JobsVariables
 from infrastructure.capabilities.links import LinksVariables
 from infrastructure.capabilities.operations import OperationsVariables
+from infrastructure.capabilities.pictures.image_receiver import ImageReceiverVariables
+from infrastructure.capabilities.pictures.images import ImagesVariables
 from infrastructure.capabilities.room import RoomVariables
 from infrastructure.capabilities.storage import StorageVariables
 from infrastructure.capabilities.system import SystemVariables

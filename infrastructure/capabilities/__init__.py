@@ -11,11 +11,11 @@ from infrastructure.capabilities.events import EVENTS
 from infrastructure.capabilities.files import FILES
 from infrastructure.capabilities.forms import FORMS
 from infrastructure.capabilities.identity import IDENTITY
-from infrastructure.capabilities.image_receiver import IMAGE_RECEIVER
-from infrastructure.capabilities.images import IMAGES
 from infrastructure.capabilities.jobs import JOBS
 from infrastructure.capabilities.links import LINKS
 from infrastructure.capabilities.operations import OPERATIONS
+from infrastructure.capabilities.pictures.image_receiver import IMAGE_RECEIVER
+from infrastructure.capabilities.pictures.images import IMAGES
 from infrastructure.capabilities.progress import PROGRESS
 from infrastructure.capabilities.room import ROOM
 from infrastructure.capabilities.storage import STORAGE

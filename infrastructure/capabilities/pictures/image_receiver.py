@@ -10,7 +10,7 @@ from application.image_receiver import ImageReceiverUseCase
 from domain.received_image import SessionLimits
 from infrastructure.capabilities.core import CoreParts
 from infrastructure.capabilities.events import EventsParts
-from infrastructure.capabilities.images import ImagesParts
+from infrastructure.capabilities.pictures.images import ImagesParts
 from infrastructure.capabilities.room import RoomParts
 from infrastructure.capabilities.storage import StorageParts
 from infrastructure.capabilities.system import SystemParts

@@ -1,0 +1,1 @@
+"""What is done with pictures: thumbnails, the image receiver, instructions."""
