@@ -40,7 +40,7 @@ def parse_user_id(text: str) -> str:
         Unauthenticated: neither a UUID nor 24 hexadecimal digits.
     """
     if not _USER_ID.fullmatch(text):
-        raise Unauthenticated("invalid user ID format: a UUID or 24 hexadecimal digits")
+        raise Unauthenticated("invalid user ID format")
     return text.lower()
 
 

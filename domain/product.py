@@ -1,6 +1,6 @@
 """What can be done to a picture, by which rules, and one order of it: a product, its parameters, a recipe.
 
-The table is ``PRODUCTS``; what each does to which kind of picture: docs/instructions.md. It is carried out behind
+The table is ``PRODUCTS``; what each does to which kind of picture: docs/products.md. It is carried out behind
 ports/image_processor.py.
 """
 

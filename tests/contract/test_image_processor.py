@@ -1,16 +1,20 @@
-"""Contract of ports/image_processor.py. Kinds of pictures, bombs and broken ones: tests/adapters/pillow."""
+"""Contract of ports/image_processor.py. Kinds of pictures, bombs and broken ones, and what each product makes of them:
+tests/adapters/pillow."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from PIL import Image
 
 from adapters.outbound.memory.spool import MemorySpool
 from adapters.outbound.pillow.processor import PillowProcessor
 from adapters.outbound.system.spool import DiskSpool
+from domain.byte_range import ByteRange
 from domain.errors import FileGone, InvalidPicture, PictureCorrupted, TooManyPixels
 from domain.picture import PictureFacts, PictureFormat
+from domain.product import PRODUCTS, Edited, Product, ProductKey, Recipe
 from domain.rendition import Box
 from ports.blob_storage import Blob
 from ports.image_processor import ImageProcessor
@@ -20,6 +24,13 @@ from tests.support.pictures import BLUE, GREEN, RED, YELLOW, close_to, encoded, 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MAX_PIXELS = 2_000_000
+
+
+def product(key: ProductKey) -> Product:
+    return next(each for each in PRODUCTS if each.key is key)
+
+
+RECIPES = {key: Recipe.of(product(key)) for key in ProductKey}
 NO_PICTURES = {
     "nothing": b"",
     "text": b"GIF is what this is not, nor anything else that could be looked at" * 3,
@@ -63,11 +74,39 @@ async def test_a_picture_is_looked_at_checked_and_drawn(
         assert all(map(close_to, fields(thumbnail), (RED, GREEN, BLUE, YELLOW)))
 
 
+@pytest.mark.parametrize("key", ProductKey)
+async def test_a_picture_is_edited_and_what_comes_of_it_is_what_was_told(
+    processor: ImageProcessor, spool: Spool, key: ProductKey
+) -> None:
+    async with spool.open() as picture, spool.open() as into:
+        await picture.append(encoded(quarters(900, 600), PictureFormat.JPEG, quality=95))
+        told = await processor.edit(picture, RECIPES[key], into)
+        made = opened(b"".join([block async for block in into.blocks(ByteRange(0, into.size))]))
+    size = (300, 200) if key is ProductKey.THUMBNAILS else (900, 600)
+    assert told == Edited(PictureFormat.JPEG, *size)
+    assert (made.format, made.size) == ("JPEG", size)
+    assert all(map(close_to, fields(made), (RED, GREEN, BLUE, YELLOW)))
+
+
+async def test_what_comes_of_it_may_be_larger_than_a_block(processor: ImageProcessor, spool: Spool) -> None:
+    noise = Image.effect_noise((900, 600), 90)
+    async with spool.open() as picture, spool.open() as into:
+        await picture.append(encoded(noise, PictureFormat.JPEG))
+        await processor.edit(picture, Recipe.of(product(ProductKey.CONVERT), {"format": "png"}), into)
+        made = b"".join([block async for block in into.blocks(ByteRange(0, into.size))])
+        assert opened(made).size == (900, 600) and len(made) > 256 * 1024
+
+
 @pytest.mark.parametrize("data", NO_PICTURES.values(), ids=NO_PICTURES)
 async def test_what_is_no_picture_is_refused(processor: ImageProcessor, spool: Spool, data: bytes) -> None:
-    async with spool.open() as picture:
+    async with spool.open() as picture, spool.open() as into:
         await picture.append(data)
-        for refused in (processor.look(picture), processor.check(picture), processor.draw(picture, [Box.SMALL])):
+        for refused in (
+            processor.look(picture),
+            processor.check(picture),
+            processor.draw(picture, [Box.SMALL]),
+            *(processor.edit(picture, recipe, into) for recipe in RECIPES.values()),
+        ):
             with pytest.raises(InvalidPicture, match="not a picture"):
                 await refused
 
@@ -75,10 +114,15 @@ async def test_what_is_no_picture_is_refused(processor: ImageProcessor, spool: S
 async def test_too_many_pixels_are_refused_by_the_header_with_how_many_there_are(
     processor: ImageProcessor, spool: Spool
 ) -> None:
-    async with spool.open() as picture:
+    async with spool.open() as picture, spool.open() as into:
         # the header alone: nothing of it could be decoded
         await picture.append(encoded(quarters(3000, 1000), PictureFormat.PNG)[:60])
-        for refused in (processor.look(picture), processor.check(picture), processor.draw(picture, [Box.SMALL])):
+        for refused in (
+            processor.look(picture),
+            processor.check(picture),
+            processor.draw(picture, [Box.SMALL]),
+            *(processor.edit(picture, recipe, into) for recipe in RECIPES.values()),
+        ):
             with pytest.raises(TooManyPixels, match="the picture has 3 megapixels; at most 2 are taken"):
                 await refused
 
@@ -88,9 +132,13 @@ async def test_one_that_breaks_off_is_corrupted_although_its_header_is_whole(
     processor: ImageProcessor, spool: Spool, format_: PictureFormat
 ) -> None:
     whole = encoded(quarters(900, 600), format_)
-    async with spool.open() as picture:
+    async with spool.open() as picture, spool.open() as into:
         await picture.append(whole[: -len(whole) // 3])
-        for refused in (processor.check(picture), processor.draw(picture, [Box.SMALL])):
+        for refused in (
+            processor.check(picture),
+            processor.draw(picture, [Box.SMALL]),
+            *(processor.edit(picture, recipe, into) for recipe in RECIPES.values()),
+        ):
             with pytest.raises(PictureCorrupted, match="damaged"):
                 await refused
 

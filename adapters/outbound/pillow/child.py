@@ -1,4 +1,4 @@
-"""The process that looks at pictures and draws them; ``pool.py`` starts it and says why it is there.
+"""The process that looks at pictures, draws and edits them; ``pool.py`` starts it and says why it is there.
 
 One order at a time comes in through a socket, with the picture's descriptor, and its answer goes back. It may use only
 so much memory, and for each order so much time; what goes beyond ends it. It ends with its parent.
@@ -16,14 +16,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from PIL import Image
 
 from adapters.outbound.pillow import drawing
-from adapters.outbound.pillow.opening import TooManyPixels, forbid, open_picture
-from adapters.outbound.pillow.orders import ANSWER, DRAWING, ORDER, Answer, Kind, Outcome
-from domain.picture import SNIFFED_BYTES, sniff
+from adapters.outbound.pillow.opening import TooLargeAResult, TooManyPixels, forbid, open_picture
+from adapters.outbound.pillow.orders import ANSWER, BLOCK, BLOCK_BYTES, DRAWING, ORDER, Answer, Kind, Order, Outcome
+from adapters.outbound.pillow.picture import Picture
+from domain.picture import SNIFFED_BYTES, PictureFormat, sniff
 
 _NICENESS = 10  # whoever waits for the server goes before whoever waits for a thumbnail
 # What was taken for a picture is given back with it, and threads share it (mallopt(3)): trim threshold, mmap threshold,
@@ -33,12 +34,21 @@ _READ_BYTES = 64 * 1024
 _PAGE_KIB = resource.getpagesize() // 1024
 
 
+_OUTCOMES = {
+    Image.DecompressionBombError: Outcome.TOO_MANY_PIXELS,
+    TooLargeAResult: Outcome.TOO_LARGE_A_RESULT,
+    MemoryError: Outcome.NO_MEMORY,
+}
+
+
 class Limits(NamedTuple):
     """As they come on the command line."""
 
     pixels: int
     memory_bytes: int
     cpu_seconds: int
+    edit_memory_bytes: int
+    edit_cpu_seconds: int
 
 
 def main() -> None:
@@ -47,9 +57,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # the parent drains, and may need us for it
         signal.signal(number, signal.SIG_IGN)
     os.nice(_NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.edit_memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it has nothing to write
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # what it makes goes to its parent
     if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         for option in _MALLOC:
             mallopt(*option)
@@ -62,47 +72,80 @@ def main() -> None:
 def _serve(orders: socket.socket, limits: Limits) -> None:
     fcntl.fcntl(orders, fcntl.F_SETOWN, os.getpid())
     while True:
-        order, descriptors, _, _ = socket.recv_fds(orders, ORDER.size, 1)
-        if not order:
+        message, descriptors, _, _ = socket.recv_fds(orders, ORDER.size, 1)
+        if not message:
             return
-        kind, size, *boxes = ORDER.unpack(order)
+        order = Order.unpacked(message)
         (descriptor,) = descriptors
-        _allow(limits.cpu_seconds)
-        with _ending_with_parent(orders):
-            answer = _carry_out(Kind(kind), PositionedFile(descriptor, size), [box for box in boxes if box], limits)
+        _allow(order.kind, limits)
+        file = PositionedFile(descriptor, order.size)
+        if order.kind is Kind.EDIT:
+            answer = _edited(orders, order, file, limits)
+        else:
+            with _ending_with_parent(orders):
+                answer = _carry_out(order, file, limits, io.BytesIO())
         orders.sendall(_packed(answer))
 
 
-def _carry_out(kind: Kind, file: "PositionedFile", boxes: list[int], limits: Limits) -> Answer:
+def _edited(orders: socket.socket, order: Order, file: "PositionedFile", limits: Limits) -> Answer:
+    with _ending_with_parent(orders):
+        out = Blocks(orders)
+        with io.BufferedWriter(out, BLOCK_BYTES) as buffered:  # type: ignore[type-var]  # for its override
+            answer = _carry_out(order, file, limits, buffered)
+            if answer.outcome is not Outcome.DONE:
+                out.is_over = True  # what has been made is worth nothing
+    orders.sendall(BLOCK.pack(0))
+    return answer
+
+
+def _carry_out(order: Order, file: "PositionedFile", limits: Limits, out: IO[bytes]) -> Answer:
     try:
         with io.BufferedReader(file, _READ_BYTES) as buffered:
-            return _answer(kind, buffered, boxes, limits.pixels)
+            answer = _answer(order, buffered, limits.pixels, out)
+        out.flush()
+        return answer
     except TooManyPixels as error:
         return Answer(Outcome.TOO_MANY_PIXELS, width=error.size[0], height=error.size[1])
-    except Image.DecompressionBombError:
-        return Answer(Outcome.TOO_MANY_PIXELS)
-    except MemoryError:
-        return Answer(Outcome.NO_MEMORY)
+    except (Image.DecompressionBombError, TooLargeAResult, MemoryError) as error:
+        return Answer(_OUTCOMES[type(error)])
     except Exception as error:  # noqa: BLE001  what decoders raise of bytes that make no sense is anything at all
         if isinstance(error, OSError) and "out of memory" in str(error).lower():  # as Pillow's decoders tell it
             return Answer(Outcome.NO_MEMORY)
         return Answer(file.failure or Outcome.DAMAGED)
 
 
-def _answer(kind: Kind, file: "io.BufferedReader[PositionedFile]", boxes: list[int], max_pixels: int) -> Answer:
+def _answer(order: Order, file: "io.BufferedReader[PositionedFile]", max_pixels: int, out: IO[bytes]) -> Answer:
     format_ = sniff(file.peek(SNIFFED_BYTES)[:SNIFFED_BYTES])
     if format_ is None:
         return Answer(Outcome.UNKNOWN)
     picture = open_picture(file, format_, max_pixels)
-    dhash = drawing.dhash(picture) if kind is Kind.CHECK else 0
-    drawings = drawing.draw(picture, boxes) if kind is Kind.DRAW else ()
-    return Answer(Outcome.DONE, format_.value, *drawing.upright(picture), dhash, tuple(drawings))
+    match order.kind:
+        case Kind.LOOK:
+            return _done(format_, picture)
+        case Kind.CHECK:
+            dhash = drawing.dhash(picture)
+            return _done(format_, picture)._replace(dhash=dhash)
+        case Kind.DRAW:
+            drawings = tuple(drawing.draw(picture, order.boxes))
+            return _done(format_, picture)._replace(drawings=drawings)
+        case Kind.EDIT:
+            from adapters.outbound.pillow import editing  # most pictures are only looked at
+
+            made, size = editing.edit(picture, format_, order.edit, original=file, out=out, max_pixels=max_pixels)
+            return Answer(Outcome.DONE, made.value, *size)
 
 
-def _allow(cpu_seconds: int) -> None:
-    """So much more than it has used by now."""
+def _done(format_: PictureFormat, picture: Picture) -> Answer:
+    return Answer(Outcome.DONE, format_.value, *drawing.upright(picture))
+
+
+def _allow(kind: Kind, limits: Limits) -> None:
+    """So much memory, and so much time more than it has used by now."""
+    is_edit = kind is Kind.EDIT
+    memory = limits.edit_memory_bytes if is_edit else limits.memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (memory, limits.edit_memory_bytes))
     used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
+    soft = int(used.ru_utime + used.ru_stime) + 1 + (limits.edit_cpu_seconds if is_edit else limits.cpu_seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
 
 
@@ -111,6 +154,17 @@ def _ending_with_parent(orders: socket.socket) -> Iterator[None]:
     """While an order is carried out nothing comes from the parent but its end: a signal that ends us as well."""
     flags = fcntl.fcntl(orders, fcntl.F_GETFL)
     fcntl.fcntl(orders, fcntl.F_SETFL, flags | os.O_ASYNC)
+    try:
+        yield
+    finally:
+        fcntl.fcntl(orders, fcntl.F_SETFL, flags)
+
+
+@contextmanager
+def _without_signals(orders: socket.socket) -> Iterator[None]:
+    """While we send: the signal would also say that there is room again. That the parent is gone an error says."""
+    flags = fcntl.fcntl(orders, fcntl.F_GETFL)
+    fcntl.fcntl(orders, fcntl.F_SETFL, flags & ~os.O_ASYNC)
     try:
         yield
     finally:
@@ -138,6 +192,27 @@ def _resident_kib() -> int:
         return int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE_KIB
     except FileNotFoundError:  # no Linux
         return 0
+
+
+class Blocks(io.RawIOBase):
+    """What an edit makes goes to the parent, as ``orders.py`` has it; nothing of it is on a disk that we could fill."""
+
+    def __init__(self, orders: socket.socket) -> None:
+        self._orders = orders
+        self.is_over = False
+        """What is written now goes nowhere."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: memoryview) -> int:  # type: ignore[override]  # what io hands us is one
+        view = memoryview(data).cast("B")
+        for at in range(0, 0 if self.is_over else len(view), BLOCK_BYTES):
+            block = view[at : at + BLOCK_BYTES]
+            with _without_signals(self._orders):
+                self._orders.sendall(BLOCK.pack(len(block)))
+                self._orders.sendall(block)
+        return len(view)
 
 
 class PositionedFile(io.RawIOBase):

@@ -4,17 +4,23 @@ import asyncio
 import socket
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.outbound.pillow.orders import (
     ANSWER,
+    BLOCK,
+    BLOCK_BYTES,
     DRAWING,
     MOST_BOXES,
     MOST_DRAWN_BYTES,
+    MOST_EDITED_BYTES,
     Answer,
     Drawing,
+    Kind,
+    Order,
     Outcome,
 )
 
@@ -26,6 +32,10 @@ from adapters.outbound.pillow.child import main
 main()"""
 
 
+Sink = Callable[[bytes], Awaitable[None]]
+"""Takes what an edit makes, a block at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a process may use."""
@@ -34,7 +44,10 @@ class Limits:
     memory_bytes: int
     """Of addresses, programs and libraries included."""
     cpu_seconds: int = 15
-    """For each order."""
+    """For each order but an edit."""
+    edit_memory_bytes: int = 0
+    """While it edits: all of a picture at once, and what is made of it."""
+    edit_cpu_seconds: int = 120
     kept_kib: int = 96 * 1024
     """One that holds more after its order is ended; the next order gets another."""
 
@@ -45,6 +58,7 @@ class Child:
     def __init__(self, limits: Limits) -> None:
         ours, its = socket.socketpair()
         told = [str(each) for each in (its.fileno(), limits.pixels, limits.memory_bytes, limits.cpu_seconds)]
+        told += [str(max(limits.memory_bytes, limits.edit_memory_bytes)), str(limits.edit_cpu_seconds)]
         places = "\n".join([str(_ROOT), *filter(None, sys.path)])
         try:
             self._process = subprocess.Popen(
@@ -65,11 +79,15 @@ class Child:
     def lives(self) -> bool:
         return self._process.poll() is None
 
-    async def carry_out(self, order: bytes, descriptor: int) -> Answer:
-        """Raises:
-        OSError, ValueError: it is gone, or says what makes no sense.
+    async def carry_out(self, order: Order, descriptor: int, sink: Sink | None = None) -> Answer:
+        """``sink``: an edit's.
+
+        Raises:
+            OSError, ValueError: it is gone, or says what makes no sense.
         """
-        socket.send_fds(self._socket, [order], [descriptor])  # so little always has room
+        socket.send_fds(self._socket, [order.packed()], [descriptor])  # so little always has room
+        if order.kind is Kind.EDIT:
+            await self._blocks(sink)
         outcome, format_, width, height, dhash, count, resident_kib = ANSWER.unpack(await self._read(ANSWER.size))
         if count > MOST_BOXES:
             raise ValueError("too many drawings")
@@ -89,6 +107,14 @@ class Child:
     def close(self) -> None:
         """After ``wait``."""
         self._socket.close()
+
+    async def _blocks(self, sink: Sink | None) -> None:
+        total = 0
+        while size := BLOCK.unpack(await self._read(BLOCK.size))[0]:
+            total += size
+            if sink is None or size > BLOCK_BYTES or total > MOST_EDITED_BYTES:
+                raise ValueError("too large a block, or too many")
+            await sink(await self._read(size))
 
     async def _drawing(self) -> Drawing:
         box, width, height, size = DRAWING.unpack(await self._read(DRAWING.size))

@@ -10,6 +10,7 @@ from adapters.outbound.pillow.orders import Drawing
 from adapters.outbound.pillow.picture import Picture, Size
 
 _QUALITY = 82
+_SMALLER = Image.Resampling.HAMMING  # to make smaller it is as good as bicubic, at two thirds of its price
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -33,14 +34,14 @@ def draw(picture: Picture, boxes: Sequence[int]) -> list[Drawing]:
     drawn: dict[int, Drawing] = {}
     image: Image.Image | None = None
     for box in sorted(set(boxes), reverse=True):
-        image = _first(picture, box) if image is None else _resized(image, _within(full, box))
+        image = _first(picture, box) if image is None else resized(image, _within(full, box), _SMALLER)
         drawn[box] = Drawing(box, *image.size, _jpeg(image))
     return [drawn[box] for box in boxes]
 
 
 def dhash(picture: Picture) -> int:
     """Of each of 8 rows, which of 9 neighbours is brighter than the one before; decodes all of it."""
-    grey = _turned(picture.grey(), picture.orientation).resize((9, 8), Image.Resampling.LANCZOS).tobytes()
+    grey = turned(picture.grey(), picture.orientation).resize((9, 8), Image.Resampling.LANCZOS).tobytes()
     bits = 0
     for row in range(0, 72, 9):
         for column in range(row, row + 8):
@@ -51,8 +52,8 @@ def dhash(picture: Picture) -> int:
 def _first(picture: Picture, box: int) -> Image.Image:
     """The largest one, which all that costs much is done once for."""
     wanted = _within(picture.size, box)
-    image = _resized(picture.reduced(wanted), wanted)
-    return _turned(flattened(image, to_srgb(image, picture.profile)), picture.orientation)
+    image = resized(picture.reduced(wanted), wanted, _SMALLER)
+    return turned(flattened(image, to_srgb(image, picture.profile)), picture.orientation)
 
 
 def _within(size: Size, box: int) -> Size:
@@ -61,12 +62,11 @@ def _within(size: Size, box: int) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _resized(image: Image.Image, size: Size) -> Image.Image:
-    """Only ever smaller: for that this filter is as good as bicubic, at two thirds of its price."""
-    return image if image.size == size else image.resize(size, Image.Resampling.HAMMING)
+def resized(image: Image.Image, size: Size, by: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
+    return image if image.size == size else image.resize(size, by)
 
 
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
+def turned(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 

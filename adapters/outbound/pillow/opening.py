@@ -26,6 +26,10 @@ class TooManyPixels(Exception):
         self.size = size
 
 
+class TooLargeAResult(Exception):
+    """What is asked for has more pixels than we take, or than its format can hold."""
+
+
 def forbid(max_pixels: int) -> None:
     """Have Pillow refuse by itself what turns out to be larger, such as a frame that is larger than its GIF. What it
     takes is twice its limit; above the limit it warns. Nobody reads a PNG's texts, so there may be few."""

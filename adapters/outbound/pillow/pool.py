@@ -9,12 +9,12 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from adapters.outbound.pillow.children import Child, Limits
-from adapters.outbound.pillow.orders import Answer, Kind, Outcome, packed_order
+from adapters.outbound.pillow.children import Child, Limits, Sink
+from adapters.outbound.pillow.orders import Answer, Kind, Order, Outcome
 from domain.errors import ProcessorUnavailable
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ class Patience:
     """For a process to be free."""
     order: float = 20.0
     """From the order to its answer; then its process is ended."""
+    edit: float = 180.0
+    """The same, of an edit."""
     idle: float = 30.0
     """How long a process is kept that has nothing to do."""
 
@@ -57,22 +59,21 @@ class Pool:
             self._warming = self._start()
             self._warming.add_done_callback(self._on_warm)
 
-    async def order(
-        self, kind: Kind, descriptor: int, size: int, boxes: Sequence[int] = (), *, urgent: bool = False
-    ) -> Answer:
-        """Have a file of ``size`` bytes looked at. ``urgent`` ones go before all others that wait.
+    async def order(self, order: Order, descriptor: int, sink: Sink | None = None, *, urgent: bool = False) -> Answer:
+        """Have a file looked at. ``urgent`` ones go before all others that wait. ``sink``: takes what an edit makes.
 
         Raises:
             ProcessorUnavailable: who had the order died or took too long, or nobody was free in time.
         """
         async with self._turns.taken(urgent=urgent):
             child = await self._free()
+            patience = self._patience.edit if order.kind is Kind.EDIT else self._patience.order
             try:
-                async with asyncio.timeout(self._patience.order):
-                    answer = await child.carry_out(packed_order(kind, size, boxes), descriptor)
+                async with asyncio.timeout(patience):
+                    answer = await child.carry_out(order, descriptor, sink)
             except TimeoutError:
                 self._end(child)
-                log.warning("a picture took longer than %.0f s; its process is ended", self._patience.order)
+                log.warning("a picture took longer than %.0f s; its process is ended", patience)
                 raise ProcessorUnavailable("the picture takes too long to be looked at") from None
             except (OSError, ValueError):
                 self._end(child)

@@ -1,5 +1,5 @@
-"""Looks at pictures and draws thumbnails with Pillow and pillow-heif, in processes of their own (``pool.py``).
-What becomes of each kind of picture: docs/images.md. Contract: tests/contract/test_image_processor.py."""
+"""Looks at pictures, draws thumbnails and edits with Pillow and pillow-heif, in processes of their own (``pool.py``).
+What becomes of a picture: docs/images.md, docs/products.md. Contract: tests/contract/test_image_processor.py."""
 
 import asyncio
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from adapters.outbound.pillow.children import Limits
-from adapters.outbound.pillow.orders import Answer, Kind, Outcome
+from adapters.outbound.pillow.orders import Answer, Edit, Kind, Order, Outcome, Way
 from adapters.outbound.pillow.pool import PATIENCE, Patience, Pool
 from domain.byte_range import ByteRange
 from domain.errors import (
@@ -21,7 +21,7 @@ from domain.errors import (
     TooManyPixels,
 )
 from domain.picture import CheckedPicture, PictureFacts, PictureFormat
-from domain.product import Edited, Recipe
+from domain.product import Edited, ProductKey, Recipe
 from domain.rendition import Box, Drawn
 from ports.blob_storage import Blob
 from ports.image_processor import ImageProcessor
@@ -30,6 +30,9 @@ from ports.spool import Spooled
 _GIB = 1024**3
 _PIXELS_OF_A_GIB = 80_000_000  # what a GiB is enough for, whatever the format
 _MOST_BYTES = 512 * 1024**2  # of a file: most decoders want all of it in memory
+_EDIT_MEMORY = 3  # times as much: of what is edited all may be there again, and an AVIF takes 26 bytes for each pixel
+_NO_EDIT = Edit()
+_EDITED_QUALITY, _THUMBNAIL_QUALITY = 90, 82
 
 
 class PillowProcessor(ImageProcessor):
@@ -49,7 +52,10 @@ class PillowProcessor(ImageProcessor):
         memory = memory_bytes or max(_GIB, _GIB * max_pixels // _PIXELS_OF_A_GIB)
         self._max_pixels = max_pixels
         self._folder = folder
-        self._pool = Pool(Limits(max_pixels, memory), processes=processes, patience=patience)
+        limits = Limits(max_pixels, memory, edit_memory_bytes=_EDIT_MEMORY * memory)
+        self._pool = Pool(limits, processes=processes, patience=patience)
+        # An edit may take a minute: whoever waits for an answer finds a process that does none.
+        self._edits = asyncio.Semaphore(max(1, processes - 1))
 
     def warm(self) -> None:
         """A picture is on its way: have somebody ready for it."""
@@ -70,19 +76,29 @@ class PillowProcessor(ImageProcessor):
         ]
 
     async def edit(self, picture: Blob, recipe: Recipe, into: Spooled) -> Edited:
-        facts = (await self.check(picture)).facts
-        async for block in picture.blocks(ByteRange(0, picture.size)):
-            await into.append(block)
-        return Edited(facts.format, facts.width, facts.height)
+        async with self._edits:
+            answer = await self._order(Kind.EDIT, picture, edit=_edit(recipe), into=into)
+        return Edited(PictureFormat(answer.format), answer.width, answer.height)
 
     async def close(self) -> None:
         await self._pool.close()
 
-    async def _order(self, kind: Kind, picture: Blob, boxes: Sequence[Box] = (), *, urgent: bool = False) -> Answer:
+    async def _order(
+        self,
+        kind: Kind,
+        picture: Blob,
+        boxes: Sequence[Box] = (),
+        *,
+        edit: Edit = _NO_EDIT,
+        into: Spooled | None = None,
+        urgent: bool = False,
+    ) -> Answer:
         if picture.size > _MOST_BYTES:
             raise InvalidPicture(f"a picture's file has at most {_MOST_BYTES >> 20} MiB")
+        order = Order(kind, picture.size, tuple(boxes), edit)
+        sink = None if into is None else into.append
         async with self._descriptor(picture) as descriptor:
-            answer = await self._pool.order(kind, descriptor, picture.size, boxes, urgent=urgent)
+            answer = await self._pool.order(order, descriptor, sink, urgent=urgent)
         match answer.outcome:
             case Outcome.DONE:
                 return answer
@@ -92,6 +108,8 @@ class PillowProcessor(ImageProcessor):
                 raise PictureCorrupted("the picture is damaged")
             case Outcome.TOO_MANY_PIXELS:
                 raise TooManyPixels(_too_many(answer.width * answer.height, self._max_pixels))
+            case Outcome.TOO_LARGE_A_RESULT:
+                raise TooManyPixels("what it would become has more pixels than are taken, or than its format can hold")
             case Outcome.GONE:
                 raise FileGone("the picture's file is shorter than it was")
             case Outcome.UNREADABLE:
@@ -116,6 +134,23 @@ class PillowProcessor(ImageProcessor):
 
     def _facts(self, answer: Answer) -> PictureFacts:
         return PictureFacts(PictureFormat(answer.format), answer.width, answer.height)
+
+
+def _edit(recipe: Recipe) -> Edit:
+    format_ = recipe.format or ""
+    match recipe.key:
+        case ProductKey.STRIP_METADATA:
+            return Edit(Way.STRIP)
+        case ProductKey.COMPRESS:
+            return Edit(Way.COMPRESS, quality=recipe.number("quality"))
+        case ProductKey.CONVERT:
+            return Edit(Way.DRAW, format_, recipe.number("quality"))
+        case ProductKey.THUMBNAILS:
+            box = recipe.number("box")
+            return Edit(Way.DRAW, format_, _THUMBNAIL_QUALITY, box, box)
+        case ProductKey.RESIZE:
+            width, height = recipe.number("width"), recipe.number("height")
+            return Edit(Way.DRAW, format_, _EDITED_QUALITY, width, height, recipe.covers, recipe.may_enlarge)
 
 
 def _nameless(folder: Path | None) -> IO[bytes]:

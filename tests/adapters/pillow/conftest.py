@@ -1,4 +1,4 @@
-"""One processor for all tests of a file, and a short way to have it draw some bytes."""
+"""One processor for all tests of a file, and short ways to have it draw or edit some bytes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,11 +11,14 @@ from PIL import Image
 
 from adapters.outbound.pillow.processor import PillowProcessor
 from adapters.outbound.system.spool import DiskSpool
+from domain.byte_range import ByteRange
+from domain.product import PRODUCTS, Edited, ProductKey, Recipe
 from domain.rendition import Box
 from ports.blob_storage import Blob
 from tests.support.pictures import opened
 
 Draw = Callable[..., Awaitable[Image.Image]]
+Edit = Callable[..., Awaitable[tuple[Edited, bytes]]]
 Spooling = Callable[[bytes], AbstractAsyncContextManager[Blob]]
 
 
@@ -58,3 +61,16 @@ def draw(processor: PillowProcessor, spooled: Spooling) -> Draw:
         return opened(thumbnail.data)
 
     return drawn
+
+
+@pytest.fixture
+def edit(processor: PillowProcessor, spooled: Spooling, tmp_path: Path) -> Edit:
+    """Has a product made of the bytes given; its parameters are named."""
+
+    async def edited(data: bytes, key: ProductKey, **parameters: int | str | bool) -> tuple[Edited, bytes]:
+        (product,) = [each for each in PRODUCTS if each.key is key]
+        async with spooled(data) as picture, DiskSpool(tmp_path).open() as into:
+            told = await processor.edit(picture, Recipe.of(product, parameters), into)
+            return told, b"".join([block async for block in into.blocks(ByteRange(0, into.size))])
+
+    return edited

@@ -8,9 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from adapters.outbound.memory.spool import MemorySpooled
 from adapters.outbound.pillow.processor import PillowProcessor
 from domain.errors import InvalidPicture, TooManyPixels
 from domain.picture import PictureFormat
+from domain.product import PRODUCTS, Recipe
 from domain.rendition import Box
 from tests.adapters.pillow.conftest import Spooling, children
 from tests.support.bombs import BOMBS
@@ -67,6 +69,7 @@ async def test_a_bomb_takes_no_memory_to_speak_of(
 )
 async def test_it_is_refused_by_its_header(processor: PillowProcessor, spooled: Spooling, name: str) -> None:
     async with spooled(BOMBS[name]()) as bomb:
-        for refused in (processor.look(bomb), processor.check(bomb), processor.draw(bomb, list(Box))):
+        edits = (processor.edit(bomb, Recipe.of(product), MemorySpooled()) for product in PRODUCTS)
+        for refused in (processor.look(bomb), processor.check(bomb), processor.draw(bomb, list(Box)), *edits):
             with pytest.raises(TooManyPixels, match=r"megapixels; at most 80 are taken"):
                 await refused

@@ -3,13 +3,16 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
+from itertools import cycle
 
 import pytest
 
+from adapters.outbound.memory.spool import MemorySpooled
 from adapters.outbound.pillow.pool import Patience
 from adapters.outbound.pillow.processor import PillowProcessor
 from domain.errors import InvalidPicture, ProcessorUnavailable, TooManyPixels
 from domain.picture import PictureFormat
+from domain.product import PRODUCTS, Recipe
 from domain.rendition import Box
 from tests.adapters.pillow.conftest import Spooling, children
 from tests.support.icc import SRGB, profile
@@ -59,10 +62,13 @@ def mutated(count: int) -> Iterator[bytes]:
 async def survive(count: int, spooled: Spooling) -> Counter[str]:
     pillow = PillowProcessor(max_pixels=80_000_000, processes=2, patience=Patience(order=60))
     told: Counter[str] = Counter()
+    recipes = cycle(Recipe.of(product) for product in PRODUCTS)
     try:
         for data in mutated(count):
             async with spooled(data) as picture:
-                for call in (pillow.check(picture), pillow.draw(picture, [Box.LARGE, Box.SMALL])):
+                recipe = next(recipes)
+                edit = pillow.edit(picture, recipe, MemorySpooled())
+                for call in (pillow.check(picture), pillow.draw(picture, [Box.LARGE, Box.SMALL]), edit):
                     try:
                         await call
                         told["drawn"] += 1

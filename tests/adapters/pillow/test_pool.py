@@ -9,17 +9,22 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
+from adapters.outbound.memory.spool import MemorySpooled
 from adapters.outbound.pillow.pool import Patience
 from adapters.outbound.pillow.processor import PillowProcessor
-from domain.errors import PictureCorrupted, ProcessorUnavailable
+from domain.errors import PictureCorrupted, ProcessorUnavailable, StorageFull
 from domain.picture import PictureFormat, similar
+from domain.product import ProductKey, Recipe
 from domain.rendition import Box
 from tests.adapters.pillow.conftest import Spooling, children
 from tests.support.pictures import encoded, quarters
 from tests.support.until import wait_until
 
 PICTURE = encoded(quarters(), PictureFormat.PNG)
+NOISE = encoded(Image.effect_noise((1600, 1000), 90), PictureFormat.JPEG)
+TO_PNG = Recipe(ProductKey.CONVERT, {"format": "png"})
 LARGE = encoded(quarters(6000, 4000), PictureFormat.PNG, compress_level=1)
 
 
@@ -182,6 +187,58 @@ async def test_they_run_after_whoever_waits_for_the_server(spooled: Spooling) ->
     async with processor() as pillow, spooled(PICTURE) as picture:
         await pillow.look(picture)
         assert children()[0].nice() == 10
+
+
+class SlowSpooled(MemorySpooled):
+    """Takes nothing until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.is_let = asyncio.Event(), asyncio.Event()
+
+    async def append(self, data: bytes) -> None:
+        self.is_asked.set()
+        await self.is_let.wait()
+        await super().append(data)
+
+
+class FullSpooled(MemorySpooled):
+    async def append(self, data: bytes) -> None:
+        raise StorageFull("no room is left")
+
+
+async def test_who_is_slow_to_take_what_an_edit_makes_gets_all_of_it_and_holds_up_no_one(spooled: Spooling) -> None:
+    async with processor(processes=2) as pillow, spooled(NOISE) as noise, spooled(PICTURE) as picture:
+        first, second = SlowSpooled(), SlowSpooled()
+        edits = [asyncio.create_task(pillow.edit(noise, TO_PNG, into)) for into in (first, second)]
+        await first.is_asked.wait()
+        (editing,) = children()
+        await wait_until(lambda: editing.status() == psutil.STATUS_SLEEPING)  # its socket is full
+        assert (await pillow.check(picture)).facts.width == 240, "edits leave a process to those who wait"
+        assert not second.is_asked.is_set()
+        for into in (first, second):
+            into.is_let.set()
+        await asyncio.gather(*edits)
+        assert first.size == second.size > 1024**2
+        assert editing in children(), "it was ended by a signal that there is room again"
+
+
+async def test_no_room_for_what_an_edit_makes_is_told_as_that(spooled: Spooling) -> None:
+    async with processor() as pillow, spooled(NOISE) as noise, spooled(PICTURE) as picture:
+        with pytest.raises(StorageFull):
+            await pillow.edit(noise, TO_PNG, FullSpooled())
+        assert (await pillow.look(picture)).width == 240
+
+
+async def test_an_edit_that_hangs_is_ended(spooled: Spooling) -> None:
+    async with processor(patience=Patience(edit=0.3)) as pillow, spooled(PICTURE) as picture:
+        await pillow.look(picture)
+        (process,) = children()
+        process.suspend()
+        with pytest.raises(ProcessorUnavailable, match="too long"):
+            await pillow.edit(picture, TO_PNG, MemorySpooled())
+        await wait_until(lambda: is_gone(process))
+        assert (await pillow.look(picture)).width == 240
 
 
 SERVER = """
