@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.file import File
-from domain.ids import FileId, OwnerId, UploadId, file_id_of
+from domain.ids import DetailId, FileId, InstructionId, OwnerId, UploadId, file_id_of
 from domain.image import Image, ImageStatus
+from domain.instruction import Detail, DetailFile, DetailStatus
 from domain.metadata import Metadata
 from domain.rendition import Box
 from domain.upload import Upload
@@ -67,3 +68,48 @@ class ImageView:
     def of(cls, image: Image, file: File) -> "ImageView":
         boxes = frozenset(rendition.box for rendition in image.renditions)
         return cls(file=file, status=image.status, error=image.error, boxes=boxes)
+
+
+@dataclass(frozen=True, slots=True)
+class DetailView:
+    """One side of a detail: its input, or what comes of that. ``file`` is None as long as there is none, and
+    ``output_id`` for an output; ``is_cleaned``: its bytes have been taken away, for they were needed no more."""
+
+    id: DetailId
+    instruction_id: InstructionId
+    file: DetailFile | None
+    status: DetailStatus
+    output_id: DetailId | None
+    error: str
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    is_cleaned: bool
+
+    @classmethod
+    def both(cls, detail: Detail) -> "tuple[DetailView, DetailView]":
+        """The input and the output."""
+        return cls.input(detail), cls._of(detail, detail.output_id, detail.output, None)
+
+    @classmethod
+    def input(cls, detail: Detail) -> "DetailView":
+        return cls._of(detail, detail.id, detail.input, detail.output_id)
+
+    @classmethod
+    def _of(
+        cls, detail: Detail, detail_id: DetailId, file: DetailFile | None, output_id: DetailId | None
+    ) -> "DetailView":
+        return cls(
+            id=detail_id,
+            instruction_id=detail.instruction_id,
+            file=file,
+            status=detail.status,
+            output_id=output_id,
+            error=detail.error,
+            created_at=detail.created_at,
+            updated_at=detail.updated_at,
+            started_at=detail.started_at,
+            finished_at=detail.finished_at,
+            is_cleaned=detail.is_cleaned and output_id is not None,
+        )

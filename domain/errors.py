@@ -12,7 +12,8 @@ LongshoreError
 │   └── InconsistentLength    two announcements of one length disagree
 ├── NotFound                  unknown, or someone else's: nobody can tell which
 │   ├── UploadNotFound        ├── FileNotFound            ├── ImageNotFound
-│   ├── ThumbnailNotFound     └── JobNotFound
+│   ├── ThumbnailNotFound     ├── JobNotFound
+│   ├── ProductNotFound       ├── InstructionNotFound     └── DetailNotFound (an instruction's)
 ├── Gone                      it was here once
 │   ├── UploadGone (aborted)  ├── UploadExpired           ├── FileGone (bytes lost behind our back)
 │   └── LinkExpired           a signed link's time is over
@@ -34,7 +35,7 @@ LongshoreError
 │   ├── CredentialRefused     └── LinkAltered (a signed link that we did not sign so)
 ├── BudgetExceeded
 │   ├── TooManyOpenUploads    ├── TooManyFiles            ├── QuotaExceeded
-│   ├── TooManyImages         ├── TooManyRequests
+│   ├── TooManyImages         ├── TooManyDetails          ├── TooManyRequests
 │   │   └── TooManyConnections
 │   └── TooManyWatched        more ids than one may watch at once
 └── Unavailable               try again later
@@ -141,6 +142,18 @@ class ThumbnailNotFound(NotFound):
 
 class JobNotFound(NotFound):
     code = "job_not_found"
+
+
+class ProductNotFound(NotFound):
+    code = "product_not_found"
+
+
+class InstructionNotFound(NotFound):
+    code = "instruction_not_found"
+
+
+class DetailNotFound(NotFound):
+    code = "detail_not_found"
 
 
 class Gone(LongshoreError):
@@ -311,6 +324,10 @@ class QuotaExceeded(BudgetExceeded):
 
 class TooManyImages(BudgetExceeded):
     code = "too_many_images"
+
+
+class TooManyDetails(BudgetExceeded):
+    code = "too_many_details"
 
 
 class TooManyRequests(BudgetExceeded):

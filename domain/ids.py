@@ -3,7 +3,14 @@
 import re
 from typing import NewType
 
-from domain.errors import FileNotFound, ImageNotFound, JobNotFound, UploadNotFound
+from domain.errors import (
+    DetailNotFound,
+    FileNotFound,
+    ImageNotFound,
+    InstructionNotFound,
+    JobNotFound,
+    UploadNotFound,
+)
 
 UploadId = NewType("UploadId", str)
 FileId = NewType("FileId", str)
@@ -45,6 +52,20 @@ def parse_job_id(text: str) -> JobId:
     if not _ID.fullmatch(text):
         raise JobNotFound("no such job")
     return JobId(text.lower())
+
+
+def parse_instruction_id(text: str) -> InstructionId:
+    """As ``parse_upload_id``, with InstructionNotFound."""
+    if not _ID.fullmatch(text):
+        raise InstructionNotFound("no such instruction")
+    return InstructionId(text.lower())
+
+
+def parse_detail_id(text: str) -> DetailId:
+    """As ``parse_upload_id``, with DetailNotFound."""
+    if not _ID.fullmatch(text):
+        raise DetailNotFound("no such detail")
+    return DetailId(text.lower())
 
 
 def blob_key_of(upload_id: UploadId) -> BlobKey:

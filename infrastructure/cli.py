@@ -134,19 +134,19 @@ def _cleanup(settings: Settings) -> int:
     from infrastructure.capability import CannotStart  # noqa: PLC0415
     from infrastructure.startup import started  # noqa: PLC0415
 
-    async def run() -> Cleaned:
+    async def run() -> tuple[Cleaned, int]:
         async with started(settings) as container:
-            cleaned: Cleaned = await container.cleanup().run()
-            return cleaned
+            return await container.cleanup().run(), await container.instruction_cleanup().run()
 
     try:
-        cleaned = asyncio.run(run())
+        cleaned, inputs = asyncio.run(run())
     except CannotStart as error:
         print(error, file=sys.stderr)
         return _FAILED
     print(
         f"{cleaned.expired_uploads} expired uploads ended, {cleaned.orphans} orphans removed, "
-        f"{cleaned.forgotten_uploads} ended uploads forgotten, {cleaned.deleted_blobs} blobs deleted"
+        f"{cleaned.forgotten_uploads} ended uploads forgotten, {cleaned.deleted_blobs} blobs deleted, "
+        f"{inputs} inputs of instructions removed"
     )
     return 0
 

@@ -9,6 +9,7 @@ from domain.events import Event
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
+from ports.instruction_repository import InstructionRepository
 from ports.job_queue import JobQueue
 from ports.received_images import ReceivedImages
 from ports.upload_repository import UploadRepository
@@ -42,6 +43,10 @@ class UnitOfWork(Protocol):
     @property
     @abstractmethod
     def received_images(self) -> ReceivedImages: ...
+
+    @property
+    @abstractmethod
+    def instructions(self) -> InstructionRepository: ...
 
     @property
     @abstractmethod

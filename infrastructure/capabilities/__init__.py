@@ -16,6 +16,7 @@ from infrastructure.capabilities.links import LINKS
 from infrastructure.capabilities.operations import OPERATIONS
 from infrastructure.capabilities.pictures.image_receiver import IMAGE_RECEIVER
 from infrastructure.capabilities.pictures.images import IMAGES
+from infrastructure.capabilities.pictures.instructions import INSTRUCTIONS
 from infrastructure.capabilities.progress import PROGRESS
 from infrastructure.capabilities.room import ROOM
 from infrastructure.capabilities.storage import STORAGE
@@ -43,6 +44,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     FORMS,
     CHUNKS,
     IMAGES,
+    INSTRUCTIONS,
     PROGRESS,
     WORKERS,
     IMAGE_RECEIVER,

@@ -35,6 +35,9 @@ STATUS: dict[str, int] = {
     "image_not_found": 404,
     "thumbnail_not_found": 404,
     "job_not_found": 404,
+    "product_not_found": 404,
+    "instruction_not_found": 404,
+    "detail_not_found": 404,
     # It was here once.
     "gone": 410,
     "upload_gone": 410,
@@ -74,7 +77,8 @@ STATUS: dict[str, int] = {
     # Not 507, which clients take for our full disk and try again, and not 429, which promises that waiting
     # helps: this upload is too large for what its owner has left.
     "quota_exceeded": 413,
-    "too_many_images": 403,  # as the next line
+    "too_many_images": 403,  # as too_many_files
+    "too_many_details": 403,
     "too_many_files": 403,  # however small the next one is; and again, waiting does not help
     # Try again later.
     "unavailable": 503,

@@ -7,8 +7,9 @@ from adapters.outbound.memory.leases import LeaseState
 from domain.byte_range import Extent, ReceivedRanges
 from domain.events import Event
 from domain.file import File
-from domain.ids import BlobKey, FileId, JobId, OwnerId, UploadId
+from domain.ids import BlobKey, DetailId, FileId, InstructionId, JobId, OwnerId, UploadId
 from domain.image import Image
+from domain.instruction import Detail, Instruction
 from domain.job import Job
 from domain.received_image import ImageSession, ReceivedImage
 from domain.upload import Upload
@@ -23,6 +24,8 @@ class MemoryDatabase:
     files: dict[FileId, File] = field(default_factory=dict)
     images: dict[FileId, Image] = field(default_factory=dict)
     received_images: dict[tuple[ImageSession, int], ReceivedImage] = field(default_factory=dict)
+    instructions: dict[InstructionId, Instruction] = field(default_factory=dict)
+    details: dict[DetailId, Detail] = field(default_factory=dict)
     jobs: dict[JobId, Job] = field(default_factory=dict)
     blob_deletions: dict[BlobKey, datetime] = field(default_factory=dict)
     holdings: dict[OwnerId, "Holding"] = field(default_factory=dict)

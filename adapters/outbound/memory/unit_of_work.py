@@ -8,6 +8,7 @@ from adapters.outbound.memory.blob_deletions import MemoryBlobDeletions
 from adapters.outbound.memory.database import MemoryDatabase
 from adapters.outbound.memory.files import MemoryFileRepository
 from adapters.outbound.memory.images import MemoryImageRepository
+from adapters.outbound.memory.instructions import MemoryInstructionRepository
 from adapters.outbound.memory.jobs import MemoryJobQueue
 from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.received_images import MemoryReceivedImages
@@ -17,6 +18,7 @@ from domain.ids import JobId
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
+from ports.instruction_repository import InstructionRepository
 from ports.job_queue import JobQueue
 from ports.received_images import ReceivedImages
 from ports.unit_of_work import UnitOfWork
@@ -37,6 +39,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._blob_deletions = MemoryBlobDeletions(self._changes)
         self._images = MemoryImageRepository(self._changes)
         self._received_images = MemoryReceivedImages(self._changes)
+        self._instructions = MemoryInstructionRepository(self._changes)
         self._jobs = MemoryJobQueue(self._changes)
 
     @property
@@ -58,6 +61,10 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def received_images(self) -> ReceivedImages:
         return self._received_images
+
+    @property
+    def instructions(self) -> InstructionRepository:
+        return self._instructions
 
     @property
     def jobs(self) -> JobQueue:

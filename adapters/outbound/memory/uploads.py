@@ -9,8 +9,9 @@ from domain.access import Principal
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.errors import UploadNotFound, UploadTakenOver
 from domain.file import File
-from domain.ids import BlobKey, FileId, JobId, OwnerId, UploadId
+from domain.ids import BlobKey, DetailId, FileId, InstructionId, JobId, OwnerId, UploadId
 from domain.image import Image
+from domain.instruction import Detail, Instruction
 from domain.job import Job
 from domain.received_image import ImageSession, ReceivedImage
 from domain.upload import Upload
@@ -31,6 +32,8 @@ class Changes:
         self.files: dict[FileId, File | None] = {}
         self.images: dict[FileId, Image | None] = {}
         self.received_images: dict[tuple[ImageSession, int], ReceivedImage | None] = {}
+        self.instructions: dict[InstructionId, Instruction | None] = {}
+        self.details: dict[DetailId, Detail | None] = {}
         self.jobs: dict[JobId, Job | None] = {}
         self.blob_deletions: dict[BlobKey, datetime | None] = {}
 
@@ -60,6 +63,17 @@ class Changes:
         kept = {**self.database.received_images, **self.received_images}.values()
         return [image for image in kept if image is not None and self.file(image.file_id) is not None]
 
+    def instruction(self, instruction_id: InstructionId) -> Instruction | None:
+        return self.instructions.get(instruction_id) or self.database.instructions.get(instruction_id)
+
+    def all_instructions(self) -> list[Instruction]:
+        kept = {**self.database.instructions, **self.instructions}.values()
+        return [instruction for instruction in kept if instruction is not None]
+
+    def all_details(self) -> list[Detail]:
+        kept = {**self.database.details, **self.details}.values()
+        return [detail for detail in kept if detail is not None]
+
     def job(self, job_id: JobId) -> Job | None:
         return self.jobs[job_id] if job_id in self.jobs else self.database.jobs.get(job_id)
 
@@ -88,6 +102,8 @@ class Changes:
         _merge(self.database.files, self.files)
         _merge(self.database.images, self.images)
         _merge(self.database.received_images, self.received_images)
+        _merge(self.database.instructions, self.instructions)
+        _merge(self.database.details, self.details)
         _merge(self.database.jobs, self.jobs)
         _merge(self.database.blob_deletions, self.blob_deletions)
         self.database.received.update(self.received)
@@ -144,6 +160,8 @@ class Changes:
         self.files.clear()
         self.images.clear()
         self.received_images.clear()
+        self.instructions.clear()
+        self.details.clear()
         self.jobs.clear()
         self.blob_deletions.clear()
 

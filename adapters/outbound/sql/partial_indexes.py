@@ -1,5 +1,5 @@
-"""Those indexes of tables.py that hold some rows only: uploads that are open or left no file, files with a SHA-256
-or without, jobs that are to be done.
+"""Those indexes of the tables that hold some rows only: uploads that are open or left no file, files with a SHA-256
+or without, jobs that are to be done, details that cleanup looks for.
 
 Apart, because naming ``postgresql_where`` makes SQLAlchemy load its PostgreSQL dialect, 3 MiB, and a server
 needs to know of no index.
@@ -7,6 +7,7 @@ needs to know of no index.
 
 from sqlalchemy import Index, text
 
+from adapters.outbound.sql.instruction_tables import IS_LEFT, IS_UNDER_WAY, instruction_details
 from adapters.outbound.sql.tables import (
     IS_DIGESTED,
     IS_OPEN,
@@ -29,6 +30,8 @@ for _name, _columns, _some in (
     ("uploads_no_file_updated_at", [uploads.c.updated_at], LEFT_NO_FILE),
     ("files_digested", [files.c.owner, files.c.sha256], IS_DIGESTED),
     ("files_undigested", [files.c.created_at, files.c.id], IS_UNDIGESTED),
+    ("instruction_details_left", [instruction_details.c.finished_at, instruction_details.c.id], IS_LEFT),
+    ("instruction_details_under_way", [instruction_details.c.updated_at, instruction_details.c.id], IS_UNDER_WAY),
     ("jobs_due_at", [jobs.c.due_at, jobs.c.id], IS_TO_BE_DONE),
 ):
     Index(f"ix_{_name}", *_columns, sqlite_where=text(_some), postgresql_where=text(_some))

@@ -9,6 +9,7 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.repositories.blob_deletions import SqlBlobDeletions
 from adapters.outbound.sql.repositories.files import SqlFileRepository
 from adapters.outbound.sql.repositories.images import SqlImageRepository
+from adapters.outbound.sql.repositories.instructions import SqlInstructionRepository
 from adapters.outbound.sql.repositories.jobs import SqlJobQueue
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.received_images import SqlReceivedImages
@@ -18,6 +19,7 @@ from domain.ids import JobId
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
+from ports.instruction_repository import InstructionRepository
 from ports.job_queue import JobQueue
 from ports.received_images import ReceivedImages
 from ports.unit_of_work import UnitOfWork
@@ -56,6 +58,10 @@ class SqlUnitOfWork(UnitOfWork):
     @cached_property
     def received_images(self) -> ReceivedImages:
         return SqlReceivedImages(self._transaction)
+
+    @cached_property
+    def instructions(self) -> InstructionRepository:
+        return SqlInstructionRepository(self._transaction)
 
     @cached_property
     def jobs(self) -> JobQueue:

@@ -1,0 +1,2 @@
+"""Instructions, their details and products: ``/instructions``, ``/products``, ``/files``. Start with
+``instructions.py``."""
