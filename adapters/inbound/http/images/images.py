@@ -1,6 +1,5 @@
 """Pictures at ``/images``: taken in by a form, or made of stored files; told of and given out."""
 
-import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
@@ -8,10 +7,10 @@ from contextlib import aclosing
 
 from multipart import parse_options_header
 
-from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.watch_ids import parse_watch_id
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import CutShort
+from adapters.inbound.http.engine.json_body import read_json
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
 from adapters.inbound.http.engine.wholeness import check_whole, not_whole
 from adapters.inbound.http.files.files import Files, strangers_asked
@@ -28,7 +27,6 @@ from domain.ids import FileId, parse_image_id
 from domain.picture import foreign_ending
 from domain.rendition import Box
 
-_MAX_JSON_BYTES = 16 * 1024
 _BOXES = {name: box for box in Box for name in (box.label, str(box.value))}
 
 
@@ -168,15 +166,7 @@ def _asked(exchange: Exchange, text: str) -> tuple[FileId, dict[str, str], Signe
 
 
 async def _read_file_id(exchange: Exchange) -> str:
-    raw = await exchange.body.gather(_MAX_JSON_BYTES + 1)
-    if exchange.body.is_cut:
-        raise CutShort
-    if len(raw) > _MAX_JSON_BYTES:
-        raise Refusal(413, "too_large", "this is more than a file's id")
-    try:
-        told = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "invalid_request", "the body is no JSON") from None
+    told = await read_json(exchange)
     file_id = told.get("file_id") if isinstance(told, dict) else None
     if not isinstance(file_id, str):
         raise no_file()

@@ -1,6 +1,5 @@
 """What requests for instructions say: ids, the fields of a query, small bodies of JSON."""
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
@@ -8,12 +7,11 @@ from urllib.parse import parse_qsl
 from adapters.inbound.common.encoding import parse_digits
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.engine.exchange import Exchange
-from adapters.inbound.http.engine.framing import CutShort
+from adapters.inbound.http.engine.json_body import read_json
 from domain.errors import InvalidRequest, NotFound
 from domain.ids import DetailId, FileId, InstructionId, parse_detail_id, parse_file_id, parse_instruction_id
 from domain.instruction import DetailStatus, Place, Selection
 
-_MAX_JSON_BYTES = 16 * 1024
 _MOST, _USUAL = 1000, 50
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -41,13 +39,10 @@ def parse_detail(text: str) -> DetailId:
 
 async def read_object(exchange: Exchange) -> dict[str, object]:
     """The body, a JSON object."""
-    raw = await exchange.body.gather(_MAX_JSON_BYTES + 1)
-    if exchange.body.is_cut:
-        raise CutShort
     try:
-        told = json.loads(raw) if len(raw) <= _MAX_JSON_BYTES else None
-    except (ValueError, RecursionError):
-        told = None
+        told = await read_json(exchange)
+    except Refusal as refusal:
+        raise invalid_body() if refusal.status == 400 else refusal from None
     if not isinstance(told, dict):
         raise invalid_body()
     return told
