@@ -77,7 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     worker = verbs.add_parser("worker", help="do jobs, and nothing else, until SIGTERM or Ctrl-C")
     worker.add_argument("--slots", type=_count, metavar="N", help="how many at once (default: one for each core)")
     verbs.add_parser("migrate", help="bring the database's tables up to date")
-    verbs.add_parser("cleanup", help="end expired uploads, remove nobody's bytes, forget what ended long ago, once")
+    cleanup = verbs.add_parser(
+        "cleanup", help="end expired uploads, remove nobody's bytes, forget what ended long ago, once"
+    )
+    cleanup.add_argument("--dry-run", action="store_true", help="only tell what would be done")
     jobs = verbs.add_parser("jobs", help="list the jobs there are, or have a dead one done again")
     asked = jobs.add_subparsers(title="what to do", metavar="list | retry ID", dest="asked", required=True)
     asked.add_parser("list", help="a line for each, the dead first")
@@ -100,7 +103,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         "serve": lambda: _serve(settings),
         "worker": lambda: _worker(settings, options.slots),
         "migrate": lambda: _migrate(settings),
-        "cleanup": lambda: _cleanup(settings),
+        "cleanup": lambda: _cleanup(settings, is_dry=options.dry_run),
         "jobs": lambda: _jobs(settings, options),
         "doctor": lambda: asyncio.run(_doctor(settings, scrub=options.scrub)),
         "check-config": lambda: _check_config(settings),
@@ -129,14 +132,17 @@ def _migrate(settings: Settings) -> int:
     return 0
 
 
-def _cleanup(settings: Settings) -> int:
+def _cleanup(settings: Settings, *, is_dry: bool) -> int:
     from application.cleanup import Cleaned  # noqa: PLC0415
     from infrastructure.capability import CannotStart  # noqa: PLC0415
     from infrastructure.startup import started  # noqa: PLC0415
 
     async def run() -> tuple[Cleaned, int]:
         async with started(settings) as container:
-            return await container.cleanup().run(), await container.instruction_cleanup().run()
+            uploads, instructions = container.cleanup(), container.instruction_cleanup()
+            if is_dry:
+                return await uploads.foresee(), await instructions.foresee()
+            return await uploads.run(), await instructions.run()
 
     try:
         cleaned, inputs = asyncio.run(run())
@@ -144,6 +150,7 @@ def _cleanup(settings: Settings) -> int:
         print(error, file=sys.stderr)
         return _FAILED
     print(
+        f"{'would be done: ' if is_dry else ''}"
         f"{cleaned.expired_uploads} expired uploads ended, {cleaned.orphans} orphans removed, "
         f"{cleaned.forgotten_uploads} ended uploads forgotten, {cleaned.deleted_blobs} blobs deleted, "
         f"{inputs} inputs of instructions removed"

@@ -232,9 +232,12 @@ def test_cleanup_removes_staged_bytes_that_belong_to_nobody(stopped: Path) -> No
     found = run_verb("doctor", data_dir=stopped, env=AT_ONCE)
     assert found.returncode == 1
     assert "1 staged uploads" in found.stdout
+    foreseen = run_verb("cleanup", "--dry-run", data_dir=stopped, env=AT_ONCE)
+    assert orphan.exists()
     done = run_verb("cleanup", data_dir=stopped, env=AT_ONCE)
     assert done.returncode == 0, done.stderr
     assert not orphan.exists()
+    assert (foreseen.returncode, foreseen.stdout) == (0, f"would be done: {done.stdout}"), foreseen.stderr
     assert run_verb("doctor", data_dir=stopped, env=AT_ONCE).returncode == 0
 
 

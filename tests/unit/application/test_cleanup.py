@@ -285,3 +285,17 @@ async def test_several_processes_may_clean_up_at_once(deployment: Deployment, pr
     cleaned = await asyncio.gather(process.cleanup.run(), other.cleanup.run())
     assert sum(run.expired_uploads for run in cleaned) == 20
     assert [event.type for event in deployment.events].count(EventType.EXPIRED) == 20
+
+
+async def test_what_is_foreseen_is_what_is_done_and_nothing_is_done_by_that(
+    deployment: Deployment, process: Process
+) -> None:
+    await process.begin(10)
+    deployment.clock.pass_by(DAY + timedelta(hours=1))
+    assert await process.cleanup.run() == Cleaned(1, 0)
+    await process.begin(10)
+    leave_orphan(deployment)
+    deployment.clock.pass_by(DAY + timedelta(hours=1))
+    foreseen = await process.cleanup.foresee()
+    assert foreseen == await process.cleanup.foresee() == Cleaned(1, 1, forgotten_uploads=1)
+    assert await process.cleanup.run() == foreseen

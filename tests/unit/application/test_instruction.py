@@ -308,8 +308,9 @@ class TestCleaning:
         ((waiting, due),) = await bench.cleanup.list_waiting(ADMIN, limit=10)
         assert waiting.id == detail.id
         assert timedelta(seconds=1) <= due - deployment.clock.now() < timedelta(seconds=2)
+        assert await bench.cleanup.foresee() == 0
         deployment.clock.pass_by(timedelta(seconds=2))
-        assert await bench.cleanup.run() == 1
+        assert await bench.cleanup.foresee() == await bench.cleanup.run() == 1
         assert (await bench.look(detail)).is_cleaned
         assert not (await bench.look(detail, output=True)).is_cleaned
         with pytest.raises(FileGone):
