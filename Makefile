@@ -15,7 +15,7 @@ BROKERS_STAMP := $(VENV)/.requirements-brokers
 DEV_STAMP := $(VENV)/.requirements-dev
 # What a bucket or a broker needs comes where the settings name one.
 BUCKET := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^(STORAGE_URL=.?s3:|S3_BUCKET=.)' || :)
-BROKER := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^JOBS_URL=.?(nats|tls|amqps?):' || :)
+BROKER := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^(JOBS|EVENTS)_URL=.?(nats|tls|amqps?):' || :)
 CLIENTS := tests/clients
 # CI has two cores. Two more workers have them while other tests wait for a clock, which is half of their time.
 # A file's tests stay on one worker, because they may share a server; the files come in the order of tests/conftest.py.

@@ -43,6 +43,8 @@ async def _work(
     settings: Settings, made: Mapping[str, object], handlers: Callable[[Container], Iterable[JobHandler]] | None
 ) -> None:
     stopping = on_signals()
+    if not settings.reaches_other_processes:
+        log.warning("EVENTS_URL is memory://: who watches on a server does not hear of what is done here")
     async with started(settings) as container:
         if handlers is not None:
             made = {**made, "handlers": list(handlers(container))}

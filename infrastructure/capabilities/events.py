@@ -1,11 +1,11 @@
-"""How live progress travels: within this process, or by PostgreSQL between all of them."""
+"""How live progress travels: within this process, or by PostgreSQL or NATS between all of them."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Literal
+from typing import Annotated
 
 from dependency_injector import providers
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, Field
 
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
@@ -13,46 +13,84 @@ from adapters.outbound.sql.ledger.file_records import SqlFileRecords
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
 from infrastructure.capabilities.database import DatabaseParts, DatabaseVariables
-from infrastructure.capabilities.jobs import JobsParts
-from infrastructure.capability import Capability, Parts, late, of
+from infrastructure.capabilities.jobs import NATS, JobsParts, JobsVariables, broker_of, made
+from infrastructure.capability import AllParts, Capability, Parts, late, of
+from ports.health import HealthCheck
 
 _PG_NOTIFY = "adapters.outbound.pg_notify"
+_NATS = "adapters.outbound.nats"
+_MEMORY, _POSTGRES = "memory", "postgres"
+_ALLOWED = "allowed: memory://, postgres:// or nats://user:password@host:4222"
 
 
-def _events_url(text: object) -> object:
-    if isinstance(text, str) and text.startswith("nats:"):
-        raise ValueError("nats:// is not available yet; allowed: memory://, postgres://")
+def _events_url(text: str) -> str:
+    text = text.strip()
     if text == "postgresql://":
-        return "postgres://"
-    if isinstance(text, str) and text.startswith(("postgres://", "postgresql://")) and text != "postgres://":
+        return f"{_POSTGRES}://"
+    if text.startswith(("postgres://", "postgresql://")) and text != f"{_POSTGRES}://":
         raise ValueError("allowed: postgres:// alone, it uses DATABASE_URL's database")
+    if text not in (f"{_MEMORY}://", f"{_POSTGRES}://") and broker_of(text) != NATS:
+        raise ValueError(_ALLOWED)
     return text
 
 
-class EventsVariables(DatabaseVariables):
-    events_url: Annotated[Literal["memory://", "postgres://"], BeforeValidator(_events_url)] = "memory://"
+class EventsVariables(JobsVariables, DatabaseVariables):
+    events_url: Annotated[str, AfterValidator(_events_url)] = Field(f"{_MEMORY}://", repr=False)
+    """It may hold a password: not for logs."""
+
+    @property
+    def telling(self) -> str:
+        """What events go by."""
+        return broker_of(self.events_url) or self.events_url.partition(":")[0]
+
+    @property
+    def reaches_other_processes(self) -> bool:
+        return self.telling != _MEMORY
 
 
 def _misfits(settings: EventsVariables) -> Iterable[str]:
-    if settings.events_url == "postgres://" and not settings.is_postgres:
+    if settings.telling == _POSTGRES and not settings.is_postgres:
         yield "EVENTS_URL: 'postgres://' needs a DATABASE_URL of PostgreSQL"
 
 
-class EventsParts(Parts):
-    """Progress reaches this process only, or by LISTEN and NOTIFY every process on the database; what has to be told
-    is kept with the change that it tells of."""
+def _warnings(settings: EventsVariables) -> Iterable[str]:
+    if not settings.workers_inline and not settings.reaches_other_processes:
+        yield (
+            "WORKERS_INLINE is 0 and EVENTS_URL memory://: nobody who watches hears of what a worker apart has done; "
+            "postgres:// or nats:// carries it"
+        )
 
-    carrier = providers.Callable(lambda url: url.partition(":")[0], of.events_url)
+
+class Both(HealthCheck):
+    """Two connections to what has one name."""
+
+    def __init__(self, one: HealthCheck, other: HealthCheck) -> None:
+        self._checks = (one, other)
+
+    async def check(self) -> None:
+        for check in self._checks:
+            await check.check()
+
+
+class EventsParts(Parts):
+    """Progress reaches this process only, or by PostgreSQL or NATS all others; what has to be told is kept with the
+    change that it tells of."""
+
+    telling = of.telling
     memory_feed = providers.Singleton(MemoryFeed)
     postgres_feed = providers.Singleton(late(f"{_PG_NOTIFY}.feed", "PostgresFeed"), of.database_url)
     postgres_notifier = providers.Singleton(
         late(f"{_PG_NOTIFY}.notifier", "PostgresProgressNotifier"), of.database_url, postgres_feed
     )
-    feed = providers.Selector(carrier, memory=memory_feed, postgres=postgres_feed)
+    nats_feed = providers.Singleton(late(f"{_NATS}.feed", "NatsFeed"))
+    nats_notifier = providers.Singleton(late(f"{_NATS}.notifier", "NatsProgressNotifier"), of.events_url, nats_feed)
+    nats_of_jobs_and_events = providers.Singleton(Both, JobsParts.job_carrier, nats_notifier)
+    feed = providers.Selector(telling, memory=memory_feed, postgres=postgres_feed, nats=nats_feed)
     notifier = providers.Selector(
-        carrier,
+        telling,
         memory=providers.Singleton(MemoryProgressNotifier, memory_feed),
         postgres=postgres_notifier,
+        nats=nats_notifier,
     )
     outbox = providers.Singleton(SqlOutbox, DatabaseParts.database, notifier)
     unit_of_work = providers.Singleton(
@@ -64,11 +102,29 @@ class EventsParts(Parts):
 @asynccontextmanager
 async def _opened(parts: EventsParts, settings: EventsVariables) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        if settings.events_url == "postgres://":
+        if settings.telling == _POSTGRES:
             for part in (parts.postgres_feed(), parts.postgres_notifier()):
                 stack.push_async_callback(part.close)
                 await part.start()
+        elif settings.telling == NATS:
+            notifier = made(parts.nats_notifier, variable="EVENTS_URL", broker=NATS)
+            stack.push_async_callback(notifier.close)
+            notifier.start()
         yield
 
 
-EVENTS = Capability(variables=EventsVariables, misfits=_misfits, parts=[EventsParts], opened=_opened)
+def _health(parts: AllParts) -> Mapping[str, providers.Provider[HealthCheck]]:
+    settings = parts.settings()
+    if settings.telling != NATS:
+        return {}
+    return {NATS: parts.nats_of_jobs_and_events if settings.broker == NATS else parts.nats_notifier}
+
+
+EVENTS = Capability(
+    variables=EventsVariables,
+    misfits=_misfits,
+    warnings=_warnings,
+    parts=[EventsParts],
+    opened=_opened,
+    health=_health,
+)

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
 
 from dependency_injector import providers
 from pydantic import AfterValidator, Field
@@ -13,22 +13,45 @@ from infrastructure.capability import AllParts, CannotStart, Capability, Parts, 
 from infrastructure.setting_values import within
 from ports.health import HealthCheck
 
+NATS = "nats"
+RABBITMQ = "rabbitmq"
+_BROKERS = {"nats": NATS, "tls": NATS, "amqp": RABBITMQ, "amqps": RABBITMQ}
+"""By the scheme of a URL; the names are those that /health tells, and of the extras that bring what they need."""
 _DATABASE = "database"
-_BROKERS = {"nats": "nats", "tls": "nats", "amqp": "rabbitmq", "amqps": "rabbitmq"}
-"""By the scheme of JOBS_URL; the names are those that /health tells, and of the extras that bring what they need."""
 _ALLOWED = "allowed: database://, nats://user:password@host:4222 or amqp://user:password@host:5672/vhost"
+
+
+def broker_of(url: str) -> str | None:
+    """Whose URL it is; None: nobody's, or not one that can be connected to."""
+    try:
+        parts = urlsplit(url)
+        is_whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    broker = _BROKERS.get(parts.scheme)
+    return broker if is_whole and (broker != NATS or _is_bare(parts)) else None
+
+
+def _is_bare(parts: SplitResult) -> bool:
+    return not (parts.path.strip("/") or parts.query or parts.fragment)
+
+
+def made(part: providers.Provider[Any], *, variable: str, broker: str) -> Any:  # noqa: ANN401 -- whatever it makes
+    """The part that speaks to it.
+
+    Raises:
+        CannotStart: its package is not installed.
+    """
+    try:
+        return part()
+    except ModuleNotFoundError as error:
+        how = f"make brokers, or pip install longshore[{broker}]"
+        raise CannotStart(f"{variable}: it needs the package {error.name}: {how}") from error
 
 
 def _jobs_url(text: str) -> str:
     text = text.strip()
-    try:
-        parts = urlsplit(text)
-        is_broker = parts.scheme in _BROKERS and bool(parts.hostname) and parts.port != 0
-        if parts.scheme in ("nats", "tls"):
-            is_broker = is_broker and not (parts.path.strip("/") or parts.query or parts.fragment)
-    except ValueError:
-        is_broker = False
-    if not is_broker and text != f"{_DATABASE}://":
+    if broker_of(text) is None and text != f"{_DATABASE}://":
         raise ValueError(_ALLOWED)
     return text
 
@@ -40,7 +63,7 @@ class JobsVariables(Variables):
 
     @property
     def broker(self) -> str | None:
-        return _BROKERS.get(urlsplit(self.jobs_url).scheme)
+        return broker_of(self.jobs_url)
 
     @property
     def carrying(self) -> str:
@@ -62,11 +85,7 @@ async def _opened(parts: JobsParts, settings: JobsVariables) -> AsyncIterator[No
     if settings.broker is None:
         yield
         return
-    try:
-        carrier = parts.job_carrier()
-    except ModuleNotFoundError as error:
-        how = f"make brokers, or pip install longshore[{settings.broker}]"
-        raise CannotStart(f"JOBS_URL: it needs the package {error.name}: {how}") from error
+    carrier = made(parts.job_carrier, variable="JOBS_URL", broker=settings.broker)
     carrier.start()
     try:
         yield

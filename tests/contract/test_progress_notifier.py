@@ -16,12 +16,13 @@ from tests.contract.suites.progress_notifier import (
     received,
 )
 from tests.support.builders import an_event, an_upload
-from tests.support.events import bus_factory_of, open_bus
+from tests.support.events import bus_factory_of, bus_url_of, open_bus
+from tests.support.processes.nats import NatsServer
 from tests.support.processes.postgres import PostgresCluster
 from tests.support.until import wait_until
 
 
-@pytest.fixture(params=["memory", "pg_notify"])
+@pytest.fixture(params=["memory", "pg_notify", "nats"])
 def factory(request: pytest.FixtureRequest) -> BusFactory:
     return bus_factory_of(request)
 
@@ -31,7 +32,7 @@ class TestProgressNotifier(ProgressNotifierSuite):
 
 
 class TestProgressBetweenProcesses(ProgressBetweenProcessesSuite):
-    @pytest.fixture(params=["pg_notify"])
+    @pytest.fixture(params=["pg_notify", "nats"])
     def factory(self, request: pytest.FixtureRequest) -> BusFactory:
         return bus_factory_of(request)
 
@@ -83,6 +84,28 @@ async def test_a_cut_connection_loses_nothing_that_was_published(
     assert (await ear.hears(2))[-1].type is EventType.ABORTED
 
 
+@pytest.fixture(params=["nats"])
+def nats_url(request: pytest.FixtureRequest) -> str | None:
+    return bus_url_of(request)
+
+
+async def test_what_is_published_while_the_broker_is_away_arrives_later(nats_url: str, nats_server: NatsServer) -> None:
+    here, there = await open_bus(nats_url), await open_bus(nats_url)
+    ear = Ear()
+    await asyncio.to_thread(nats_server.stop)
+    uploads = [an_upload() for _ in range(3)]
+    for upload in uploads:
+        here.notifier.publish(an_event(upload, EventType.ABORTED))
+    await there.close()
+    await asyncio.to_thread(nats_server.start)
+    there = await open_bus(nats_url)
+    ear.listen_to(there.feed)
+    here.notifier.publish(an_event(uploads[0], EventType.EXPIRED))
+    await wait_until(lambda: bool(ear.events) and ear.events[-1].type is EventType.EXPIRED, 15)
+    await here.close()
+    await there.close()
+
+
 async def test_too_many_events_while_the_database_is_away_become_a_gap(postgres_url: str) -> None:
     feed = PostgresFeed(postgres_url)
     here, there = PostgresProgressNotifier(postgres_url, feed), await open_bus(postgres_url)
@@ -100,8 +123,13 @@ async def test_too_many_events_while_the_database_is_away_become_a_gap(postgres_
     await there.close()
 
 
-async def test_closing_sends_what_waits(postgres_url: str) -> None:
-    here, there = await open_bus(postgres_url), await open_bus(postgres_url)
+@pytest.fixture(params=["pg_notify", "nats"])
+def bus_url(request: pytest.FixtureRequest) -> str | None:
+    return bus_url_of(request)
+
+
+async def test_closing_sends_what_waits(bus_url: str) -> None:
+    here, there = await open_bus(bus_url), await open_bus(bus_url)
     ear = Ear()
     ear.listen_to(there.feed)
     upload = an_upload()

@@ -1,1 +1,1 @@
-"""News of jobs by NATS JetStream."""
+"""News of jobs by NATS JetStream, events between processes by core NATS; one connection each."""

@@ -5,52 +5,38 @@ A stream that has the subject already is taken as it is; else one is made.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import nats
 from nats.aio.client import Client
-from nats.errors import Error
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
 from nats.js.errors import NotFoundError
 
-from domain.errors import Unavailable
+from adapters.outbound.nats.connection import ANSWER_SECONDS, FAILURES, Connected
 from domain.ids import JobId
 from ports.job_carrier import JobCarrier
-
-log = logging.getLogger(__name__)
 
 SUBJECT = "image.requests"
 _CONSUMER = "workers"
 _KEPT_SECONDS = 3600.0  # news that is older is none: workers find the rows by themselves
 _MAX_WAITING = 10_000
-_CONNECT_SECONDS = 5
-_ANSWER_SECONDS = 2
-_PROBE_SECONDS = 10  # a connection that died silently says nothing by itself
 _CLOSE_SECONDS = 2.0
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 2.0
-_FAILURES = (Error, OSError, TimeoutError)
 
 
-class NatsJobCarrier(JobCarrier):
+class NatsJobCarrier(Connected, JobCarrier):
     """While the server is away the newest news waits here, up to ten thousand, and the rest is left to the rows."""
 
+    meanwhile = "workers look for jobs by themselves"
+
     def __init__(self, url: str, *, subject: str = SUBJECT) -> None:
-        self._url = url
+        super().__init__(url)
         self._subject = subject
         self._waiting: deque[JobId] = deque(maxlen=_MAX_WAITING)
         self._has_some = asyncio.Event()
-        self._connection: Client | None = None
         self._is_ready = asyncio.Event()
         self._idle: list[JetStreamContext.PullSubscription] = []  # one for each who waits at the same time
-        self._running: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Connect, and come back whenever the connection is lost; nobody waits for it."""
-        self._running = asyncio.create_task(self._run())
 
     async def close(self) -> None:
         """Pass on what waits still, if that can be done in two seconds."""
@@ -58,9 +44,7 @@ class NatsJobCarrier(JobCarrier):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 while self._waiting:  # noqa: ASYNC110 -- only an end waits for it
                     await asyncio.sleep(0.01)
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait({self._running})
+        await super().close()
 
     def carry(self, job_id: JobId) -> None:
         self._waiting.append(job_id)
@@ -71,14 +55,26 @@ class NatsJobCarrier(JobCarrier):
         """It is acknowledged at once: only who asks is given any, and what becomes of the job its row tells."""
         yield await self._next(seconds)
 
-    async def check(self) -> None:
-        connection = self._connection
-        if connection is None:
-            raise Unavailable("NATS is away")
+    def wake(self) -> None:
+        self._has_some.set()
+
+    async def use(self, connection: Client) -> None:
+        stream = await self._stream(connection)
+        jetstream = connection.jetstream()
         try:
-            await connection.flush(_ANSWER_SECONDS)
-        except _FAILURES as error:
-            raise Unavailable("NATS is away") from error
+            await jetstream.consumer_info(stream, _CONSUMER)
+        except NotFoundError:
+            await jetstream.add_consumer(
+                stream,
+                ConsumerConfig(durable_name=_CONSUMER, ack_policy=AckPolicy.EXPLICIT, filter_subject=self._subject),
+            )
+        self.is_connected(connection)
+        self._is_ready.set()
+        try:
+            await self._publish_all(connection)
+        finally:
+            self._is_ready = asyncio.Event()
+            self._idle = []
 
     async def _next(self, seconds: float) -> bool:
         try:
@@ -86,7 +82,7 @@ class NatsJobCarrier(JobCarrier):
                 await self._is_ready.wait()
                 try:
                     await self._fetch(seconds)
-                except _FAILURES:
+                except FAILURES:
                     # It may have been answered by what came too late for another one: that is over soon.
                     await asyncio.sleep(seconds)
                     return False
@@ -109,52 +105,6 @@ class NatsJobCarrier(JobCarrier):
                 self._idle.append(subscription)
         await message.ack()
 
-    async def _run(self) -> None:
-        backoff, is_told = _FIRST_BACKOFF, False
-        while True:
-            try:
-                await self._connect()
-                log.info("connected to NATS")
-                backoff, is_told = _FIRST_BACKOFF, False
-                await self._publish_all()
-            except _FAILURES as error:
-                if not is_told:
-                    log.warning("NATS is away, workers look for jobs by themselves: %s", type(error).__name__)
-                is_told = True
-            finally:
-                await self._disconnect()
-            await asyncio.sleep(backoff)
-            backoff = min(2 * backoff, _LONGEST_BACKOFF)
-
-    async def _connect(self) -> None:
-        async def is_lost() -> None:
-            self._has_some.set()
-
-        async def is_told(_: Exception) -> None:
-            pass  # it is raised where it matters
-
-        connection = await nats.connect(
-            self._url,
-            name="longshore",
-            allow_reconnect=False,
-            connect_timeout=_CONNECT_SECONDS,
-            ping_interval=_PROBE_SECONDS,
-            max_outstanding_pings=1,
-            closed_cb=is_lost,
-            error_cb=is_told,
-        )
-        self._connection = connection
-        stream = await self._stream(connection)
-        jetstream = connection.jetstream()
-        try:
-            await jetstream.consumer_info(stream, _CONSUMER)
-        except NotFoundError:
-            await jetstream.add_consumer(
-                stream,
-                ConsumerConfig(durable_name=_CONSUMER, ack_policy=AckPolicy.EXPLICIT, filter_subject=self._subject),
-            )
-        self._is_ready.set()
-
     async def _stream(self, connection: Client) -> str:
         """The name of the one that has our subject."""
         jetstream = connection.jetstream()
@@ -169,12 +119,9 @@ class NatsJobCarrier(JobCarrier):
             )
             return name
 
-    async def _publish_all(self) -> None:
+    async def _publish_all(self, connection: Client) -> None:
         """As it comes, until the connection is lost."""
-        connection = self._connection
-        if connection is None:
-            return
-        jetstream = connection.jetstream(timeout=_ANSWER_SECONDS)
+        jetstream = connection.jetstream(timeout=ANSWER_SECONDS)
         while not connection.is_closed:
             while self._waiting:
                 job_id = self._waiting[0]
@@ -184,12 +131,3 @@ class NatsJobCarrier(JobCarrier):
             self._has_some.clear()
             if not connection.is_closed:
                 await self._has_some.wait()
-        raise ConnectionResetError
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        self._is_ready = asyncio.Event()
-        self._idle = []
-        if connection is not None and not connection.is_closed:
-            with suppress(*_FAILURES):
-                await connection.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
 
 import asyncpg
 
@@ -10,12 +9,12 @@ from adapters.outbound.pg_notify.connection import Connected
 from adapters.outbound.pg_notify.feed import PostgresFeed
 from adapters.outbound.pg_notify.payload import CHANNEL, encode_event, encode_gap
 from domain.events import Event
+from domain.outgoing import Outgoing
 from ports.progress_notifier import ProgressNotifier
 
 log = logging.getLogger(__name__)
 
 _PROGRESS_SECONDS = 0.1
-_MAX_WAITING = 10_000
 _MAX_BATCH = 500
 _CLOSE_SECONDS = 2.0
 
@@ -30,7 +29,7 @@ class PostgresProgressNotifier(Connected, ProgressNotifier):
     def __init__(self, url: str, feed: PostgresFeed) -> None:
         super().__init__(url)
         self._feed = feed
-        self._waiting = Waiting()
+        self._waiting = Outgoing()
         self._has_news = asyncio.Event()
         self._progress_due = 0.0
 
@@ -88,51 +87,3 @@ class PostgresProgressNotifier(Connected, ProgressNotifier):
         except ValueError:
             log.warning("an event is too long to be told")
             return encode_gap(self._feed.origin)
-
-
-class Waiting:
-    """Events that wait to be sent: changes of state in their order, then the newest progress of each upload.
-
-    Of too many the oldest are left out, and a gap is noted, so that the others read for themselves.
-    """
-
-    def __init__(self) -> None:
-        self._has_gap = False
-        self._changes: deque[Event] = deque()
-        self._progress: OrderedDict[str, Event] = OrderedDict()
-
-    def __bool__(self) -> bool:
-        return bool(self._changes or self._progress or self._has_gap)
-
-    def add(self, event: Event) -> None:
-        if event.is_passing:
-            self._progress[event.subject] = event
-            if len(self._progress) > _MAX_WAITING:
-                self._progress.popitem(last=False)
-                self._has_gap = True
-        else:
-            self._progress.pop(event.subject, None)  # the change tells how far it got, too
-            self._changes.append(event)
-            if len(self._changes) > _MAX_WAITING:
-                self._changes.popleft()
-                self._has_gap = True
-
-    def take(self, *, with_progress: bool) -> tuple[bool, list[Event]]:
-        """Whether there was a gap, and what there is to be sent; taken out."""
-        has_gap, self._has_gap = self._has_gap, False
-        taken = list(self._changes)
-        self._changes.clear()
-        if with_progress:
-            taken += self._progress.values()
-            self._progress.clear()
-        return has_gap, taken
-
-    def put_back(self, events: list[Event], *, has_gap: bool) -> None:
-        """Events that may not have been sent: twice is no harm, not at all would be."""
-        self._has_gap |= has_gap
-        changed = {event.subject for event in self._changes}
-        for event in reversed(events):
-            if not event.is_passing:
-                self._changes.appendleft(event)
-            elif event.subject not in changed:
-                self._progress.setdefault(event.subject, event)

@@ -62,6 +62,24 @@ async def test_health_asks_the_broker_that_carries_the_jobs(tmp_path: Path, url:
     await container.database().close()
 
 
+@pytest.mark.parametrize("jobs_url", ["database://", "nats://h:4222"])
+async def test_health_asks_nats_that_carries_the_events_by_one_name(tmp_path: Path, jobs_url: str) -> None:
+    values = {"data_dir": tmp_path, "events_url": "nats://h:4222", "jobs_url": jobs_url}
+    container = container_of(Settings.model_validate(values))
+    checks = container.health_checks()
+    assert list(checks) == ["database", "storage", "queue", "nats"]
+    with pytest.raises(Unavailable):
+        await checks["nats"].check()
+    await container.database().close()
+
+
+def test_a_worker_apart_that_nobody_hears_of_is_warned_of(tmp_path: Path) -> None:
+    values = {"data_dir": tmp_path, "workers_inline": 0}
+    (warning,) = Settings.model_validate(values).warnings
+    assert "EVENTS_URL" in warning
+    assert not Settings.model_validate({**values, "events_url": "nats://h"}).warnings
+
+
 def test_capabilities_start_one_after_the_other_and_end_the_other_way_round() -> None:
     """What is promised last is let go first: the locks, then what carries the news, the bytes, and the records last."""
     with_a_start = (SYSTEM, DATABASE, STORAGE, LINKS, JOBS, EVENTS, CORE)

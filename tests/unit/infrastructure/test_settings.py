@@ -265,8 +265,10 @@ def test_tokens_made_for_other_services_are_warned_of() -> None:
         ("S3_REGION", "a/b", "eu-central-1"),
         ("STORAGE_URL", "/srv/files", "volume://"),
         ("STORAGE_URL", "volume://", "volume://"),
-        ("EVENTS_URL", "nats://h:4222", "not available yet"),
-        ("EVENTS_URL", "redis://h", "'memory://' or 'postgres://'"),
+        ("EVENTS_URL", "redis://h", "memory://, postgres:// or nats://"),
+        ("EVENTS_URL", "nats://", "nats://user"),
+        ("EVENTS_URL", "nats://h:4222/subject", "nats://user"),
+        ("EVENTS_URL", "amqp://h", "nats://user"),
         ("EVENTS_URL", "postgres://u:p@h/db", "postgres:// alone"),
         ("EVENTS_URL", "postgres://", "DATABASE_URL"),
         ("JOBS_URL", "redis://h", "nats://"),
@@ -335,7 +337,7 @@ def test_a_problem_shows_what_was_given_without_ending_its_line() -> None:
         ("DATABASE_URL", "root:hunter2@h/db"),
         ("DATABASE_URL", "root:a/b@hunter2@h/db"),
         ("DATABASE_URL", "mysql://h/db?password=hunter2&x=1"),
-        ("EVENTS_URL", "nats://hunter2@h:4222"),
+        ("EVENTS_URL", "nats://root:hunter2@h:4222/a"),
         ("STORAGE_URL", "s3://key:hunter2@bucket"),
     ],
 )
@@ -347,7 +349,7 @@ def test_a_problem_never_shows_a_password(name: str, value: str) -> None:
 def test_effective_settings_show_no_secret() -> None:
     settings = load_settings(
         {"DATABASE_URL": "postgres://root:hunter2@h/db", "S3_ACCESS_KEY": "hunter2", "S3_SECRET_KEY": "hunter2",
-         "LINK_SECRET": "hunter2-correct-horse-battery-42"},
+         "LINK_SECRET": "hunter2-correct-horse-battery-42", "EVENTS_URL": "nats://root:hunter2@h"},
         NO_FILE,
     )  # fmt: skip
     assert "hunter2" not in str(settings.shown())
