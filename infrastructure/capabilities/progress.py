@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dependency_injector import providers
 
 from adapters.inbound.http.engine.handlers import Handler
-from adapters.inbound.http.progress.events import EventsHandler, EventStreams
+from adapters.inbound.http.progress.events import EventsHandler
+from adapters.inbound.http.progress.stream import EventStreams
 from adapters.inbound.websocket.base import Sockets
 from adapters.inbound.websocket.progress import ProgressSocket
 from infrastructure.capabilities.web import WebParts

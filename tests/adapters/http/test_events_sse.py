@@ -18,7 +18,8 @@ from tornado.web import Application
 from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
-from adapters.inbound.http.progress.events import EventsHandler, EventStreams
+from adapters.inbound.http.progress.events import EventsHandler
+from adapters.inbound.http.progress.stream import EventStreams
 from domain.events import EventType
 from tests.support.builders import ALICE, BOB, LONG_NAME, an_id, renamed
 from tests.support.progress import ByHeader, House
