@@ -1,5 +1,5 @@
 """Ends what nobody will finish: expired uploads, staged bytes that no upload owns, bytes of deleted files that are
-still there; forgets what has ended."""
+still there; forgets what has ended, and what owners were notified of."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ _FORESEEN = 1000
 # Each may have a thousand received ranges, which go in the same transaction; acknowledgements wait for it on SQLite.
 _FORGOTTEN_AT_ONCE = 50
 _LEAST_MEMORY = timedelta(hours=24)
+_NOTIFICATIONS_KEPT = timedelta(hours=24)
 HOUSEKEEPER = Principal(OwnerId("housekeeper"), is_admin=True)
 
 
@@ -30,6 +31,7 @@ class Cleaned:
     orphans: int
     forgotten_uploads: int = 0
     deleted_blobs: int = 0
+    forgotten_notifications: int = 0
 
 
 class CleanupUseCase:
@@ -78,6 +80,7 @@ class CleanupUseCase:
         cleaned = Cleaned(
             expired_uploads=await tried(self._expire(now)),
             forgotten_uploads=await tried(self._forget_ended(now)),
+            forgotten_notifications=await tried(self._forget_notifications(now)),
             # What was noted just now is its own process's, and some may be read from a bucket yet.
             deleted_blobs=await tried(self._deleter.delete_left(noted_before=now - self._orphans_after)),
             orphans=await tried(self._discard_orphans(now)),
@@ -159,4 +162,14 @@ class CleanupUseCase:
                 await work.commit()
             forgotten += count
             if count < _FORGOTTEN_AT_ONCE:
+                return forgotten
+
+    async def _forget_notifications(self, now: datetime) -> int:
+        forgotten = 0
+        while True:
+            async with self._unit_of_work() as work:
+                count = await work.notifications.forget(before=now - _NOTIFICATIONS_KEPT, limit=_BATCH)
+                await work.commit()
+            forgotten += count
+            if count < _BATCH:
                 return forgotten

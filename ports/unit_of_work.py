@@ -11,6 +11,7 @@ from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
 from ports.instruction_repository import InstructionRepository
 from ports.job_queue import JobQueue
+from ports.notifications import Notifications
 from ports.received_images import ReceivedImages
 from ports.upload_repository import UploadRepository
 
@@ -51,6 +52,10 @@ class UnitOfWork(Protocol):
     @property
     @abstractmethod
     def jobs(self) -> JobQueue: ...
+
+    @property
+    @abstractmethod
+    def notifications(self) -> Notifications: ...
 
     @abstractmethod
     def announce(self, event: Event) -> None: ...

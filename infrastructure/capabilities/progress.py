@@ -1,31 +1,42 @@
-"""Live progress for who watches: WebSockets and event streams."""
+"""For who watches: live progress by WebSockets and event streams, notifications of what is done after the answer."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 from dependency_injector import providers
 
 from adapters.inbound.http.engine.handlers import Handler
 from adapters.inbound.http.progress.events import EventsHandler
+from adapters.inbound.http.progress.notifications import NotificationsHandler
 from adapters.inbound.http.progress.stream import EventStreams
 from adapters.inbound.websocket.base import Sockets
 from adapters.inbound.websocket.progress import ProgressSocket
+from application.notification import NotificationUseCase
+from infrastructure.capabilities.events import EventsParts
 from infrastructure.capabilities.web import WebParts
-from infrastructure.capability import Capability, Parts
+from infrastructure.capability import AllSettings, Capability, Parts
 
 
 class ProgressParts(Parts):
     sockets = providers.Singleton(Sockets, WebParts.drain)
     streams = providers.Singleton(EventStreams, WebParts.drain)
+    notifications = providers.Singleton(NotificationUseCase, EventsParts.unit_of_work, EventsParts.feed)
+
+
+@asynccontextmanager
+async def _opened(parts: ProgressParts, _: AllSettings) -> AsyncIterator[None]:
+    yield
+    await parts.notifications().close()
 
 
 def _handlers(parts: ProgressParts) -> Iterable[Handler]:
-    watching = {
-        "progress": parts.progress(),
-        "authenticator": parts.authenticator(),
-        "rate_limiter": parts.rate_limiter(),
-    }
+    common = {"authenticator": parts.authenticator(), "rate_limiter": parts.rate_limiter()}
+    watching = {**common, "progress": parts.progress()}
+    streaming = {"streams": parts.streams(), "cors": parts.cors()}
     yield r"/ws/progress/?", ProgressSocket, {**watching, "sockets": parts.sockets()}
-    yield r"/events/?", EventsHandler, {**watching, "streams": parts.streams(), "cors": parts.cors()}
+    yield r"/events/?", EventsHandler, {**watching, **streaming}
+    notifying = {**common, **streaming, "notifications": parts.notifications()}
+    yield r"/notifications/sse/?", NotificationsHandler, notifying
 
 
-PROGRESS = Capability(parts=[ProgressParts], handlers=_handlers)
+PROGRESS = Capability(parts=[ProgressParts], opened=_opened, handlers=_handlers)

@@ -1,5 +1,6 @@
 """What the memory repositories, ledger and lock share, in place of a database."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from domain.ids import BlobKey, DetailId, FileId, InstructionId, JobId, OwnerId,
 from domain.image import Image
 from domain.instruction import Detail, Instruction
 from domain.job import Job
+from domain.notification import Notification, is_notifying
 from domain.received_image import ImageSession, ReceivedImage
 from domain.upload import Upload
 
@@ -31,6 +33,15 @@ class MemoryDatabase:
     holdings: dict[OwnerId, "Holding"] = field(default_factory=dict)
     outbox: list[Event] = field(default_factory=list)
     leases: dict[UploadId, LeaseState] = field(default_factory=dict)
+    notifications: list[Notification] = field(default_factory=list)
+    notified: int = 0
+    """How many there have been."""
+
+    def notify(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if is_notifying(event):
+                self.notified += 1
+                self.notifications.append(Notification(self.notified, event))
 
 
 @dataclass(slots=True)

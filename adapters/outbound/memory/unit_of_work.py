@@ -10,6 +10,7 @@ from adapters.outbound.memory.files import MemoryFileRepository
 from adapters.outbound.memory.images import MemoryImageRepository
 from adapters.outbound.memory.instructions import MemoryInstructionRepository
 from adapters.outbound.memory.jobs import MemoryJobQueue
+from adapters.outbound.memory.notifications import MemoryNotifications
 from adapters.outbound.memory.outbox import MemoryOutbox
 from adapters.outbound.memory.received_images import MemoryReceivedImages
 from adapters.outbound.memory.uploads import Changes, MemoryUploadRepository
@@ -20,6 +21,7 @@ from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
 from ports.instruction_repository import InstructionRepository
 from ports.job_queue import JobQueue
+from ports.notifications import Notifications
 from ports.received_images import ReceivedImages
 from ports.unit_of_work import UnitOfWork
 from ports.upload_repository import UploadRepository
@@ -41,6 +43,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._received_images = MemoryReceivedImages(self._changes)
         self._instructions = MemoryInstructionRepository(self._changes)
         self._jobs = MemoryJobQueue(self._changes)
+        self._notifications = MemoryNotifications(database)
 
     @property
     def uploads(self) -> UploadRepository:
@@ -70,6 +73,10 @@ class MemoryUnitOfWork(UnitOfWork):
     def jobs(self) -> JobQueue:
         return self._jobs
 
+    @property
+    def notifications(self) -> Notifications:
+        return self._notifications
+
     def announce(self, event: Event) -> None:
         self._announced.append(event)
 
@@ -78,6 +85,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._changes.apply()
         events, self._announced = self._announced, []
         self._database.outbox += events
+        self._database.notify(events)
         self._outbox.publish(events)
         added, self._jobs.added = self._jobs.added, []
         for job_id in added:

@@ -295,6 +295,22 @@ outbox = Table(
     Index("ix_outbox_created_at", "created_at"),
 )
 
+# What owners have been notified of, for those who come back (ports/notifications.py). No number is given twice,
+# whatever was deleted meanwhile.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("owner", Text, nullable=False),
+    Column("event_id", String(32), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_notifications_owner_number", "owner", "number"),
+    Index("ix_notifications_event_id", "event_id"),
+    Index("ix_notifications_created_at", "created_at"),
+    sqlite_autoincrement=True,
+)
+
 # What this database and nothing else is: the volume that belongs to it, and the like.
 installation = Table(
     "installation",

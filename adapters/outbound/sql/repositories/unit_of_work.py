@@ -11,6 +11,7 @@ from adapters.outbound.sql.repositories.files import SqlFileRepository
 from adapters.outbound.sql.repositories.images import SqlImageRepository
 from adapters.outbound.sql.repositories.instructions import SqlInstructionRepository
 from adapters.outbound.sql.repositories.jobs import SqlJobQueue
+from adapters.outbound.sql.repositories.notifications import SqlNotifications, keep
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.received_images import SqlReceivedImages
 from adapters.outbound.sql.repositories.uploads import SqlUploadRepository
@@ -21,6 +22,7 @@ from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
 from ports.instruction_repository import InstructionRepository
 from ports.job_queue import JobQueue
+from ports.notifications import Notifications
 from ports.received_images import ReceivedImages
 from ports.unit_of_work import UnitOfWork
 from ports.upload_repository import UploadRepository
@@ -67,12 +69,17 @@ class SqlUnitOfWork(UnitOfWork):
     def jobs(self) -> JobQueue:
         return SqlJobQueue(self._transaction, self._due.append)
 
+    @cached_property
+    def notifications(self) -> Notifications:
+        return SqlNotifications(self._transaction)
+
     def announce(self, event: Event) -> None:
         self._announced.append(event)
 
     async def commit(self) -> None:
         events, self._announced = self._announced, []
         numbers = await self._outbox.keep(events, self._transaction) if events else []
+        await keep(events, self._transaction)
         await self._transaction.commit()
         if events:
             self._outbox.publish(events, numbers)

@@ -1,0 +1,32 @@
+"""Notifications in memory. Contract: tests/contract/test_notifications.py."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from adapters.outbound.memory.database import MemoryDatabase
+from domain.ids import OwnerId
+from domain.notification import Notification
+from ports.notifications import Notifications
+
+
+class MemoryNotifications(Notifications):
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def after(self, owner: OwnerId, number: int, *, limit: int) -> Sequence[Notification]:
+        return [one for one in self._of(owner) if one.number > number][:limit]
+
+    async def number_of(self, owner: OwnerId, event_id: str) -> int | None:
+        return min((one.number for one in self._of(owner) if one.event.id == event_id), default=None)
+
+    async def newest(self) -> int:
+        return max((one.number for one in self._database.notifications), default=0)
+
+    async def forget(self, *, before: datetime, limit: int) -> int:
+        old = [one for one in self._database.notifications if one.event.time < before][:limit]
+        for one in old:
+            self._database.notifications.remove(one)
+        return len(old)
+
+    def _of(self, owner: OwnerId) -> list[Notification]:
+        return [one for one in self._database.notifications if one.event.owner == owner]
