@@ -47,6 +47,11 @@ class EventsVariables(JobsVariables, DatabaseVariables):
     def reaches_other_processes(self) -> bool:
         return self.telling != _MEMORY
 
+    @property
+    def nats_url(self) -> str | None:
+        """Of the one that carries events, or jobs: other services are told there what becomes of instructions."""
+        return next((url for url in (self.events_url, self.jobs_url) if broker_of(url) == NATS), None)
+
 
 def _misfits(settings: EventsVariables) -> Iterable[str]:
     if settings.telling == _POSTGRES and not settings.is_postgres:
@@ -92,7 +97,16 @@ class EventsParts(Parts):
         postgres=postgres_notifier,
         nats=nats_notifier,
     )
-    outbox = providers.Singleton(SqlOutbox, DatabaseParts.database, notifier)
+    nats_notifications = providers.Singleton(late(f"{_NATS}.notifications", "NatsNotifications"), of.nats_url, notifier)
+    outbox = providers.Singleton(
+        SqlOutbox,
+        DatabaseParts.database,
+        providers.Selector(
+            providers.Callable(lambda nats_url: "told" if nats_url else "untold", of.nats_url),
+            told=nats_notifications,
+            untold=notifier,
+        ),
+    )
     unit_of_work = providers.Singleton(
         SqlUnitOfWorkFactory, DatabaseParts.database, outbox, JobsParts.job_carrier.provided.carry
     )
@@ -110,6 +124,10 @@ async def _opened(parts: EventsParts, settings: EventsVariables) -> AsyncIterato
             notifier = made(parts.nats_notifier, variable="EVENTS_URL", broker=NATS)
             stack.push_async_callback(notifier.close)
             notifier.start()
+        if settings.nats_url:
+            notifications = made(parts.nats_notifications, variable="EVENTS_URL or JOBS_URL", broker=NATS)
+            stack.push_async_callback(notifications.close)
+            notifications.start()
         yield
 
 

@@ -222,11 +222,13 @@ class TestWebSocket:
 class Events:
     """``/events``, read as a browser's EventSource does."""
 
+    path = "/events"
+
     def __init__(self, http: Http, query: str, *headers: Header) -> None:
         self.connection = http.connect()
         # HTTP/1.0 has no chunks around the text
         lines = [f"{name}: {value!s}" for name, value in (*http.headers, ("Host", "localhost"), *headers)]
-        self.connection.send("\r\n".join([f"GET /events{query} HTTP/1.0", *lines, "", ""]).encode())
+        self.connection.send("\r\n".join([f"GET {self.path}{query} HTTP/1.0", *lines, "", ""]).encode())
         head = self._take_until(b"\r\n\r\n", 10)
         assert b" 200 " in head.split(b"\r\n")[0], head
         assert b"text/event-stream" in head

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.outbound.nats.notifications import NatsNotifications
 from domain.errors import Unavailable
 from infrastructure.capabilities import CAPABILITIES
 from infrastructure.capabilities.core import CORE
@@ -70,6 +71,18 @@ async def test_health_asks_nats_that_carries_the_events_by_one_name(tmp_path: Pa
     assert list(checks) == ["database", "storage", "queue", "nats"]
     with pytest.raises(Unavailable):
         await checks["nats"].check()
+    await container.database().close()
+
+
+@pytest.mark.parametrize(
+    ("variable", "url", "is_told"),
+    [("jobs_url", "nats://h", True), ("events_url", "nats://h", True), ("jobs_url", "amqp://h", False)],
+)
+async def test_other_services_hear_of_details_where_there_is_nats(
+    tmp_path: Path, variable: str, url: str, is_told: bool
+) -> None:
+    container = container_of(Settings.model_validate({"data_dir": tmp_path, variable: url}))
+    assert isinstance(container.outbox()._notifier, NatsNotifications) is is_told
     await container.database().close()
 
 
