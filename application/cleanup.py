@@ -104,6 +104,9 @@ class CleanupUseCase:
                 deleted_blobs=len(await work.blob_deletions.list_left(before=before, after=None, limit=_FORESEEN)),
                 orphans=orphans,
                 forgotten_uploads=await work.uploads.forget_ended(before=now - self._ended_after, limit=_FORESEEN),
+                forgotten_notifications=await work.notifications.forget(
+                    before=now - _NOTIFICATIONS_KEPT, limit=_FORESEEN
+                ),
             )
 
     async def _expire(self, now: datetime) -> int:

@@ -12,6 +12,7 @@ from ports.notifications import Notifications
 class MemoryNotifications(Notifications):
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
+        self._forgotten = list[Notification]()  # not committed
 
     async def after(self, owner: OwnerId, number: int, *, limit: int) -> Sequence[Notification]:
         return [one for one in self._of(owner) if one.number > number][:limit]
@@ -20,13 +21,22 @@ class MemoryNotifications(Notifications):
         return min((one.number for one in self._of(owner) if one.event.id == event_id), default=None)
 
     async def newest(self) -> int:
-        return max((one.number for one in self._database.notifications), default=0)
+        return max((one.number for one in self._all()), default=0)
 
     async def forget(self, *, before: datetime, limit: int) -> int:
-        old = [one for one in self._database.notifications if one.event.time < before][:limit]
-        for one in old:
-            self._database.notifications.remove(one)
+        old = [one for one in self._all() if one.event.time < before][:limit]
+        self._forgotten += old
         return len(old)
 
+    def commit(self) -> None:
+        self._database.notifications = self._all()
+        self.undo()
+
+    def undo(self) -> None:
+        self._forgotten.clear()
+
+    def _all(self) -> list[Notification]:
+        return [one for one in self._database.notifications if one not in self._forgotten]
+
     def _of(self, owner: OwnerId) -> list[Notification]:
-        return [one for one in self._database.notifications if one.event.owner == owner]
+        return [one for one in self._all() if one.event.owner == owner]

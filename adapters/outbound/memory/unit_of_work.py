@@ -83,6 +83,7 @@ class MemoryUnitOfWork(UnitOfWork):
     async def commit(self) -> None:
         self._changes.check()
         self._changes.apply()
+        self._notifications.commit()
         events, self._announced = self._announced, []
         self._database.outbox += events
         self._database.notify(events)
@@ -98,6 +99,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._changes.forget()
+        self._notifications.undo()
         self._announced.clear()
         self._jobs.added.clear()
 

@@ -75,6 +75,10 @@ class NotificationsSuite(StoreSuite):
         async with process.unit_of_work() as work:
             work.announce(an_instruction_event())
         assert await newest(process) == 0
+        await announce(process, an_instruction_event())
+        async with process.unit_of_work() as work:
+            assert await work.notifications.forget(before=NOW + timedelta(days=1), limit=10) == 1
+        assert await newest(process) == 1
 
     async def test_of_an_event_that_is_kept_twice_the_first_number_counts(self, process: Process) -> None:
         event = an_instruction_event()
