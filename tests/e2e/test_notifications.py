@@ -3,9 +3,12 @@
 import asyncio
 import json
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +25,14 @@ from infrastructure.settings import Settings
 from infrastructure.startup import started
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_images import picture, posted
+from tests.e2e.test_instructions import added, made
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, as_user
 from tests.e2e.test_progress import Events
 from tests.support.builders import an_instruction_event
 from tests.support.processes.nats import NatsServer
 from tests.support.processes.process import STARTER, ChildProcess
 from tests.support.processes.server import ServerProcess, clean_environment
-from tests.support.until import wait_until
+from tests.support.until import until
 from tests.support.wire import Http
 
 _SOON = 8.0  # less than the 15 s after which a stream looks by itself
@@ -57,27 +61,41 @@ class Site:
     def http(self, name: str) -> Http:
         return as_user(Http(self.server.port), name)
 
-    def announce(self, *events: Event) -> list[dict[str, str]]:
-        """As another process would that has this database and this NATS; what other services hear of it."""
-        return asyncio.run(_announced(self.server.data_dir, self.nats_url, events))
+    def announce(self, *events: Event) -> None:
+        """As another process would that has this database and this NATS."""
+        asyncio.run(_announce(self.server.data_dir, self.nats_url, events))
+
+    @contextmanager
+    def listening(self) -> Iterator[list[dict[str, str]]]:
+        """What other services hear."""
+        heard, is_ready, is_over = list[dict[str, str]](), threading.Event(), threading.Event()
+
+        async def hear(message: Msg) -> None:
+            heard.append(json.loads(message.data))
+
+        async def listen() -> None:
+            async with await nats.connect(self.nats_url) as service:
+                await service.subscribe("notifications.sse", cb=hear)
+                await service.flush()
+                is_ready.set()
+                await asyncio.to_thread(is_over.wait)
+
+        thread = threading.Thread(target=asyncio.run, args=(listen(),))
+        thread.start()
+        try:
+            assert is_ready.wait(5)
+            yield heard
+        finally:
+            is_over.set()
+            thread.join()
 
 
-async def _announced(data_dir: Path, url: str, events: tuple[Event, ...]) -> list[dict[str, str]]:
-    heard = list[dict[str, str]]()
-
-    async def hear(message: Msg) -> None:
-        heard.append(json.loads(message.data))
-
+async def _announce(data_dir: Path, url: str, events: tuple[Event, ...]) -> None:
     settings = Settings.model_validate({"data_dir": data_dir, "events_url": url})
-    async with await nats.connect(url) as service, started(settings, [DATABASE, JOBS, EVENTS]) as container:
-        await service.subscribe("notifications.sse", cb=hear)
-        await service.flush()
-        async with container.unit_of_work()() as work:
-            for event in events:
-                work.announce(event)
-            await work.commit()
-        await wait_until(lambda: len(heard) == len(events))
-    return heard
+    async with started(settings, [DATABASE, JOBS, EVENTS]) as container, container.unit_of_work()() as work:
+        for event in events:
+            work.announce(event)
+        await work.commit()
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +128,7 @@ def test_who_comes_back_is_told_what_was_missed_by_ids_that_stay(site: Site) -> 
     http = site.http(BERT)
     events = [an_instruction_event(owner=user(BERT), status=status) for status in ("PENDING", "PROCESSING", "DONE")]
     stream = Stream(http, "")
-    assert len(site.announce(events[0])) == 1
+    site.announce(events[0])
     [(first, _, data)] = stream.told(1)
     assert (first, data["instruction_detail_id"]) == (events[0].id, events[0].detail_id)
     stream.close()
@@ -122,11 +140,11 @@ def test_who_comes_back_is_told_what_was_missed_by_ids_that_stay(site: Site) -> 
 
 def test_other_services_hear_each_detail_once_in_the_words_of_its_owner(site: Site) -> None:
     mine, guests = an_instruction_event(owner=user(ANNA)), an_instruction_event(owner=guest(BERT), status="FAILED")
-    heard = site.announce(mine, guests)
-    assert [(each.get("user_id"), each.get("guest_id"), each["status"]) for each in heard] == [
-        (ANNA, None, "DONE"),
-        (None, BERT, "FAILED"),
-    ]
+    with site.listening() as heard:
+        site.announce(mine, guests)
+        until(lambda: len(heard) == 2)
+    told = [(each.get("user_id"), each.get("guest_id"), each["status"]) for each in heard]
+    assert told == [(ANNA, None, "DONE"), (None, BERT, "FAILED")]
     assert heard[0].keys() == {"user_id", "instruction_id", "instruction_detail_id", "status", "created_at"}
 
 
@@ -138,3 +156,18 @@ def test_who_does_not_say_who_calls_is_refused_in_the_dialects_words(site: Site)
 
 def test_health_names_nats(site: Site) -> None:
     assert site.http(ANNA).get("/health").json()["services"]["nats"] is True
+
+
+def test_a_detail_is_told_of_from_its_beginning_to_its_end_here_and_on_nats(site: Site) -> None:
+    anna = site.http(ANNA)
+    stream = Stream(anna, "")
+    with site.listening() as heard:
+        pair = added(anna, made(anna), picture("jpeg"))
+        told = stream.told(3, within=20)
+        until(lambda: len(heard) == 3)
+    stream.close()
+    assert {type_ for _, type_, _ in told} == {"instruction.detail"}
+    assert [data["status"] for _, _, data in told] == ["PENDING", "PROCESSING", "DONE"]
+    for here, there in zip([data for _, _, data in told], sorted(heard, key=itemgetter("created_at")), strict=True):
+        assert here == {**there, "file_name": "sea.jpg"}
+        assert (there["user_id"], there["instruction_detail_id"]) == (ANNA, pair["input"]["id"])

@@ -7,8 +7,9 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
-from adapters.inbound.common.errors import Refusal, code_of, detail_of
+from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.refusals import Refused, answer_with, refuse
+from adapters.inbound.http.instructions.envelope import enveloped_refusal
 from adapters.inbound.http.progress.stream import HEARTBEAT, EventStream
 from application.notification import Inbox, NotificationUseCase
 from domain.errors import LongshoreError
@@ -61,10 +62,9 @@ class NotificationsHandler(EventStream):
 
     async def answer_refusal(self, error: LongshoreError | Refusal | HTTPError) -> None:
         """In the words of instructions."""
-        refused = refuse(error, self.request, self.request_id, what="event stream refused")
-        errors = [{"code": code_of(error), "request_id": self.request_id}]
-        body = json.dumps({"message": detail_of(error), "errors": errors, "data": None}).encode()
-        await answer_with(self, Refused(refused.status, {**refused.headers, "Content-Type": "application/json"}, body))
+        refuse(error, self.request, self.request_id, what="event stream refused")  # for the log
+        reply = enveloped_refusal(error, self.request_id)
+        await answer_with(self, Refused(reply.status, reply.headers, reply.body))
 
     async def _write_all(self, inbox: Inbox) -> None:
         await self.begin()
