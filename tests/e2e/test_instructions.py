@@ -2,10 +2,12 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from PIL import Image
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_form_upload import MULTIPART, Part, file_part, form
@@ -213,10 +215,29 @@ def test_a_picture_is_worked_on_from_post_to_done(anna: Http, kind: str) -> None
     part = file_of(anna, output, ("Range", "bytes=1-3"))
     assert (part.status, part.body) == (206, result.body[1:4])
     assert file_of(anna, output, ("If-None-Match", result.header("ETag") or "")).status == 304
+    assert (output["file_name"], output["mime_type"], result.body[1:4]) == ("sea.png", "image/png", b"PNG")
     assert data_of(anna.get(f"/instructions/{instruction_id}"))["instruction"]["status"] == "DONE"
     listed = data_of(anna.get(f"/instructions/{instruction_id}/details"))["details"]
     assert listed == [given, output]
     assert anna.get(f"/files/{output['file_id']}").json()["size"] == output["file_size"]
+
+
+@pytest.mark.parametrize(
+    ("product", "parameters", "format_", "size"),
+    [
+        (COMPRESS, {"quality": 30}, "JPEG", (1600, 1200)),
+        ("images/convert", {"format": "webp"}, "WEBP", (1600, 1200)),
+        ("images/resize", {"width": 400, "height": 400}, "JPEG", (400, 300)),
+        ("images/thumbnails", {"box": 100}, "JPEG", (100, 75)),
+        ("images/strip-metadata", {}, "JPEG", (1600, 1200)),
+    ],
+)
+def test_each_product_does_what_it_says(
+    anna: Http, product: str, parameters: dict[str, object], format_: str, size: tuple[int, int]
+) -> None:
+    output = over(anna, added(anna, made(anna, product, **parameters), picture("jpeg"))["output"])
+    with Image.open(BytesIO(file_of(anna, output).body)) as result:
+        assert (result.format, result.size) == (format_, size)
 
 
 def test_a_poison_picture_ends_failed_with_its_reason(anna: Http) -> None:
