@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import StartServer
-from tests.e2e.test_owners import UNKNOWN, requests_for
+from tests.e2e.test_owners import GATEWAY, UNKNOWN, requests_for
 from tests.e2e.test_visibility import described
 from tests.e2e.tus import VERSION, Tus, id_of
 from tests.support.processes.server import ServerProcess, run_verb
@@ -209,9 +209,9 @@ def test_a_ticket_opens_what_is_its_owners_and_nothing_else(guarded: Guarded) ->
     watcher.close()
 
 
-@pytest.mark.parametrize("target", ["/events?scope=mine&ticket=", "/notifications/sse?ticket="])
-def test_a_ticket_opens_one_stream_of_events(guarded: Guarded, target: str) -> None:
-    target += ticket_of(guarded.anna)
+def test_a_ticket_opens_one_stream_of_events(guarded: Guarded) -> None:
+    upload, ticket = id_of(guarded.anna.created(5)), ticket_of(guarded.anna)
+    target = f"/events?upload_id={upload}&ticket={ticket}"
     with guarded.nobody.connect() as connection:
         connection.send_head("GET", target, [])
         assert connection.receive_head().status == 200
@@ -236,9 +236,15 @@ def test_a_ticket_is_good_at_every_process(start_server: StartServer) -> None:
             WebSocket.open(Http(first.port), f"/ws/progress?scope=mine&ticket={ticket}")
 
 
-def test_who_needs_no_token_may_have_a_ticket_all_the_same(start_server: StartServer) -> None:
-    http = Http(start_server().port)
-    WebSocket.open(http, f"/ws/progress?scope=mine&ticket={ticket_of(Tus(http))}").close()
+@pytest.mark.parametrize(("env", "headers"), [({}, []), (GATEWAY, [("x-user-id", ANNA)])], ids=["open", "gateway"])
+def test_who_needs_no_token_may_have_a_ticket_all_the_same(
+    start_server: StartServer, env: dict[str, str], headers: list[Header]
+) -> None:
+    http = Http(start_server(**env).port)
+    target = f"/ws/progress?scope=mine&ticket={ticket_of(Tus(http.with_headers(*headers)))}"
+    WebSocket.open(http, target).close()
+    with pytest.raises(AssertionError, match="401"):
+        WebSocket.open(http, target)
 
 
 def soon() -> str:
@@ -253,14 +259,12 @@ def test_a_socket_is_closed_as_its_token_expires(guarded: Guarded, by_ticket: bo
     http = guarded.nobody if by_ticket else anna
     watcher = WebSocket.open(http, f"/ws/progress?upload_id={id_of(upload)}{query}")
     receiver = WebSocket.open(anna, "/image/upload")
-    with anna.connect() as stream, anna.connect() as notified:
+    with anna.connect() as stream:
         stream.send_head("GET", f"/events?upload_id={id_of(upload)}", anna.headers)
-        notified.send_head("GET", "/notifications/sse", anna.headers)
         assert [message["type"] for message in watcher.messages(within=5)] == ["upload.snapshot"]
         assert watcher.close_code == 4401
         assert (list(receiver.messages(within=5)), receiver.close_code) == ([], 4401)
         assert stream.ends(within=5)
-        assert notified.ends(within=5)
 
 
 def test_after_that_nothing_is_told_and_nothing_is_taken(guarded: Guarded) -> None:
