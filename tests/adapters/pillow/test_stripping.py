@@ -63,6 +63,7 @@ PICTURES: Mapping[str, Callable[[], bytes]] = {
     "jpeg, two pictures": mpo,
     "jpeg, a film behind it": lambda: told(JPEG) + FILM,
     "jpeg, a small one in its header": thumbnailed,
+    "jpeg, rubbish between its segments": lambda: (plain := told(JPEG))[:20] + b"\0\0\xff\0" + SECRET + plain[20:],
     "png": lambda: told(PNG, pnginfo=texts()),
     "png, palette": lambda: told(PNG, quarters().quantize(4), transparency=1),
     "png, rubbish behind": lambda: told(PNG) + chunk(b"tEXt", SECRET),
@@ -76,6 +77,7 @@ PICTURES: Mapping[str, Callable[[], bytes]] = {
         quarters(), GIF, comment=SECRET, save_all=True, append_images=[quarters(9, 9)], loop=3
     ),
     "heic": lambda: told(HEIC),
+    "heic, a film behind it": lambda: told(HEIC) + struct.pack(">I", 8 + len(FILM)) + b"mpvd" + FILM,
     "heif": lambda: told(HEIF),
     "avif": lambda: told(AVIF),
     "avif, animated": lambda: framed(AVIF),

@@ -10,6 +10,8 @@ from typing import IO, NamedTuple
 
 _METADATA = frozenset((b"Exif", b"mime", b"uri "))
 _NOTHING = b"free"
+# Said of a film or the file; the last two are Samsung's: the film of a motion photo, and what its camera notes.
+_SAID = frozenset((b"uuid", b"udta", b"meta", b"mpvd", b"sefd"))
 _TREES = frozenset((b"moov", b"trak"))
 _IN_FILE, _IN_IDAT = 0, 1
 
@@ -38,7 +40,7 @@ def strip_boxes(data: memoryview, orientation: int, out: IO[bytes]) -> bool:  # 
 
 
 def _strip_tree(work: memoryview, box: _Box) -> None:
-    if box.name in (b"uuid", b"udta", b"meta"):
+    if box.name in _SAID:
         work[box.at : box.at + 4] = _NOTHING
         work[box.start : box.end] = bytes(box.end - box.start)
     elif box.name in _TREES:

@@ -9,22 +9,16 @@ from adapters.outbound.pillow.stripping.orientation import UPRIGHT, exif_of
 _EOI, _SOS, _COMMENT = 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _JFIF_BYTES = 14  # of the segment behind its length; a thumbnail follows, of a size that its last two bytes say
-# A marker among pixels: not a 0xFF that is a value (0 behind it), nor one to begin again from, nor filling.
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+# One that a segment begins with: not a 0xFF that is a value (0 behind it), nor one to begin again from, nor filling.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
 def strip_jpeg(data: memoryview, orientation: int, out: IO[bytes]) -> bool:
     out.write(data[:2])
     at, is_told = 2, orientation == UPRIGHT
-    while at < len(data):
-        if data[at] != 0xFF:
-            raise ValueError("no marker")
-        marker = data[at + 1]
-        if marker == 0xFF:  # filling
-            at += 1
-            continue
-        if marker == _EOI:
-            break
+    # What lies between segments, and is none, decoders skip.
+    while (found := _MARKER.search(data, at)) and data[found.start() + 1] != _EOI:
+        at, marker = found.start(), data[found.start() + 1]
         (length,) = struct.unpack_from(">H", data, at + 2)
         segment = data[at : at + 2 + length]
         if not is_told and marker != _APP0:
