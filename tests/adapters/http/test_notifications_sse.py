@@ -65,7 +65,7 @@ class Server:
                 work.announce(event)
             await work.commit()
 
-    async def open(self, *, receive_buffer: int | None = None, **headers: str) -> Client:
+    async def open(self, query: str = "", *, receive_buffer: int | None = None, **headers: str) -> Client:
         client = Client()
         self._clients.append(client)
         connecting = socket.socket()
@@ -74,7 +74,7 @@ class Server:
         connecting.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connecting, ("127.0.0.1", self.port))
         client.reader, client.writer = await asyncio.open_connection(sock=connecting, limit=2048)
-        lines = ["GET /notifications/sse HTTP/1.0", "Host: x"]  # 1.0 has no chunks around the text
+        lines = [f"GET /notifications/sse{query} HTTP/1.0", "Host: x"]  # 1.0 has no chunks around the text
         given = {"x-user-id": NAME, **{name.replace("_", "-"): value for name, value in headers.items()}}
         client.writer.write(
             "\r\n".join([*lines, *(f"{name}: {value}" for name, value in given.items()), "", ""]).encode()
@@ -163,6 +163,8 @@ async def test_who_comes_back_is_told_what_it_missed_and_who_is_new_nothing_old(
     await server.announce(*missed)
     back = await server.open(Last_Event_ID=missed[9].id)
     assert await ids(back, 110) == [event.id for event in missed[10:]]
+    page = await server.open(f"?last_event_id={missed[117].id}")
+    assert await ids(page, 2) == [event.id for event in missed[118:]]
     long_gone = await server.open(Last_Event_ID="0" * 32)
     assert await ids(long_gone, 120) == [event.id for event in missed]
     new = await server.open()

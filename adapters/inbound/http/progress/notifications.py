@@ -42,8 +42,9 @@ class NotificationsHandler(EventStream):
         try:
             principal = self._authenticator.named(self.request, await self.who_calls())
             self.admit(principal)
-            after = self.request.headers.get("Last-Event-ID", "")[:_MAX_ID]
-            self._inbox = await self._notifications.open(principal, after=after)
+            # A page can't set the header, and has to begin anew where a ticket was used: then it says so in the query.
+            after = self.request.headers.get("Last-Event-ID") or self.get_query_argument("last_event_id", "")
+            self._inbox = await self._notifications.open(principal, after=after[:_MAX_ID])
             with suppress(StreamClosedError):
                 await self._write_all(self._inbox)
         except (LongshoreError, Refusal, HTTPError) as error:
