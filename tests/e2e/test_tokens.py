@@ -209,9 +209,9 @@ def test_a_ticket_opens_what_is_its_owners_and_nothing_else(guarded: Guarded) ->
     watcher.close()
 
 
-def test_a_ticket_opens_one_stream_of_events(guarded: Guarded) -> None:
-    upload, ticket = id_of(guarded.anna.created(5)), ticket_of(guarded.anna)
-    target = f"/events?upload_id={upload}&ticket={ticket}"
+@pytest.mark.parametrize("target", ["/events?scope=mine&ticket=", "/notifications/sse?ticket="])
+def test_a_ticket_opens_one_stream_of_events(guarded: Guarded, target: str) -> None:
+    target += ticket_of(guarded.anna)
     with guarded.nobody.connect() as connection:
         connection.send_head("GET", target, [])
         assert connection.receive_head().status == 200
@@ -259,12 +259,14 @@ def test_a_socket_is_closed_as_its_token_expires(guarded: Guarded, by_ticket: bo
     http = guarded.nobody if by_ticket else anna
     watcher = WebSocket.open(http, f"/ws/progress?upload_id={id_of(upload)}{query}")
     receiver = WebSocket.open(anna, "/image/upload")
-    with anna.connect() as stream:
+    with anna.connect() as stream, anna.connect() as notified:
         stream.send_head("GET", f"/events?upload_id={id_of(upload)}", anna.headers)
+        notified.send_head("GET", "/notifications/sse", anna.headers)
         assert [message["type"] for message in watcher.messages(within=5)] == ["upload.snapshot"]
         assert watcher.close_code == 4401
         assert (list(receiver.messages(within=5)), receiver.close_code) == ([], 4401)
         assert stream.ends(within=5)
+        assert notified.ends(within=5)
 
 
 def test_after_that_nothing_is_told_and_nothing_is_taken(guarded: Guarded) -> None:
