@@ -9,6 +9,7 @@ from application.jobs import JobHandler
 from domain.errors import (
     JobTakenOver,
     LongshoreError,
+    ProcessorBusy,
     RepositoryUnavailable,
     StorageFull,
     StorageUnavailable,
@@ -21,7 +22,7 @@ from ports.unit_of_work import UnitOfWorkFactory
 
 log = logging.getLogger(__name__)
 
-_AWAY = (RepositoryUnavailable, StorageUnavailable, StorageFull)
+_AWAY = (RepositoryUnavailable, StorageUnavailable, StorageFull, ProcessorBusy)
 """Not the job's fault: it is no attempt."""
 _BEATS = 4
 _END_SECONDS = 10.0

@@ -42,6 +42,7 @@ LongshoreError
     ├── StorageFull           │   └── FileTooLargeForDisk (no file may be so long there; room or time won't help)
     ├── StorageUnavailable    ├── RepositoryUnavailable
     └── ProcessorUnavailable  the process that looks at pictures died or took too long
+        └── ProcessorBusy     none was free in time
 """
 
 from collections.abc import Sequence
@@ -372,3 +373,7 @@ class RepositoryUnavailable(Unavailable):
 
 class ProcessorUnavailable(Unavailable):
     code = "processor_unavailable"
+
+
+class ProcessorBusy(ProcessorUnavailable):
+    code = "processor_busy"

@@ -87,6 +87,7 @@ STATUS: dict[str, int] = {
     "storage_unavailable": 503,
     "repository_unavailable": 503,
     "processor_unavailable": 503,
+    "processor_busy": 503,
 }
 
 # Registered problem types (RFC 9457 §4.2) and their titles, by code; all others are about:blank.

@@ -10,6 +10,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from adapters.outbound.pillow.picture import Picture, Size
+from adapters.outbound.pillow.scans import check_scans
 from adapters.outbound.pillow.whole import WholePicture
 from domain.picture import PictureFormat
 
@@ -61,6 +62,7 @@ def _check(size: Size | None, max_pixels: int) -> None:
 def _open(file: IO[bytes], format_: PictureFormat) -> Picture:
     match format_:
         case PictureFormat.JPEG:
+            check_scans(file)
             # Not by Image.open, which looks for further pictures behind the first, the only one that is wanted.
             return WholePicture(JpegImageFile(file))
         case PictureFormat.PNG:

@@ -10,12 +10,12 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from adapters.outbound.pillow.children import Child, Limits, Sink
 from adapters.outbound.pillow.orders import Answer, Kind, Order, Outcome
-from domain.errors import ProcessorUnavailable
+from domain.errors import ProcessorBusy, ProcessorUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,10 @@ class Patience:
 
     turn: float = 120.0
     """For a process to be free."""
+    look: float = 5.0
+    """From the order to look at a header to its answer; then its process is ended."""
     order: float = 20.0
-    """From the order to its answer; then its process is ended."""
+    """The same, of one to decode."""
     edit: float = 180.0
     """The same, of an edit."""
     idle: float = 30.0
@@ -38,12 +40,14 @@ PATIENCE = Patience()
 
 
 class Pool:
-    """Lives on the event loop; ``close`` it at the end. Of its ``processes`` each has one order at a time."""
+    """Lives on the event loop; ``close`` it at the end. Of its ``processes`` each has one order at a time; there is one
+    more for those who only want a header looked at, which is done in no time."""
 
     def __init__(self, limits: Limits, *, processes: int, patience: Patience = PATIENCE) -> None:
         self._limits = limits
         self._patience = patience
-        self._turns = _Turns(processes, patience.turn)
+        self._turns = _Turns(processes + 1, patience.turn)
+        self._decoding = _Turns(processes, patience.turn)
         self._children: set[Child] = set()
         self._idle: list[tuple[float, Child]] = []
         """Since when; the one that was used last comes last, and is taken first."""
@@ -63,11 +67,17 @@ class Pool:
         """Have a file looked at. ``urgent`` ones go before all others that wait. ``sink``: takes what an edit makes.
 
         Raises:
-            ProcessorUnavailable: who had the order died or took too long, or nobody was free in time.
+            ProcessorBusy: nobody was free in time.
+            ProcessorUnavailable: who had the order died or took too long.
         """
-        async with self._turns.taken(urgent=urgent):
+        async with AsyncExitStack() as turns:
+            if order.kind is not Kind.LOOK:
+                await turns.enter_async_context(self._decoding.taken(urgent=urgent))
+            await turns.enter_async_context(self._turns.taken(urgent=urgent))
             child = await self._free()
-            patience = self._patience.edit if order.kind is Kind.EDIT else self._patience.order
+            patience = {Kind.LOOK: self._patience.look, Kind.EDIT: self._patience.edit}.get(
+                order.kind, self._patience.order
+            )
             try:
                 async with asyncio.timeout(patience):
                     answer = await child.carry_out(order, descriptor, sink)
@@ -204,7 +214,7 @@ class _Turns:
                         self._give_back()
                     raise
         except TimeoutError:
-            raise ProcessorUnavailable("too many pictures are being looked at") from None
+            raise ProcessorBusy("too many pictures are being looked at") from None
 
     def _give_back(self) -> None:
         for queue in (self._urgent, self._others):

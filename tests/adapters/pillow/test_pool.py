@@ -14,7 +14,7 @@ from PIL import Image
 from adapters.outbound.memory.spool import MemorySpooled
 from adapters.outbound.pillow.pool import Patience
 from adapters.outbound.pillow.processor import PillowProcessor
-from domain.errors import PictureCorrupted, ProcessorUnavailable, StorageFull
+from domain.errors import PictureCorrupted, ProcessorBusy, ProcessorUnavailable, StorageFull
 from domain.picture import PictureFormat, similar
 from domain.product import ProductKey, Recipe
 from domain.rendition import Box
@@ -117,12 +117,26 @@ async def test_nobody_waits_for_ever_for_one_to_be_free(spooled: Spooling) -> No
     async with processor(patience=Patience(turn=0.05)) as pillow, spooled(PICTURE) as picture:
         await pillow.look(picture)
         children()[0].suspend()
-        hanging = asyncio.create_task(pillow.look(picture))
+        hanging = asyncio.create_task(pillow.check(picture))
         await asyncio.sleep(0)
-        with pytest.raises(ProcessorUnavailable, match="too many"):
-            await pillow.look(picture)
-        children()[0].resume()
-        assert (await hanging).width == 240
+        with pytest.raises(ProcessorBusy, match="too many"):
+            await pillow.check(picture)
+        assert (await pillow.look(picture)).width == 240, "for a header there is always somebody"
+        (hangs,) = [each for each in children() if each.status() == psutil.STATUS_STOPPED]
+        hangs.resume()
+        assert (await hanging).facts.width == 240
+
+
+async def test_a_jpeg_that_is_drawn_over_and_over_is_damaged(spooled: Spooling) -> None:
+    jpeg = encoded(quarters(800, 800), PictureFormat.JPEG, progressive=True)
+    last = jpeg.rindex(b"\xff\xda")
+    scan = jpeg[last:-2]
+    async with processor() as pillow:
+        async with spooled(jpeg[:-2] + scan * 20 + jpeg[-2:]) as picture:
+            await pillow.check(picture)
+        async with spooled(jpeg[:-2] + scan * 400 + jpeg[-2:]) as picture:
+            with pytest.raises(PictureCorrupted):
+                await pillow.check(picture)
 
 
 async def test_who_waits_to_be_told_goes_before_thumbnails(spooled: Spooling) -> None:

@@ -1,0 +1,45 @@
+"""Refuses a JPEG that is drawn over and over: each scan goes through all of its pixels once more, in a few bytes."""
+
+import re
+import struct
+from typing import IO
+
+_MOST_SCANS = 64  # programs write 3 to 15
+_EOI, _SOS = 0xD9, 0xDA
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+# A marker among pixels: not a 0xFF that is a value (0 behind it), nor one to begin again from, nor filling.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+def check_scans(file: IO[bytes]) -> None:
+    """Of a file that stands at its beginning, and does so again after this.
+
+    Raises:
+        ValueError, struct.error: it has too many, or makes no sense.
+    """
+    try:
+        _check(file.read())
+    finally:
+        file.seek(0)
+
+
+def _check(data: bytes) -> None:
+    at, scans, components = 2, 0, 0
+    while at + 4 <= len(data):
+        found = _MARKER.search(data, at)
+        if found is None or data[found.start() + 1] == _EOI:
+            return
+        at = found.start()
+        marker = data[at + 1]
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        if marker in _FRAMES:
+            # One that is no progressive one takes as many scans as there are components, or one for all.
+            components = 0 if marker in _PROGRESSIVE else data[at + 9]
+        if marker == _SOS:
+            scans += 1
+            if scans == 1 and data[at + 4] == components:
+                return  # all there is: what follows is not looked at
+            if scans > _MOST_SCANS:
+                raise ValueError("too many scans")
+        at += 2 + length
