@@ -241,8 +241,10 @@ class BaseSocket(WebSocketHandler):
         if second != self._second:
             self._second, self._messages = second, 0
         self._messages += 1
+        if self.ws_connection is None:  # closed: what its client still sends is nobody's
+            return False
         if self._messages <= self._sockets.limits.messages_per_second:
-            return self.ws_connection is not None
+            return True
         self.close(POLICY_VIOLATION, "too many messages")
         return False
 

@@ -84,7 +84,8 @@ class ImageReceiverSocket(BaseSocket):
         self._is_within = True
 
     async def on_message(self, message: str | bytes) -> None:
-        if isinstance(message, bytes) or self.count_message():
+        # Bytes are bounded by themselves; a message of none is not.
+        if (isinstance(message, bytes) and message) or self.count_message():
             await self._see_to(message, is_end=True)
         self._is_within = False
 

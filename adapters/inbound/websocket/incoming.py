@@ -63,7 +63,7 @@ class PiecewiseProtocol(WebSocketProtocol13):
         if opcode & _CONTROL:
             await self._hand_over(opcode, _websocket_mask(mask, await self._read_bytes(size)) if size else b"")
             return
-        await self._read_payload(size, mask)
+        await self._read_payload(size, mask, is_final=is_final)
         if is_final:
             data, opcode = bytes(self._held), self._opcode
             self._held, self._opcode, self._size = bytearray(), 0, 0
@@ -81,7 +81,7 @@ class PiecewiseProtocol(WebSocketProtocol13):
         is_binary = self._opcode == _BINARY
         return self._size <= (self._limits.binary_bytes if is_binary else self._limits.text_bytes)
 
-    async def _read_payload(self, size: int, mask: bytes) -> None:
+    async def _read_payload(self, size: int, mask: bytes, *, is_final: bool) -> None:
         while size:
             data = await self.stream.read_bytes(min(size, _PIECE_BYTES), partial=True)
             self._wire_bytes_in += len(data)
@@ -90,7 +90,7 @@ class PiecewiseProtocol(WebSocketProtocol13):
             shift = len(data) % 4
             mask = mask[shift:] + mask[:shift]
             self._taker.on_bytes()
-            if len(self._held) >= _PIECE_BYTES and self._opcode == _BINARY and size:
+            if len(self._held) >= _PIECE_BYTES and self._opcode == _BINARY and (size or not is_final):
                 data, self._held = bytes(self._held), bytearray()
                 if (handled := self._run_callback(self._taker.on_piece, data)) is not None:
                     await handled
