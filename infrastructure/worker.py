@@ -29,10 +29,10 @@ def run(
     ``slots``: how many jobs at once; None: as many as there are cores. ``handlers``: None: those of all capabilities.
     ``patience``: the ``…_seconds`` of ``Worker`` that are to be others.
     """
-    made = {"slots": slots or cores(), **(patience or {})}
+    settings = settings.model_copy(update={"workers_inline": slots or cores()})
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
-            runner.run(_work(settings, made, handlers))
+            runner.run(_work(settings, dict(patience or {}), handlers))
         except CannotStart as error:
             print(error, file=sys.stderr)  # noqa: T201 -- the one line an operator has to see
             return 1
@@ -49,9 +49,11 @@ async def _work(
         if handlers is not None:
             made = {**made, "handlers": list(handlers(container))}
         working = asyncio.create_task(container.worker(**made).run())
-        log.info("working", version=version(), slots=made["slots"], carrier=container.carrying())
+        log.info("working", version=version(), slots=settings.workers_inline, carrier=container.carrying())
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()  # it never ends by itself: whoever looks after this process is to see why it did
         log.info("stopping; what is under way is put back")
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)

@@ -76,4 +76,4 @@ class JobQueue(Protocol):
 
     @abstractmethod
     async def forget(self, kind: str, subject: str) -> None:
-        """Remove what there is to be done to ``subject``, which is gone."""
+        """Remove what there is to be done to ``subject``, which is gone; one that is under way its worker removes."""

@@ -71,7 +71,7 @@ class MemoryJobQueue(JobQueue):
 
     async def forget(self, kind: str, subject: str) -> None:
         for job in self._changes.all_jobs():
-            if (job.kind, job.subject) == (kind, subject):
+            if (job.kind, job.subject) == (kind, subject) and job.state is not JobState.RUNNING:
                 self._changes.jobs[job.id] = None
 
     def _keep(self, job: Job) -> Job:

@@ -55,7 +55,12 @@ class DiskSpooled(Spooled):
                 view, at = view[written:], at + written
 
         with _translated():
-            await asyncio.to_thread(write)
+            writing = asyncio.ensure_future(asyncio.to_thread(write))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await asyncio.wait([writing])  # the descriptor is its until then
+                raise
         self._size += len(data)
 
     async def blocks(self, wanted: ByteRange) -> AsyncIterator[bytes]:

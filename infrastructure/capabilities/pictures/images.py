@@ -33,7 +33,7 @@ class ImagesParts(Parts):
     image_processor = providers.Singleton(
         late("adapters.outbound.pillow.processor", "PillowProcessor"),
         max_pixels=of.image_max_pixels,
-        processes=max(_LEAST_PROCESSES, cores()),
+        processes=providers.Callable(lambda jobs: max(_LEAST_PROCESSES, cores(), jobs), of.workers_inline),
         folder=of.data_dir,
     )
     image_spool = providers.Singleton(DiskSpool, of.data_dir)

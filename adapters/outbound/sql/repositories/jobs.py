@@ -117,7 +117,7 @@ class SqlJobQueue(JobQueue):
         return {JobState(row["state"]): row["count"] for row in await self._transaction.read(counted)}
 
     async def forget(self, kind: str, subject: str) -> None:
-        gone = delete(jobs).where(_c.subject == subject, _c.kind == kind)
+        gone = delete(jobs).where(_c.subject == subject, _c.kind == kind, _c.state != JobState.RUNNING)
         await self._transaction.change(lambda connection: connection.execute(gone))
 
     async def _of_its_holder(self, statement: Update | Delete) -> None:
