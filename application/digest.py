@@ -21,7 +21,7 @@ from ports.clock import Clock
 from ports.unit_of_work import UnitOfWorkFactory
 
 _AT_ONCE = 2
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 # Nobody waits for a chore: it rests nine times as long as it works, so that those who do have the machine.
 _REST = 9.0
 _NOTICED = 1000
@@ -132,7 +132,7 @@ class DigestUseCase:
         return hasher.digest()
 
     async def _read(self, key: BlobKey, size: int, hasher: Hasher, *, rest: float = 0) -> None:
-        """Have the blob's bytes counted, in a thread, a MiB at a time, so that nothing else waits for it."""
+        """Have the blob's bytes counted, in a thread, a block at a time, so that nothing else waits for it."""
         blob = await self._blobs.open(key)
         try:
             began = self._clock.monotonic()
@@ -146,7 +146,7 @@ class DigestUseCase:
 
 
 async def _pieces(blob: Blob, size: int) -> AsyncGenerator[bytes, None]:
-    """The blob's bytes by the MiB."""
+    """The blob's bytes, some 256 KiB at a time."""
     piece = bytearray()
     if size:
         async for block in blob.blocks(ByteRange(0, size)):

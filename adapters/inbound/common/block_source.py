@@ -11,7 +11,7 @@ from domain.checksum import Buffer
 from domain.errors import LongshoreError
 from ports.byte_source import ByteSource
 
-_HOP_BYTES = 1024 * 1024
+_HOP_BYTES = 512 * 1024
 
 log = logging.getLogger(__name__)
 
