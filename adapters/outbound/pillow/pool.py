@@ -53,15 +53,8 @@ class Pool:
         """Since when; the one that was used last comes last, and is taken first."""
         self._starting: set[asyncio.Task[Child]] = set()
         self._ending: set[asyncio.Task[None]] = set()
-        self._warming: asyncio.Task[Child] | None = None
         self._tidying: asyncio.TimerHandle | None = None
         self._is_closed = False
-
-    def warm(self) -> None:
-        """Have a process ready soon, if none is: it takes a fifth of a second to start."""
-        if not (self._idle or self._warming or self._turns.are_taken or self._is_closed):
-            self._warming = self._start()
-            self._warming.add_done_callback(self._on_warm)
 
     async def order(self, order: Order, descriptor: int, sink: Sink | None = None, *, urgent: bool = False) -> Answer:
         """Have a file looked at. ``urgent`` ones go before all others that wait. ``sink``: takes what an edit makes.
@@ -111,8 +104,6 @@ class Pool:
             await asyncio.wait(self._ending)
 
     async def _free(self) -> Child:
-        if self._warming:
-            await asyncio.wait([self._warming])
         if self._is_closed:
             raise ProcessorUnavailable("the server is being ended")
         while self._idle:
@@ -124,7 +115,7 @@ class Pool:
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
-            starting.add_done_callback(self._on_warm)  # the next order's
+            starting.add_done_callback(self._keep_started)  # the next order's
             raise
         except OSError as error:
             log.warning("no process can be started to look at a picture: %s", error)
@@ -141,9 +132,7 @@ class Pool:
         starting.add_done_callback(self._starting.discard)
         return starting
 
-    def _on_warm(self, started: asyncio.Task[Child]) -> None:
-        if self._warming is started:
-            self._warming = None
+    def _keep_started(self, started: asyncio.Task[Child]) -> None:
         if started.exception() is None:
             self._keep(started.result())
 
@@ -186,10 +175,6 @@ class _Turns:
         self._patience = patience
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._others: deque[asyncio.Future[None]] = deque()
-
-    @property
-    def are_taken(self) -> bool:
-        return not self._left
 
     @asynccontextmanager
     async def taken(self, *, urgent: bool) -> AsyncIterator[None]:

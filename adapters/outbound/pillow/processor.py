@@ -57,10 +57,6 @@ class PillowProcessor(ImageProcessor):
         # An edit may take a minute: whoever waits for an answer finds a process that does none.
         self._edits = asyncio.Semaphore(max(1, processes - 1))
 
-    def warm(self) -> None:
-        """A picture is on its way: have somebody ready for it."""
-        self._pool.warm()
-
     async def look(self, picture: Blob) -> PictureFacts:
         return self._facts(await self._order(Kind.LOOK, picture, urgent=True))
 

@@ -9,8 +9,8 @@ _MOST_SCANS = 64  # programs write 3 to 15
 _EOI, _SOS = 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-# A marker among pixels: not a 0xFF that is a value (0 behind it), nor one to begin again from, nor filling.
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+"""One that a segment begins with: not a 0xFF that is a value (0 behind it), nor one that has no length, nor filling."""
 
 
 def check_scans(file: IO[bytes]) -> None:
@@ -34,7 +34,7 @@ def _is_over(data: bytes) -> bool:
         ValueError: too many were.
     """
     at, scans, components = 2, 0, 0
-    while at + 10 <= len(data) and (found := _MARKER.search(data, at)) is not None:
+    while at + 10 <= len(data) and (found := MARKER.search(data, at)) is not None:
         at = found.start()
         marker = data[at + 1]
         if marker == _EOI:

@@ -63,16 +63,6 @@ async def test_there_is_none_before_there_is_a_picture_and_none_after_a_while(sp
         await pillow.look(picture)
 
 
-async def test_one_can_be_started_before_its_picture_is_there(spooled: Spooling) -> None:
-    async with processor(processes=2) as pillow, spooled(PICTURE) as picture:
-        for _ in range(3):
-            pillow.warm()
-        await wait_until(lambda: len(children()) == 1)
-        (warm,) = children()
-        await pillow.look(picture)
-        assert children() == [warm]
-
-
 async def test_more_are_started_when_all_are_busy_and_never_more_than_may_be(spooled: Spooling) -> None:
     async with processor(processes=2) as pillow, spooled(PICTURE) as picture:
         drawn = await asyncio.gather(*(pillow.draw(picture, list(Box)) for _ in range(12)))
@@ -127,10 +117,11 @@ async def test_nobody_waits_for_ever_for_one_to_be_free(spooled: Spooling) -> No
         assert (await hanging).facts.width == 240
 
 
-async def test_a_jpeg_that_is_drawn_over_and_over_is_damaged(spooled: Spooling) -> None:
+@pytest.mark.parametrize("before", [b"", b"\xff\x01", b"\xff\xff"], ids=["plain", "a marker without length", "filling"])
+async def test_a_jpeg_that_is_drawn_over_and_over_is_damaged(spooled: Spooling, before: bytes) -> None:
     jpeg = encoded(quarters(800, 800), PictureFormat.JPEG, progressive=True)
     last = jpeg.rindex(b"\xff\xda")
-    scan = jpeg[last:-2]
+    scan = before + jpeg[last:-2]
     async with processor() as pillow:
         async with spooled(jpeg[:-2] + scan * 20 + jpeg[-2:]) as picture:
             await pillow.check(picture)

@@ -1,23 +1,21 @@
 """JPEG: segments, each begun by a marker, and between them the pixels (ITU-T T.81, annex B)."""
 
-import re
 import struct
 from typing import IO
 
+from adapters.outbound.pillow.scans import MARKER
 from adapters.outbound.pillow.stripping.orientation import UPRIGHT, exif_of
 
 _EOI, _SOS, _COMMENT = 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _JFIF_BYTES = 14  # of the segment behind its length; a thumbnail follows, of a size that its last two bytes say
-# One that a segment begins with: not a 0xFF that is a value (0 behind it), nor one to begin again from, nor filling.
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
 def strip_jpeg(data: memoryview, orientation: int, out: IO[bytes]) -> bool:
     out.write(data[:2])
     at, is_told = 2, orientation == UPRIGHT
     # What lies between segments, and is none, decoders skip.
-    while (found := _MARKER.search(data, at)) and data[found.start() + 1] != _EOI:
+    while (found := MARKER.search(data, at)) and data[found.start() + 1] != _EOI:
         at, marker = found.start(), data[found.start() + 1]
         (length,) = struct.unpack_from(">H", data, at + 2)
         segment = data[at : at + 2 + length]
@@ -27,7 +25,7 @@ def strip_jpeg(data: memoryview, orientation: int, out: IO[bytes]) -> bool:
         out.write(_kept(marker, segment))
         at += 2 + length
         if marker == _SOS:
-            end = _MARKER.search(data, at)
+            end = MARKER.search(data, at)
             out.write(data[at : end.start() if end else len(data)])
             at = end.start() if end else len(data)
     out.write(bytes((0xFF, _EOI)))
