@@ -13,7 +13,7 @@ from tests.chaos.rig.client import TUS, Answer, ResumingUpload, Wire, ask, path_
 from tests.chaos.rig.content import Content
 from tests.chaos.rig.settings import CHAOS
 from tests.chaos.rig.verify import download
-from tests.support.processes.server import ServerProcess
+from tests.support.processes.server import AS_INSTALLED, ServerProcess
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial]
 
@@ -81,7 +81,7 @@ def test_a_gibibyte_fits_into_80_mib(tmp_path: Path, way: Way) -> None:
 
 def _fits(tmp_path: Path, way: Way, *, size: int) -> None:
     content = Content(1, size)
-    with ServerProcess(tmp_path / "data", {**CHAOS, "PYTHONPATH": _as_installed(tmp_path)}) as server:
+    with ServerProcess(tmp_path / "data", {**CHAOS, "PYTHONPATH": str(AS_INSTALLED)}) as server:
         # What starting took is given back or not; the issue speaks of the running server.
         Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # resets the peak to what is resident now
         idle = _peak_mib(server.pid)
@@ -91,12 +91,6 @@ def _fits(tmp_path: Path, way: Way, *, size: int) -> None:
         down = _peak_mib(server.pid)
     print(f"{size // _MIB} MiB {way.__name__[1:]}: RSS idle {idle:.0f}, up {up:.0f}, down {down:.0f} MiB")
     assert max(up, down) <= _MOST_MIB
-
-
-def _as_installed(tmp_path: Path) -> str:
-    """A path that hides rich: the tools of development bring it, and structlog loads it where it is."""
-    (tmp_path / "rich.py").write_text("raise ImportError")
-    return str(tmp_path)
 
 
 def _peak_mib(pid: int) -> float:

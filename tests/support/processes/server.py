@@ -23,7 +23,7 @@ from tests.support.until import becomes
 
 START_SECONDS = 30.0  # bound for a loaded two-core machine; an idle one needs about a second
 DRAIN_SECONDS = 35.0  # running requests have 30 s to end
-_AS_INSTALLED = Path(__file__).parent / "as_installed"
+AS_INSTALLED = Path(__file__).parent / "as_installed"
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")  # nothing that could be a setting of ours
 
 
@@ -34,7 +34,7 @@ def clean_environment(data_dir: Path, env: Mapping[str, str] | None = None) -> d
         "DATA_DIR": str(data_dir),
         "LOG_FORMAT": "json",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": str(_AS_INSTALLED),
+        "PYTHONPATH": str(AS_INSTALLED),
     }
     return {**inherited, **ours, **(env or {})}
 
