@@ -1,16 +1,25 @@
-"""WEBP, by libwebp's decoder of animations, of which the first frame is taken."""
+"""WEBP, by libwebp; of an animation the first frame.
 
+Pillow knows libwebp's decoder of animations alone, which holds three canvases of four bytes a pixel. A still picture is
+decoded by the plain function of the same library, into three or four bytes a pixel, once.
+"""
+
+import ctypes
 from typing import IO
 
-from PIL import WebPImagePlugin
+from PIL import WebPImagePlugin, _webp
 
 from adapters.outbound.pillow.exif import orientation
 from adapters.outbound.pillow.picture import Size
 from adapters.outbound.pillow.strips import StripPicture
 
+_PLAIN = {"RGBX": ("RGB", "WebPDecodeRGBInto"), "RGBA": ("RGBA", "WebPDecodeRGBAInto")}
+"""By the mode of the decoder of animations: the one that is decoded into, and libwebp's function for it."""
+
 
 class WebpPicture(StripPicture):
     def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
         self._image = _Image(file)
         self.size = self._image.size
         self.mode = self._image.rawmode
@@ -18,9 +27,27 @@ class WebpPicture(StripPicture):
         self.profile = self._image.info.get("icc_profile")
 
     def _pixels(self) -> tuple[memoryview, int]:
-        pixels = memoryview(self._image.first_frame())
-        del self._image  # and with it libwebp's two canvases, each as large as the pixels
-        return pixels, 4 * self.size[0]
+        plain, function = _PLAIN[self.mode]
+        if self._image.n_frames == 1 and (pixels := self._still(len(plain) * self.size[0], function)) is not None:
+            self.mode = plain
+        else:
+            pixels = memoryview(self._image.first_frame())
+        del self._image  # and with it the canvases
+        return pixels, len(self.mode) * self.size[0]
+
+    def _still(self, stride: int, function: str) -> memoryview | None:
+        """None where that can't be: the library is not found, the picture is damaged, or an animation after all."""
+        try:
+            decode = getattr(ctypes.CDLL(_webp.__file__), function)
+        except (OSError, AttributeError):
+            return None
+        decode.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        decode.restype = ctypes.c_void_p
+        self._file.seek(0)
+        data = self._file.read()
+        pixels = bytearray(stride * self.size[1])
+        into = (ctypes.c_char * len(pixels)).from_buffer(pixels)
+        return memoryview(pixels) if decode(data, len(data), into, len(pixels), stride) else None
 
 
 class _Image(WebPImagePlugin.WebPImageFile):
