@@ -18,6 +18,7 @@ _MAX_PAIRS = 64
 _USER_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}", re.ASCII | re.IGNORECASE)
 _LINK_KEYS = frozenset({"expires", "signature"})
 _MAX_LETTERS = 16 * 1024
+_USER = "user:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class Principal:
     is_admin: bool = False
     expires_at: datetime | None = field(default=None, compare=False)
     """Until when it is known who calls: what is open longer ends then."""
+
+    @property
+    def is_user(self) -> bool:
+        """Whether somebody we trust says who it is: a guest's id is whatever it likes."""
+        return self.owner.startswith(_USER)
 
     def may_see(self, owner: OwnerId) -> bool:
         return self.is_admin or self.owner == owner
@@ -45,7 +51,7 @@ def parse_user_id(text: str) -> str:
 
 
 def user(user_id: str) -> Principal:
-    return Principal(OwnerId(f"user:{user_id}"))
+    return Principal(OwnerId(f"{_USER}{user_id}"))
 
 
 def guest(guest_id: str) -> Principal:

@@ -46,7 +46,10 @@ LongshoreError
 """
 
 from collections.abc import Sequence
+from math import ceil
 from typing import ClassVar
+
+from domain.rate import Told
 
 
 class LongshoreError(Exception):
@@ -332,11 +335,14 @@ class TooManyDetails(BudgetExceeded):
 
 
 class TooManyRequests(BudgetExceeded):
+    """``told``: of the rate of which there is nothing left, if it is for that."""
+
     code = "too_many_requests"
 
-    def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
+    def __init__(self, detail: str = "", *, told: Told | None = None) -> None:
         super().__init__(detail)
-        self.retry_after_seconds = retry_after_seconds
+        self.told = told
+        self.retry_after_seconds = 1 if told is None else max(1, ceil(told.seconds))
 
 
 class TooManyConnections(TooManyRequests):

@@ -30,7 +30,7 @@ async def _opened(parts: ProgressParts, _: AllSettings) -> AsyncIterator[None]:
 
 
 def _handlers(parts: ProgressParts) -> Iterable[Handler]:
-    common = {"authenticator": parts.authenticator(), "rate_limiter": parts.rate_limiter()}
+    common = {"authenticator": parts.authenticator(), "counter": parts.counter()}
     watching = {**common, "progress": parts.progress()}
     streaming = {"streams": parts.streams(), "cors": parts.cors()}
     yield r"/ws/progress/?", ProgressSocket, {**watching, "sockets": parts.sockets()}

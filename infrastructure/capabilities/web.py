@@ -1,6 +1,8 @@
 """Which names we answer to, whose pages may call, how often anybody may, and our own page."""
 
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -9,19 +11,26 @@ from dependency_injector import providers
 from pydantic import AfterValidator, BeforeValidator
 
 from adapters.inbound.common.admission import Drain
+from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.connections import ConnectionBudget
-from adapters.inbound.common.rate_limit import RateLimiter, parse_rates
 from adapters.inbound.common.uris import parse_host
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.running import Services
 from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.page.pages import Pages
+from adapters.outbound.sql.repositories.shared_rates import SqlSharedRates
+from application.rate_limit import RateLimiter
+from domain.rate import parse_rates
 from infrastructure import version
+from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.identity import IdentityParts, is_loopback
-from infrastructure.capability import Capability, Parts, Variables, of
+from infrastructure.capabilities.system import SystemParts
+from infrastructure.capability import AllSettings, Capability, Parts, Variables, of
+from infrastructure.chores import Chore
 from infrastructure.setting_values import Count, Duration, Listed, OrNone, is_web_address, words
 
 _BODY_THREADS = 4
+_LOOK_SECONDS = 1.0
 
 
 def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -38,10 +47,14 @@ def _rate_limit(text: str | None) -> str | None:
     try:
         rates = parse_rates(text)
     except ValueError:
-        rates = []
-    if not rates or any(amount < 1 or seconds < 1 for amount, seconds in rates):
+        rates = ()
+    if not rates or any(rate.amount < 1 or rate.seconds < 1 for rate in rates):
         raise ValueError("allowed: a rate such as 600/minute, several separated by semicolons, or none")
     return text
+
+
+def _user_rate_limit(text: str | None) -> str | None:
+    return _rate_limit(text) if text else text
 
 
 def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,6 +68,7 @@ class WebVariables(Variables):
     allowed_hosts: Annotated[Listed[str], BeforeValidator(words), AfterValidator(_hosts)] = ()
     cors_origins: Annotated[Listed[str], BeforeValidator(words), AfterValidator(_origins)] = ()
     rate_limit: Annotated[OrNone[str], AfterValidator(_rate_limit)] = "600/minute"
+    user_rate_limit: Annotated[OrNone[str], AfterValidator(_user_rate_limit)] = ""
     upload_rate_limit: Annotated[OrNone[str], AfterValidator(_rate_limit)] = "12000/minute"
     connections_per_client: OrNone[Count] = 16_384
     keep_alive: Duration = timedelta(seconds=75)
@@ -72,7 +86,15 @@ class WebParts(Parts):
     """What the dialects have in common."""
 
     body_threads = providers.Singleton(ThreadPoolExecutor, _BODY_THREADS, thread_name_prefix="body")
-    rate_limiter = providers.Singleton(RateLimiter, of.rate_limit, uploads=of.upload_rate_limit)
+    rate_limiter = providers.Singleton(
+        RateLimiter,
+        of.rate_limit,
+        uploads=of.upload_rate_limit,
+        users=of.user_rate_limit,
+        shared=providers.Singleton(SqlSharedRates, DatabaseParts.database, SystemParts.clock),
+        now=SystemParts.clock.provided.monotonic,
+    )
+    counter = providers.Singleton(Counter, rate_limiter, IdentityParts.authenticator)
     connection_budget = providers.Singleton(
         ConnectionBudget, of.connections_per_client, is_proxy=IdentityParts.authenticator.provided.is_proxy
     )
@@ -87,7 +109,7 @@ class WebParts(Parts):
     services = providers.Singleton(
         Services,
         authenticator=IdentityParts.authenticator,
-        rate_limiter=rate_limiter,
+        counter=counter,
         cors=cors,
         executor=body_threads,
         drain=drain,
@@ -95,4 +117,22 @@ class WebParts(Parts):
     )
 
 
-WEB = Capability(variables=WebVariables, parts=[WebParts], resources=lambda _: Pages(version()).resources())
+@asynccontextmanager
+async def _opened(parts: WebParts, _: AllSettings) -> AsyncIterator[None]:
+    yield
+    await parts.rate_limiter().close()
+
+
+def _chores(parts: WebParts, _: AllSettings) -> Iterable[Chore]:
+    limiter = parts.rate_limiter()
+    if limiter.is_limiting:
+        yield Chore(work=limiter.look, seconds=_LOOK_SECONDS, at_once=True)
+
+
+WEB = Capability(
+    variables=WebVariables,
+    parts=[WebParts],
+    opened=_opened,
+    resources=lambda _: Pages(version()).resources(),
+    chores=_chores,
+)

@@ -27,6 +27,7 @@ from application.image_receiver import ImageReceiverUseCase
 from domain.picture import CheckedPicture
 from domain.received_image import SessionLimits
 from ports.blob_storage import Blob
+from tests.support.counters import a_counter
 from tests.support.deployment import Deployment
 from tests.support.image_processor import PlainProcessor, plain_picture
 from tests.support.until import wait_until
@@ -96,6 +97,7 @@ class Server:
             "receiver": receiver,
             "sockets": self.sockets,
             "authenticator": Authenticator(),
+            "counter": a_counter(),
             "patience_seconds": patience,
         }
         self._server = HTTPServer(Application([("/image/upload", ImageReceiverSocket, route)]))

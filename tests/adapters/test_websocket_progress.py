@@ -19,18 +19,18 @@ from tornado.web import Application
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from adapters.inbound.common.admission import Drain
-from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.websocket.base import SocketLimits, Sockets
 from adapters.inbound.websocket.messages import parse_message
 from adapters.inbound.websocket.outgoing import Outgoing, text_frame
 from adapters.inbound.websocket.progress import ProgressSocket
 from domain.events import EventType
 from tests.support.builders import ALICE, BOB, LONG_NAME, an_id, renamed
+from tests.support.counters import a_counter
 from tests.support.progress import ByHeader, House
 
 
 class Server:
-    def __init__(self, limits: SocketLimits, rate_limiter: RateLimiter | None) -> None:
+    def __init__(self, limits: SocketLimits, limit: str | None) -> None:
         self.house = House()
         self.drain = Drain()
         self.sockets = Sockets(self.drain, limits)
@@ -39,7 +39,7 @@ class Server:
             "progress": self.house.progress,
             "sockets": self.sockets,
             "authenticator": ByHeader(),
-            "rate_limiter": rate_limiter,
+            "counter": a_counter(limit, ByHeader()),
         }
         self._server = HTTPServer(Application([(r"/ws/progress/?", ProgressSocket, services)]))
         (listening,) = bind_sockets(0, "127.0.0.1")
@@ -66,8 +66,8 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(limits: SocketLimits | None = None, rate_limiter: RateLimiter | None = None) -> AsyncIterator[Server]:
-    server = Server(limits or SocketLimits(), rate_limiter)
+async def serving(limits: SocketLimits | None = None, limit: str | None = None) -> AsyncIterator[Server]:
+    server = Server(limits or SocketLimits(), limit)
     try:
         yield server
     finally:
@@ -406,7 +406,7 @@ class TestWhoMayOpen:
 
 class TestRateLimit:
     async def test_opening_counts_as_a_request(self) -> None:
-        async with serving(rate_limiter=RateLimiter("2/minute")) as server:
+        async with serving(limit="2/minute") as server:
             for _ in range(2):
                 (await server.connect()).close()
             with pytest.raises(HTTPClientError) as refused:

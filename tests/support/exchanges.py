@@ -19,7 +19,6 @@ from tornado.netutil import bind_sockets
 
 from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
-from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.accepting import Door
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.keep_alive import Patience
@@ -51,6 +50,7 @@ from application.core import Outside, core_of
 from application.health import HealthUseCase
 from domain.upload_policy import UploadPolicy
 from ports.chunk_storage import ChunkStorage
+from tests.support.counters import a_counter
 from tests.support.wire import Header, Http, Response
 
 Result = TypeVar("Result")
@@ -149,7 +149,7 @@ class WebServer:
     async def serve(self, ready: Callable[[], None], over: Awaitable[Any]) -> None:
         self._loop = asyncio.get_running_loop()
         cors = Cors(self._origins)
-        services = Services(Authenticator(), RateLimiter(None), cors, self.executor, self.drain, Site(cors))
+        services = Services(Authenticator(), a_counter(), cors, self.executor, self.drain, Site(cors))
         links = Links()
         files = Files(downloads=self.downloads, uploads=self.uploads, links=links)
         tus = Tus(

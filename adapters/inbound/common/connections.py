@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from weakref import WeakSet
 
-from adapters.inbound.common.rate_limit import neighbourhood
+from adapters.inbound.common.clients import neighbourhood
 
 _TOLD_AT_ONCE = 64
 """Of those that a client has too many, so many may ask something and be told; the rest is closed without a word."""

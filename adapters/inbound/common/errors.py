@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from tornado.web import HTTPError
 
+from adapters.inbound.common.rate_headers import rate_headers
 from domain.errors import InvalidToken, LongshoreError, OffsetMismatch, TooManyRequests, Unavailable
 
 STATUS: dict[str, int] = {
@@ -187,6 +188,8 @@ def headers_of(error: BaseException) -> dict[str, str]:
         headers["Upload-Offset"] = str(error.expected)
     elif isinstance(error, TooManyRequests):
         headers["Retry-After"] = str(error.retry_after_seconds)
+        if error.told is not None:
+            headers |= rate_headers(error.told)
     elif status == 503:
         headers.setdefault("Retry-After", str(_RETRY_SECONDS))
     elif status == 423:

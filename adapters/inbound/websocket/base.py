@@ -18,8 +18,8 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from adapters.inbound.common.admission import Admission, Drain
 from adapters.inbound.common.auth import Authenticator, at_expiry
+from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.errors import Refusal
-from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.websocket.outgoing import Outgoing
@@ -103,23 +103,21 @@ class BaseSocket(WebSocketHandler):
     __slots__ = (
         *(
             "_authenticator",
+            "_counter",
             "_expiry",
             "_has_answered",
             "_messages",
             "_outgoing",
-            "_rate_limiter",
             "_second",
             "_sockets",
         ),
         *("principal", "request_id"),
     )
 
-    def initialize(
-        self, sockets: Sockets, authenticator: Authenticator, rate_limiter: RateLimiter | None = None
-    ) -> None:
+    def initialize(self, sockets: Sockets, authenticator: Authenticator, counter: Counter) -> None:
         self._sockets = sockets
         self._authenticator = authenticator
-        self._rate_limiter = rate_limiter
+        self._counter = counter
         self._outgoing: Outgoing | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._second = 0
@@ -132,16 +130,13 @@ class BaseSocket(WebSocketHandler):
     async def prepare(self) -> None:
         try:
             self.check_request()
-            client = self._authenticator.client_ip(self.request)
-            if self._rate_limiter is not None:
-                self._rate_limiter.check(client)
             self.principal = await self._caller()
-            self._sockets.admit(self, client)
+            self._sockets.admit(self, self._authenticator.client_ip(self.request))
         except (LongshoreError, Refusal, HTTPError) as error:
             self._refuse(error)
 
     async def _caller(self) -> Principal:
-        caller = await self._authenticator.caller(self.request)
+        caller = await self._counter.caller(self.request)
         if cast(HTTP1Connection, self.request.connection).stream.closed():
             raise HTTPError(400)  # whoever asked has left meanwhile: nobody would ever close what is opened now
         return caller

@@ -7,7 +7,7 @@ import structlog
 from tornado.websocket import WebSocketProtocol, WebSocketProtocol13
 
 from adapters.inbound.common.auth import Authenticator
-from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.common.clients import Counter
 from adapters.inbound.websocket.base import BaseSocket, Sockets
 from adapters.inbound.websocket.image_messages import (
     END,
@@ -47,10 +47,10 @@ class ImageReceiverSocket(BaseSocket):
         receiver: ImageReceiverUseCase,
         sockets: Sockets,
         authenticator: Authenticator,
-        rate_limiter: RateLimiter | None = None,
+        counter: Counter,
         patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
-        super().initialize(sockets, authenticator, rate_limiter)
+        super().initialize(sockets, authenticator, counter)
         self._receiver = receiver
         self._patience = patience_seconds
         self._incoming: Incoming | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from adapters.inbound.common.auth import Authenticator
-from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.watch_ids import Spellings
 from adapters.inbound.common.wishes import parse_wishes
 from adapters.inbound.websocket.base import BaseSocket, Sockets
@@ -31,9 +31,9 @@ class ProgressSocket(BaseSocket):
         progress: ProgressUseCase,
         sockets: Sockets,
         authenticator: Authenticator,
-        rate_limiter: RateLimiter | None = None,
+        counter: Counter,
     ) -> None:
-        super().initialize(sockets, authenticator, rate_limiter)
+        super().initialize(sockets, authenticator, counter)
         self._progress = progress
         self._spellings = Spellings()
         self._wanted: list[str] = []

@@ -286,6 +286,26 @@ tickets = Table(
     sqlite_with_rowid=False,
 )
 
+# The servers that are here, each by its process identity (adapters/outbound/sql/repositories/shared_rates.py).
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("expires_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What one client has asked of all of them: a JSON array of [seconds since 1970, how many], the oldest first.
+rate_windows = Table(
+    "rate_windows",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("hits", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_rate_windows_expires_at", "expires_at"),
+    sqlite_with_rowid=False,
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -47,7 +47,7 @@ def _handlers(parts: ImageReceiverParts) -> Iterable[Handler]:
             "receiver": parts.image_receiver(),
             "sockets": parts.sockets(),
             "authenticator": parts.authenticator(),
-            "rate_limiter": parts.rate_limiter(),
+            "counter": parts.counter(),
         },
     )
 

@@ -128,7 +128,7 @@ def test_a_refusal_keeps_its_status_code_and_headers() -> None:
 
 
 def test_who_should_come_back_later_is_told_when() -> None:
-    assert headers_of(TooManyRequests("slow down", retry_after_seconds=12)) == {"Retry-After": "12"}
+    assert headers_of(TooManyRequests("slow down")) == {"Retry-After": "1"}
     assert int(headers_of(StorageUnavailable())["Retry-After"]) > 0
     assert int(headers_of(RepositoryUnavailable())["Retry-After"]) > 0
     assert int(headers_of(UploadBusy())["Retry-After"]) > 0

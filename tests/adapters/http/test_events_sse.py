@@ -16,17 +16,17 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from adapters.inbound.common.admission import Drain
-from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.progress.events import EventsHandler
 from adapters.inbound.http.progress.stream import EventStreams
 from domain.events import EventType
 from tests.support.builders import ALICE, BOB, LONG_NAME, an_id, renamed
+from tests.support.counters import a_counter
 from tests.support.progress import ByHeader, House
 
 
 class Server:
-    def __init__(self, streams: Callable[[Drain], EventStreams], rate_limiter: RateLimiter | None) -> None:
+    def __init__(self, streams: Callable[[Drain], EventStreams], limit: str | None) -> None:
         self.house = House()
         self.drain = Drain()
         self.streams = streams(self.drain)
@@ -35,7 +35,7 @@ class Server:
             "authenticator": ByHeader(),
             "streams": self.streams,
             "cors": Cors(["https://app.example"]),
-            "rate_limiter": rate_limiter,
+            "counter": a_counter(limit, ByHeader()),
         }
         self._server = HTTPServer(Application([(r"/events/?", EventsHandler, services)]))
         (listening,) = bind_sockets(0, "127.0.0.1")
@@ -103,9 +103,9 @@ class Client:
 
 @asynccontextmanager
 async def serving(
-    streams: Callable[[Drain], EventStreams] = EventStreams, rate_limiter: RateLimiter | None = None
+    streams: Callable[[Drain], EventStreams] = EventStreams, limit: str | None = None
 ) -> AsyncIterator[Server]:
-    server = Server(streams, rate_limiter)
+    server = Server(streams, limit)
     try:
         yield server
     finally:
@@ -253,7 +253,7 @@ async def test_streams_have_a_budget() -> None:
 
 
 async def test_opening_counts_as_a_request() -> None:
-    async with serving(rate_limiter=RateLimiter("2/minute")) as server:
+    async with serving(limit="2/minute") as server:
         statuses = [(await server.open("?scope=mine")).status for _ in range(3)]
         assert statuses == [200, 200, 429]
 

@@ -16,7 +16,6 @@ from tornado.web import Application
 
 from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
-from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.progress.notifications import NotificationsHandler
 from adapters.inbound.http.progress.stream import EventStreams
@@ -27,6 +26,7 @@ from domain.events import Event, InstructionEvent
 from ports.unit_of_work import UnitOfWork
 from tests.adapters.http.test_events_sse import Client
 from tests.support.builders import BOB, NOW, an_event, an_instruction_event, an_upload
+from tests.support.counters import a_counter
 from tests.support.progress import House
 from tests.support.until import wait_until
 
@@ -46,7 +46,7 @@ class Server:
             "authenticator": Authenticator(),
             "streams": self.streams,
             "cors": Cors(["https://app.example"]),
-            "rate_limiter": RateLimiter("100/minute"),
+            "counter": a_counter("100/minute"),
         }
         self._server = HTTPServer(Application([(r"/notifications/sse/?", NotificationsHandler, services)]))
         (listening,) = bind_sockets(0, "127.0.0.1")

@@ -182,7 +182,10 @@ def test_an_address_to_listen_on_may_stand_in_brackets(host: str) -> None:
 
 
 def test_none_lifts_a_limit() -> None:
-    quotas, limits = ("quota_open_uploads", "quota_files", "quota_bytes"), ("rate_limit", "upload_rate_limit")
+    quotas, limits = (
+        ("quota_open_uploads", "quota_files", "quota_bytes"),
+        ("rate_limit", "user_rate_limit", "upload_rate_limit"),
+    )
     settings = load_settings({name.upper(): "none" for name in (*quotas, *limits)}, NO_FILE)
     assert {getattr(settings, name) for name in (*quotas, *limits)} == {None}
 

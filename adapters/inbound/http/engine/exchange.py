@@ -57,7 +57,7 @@ class Exchange:
     """The effective method: X-HTTP-Method-Override is applied (tus 1.0)."""
     inform: Callable[[int, Mapping[str, str]], None]
     """Send an interim response, before the reply: ``RunningExchange.inform``."""
-    count_upload: Callable[[], None]
+    count_upload: Callable[[], Awaitable[None]]
     """For a request that begins more than one upload: count one more, or raise TooManyRequests."""
 
 

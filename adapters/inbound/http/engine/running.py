@@ -21,8 +21,9 @@ from tornado.iostream import StreamClosedError
 
 from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
+from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.errors import Refusal, is_final
-from adapters.inbound.common.rate_limit import RateLimiter
+from adapters.inbound.common.rate_headers import rate_headers
 from adapters.inbound.common.refusals import refuse
 from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.http.engine.body import Body
@@ -34,6 +35,7 @@ from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.engine.watchdog import BodyWatchdog, ReplyWatchdog
 from domain.access import STRANGER, Principal
 from domain.errors import InvalidToken, LongshoreError, TooManyConnections, TooManyRequests, Unauthenticated
+from domain.rate import Told
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +58,7 @@ class Services:
     """What every exchange needs."""
 
     authenticator: Authenticator
-    rate_limiter: RateLimiter
+    counter: Counter
     cors: Cors
     executor: Executor
     """Whose threads write bodies and send files."""
@@ -101,6 +103,8 @@ class RunningExchange(ABC):
         self._fault = fault
         self._bad_token: InvalidToken | None = None
         """Of a stranger who has shown one."""
+        self._caller = STRANGER
+        self._told: Told | None = None
         self._request_id = request_id_of(request.headers)
 
     @abstractmethod
@@ -160,6 +164,8 @@ class RunningExchange(ABC):
             varies = headers.get("Vary")
             headers.update(cors.headers(request, self._resource.exposes))
             headers["Vary"] = f"{varies}, Origin" if varies else "Origin"
+        if self._told is not None:
+            headers.update(rate_headers(self._told))
         headers["X-Request-Id"] = self._request_id
         headers["Date"] = _date_of(int(time.time()))
         if reply.status not in (204, 304):
@@ -189,40 +195,42 @@ class RunningExchange(ABC):
         is_resuming = resource.resumes and method == "HEAD"
         if drain.has_begun and not resource.is_public and not is_resuming:
             raise GoingDown
-        counting = self._counting(method)
-        if counting is Counting.AT_ONCE:
-            self._count()
+        counting, is_counted = self._counting(method), False
         try:
+            self._caller = self._principal(method)
+            if counting is Counting.AT_ONCE:
+                await self._count()
+                is_counted = True
             exchange = Exchange(
                 request=request,
                 headers=request.headers,
                 body=self.body,
-                principal=self._principal(method),
+                principal=self._caller,
                 request_id=self._request_id,
                 method=method,
                 inform=self.inform,
                 count_upload=self._count_upload,
             )
             if counting is Counting.APART:
-                self._count_upload()
+                await self._count_upload()
             if self.body.length != 0:
                 self.connections.watchdog.watch(self.body)
             if (route := resource.methods.get(method)) is None:
                 raise _not_allowed(resource)
             reply = await route(exchange, *self._groups)
         except (LongshoreError, Refusal) as error:
-            raise self._answerable(error, counting) from None
+            raise await self._answerable(error, is_counted=is_counted) from None
         await self._count_late(counting, reply)
         if self.body.is_cut:
             raise self._cut_short()
         return reply
 
-    def _answerable(self, error: Exception, counting: "Counting") -> Exception:
+    async def _answerable(self, error: Exception, *, is_counted: bool) -> Exception:
         """What a route's refusal comes to."""
         if self.body.fault is not None:
             return self.body.fault
-        if counting is not Counting.AT_ONCE and not isinstance(error, TooManyRequests):
-            self._count()
+        if not is_counted and not isinstance(error, TooManyRequests):
+            await self._count()
         if self.body.is_cut and (self.services.drain.has_begun or is_final(error)):
             return self._cut_short()
         if isinstance(error, Unauthenticated) and self._bad_token is not None:
@@ -259,14 +267,12 @@ class RunningExchange(ABC):
         is_of_upload = has_body and (resource.is_of_upload or method == "PATCH")
         return Counting.IF_REFUSED if is_of_upload or method == "DELETE" else Counting.AT_ONCE
 
-    def _count(self) -> None:
+    async def _count(self) -> None:
         if not self._resource.is_public:
-            services = self.services
-            services.rate_limiter.check(services.authenticator.client_ip(self.request))
+            self._told = await self.services.counter.count(self.request, self._caller)
 
-    def _count_upload(self) -> None:
-        services = self.services
-        services.rate_limiter.check_upload(services.authenticator.client_ip(self.request))
+    async def _count_upload(self) -> None:
+        await self.services.counter.count_upload(self.request, self._caller)
 
     async def _count_late(self, counting: "Counting", reply: Reply) -> None:
         """Count the request for which it took its reply to tell whether it counts."""
@@ -276,7 +282,7 @@ class RunningExchange(ABC):
             counts = counting is not Counting.AT_ONCE and reply.status >= 400
         if counts:
             try:
-                self._count()
+                await self._count()
             except TooManyRequests:
                 if reply.closing:
                     await reply.closing()

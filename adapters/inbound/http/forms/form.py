@@ -133,7 +133,7 @@ class Form:
                     await claims.read(part)
                     continue
                 if stored:
-                    exchange.count_upload()  # the first one has been, with the request
+                    await exchange.count_upload()  # the first one has been, with the request
                 # One id can show one upload: of several files it shows the first.
                 view = await self._store(exchange.principal, part, watch_id if not stored else "")
                 stored.append(file_id_of(view.id))

@@ -185,7 +185,7 @@ class Instructions:
                     await claims.read(part)
                     continue
                 if received:
-                    exchange.count_upload()  # the first one has been, with the request
+                    await exchange.count_upload()  # the first one has been, with the request
                 received.append(await self._receive_part(exchange, part, caller, instruction_id))
         if not received:
             raise Refusal(400, "no_file", "the form has no field named file with a file in it")

@@ -11,8 +11,8 @@ from tornado.web import HTTPError
 
 from adapters.inbound.common.admission import Admission, Drain
 from adapters.inbound.common.auth import Authenticator, at_expiry
+from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.errors import Refusal
-from adapters.inbound.common.rate_limit import RateLimiter
 from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.handlers import ProblemHandler
@@ -57,13 +57,13 @@ class EventStream(ProblemHandler):
         authenticator: Authenticator,
         streams: EventStreams,
         cors: Cors,
-        rate_limiter: RateLimiter | None = None,
+        counter: Counter,
     ) -> None:
         """What each of them is made of; to be called first."""
         self._authenticator = authenticator
         self._streams = streams
         self._cors = cors
-        self._rate_limiter = rate_limiter
+        self._counter = counter
         self._expiry: asyncio.TimerHandle | None = None
         self._is_ended = False
 
@@ -77,9 +77,7 @@ class EventStream(ProblemHandler):
         Raises:
             TooManyRequests, Unauthenticated
         """
-        if self._rate_limiter is not None:
-            self._rate_limiter.check(self._authenticator.client_ip(self.request))
-        return await self._authenticator.caller(self.request)
+        return await self._counter.caller(self.request)
 
     def admit(self, principal: Principal) -> None:
         """It ends once it is no longer known who calls. To be undone by ``leave``.
