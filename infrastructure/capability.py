@@ -73,6 +73,8 @@ class Capability:
     """A line for each setting that can't go with another: the start is refused."""
     warnings: Callable[[AllSettings], Iterable[str]] = lambda _: ()
     """What may be meant, but had better be said aloud at start."""
+    before_serving: Callable[[AllSettings], object] = lambda _: None
+    """What only a server needs, looked at before anything is opened or changed; raises CannotStart."""
     parts: Sequence[type[Parts]] = ()
     opened: Callable[[AllParts, AllSettings], AbstractAsyncContextManager[object]] = lambda *_: nullcontext()
     """Its start and its end; raises CannotStart. Ends come in the reverse order of the tuple."""

@@ -7,17 +7,16 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from domain.errors import LongshoreError
 from infrastructure import version
-from infrastructure.logging import configure_logging
-from infrastructure.setting_sources import SettingsError, load_settings
-from infrastructure.setting_values import in_one_line
-from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from infrastructure.settings import Settings
 
 _FAILED = 1
 _MISUSED = 2
+_SERVING = ("serve", "worker")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -47,6 +46,19 @@ def _print_no_more() -> None:
 
 def _act(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
+    if options.verb in _SERVING:
+        for number in (signal.SIGTERM, signal.SIGINT):  # until there is a loop that sees to them
+            signal.signal(number, lambda *_: sys.exit(0))
+    return _with_settings(options)
+
+
+# All that is ours is imported from here on: it takes most of a second, in which the process may be told to stop.
+def _with_settings(options: argparse.Namespace) -> int:
+    from domain.errors import LongshoreError  # noqa: PLC0415
+    from infrastructure.logging import configure_logging  # noqa: PLC0415
+    from infrastructure.setting_sources import SettingsError, load_settings  # noqa: PLC0415
+    from infrastructure.setting_values import in_one_line  # noqa: PLC0415
+
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -98,7 +110,7 @@ def _count(text: str) -> int:
 
 
 # What only one verb needs is imported when it runs.
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def _run(options: argparse.Namespace, settings: "Settings") -> int:
     verbs: dict[str, Callable[[], int]] = {
         "serve": lambda: _serve(settings),
         "worker": lambda: _worker(settings, options.slots),
@@ -111,7 +123,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     return verbs[options.verb]()
 
 
-def _migrate(settings: Settings) -> int:
+def _migrate(settings: "Settings") -> int:
     from adapters.outbound.sql.database import Database  # noqa: PLC0415
     from infrastructure.migrate import CannotMigrate, migrate  # noqa: PLC0415
 
@@ -132,7 +144,7 @@ def _migrate(settings: Settings) -> int:
     return 0
 
 
-def _cleanup(settings: Settings, *, is_dry: bool) -> int:
+def _cleanup(settings: "Settings", *, is_dry: bool) -> int:
     from application.cleanup import Cleaned  # noqa: PLC0415
     from infrastructure.capability import CannotStart  # noqa: PLC0415
     from infrastructure.startup import started  # noqa: PLC0415
@@ -158,13 +170,13 @@ def _cleanup(settings: Settings, *, is_dry: bool) -> int:
     return 0
 
 
-def _worker(settings: Settings, slots: int | None) -> int:
+def _worker(settings: "Settings", slots: int | None) -> int:
     from infrastructure.worker import run  # noqa: PLC0415
 
     return run(settings, slots=slots)
 
 
-def _jobs(settings: Settings, options: argparse.Namespace) -> int:
+def _jobs(settings: "Settings", options: argparse.Namespace) -> int:
     from domain.ids import parse_job_id  # noqa: PLC0415
     from infrastructure.capability import CannotStart  # noqa: PLC0415
     from infrastructure.jobs import list_jobs, retry_job  # noqa: PLC0415
@@ -180,15 +192,24 @@ def _jobs(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_config(settings: Settings) -> int:
+def _check_config(settings: "Settings") -> int:
+    from infrastructure.capabilities import CAPABILITIES  # noqa: PLC0415
+    from infrastructure.capability import CannotStart  # noqa: PLC0415
+
     for name, value in settings.shown().items():
         print(f"{name}={value}")
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    try:
+        for capability in CAPABILITIES:
+            capability.before_serving(settings)
+    except CannotStart as error:
+        print(error, file=sys.stderr)
+        return _MISUSED
     return 0
 
 
-async def _doctor(settings: Settings, *, scrub: bool) -> int:
+async def _doctor(settings: "Settings", *, scrub: bool) -> int:
     from infrastructure.doctor import examine  # noqa: PLC0415
 
     good = True
@@ -199,7 +220,7 @@ async def _doctor(settings: Settings, *, scrub: bool) -> int:
     return 0 if good else _FAILED
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: "Settings") -> int:
     from infrastructure.server import run  # noqa: PLC0415
 
     return run(settings)

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 from domain.finding import Finding, ok, problem
 from infrastructure.capabilities import CAPABILITIES
+from infrastructure.capability import CannotStart
 from infrastructure.container import container_of
 from infrastructure.settings import Settings
 
@@ -14,6 +15,10 @@ async def examine(settings: Settings, *, scrub: bool = False) -> AsyncGenerator[
     for finding in [problem(warning) for warning in settings.warnings] or [ok("the settings are sound")]:
         yield finding
     for capability in CAPABILITIES:
+        try:
+            capability.before_serving(settings)
+        except CannotStart as error:
+            yield problem(str(error))
         for finding in capability.findings(settings):
             yield finding
     container = container_of(settings)

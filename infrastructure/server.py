@@ -53,6 +53,8 @@ async def _serve(settings: Settings) -> None:
     for warning in settings.warnings:
         log.warning(warning)
     stopping = on_signals()
+    for capability in CAPABILITIES:
+        capability.before_serving(settings)
     async with started(settings) as container:
         server, connections, door = _listen(container, settings)
         gc.freeze()  # what is here now stays: looking through it for garbage stops the loop for some 60 ms

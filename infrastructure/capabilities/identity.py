@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from dependency_injector import providers
 from pydantic import AfterValidator, BeforeValidator
@@ -19,6 +19,9 @@ from infrastructure.capability import CannotStart, Capability, Parts
 from infrastructure.setting_values import Listed, StrongSecret, lower, words
 from ports.clock import Clock
 from ports.token_verifier import TokenVerifier
+
+if TYPE_CHECKING:
+    from adapters.outbound.tokens.keys import Keys
 
 # RFC 7518 §3.2: the secret is as long as the digest, at least.
 _FOR_SECRET = {"HS256": 32, "HS384": 48, "HS512": 64}
@@ -101,20 +104,28 @@ def _authenticator(settings: IdentityVariables, clock: Clock, tickets: TicketUse
     )
 
 
-def _token_verifier(settings: IdentityVariables, clock: Clock) -> TokenVerifier:
-    # These bring a cryptographic library along, which the other modes do without.
-    from adapters.outbound.tokens.jwt_verifier import JwtVerifier  # noqa: PLC0415
-    from adapters.outbound.tokens.keys import BadKeys, KeyFile, Keys, SharedSecret  # noqa: PLC0415
+def _check_keys(settings: IdentityVariables) -> None:
+    if settings.auth_mode == "jwt":
+        _keys(settings)
 
-    keys: Keys
-    if secret := settings.auth_jwt_secret:
-        keys = SharedSecret(secret.get_secret_value().encode(), settings.auth_jwt_algorithms or _USUAL_FOR_SECRET)
-    else:
-        try:
-            keys = KeyFile(settings.auth_jwt_jwks_file or Path(), settings.auth_jwt_algorithms or _USUAL_FOR_KEYS)
-        except BadKeys as error:  # a server asks as it starts to listen; a worker has no use for them
-            raise CannotStart(f"AUTH_JWT_JWKS_FILE: {error}") from error
+
+def _token_verifier(settings: IdentityVariables, clock: Clock) -> TokenVerifier:
+    # It brings a cryptographic library along, which the other modes do without.
+    from adapters.outbound.tokens.jwt_verifier import JwtVerifier  # noqa: PLC0415
+
+    keys = _keys(settings)
     return JwtVerifier(keys, clock, audiences=settings.auth_jwt_audience, issuer=settings.auth_jwt_issuer)
+
+
+def _keys(settings: IdentityVariables) -> "Keys":
+    from adapters.outbound.tokens.keys import BadKeys, KeyFile, SharedSecret  # noqa: PLC0415 -- as above
+
+    if secret := settings.auth_jwt_secret:
+        return SharedSecret(secret.get_secret_value().encode(), settings.auth_jwt_algorithms or _USUAL_FOR_SECRET)
+    try:
+        return KeyFile(settings.auth_jwt_jwks_file or Path(), settings.auth_jwt_algorithms or _USUAL_FOR_KEYS)
+    except BadKeys as error:
+        raise CannotStart(f"AUTH_JWT_JWKS_FILE: {error}") from error
 
 
 class IdentityParts(Parts):
@@ -128,6 +139,7 @@ class IdentityParts(Parts):
 IDENTITY = Capability(
     variables=IdentityVariables,
     misfits=_misfits,
+    before_serving=_check_keys,
     warnings=_warnings,
     parts=[IdentityParts],
     resources=lambda parts: parts.ticket_routes().resources(),

@@ -14,6 +14,7 @@ from tests.e2e.tus import Tus
 from tests.support.ports import free_port
 from tests.support.processes.process import STARTER
 from tests.support.processes.server import ServerProcess, clean_environment, run_verb
+from tests.support.until import until
 from tests.support.wire import Http
 
 # Nothing is spared because it might still be in somebody's hands.
@@ -312,3 +313,19 @@ def test_cleanup_ends_expired_uploads_and_leaves_files_alone(data_dir: Path) -> 
     assert staged(data_dir) == []
     assert len(blobs(data_dir)) == 1
     assert run_verb("doctor", data_dir=data_dir, env=AT_ONCE).returncode == 0
+
+
+@pytest.mark.parametrize(("verb", "seconds"), [("serve", 0.0), ("worker", 0.0), ("worker", 0.4)])
+def test_who_is_told_to_stop_while_it_starts_stops_in_order(data_dir: Path, verb: str, seconds: float) -> None:
+    environment = clean_environment(data_dir, {"API_PORT": str(free_port())})
+    command = [sys.executable, str(STARTER), verb]
+    with subprocess.Popen(command, cwd=data_dir, env=environment, stdout=subprocess.DEVNULL) as process:
+        until(lambda: heeds(process.pid, signal.SIGTERM), within=10, every=0.002)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def heeds(pid: int, number: signal.Signals) -> bool:
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)

@@ -326,3 +326,17 @@ def test_without_keys_of_use_nothing_starts(tmp_path: Path, env: dict[str, str],
     assert done.returncode != 0
     line = done.stderr.splitlines()[-1]
     assert line.startswith(said) and "change-me" not in done.stderr
+
+
+def test_a_broken_file_of_keys_is_told_before_anything_is_changed(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text("{")
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    env = {"AUTH_MODE": "jwt", "AUTH_JWT_JWKS_FILE": str(file)}
+    said = f"AUTH_JWT_JWKS_FILE: {file} is no JWK set"
+    for verb in ("serve", "check-config", "doctor"):
+        done = run_verb(verb, data_dir=data_dir, env=env)
+        assert done.returncode != 0
+        assert said in done.stdout + done.stderr
+    assert not (data_dir / "files.db").exists()
