@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from domain.access import Principal
+from domain.access import ANYBODY, Principal
 from domain.events import Event
 from domain.ids import OwnerId
 from domain.notification import Notification, is_notifying
@@ -21,11 +21,11 @@ class NotificationUseCase:
     def __init__(self, unit_of_work: UnitOfWorkFactory, feed: Feed) -> None:
         self._unit_of_work = unit_of_work
         self._feed = feed
-        self._inboxes: dict[OwnerId, dict[Inbox, None]] = {}
+        self._inboxes: dict[OwnerId | None, dict[Inbox, None]] = {}  # None: of those who are told everybody's
         self._unlisten: Callable[[], None] | None = None
 
     async def open(self, principal: Principal, *, after: str = "") -> "Inbox":
-        """What is the principal's own, an administrator's too; to be closed.
+        """What is the principal's own, an administrator's too; where everything is everyone's, all of it. To be closed.
 
         ``after``: the event that was told last. Whatever is kept follows it, or all there is where nobody knows it (any
         more). Empty: what is committed from now on.
@@ -35,13 +35,14 @@ class NotificationUseCase:
         """
         if self._unlisten is None:
             self._unlisten = self._feed.listen(self._hear, self._on_gap)
-        inbox = Inbox(self._unit_of_work, principal.owner, self._forget)
+        owner = None if principal == ANYBODY else principal.owner
+        inbox = Inbox(self._unit_of_work, owner, self._forget)
         async with self._unit_of_work() as work:
             if after:
-                inbox.number = await work.notifications.number_of(principal.owner, after) or 0
+                inbox.number = await work.notifications.number_of(owner, after) or 0
             else:
                 inbox.number = await work.notifications.newest()
-        self._inboxes.setdefault(principal.owner, {})[inbox] = None
+        self._inboxes.setdefault(owner, {})[inbox] = None
         inbox.wake()  # something may have been committed in between
         return inbox
 
@@ -52,7 +53,7 @@ class NotificationUseCase:
 
     def _hear(self, event: Event) -> None:
         if is_notifying(event):
-            for inbox in self._inboxes.get(event.owner, ()):
+            for inbox in [*self._inboxes.get(event.owner, ()), *self._inboxes.get(None, ())]:
                 inbox.wake()
 
     def _on_gap(self) -> None:
@@ -70,7 +71,10 @@ class NotificationUseCase:
 class Inbox:
     """What one reader is told, in order, each once."""
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, owner: OwnerId, on_close: "Callable[[Inbox], None]") -> None:
+    def __init__(
+        self, unit_of_work: UnitOfWorkFactory, owner: OwnerId | None, on_close: "Callable[[Inbox], None]"
+    ) -> None:
+        """``owner``: None, everybody's."""
         self.owner = owner
         self.number = 0
         """All up to this one has been told."""

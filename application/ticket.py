@@ -32,5 +32,5 @@ class TicketUseCase:
         """
         ticket = await self._tickets.take(digest_of(shown))
         if ticket is None or ticket.expires_at <= self._clock.now():
-            raise Unauthenticated("the ticket is unknown, over, or was used before: ask for another one")
+            raise Unauthenticated("the ticket is unknown, over, or was used before: ask for another", wants_token=True)
         return ticket.principal

@@ -36,7 +36,7 @@ LongshoreError
 ├── BudgetExceeded
 │   ├── TooManyOpenUploads    ├── TooManyFiles            ├── QuotaExceeded
 │   ├── TooManyImages         ├── TooManyDetails          ├── TooManyRequests
-│   │   └── TooManyConnections
+│   │   ├── TooManyConnections    └── TooManyStreams
 │   └── TooManyWatched        more ids than one may watch at once
 └── Unavailable               try again later
     ├── StorageFull           │   └── FileTooLargeForDisk (no file may be so long there; room or time won't help)
@@ -289,7 +289,13 @@ class AccessRefused(LongshoreError):
 
 
 class Unauthenticated(AccessRefused):
+    """``wants_token``: one would say who calls."""
+
     code = "unauthenticated"
+
+    def __init__(self, detail: str = "", *, wants_token: bool = False) -> None:
+        super().__init__(detail)
+        self.wants_token = wants_token
 
 
 class InvalidToken(Unauthenticated):
@@ -347,6 +353,12 @@ class TooManyRequests(BudgetExceeded):
 
 class TooManyConnections(TooManyRequests):
     code = "too_many_connections"
+
+
+class TooManyStreams(TooManyRequests):
+    """WebSockets and event streams of one client."""
+
+    code = "too_many_streams"
 
 
 class TooManyWatched(BudgetExceeded):

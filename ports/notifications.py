@@ -17,13 +17,13 @@ class Notifications(Protocol):
     """
 
     @abstractmethod
-    async def after(self, owner: OwnerId, number: int, *, limit: int) -> Sequence[Notification]:
-        """The owner's that follow ``number``, in order."""
+    async def after(self, owner: OwnerId | None, number: int, *, limit: int) -> Sequence[Notification]:
+        """The owner's that follow ``number``, in order; None: everybody's."""
 
     @abstractmethod
-    async def number_of(self, owner: OwnerId, event_id: str) -> int | None:
-        """The number that the owner's event has; the first one, if it has several: told again is better than not at
-        all. None: it is not kept (any more)."""
+    async def number_of(self, owner: OwnerId | None, event_id: str) -> int | None:
+        """The number that the owner's event has (None: anybody's); the first one, if it has several: told again is
+        better than not at all. None: it is not kept (any more)."""
 
     @abstractmethod
     async def newest(self) -> int:

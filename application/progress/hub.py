@@ -10,12 +10,19 @@ from functools import partial
 
 from application.progress.channel import Channel, Numbered, Numbers, Watch
 from application.progress.fan_out import FanOut, Listener
-from application.progress.messages import Encode, ProgressMessage, Subscriber, image_message, not_found_message
+from application.progress.messages import (
+    Encode,
+    ProgressMessage,
+    Subscriber,
+    image_message,
+    instruction_message,
+    not_found_message,
+)
 from application.progress.reader import MAX_WATCHES, Reader
 from application.progress.readings import Reading
-from domain.access import Principal
+from domain.access import NOBODY, Principal
 from domain.errors import TooManyWatched
-from domain.events import EventType, ImageEvent, UploadEvent
+from domain.events import EventType, ImageEvent, InstructionEvent, UploadEvent
 from domain.ids import OwnerId
 from domain.progress import ImageStanding, Standing
 from ports.clock import Clock
@@ -43,8 +50,7 @@ class Hub:
     # Readers and their wishes
 
     def reader(self, subscriber: Subscriber, principal: Principal) -> Reader:
-        reader = self._readers.get(subscriber)
-        if reader is None:
+        if (reader := self._readers.get(subscriber)) is None:
             reader = self._readers[subscriber] = Reader(subscriber, principal)
         return reader
 
@@ -168,6 +174,13 @@ class Hub:
             channel.hear_image(heard)
         if event.owner in self._owners:
             self._fan_out.add(partial(self._begin_image, event.watch_id, event.owner, heard), lambda: None)
+
+    def hear_instruction(self, event: InstructionEvent) -> None:
+        """It is of no upload: who watches all of its owner's hears of it, and where all is everyone's, everybody."""
+        owners = (event.owner, NOBODY)
+        if listeners := [Listener(reader.subscriber) for owner in owners for reader in self._owners.get(owner, ())]:
+            message = partial(instruction_message, self._encode, event)
+            self._fan_out.add(lambda: (message(sequence=self._numbers.next()), listeners), lambda: None)
 
     def watched(self) -> list[Wanted]:
         """What has to be read to know all anew."""

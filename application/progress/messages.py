@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from domain.events import EventType
+from domain.events import EventType, InstructionEvent
+from domain.notification import notification_fields
 from domain.progress import ImageStanding, Standing
 
 SNAPSHOT = "upload.snapshot"
@@ -104,6 +105,19 @@ def image_message(encode: Encode, image: ImageStanding, *, watch_id: str, sequen
     return ProgressMessage(
         key=f"{image.type} {image.upload_id}", type_=image.type, sequence=sequence, body=encode(about)
     )
+
+
+def instruction_message(encode: Encode, event: InstructionEvent, *, sequence: int) -> ProgressMessage:
+    """What its owner is notified of, among what they watch."""
+    about: dict[str, JsonValue] = {
+        "type": event.type,
+        "sequence": sequence,
+        "time": _instant(event.time),
+        **notification_fields(event),
+        "event_id": event.id,
+    }
+    key = f"{event.type} {event.detail_id} {event.status}"
+    return ProgressMessage(key=key, type_=event.type, sequence=sequence, body=encode(about))
 
 
 def not_found_message(encode: Encode, watch_id: str) -> ProgressMessage:

@@ -16,7 +16,7 @@ from application.progress.reader import Reader
 from application.progress.readings import Reading, SharedReads
 from domain.access import Principal
 from domain.errors import LongshoreError
-from domain.events import Event, ImageEvent, UploadEvent
+from domain.events import Event, ImageEvent, InstructionEvent, UploadEvent
 from domain.ids import FileId, file_id_of
 from domain.image import Image
 from domain.progress import ImageStanding, Standing
@@ -132,6 +132,8 @@ class ProgressUseCase:
             self._hub.hear(event)
         elif isinstance(event, ImageEvent):
             self._hub.hear_image(event)
+        elif isinstance(event, InstructionEvent):
+            self._hub.hear_instruction(event)
 
     async def _answer(self, reader: Reader, watches: Sequence[Watch], after: int | None) -> None:
         for at in range(0, len(watches), _BATCH):

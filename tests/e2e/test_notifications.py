@@ -25,7 +25,7 @@ from infrastructure.settings import Settings
 from infrastructure.startup import started
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_images import picture, posted
-from tests.e2e.test_instructions import added, made
+from tests.e2e.test_instructions import added, made, over
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, as_user
 from tests.e2e.test_progress import Events
 from tests.support.builders import an_instruction_event
@@ -33,7 +33,7 @@ from tests.support.processes.nats import NatsServer
 from tests.support.processes.process import STARTER, ChildProcess
 from tests.support.processes.server import ServerProcess, clean_environment
 from tests.support.until import until
-from tests.support.wire import Http
+from tests.support.wire import Http, WebSocket
 
 _SOON = 8.0  # less than the 15 s after which a stream looks by itself
 
@@ -171,3 +171,24 @@ def test_a_detail_is_told_of_from_its_beginning_to_its_end_here_and_on_nats(site
     for here, there in zip([data for _, _, data in told], sorted(heard, key=itemgetter("created_at")), strict=True):
         assert here == {**there, "file_name": "sea.jpg"}
         assert (there["user_id"], there["instruction_detail_id"]) == (ANNA, pair["input"]["id"])
+
+
+def test_where_all_is_everyones_a_plain_event_source_hears_of_everybodys(http: Http) -> None:
+    anna, bert = (as_user(http, name) for name in (ANNA, BERT))
+    all_, mine, watching = Stream(http, ""), Stream(anna, ""), Events(http, "?scope=mine")
+    socket = WebSocket.open(http, "/ws/progress?scope=mine")
+    pairs = [added(each, made(each), picture("jpeg"))["input"] for each in (bert, anna)]
+    for each, pair in zip((bert, anna), pairs, strict=True):
+        over(each, pair)
+    told = [data for _, type_, data in all_.told(6) if type_ == "instruction.detail"]
+    assert {(data["user_id"], data["status"]) for data in told} == {
+        (who, status) for who in (ANNA, BERT) for status in ("PENDING", "PROCESSING", "DONE")
+    }
+    assert {data["instruction_detail_id"] for _, _, data in mine.told(3)} == {pairs[1]["id"]}
+    seen = [watching.until("instruction.detail")[-1][2]]
+    seen += [next(each for each in socket.messages(within=10) if each["type"] == "instruction.detail")]
+    for message in seen:
+        assert message["instruction_detail_id"] == pairs[0]["id"] and message["event_id"] and message["sequence"]
+    for stream in (all_, mine, watching):
+        stream.close()
+    socket.close()

@@ -17,6 +17,7 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAX_HOPS = 32
+_IDS = frozenset({"X-User-Id", "X-Guest-Id"})
 
 
 class Authenticator:
@@ -70,6 +71,10 @@ class Authenticator:
             Unauthenticated: it does not.
         """
         return _of_headers(request) if self._mode == "open" else principal
+
+    def says_who(self, request: HTTPServerRequest) -> bool:
+        """Whether ``named`` has something to go by, in mode ``open``."""
+        return self._mode != "open" or not _IDS.isdisjoint(request.headers)
 
     def client_ip(self, request: HTTPServerRequest) -> str:
         """Whose requests to count: the peer, or the one a trusted proxy says it speaks for.
@@ -127,7 +132,7 @@ def _of_headers(request: HTTPServerRequest) -> Principal:
 def _bearer_token(request: HTTPServerRequest) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("missing bearer token")
+        raise Unauthenticated("missing user identification - provide a bearer token", wants_token=True)
     return token.strip()
 
 

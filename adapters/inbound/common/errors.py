@@ -9,7 +9,7 @@ from typing import ClassVar
 from tornado.web import HTTPError
 
 from adapters.inbound.common.rate_headers import rate_headers
-from domain.errors import InvalidToken, LongshoreError, OffsetMismatch, TooManyRequests, Unavailable
+from domain.errors import InvalidToken, LongshoreError, OffsetMismatch, TooManyRequests, Unauthenticated, Unavailable
 
 STATUS: dict[str, int] = {
     "internal_error": 500,
@@ -74,6 +74,7 @@ STATUS: dict[str, int] = {
     "too_many_open_uploads": 429,
     "too_many_requests": 429,
     "too_many_connections": 429,
+    "too_many_streams": 429,
     "too_many_watched": 400,  # to wait and ask for as many again would not help
     # Not 507, which clients take for our full disk and try again, and not 429, which promises that waiting
     # helps: this upload is too large for what its owner has left.
@@ -195,10 +196,15 @@ def headers_of(error: BaseException) -> dict[str, str]:
     elif status == 423:
         headers.setdefault("Retry-After", str(_BUSY_SECONDS))
     elif status == 401:
-        # RFC 9110 §15.5.2: a 401 names a way in. RFC 6750 §3.1: what was wrong only to who has shown a token
-        way_in = f'Bearer error="{InvalidToken.code}"' if isinstance(error, InvalidToken) else "Bearer"
-        headers.setdefault("WWW-Authenticate", way_in)
+        headers.setdefault("WWW-Authenticate", _way_in(error))
     return headers
+
+
+def _way_in(error: BaseException) -> str:
+    """RFC 9110 §15.5.2: a 401 names one."""
+    if isinstance(error, InvalidToken):
+        return f'Bearer error="{InvalidToken.code}"'  # RFC 6750 §3.1: what was wrong only to who has shown a token
+    return "Bearer" if isinstance(error, Unauthenticated) and error.wants_token else "X-User-Id"
 
 
 def problem(error: BaseException, request_id: str) -> dict[str, str | int]:

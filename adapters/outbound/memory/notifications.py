@@ -14,10 +14,10 @@ class MemoryNotifications(Notifications):
         self._database = database
         self._forgotten = list[Notification]()  # not committed
 
-    async def after(self, owner: OwnerId, number: int, *, limit: int) -> Sequence[Notification]:
+    async def after(self, owner: OwnerId | None, number: int, *, limit: int) -> Sequence[Notification]:
         return [one for one in self._of(owner) if one.number > number][:limit]
 
-    async def number_of(self, owner: OwnerId, event_id: str) -> int | None:
+    async def number_of(self, owner: OwnerId | None, event_id: str) -> int | None:
         return min((one.number for one in self._of(owner) if one.event.id == event_id), default=None)
 
     async def newest(self) -> int:
@@ -38,5 +38,5 @@ class MemoryNotifications(Notifications):
     def _all(self) -> list[Notification]:
         return [one for one in self._database.notifications if one not in self._forgotten]
 
-    def _of(self, owner: OwnerId) -> list[Notification]:
-        return [one for one in self._all() if one.event.owner == owner]
+    def _of(self, owner: OwnerId | None) -> list[Notification]:
+        return [one for one in self._all() if owner in (None, one.event.owner)]

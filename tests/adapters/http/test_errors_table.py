@@ -175,4 +175,5 @@ def test_a_refusal_is_told_to_the_log_and_words_itself_for_the_caller(error: Exc
 
 
 def test_a_401_names_a_way_in() -> None:
-    assert "WWW-Authenticate" in headers_of(Unauthenticated("who?"))
+    assert headers_of(Unauthenticated("who?")) == {"WWW-Authenticate": "X-User-Id"}
+    assert headers_of(Unauthenticated("who?", wants_token=True)) == {"WWW-Authenticate": "Bearer"}

@@ -67,6 +67,14 @@ class NotificationsSuite(StoreSuite):
         assert await after(process, owner=BOB) == []
         assert await number_of(process, event, owner=BOB) is None
 
+    async def test_of_nobody_in_particular_it_is_everybodys(self, process: Process) -> None:
+        events = [an_instruction_event(owner=owner) for owner in (ALICE, BOB)]
+        await announce(process, *events)
+        async with process.unit_of_work() as work:
+            found = await work.notifications.after(None, 0, limit=10)
+            assert events_of(found) == events
+            assert await work.notifications.number_of(None, events[1].id) == found[1].number
+
     async def test_what_notifies_nobody_is_not_kept(self, process: Process) -> None:
         await announce(process, an_event(an_upload(owner=ALICE), EventType.COMPLETED))
         assert (await after(process), await newest(process)) == ([], 0)

@@ -24,6 +24,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
         yield process
 
 
+def test_where_no_token_would_help_none_is_asked_for(context: BrowserContext, tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, {"AUTH_MODE": "gateway", "TRUSTED_PROXIES": "203.0.113.1"}) as server:
+        page = UploadPage(context.new_page(), server.url)
+        with page.page.expect_response("**/uploads?state=open") as refused:
+            page.open()
+        assert (refused.value.status, refused.value.header_value("WWW-Authenticate")) == (401, "X-User-Id")
+        (tmp_path / "a.txt").write_text("a")
+        page.choose(tmp_path / "a.txt")
+        page.expect_state("a.txt", "failed")
+        assert page.page.locator("#sign-in").is_hidden()
+
+
 def test_the_page_asks_for_a_token_and_shows_it_wherever_it_has_to(
     guarded: ServerProcess, context: BrowserContext, tmp_path: Path
 ) -> None:

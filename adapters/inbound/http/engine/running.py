@@ -101,8 +101,8 @@ class RunningExchange(ABC):
         self._resource = resource
         self._groups = groups
         self._fault = fault
-        self._bad_token: InvalidToken | None = None
-        """Of a stranger who has shown one."""
+        self._unknown: Unauthenticated | None = None
+        """Of a stranger: why they are one."""
         self._caller = STRANGER
         self._told: Told | None = None
         self._request_id = request_id_of(request.headers)
@@ -233,8 +233,10 @@ class RunningExchange(ABC):
             await self._count()
         if self.body.is_cut and (self.services.drain.has_begun or is_final(error)):
             return self._cut_short()
-        if isinstance(error, Unauthenticated) and self._bad_token is not None:
-            return self._bad_token
+        if isinstance(error, Unauthenticated) and self._unknown is not None:
+            if isinstance(self._unknown, InvalidToken):
+                return self._unknown
+            error.wants_token = self._unknown.wants_token
         return error
 
     def _cut_short(self) -> Exception:
@@ -252,7 +254,7 @@ class RunningExchange(ABC):
             return self.services.authenticator.principal(self.request)
         except Unauthenticated as error:
             if self._resource.admits_strangers:
-                self._bad_token = error if isinstance(error, InvalidToken) else None
+                self._unknown = error
                 return STRANGER
             raise
 

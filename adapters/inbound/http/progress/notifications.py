@@ -40,7 +40,9 @@ class NotificationsHandler(EventStream):
 
     async def get(self) -> None:
         try:
-            principal = self._authenticator.named(self.request, await self.who_calls())
+            principal = await self.who_calls()
+            if self._authenticator.says_who(self.request):  # as no ``EventSource`` can
+                principal = self._authenticator.named(self.request, principal)
             self.admit(principal)
             # A page can't set the header, and has to begin anew where a ticket was used: then it says so in the query.
             after = self.request.headers.get("Last-Event-ID") or self.get_query_argument("last_event_id", "")

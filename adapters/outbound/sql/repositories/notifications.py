@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, true
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.tables import notifications
@@ -24,13 +24,13 @@ class SqlNotifications(Notifications):
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    async def after(self, owner: OwnerId, number: int, *, limit: int) -> Sequence[Notification]:
-        following = select(_c.number, _c.event).where(_c.owner == owner, _c.number > number)
+    async def after(self, owner: OwnerId | None, number: int, *, limit: int) -> Sequence[Notification]:
+        following = select(_c.number, _c.event).where(_of(owner), _c.number > number)
         rows = await self._transaction.read(following.order_by(_c.number).limit(limit))
         return [one for row in rows if (one := _notification(row["number"], row["event"])) is not None]
 
-    async def number_of(self, owner: OwnerId, event_id: str) -> int | None:
-        named = select(func.min(_c.number).label("number")).where(_c.event_id == event_id, _c.owner == owner)
+    async def number_of(self, owner: OwnerId | None, event_id: str) -> int | None:
+        named = select(func.min(_c.number).label("number")).where(_c.event_id == event_id, _of(owner))
         [row] = await self._transaction.read(named)
         return row["number"] if row["number"] is None else int(row["number"])
 
@@ -65,6 +65,10 @@ async def keep(events: Iterable[Event], transaction: Transaction) -> None:
 
     if rows:
         await transaction.change(insert_all)
+
+
+def _of(owner: OwnerId | None) -> ColumnElement[bool]:
+    return true() if owner is None else _c.owner == owner
 
 
 def _notification(number: int, text: str) -> Notification | None:

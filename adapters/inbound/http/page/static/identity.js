@@ -17,9 +17,9 @@ export const isSignedIn = () => Boolean(token());
 /** The headers that say who it is. */
 export const identity = () => (isSignedIn() ? { Authorization: `Bearer ${token()}` } : {});
 
-/** The form that asks for a token comes up where an answer says that one is wanted. */
-export function heed(status) {
-  if (status === 401) document.getElementById("sign-in").hidden = false;
+/** The form that asks for a token comes up where an answer says that one is wanted: `wayIn` is its WWW-Authenticate. */
+export function heed(status, wayIn) {
+  if (status === 401 && /^Bearer\b/i.test(wayIn ?? "")) document.getElementById("sign-in").hidden = false;
 }
 
 /** Have `goOn()` called once the person has signed in. */
@@ -60,7 +60,7 @@ async function asked(endpoint) {
     headers: identity(),
     signal: AbortSignal.timeout(ASKED_WITHIN),
   });
-  heed(answer.status);
+  heed(answer.status, answer.headers.get("WWW-Authenticate"));
   if (!answer.ok) throw new Error(`POST: ${answer.status}`);
   return answer.json();
 }

@@ -99,7 +99,7 @@ export class Transfer {
     const { code, detail } = explanation(response);
     const ours = Boolean(response.getHeader("Tus-Resumable") || code);
     const status = response.getStatus();
-    heed(status);
+    heed(status, response.getHeader("WWW-Authenticate"));
     // Ours is about the file; a proxy's is about one request, so there is a way on.
     if (status === 413 && !ours && midway && this.shrink()) return inSmallerChunks();
     const limit = Number(response.getHeader("Tus-Max-Size"));

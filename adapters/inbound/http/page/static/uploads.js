@@ -186,7 +186,7 @@ export class Uploads extends EventTarget {
     try {
       const signal = AbortSignal.timeout(DISCOVERY_WITHIN);
       answer = await fetch(`${this.#endpoint}?state=open`, { headers: identity(), signal });
-      heed(answer.status);
+      heed(answer.status, answer.headers.get("WWW-Authenticate"));
       if (!answer.ok) return;
       answer = await answer.json();
     } catch {
