@@ -53,6 +53,7 @@ class Instruction:
 
 
 Place = tuple[datetime, InstructionId]
+WaitingPlace = tuple[datetime, DetailId]
 """Where in a list of instructions one is: its creation time and id."""
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.ids import DetailId, InstructionId, OwnerId
-from domain.instruction import Detail, DetailStatus, Instruction, Place, Selection
+from domain.instruction import Detail, DetailStatus, Instruction, Place, Selection, WaitingPlace
 
 
 class InstructionRepository(Protocol):
@@ -56,8 +56,11 @@ class InstructionRepository(Protocol):
         """Forget it, if it is there."""
 
     @abstractmethod
-    async def list_left(self, *, finished_before: datetime, limit: int) -> Sequence[Detail]:
-        """Those that were over before then and whose input is their own and not cleaned yet, the oldest first."""
+    async def list_left(
+        self, *, finished_before: datetime, after: WaitingPlace | None = None, limit: int
+    ) -> Sequence[Detail]:
+        """Those that were over before then and whose input is their own and not cleaned yet, the oldest first; those
+        that come ``after`` a place in that order."""
 
     @abstractmethod
     async def list_stale(self, *, changed_before: datetime, limit: int) -> Sequence[Detail]:

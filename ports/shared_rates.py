@@ -12,7 +12,7 @@ class SharedRates(Protocol):
     @abstractmethod
     async def look(self) -> bool:
         """Show that this server is here, and say whether there is another one; to be called every second or so. One
-        that was killed is here for half a minute yet, unless it is known to be dead."""
+        that was killed is here for some time yet, unless it is known to be dead."""
 
     @abstractmethod
     async def take(self, wish: Wish) -> Given:

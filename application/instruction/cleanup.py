@@ -10,7 +10,7 @@ from application.erasing import erase
 from domain.access import Principal
 from domain.errors import Forbidden
 from domain.ids import BlobKey, FileId
-from domain.instruction import Detail
+from domain.instruction import Detail, WaitingPlace
 from ports.blob_storage import BlobStorage
 from ports.clock import Clock
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -51,20 +51,28 @@ class InstructionCleanup:
         async with self._unit_of_work() as work:
             return sum([not await _has_another_use(work, detail) for detail in left])
 
-    async def list_waiting(self, principal: Principal, *, limit: int) -> Sequence[tuple[Detail, datetime]]:
-        """Details whose inputs are to be taken away, and from when on; the next ones first.
+    async def list_waiting(
+        self, principal: Principal, *, after: WaitingPlace | None = None, limit: int
+    ) -> tuple[Sequence[tuple[Detail, datetime]], WaitingPlace | None]:
+        """Details whose inputs are to be taken away, and from when on, the next ones first; and where the next page
+        begins, if there is one.
 
         Raises:
             Forbidden: to all but administrators.
         """
         if not principal.is_admin:
             raise Forbidden("forbidden")
-        left = await self._list_left(datetime.max.replace(tzinfo=self._clock.now().tzinfo), limit=limit)
-        return [(detail, (detail.finished_at or detail.updated_at) + self._after) for detail in left]
+        whenever = datetime.max.replace(tzinfo=self._clock.now().tzinfo)
+        found = await self._list_left(whenever, after=after, limit=limit + 1)
+        page = [(detail, detail.finished_at or detail.updated_at) for detail in found[:limit]]
+        place = (page[-1][1], page[-1][0].id) if len(found) > limit else None
+        return [(detail, end + self._after) for detail, end in page], place
 
-    async def _list_left(self, before: datetime, *, limit: int = _BATCH) -> Sequence[Detail]:
+    async def _list_left(
+        self, before: datetime, *, after: WaitingPlace | None = None, limit: int = _BATCH
+    ) -> Sequence[Detail]:
         async with self._unit_of_work() as work:
-            return await work.instructions.list_left(finished_before=before, limit=limit)
+            return await work.instructions.list_left(finished_before=before, after=after, limit=limit)
 
     async def _clean(self, detail: Detail, now: datetime) -> bool:
         keys: list[BlobKey] = []

@@ -18,8 +18,8 @@ from infrastructure.capability import AllSettings, Capability, Parts
 
 
 class ProgressParts(Parts):
-    sockets = providers.Singleton(Sockets, WebParts.drain)
-    streams = providers.Singleton(EventStreams, WebParts.drain)
+    sockets = providers.Singleton(Sockets, WebParts.drain, WebParts.stream_budget)
+    streams = providers.Singleton(EventStreams, WebParts.drain, WebParts.stream_budget)
     notifications = providers.Singleton(NotificationUseCase, EventsParts.unit_of_work, EventsParts.feed)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from dependency_injector import providers
 from pydantic import AfterValidator, BeforeValidator
 
-from adapters.inbound.common.admission import Drain
+from adapters.inbound.common.admission import Drain, StreamBudget
 from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.connections import ConnectionBudget
 from adapters.inbound.common.uris import parse_host
@@ -71,6 +71,7 @@ class WebVariables(Variables):
     user_rate_limit: Annotated[OrNone[str], AfterValidator(_user_rate_limit)] = ""
     upload_rate_limit: Annotated[OrNone[str], AfterValidator(_rate_limit)] = "12000/minute"
     connections_per_client: OrNone[Count] = 16_384
+    streams_per_client: OrNone[Count] = 12_000
     keep_alive: Duration = timedelta(seconds=75)
 
 
@@ -98,6 +99,7 @@ class WebParts(Parts):
     connection_budget = providers.Singleton(
         ConnectionBudget, of.connections_per_client, is_proxy=IdentityParts.authenticator.provided.is_proxy
     )
+    stream_budget = providers.Singleton(StreamBudget, of.streams_per_client)
     cors = providers.Singleton(Cors, of.cors_origins)
     site = providers.Singleton(
         Site,

@@ -18,7 +18,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from adapters.inbound.common.admission import Drain
+from adapters.inbound.common.admission import Drain, StreamBudget
 from adapters.inbound.websocket.base import SocketLimits, Sockets
 from adapters.inbound.websocket.messages import parse_message
 from adapters.inbound.websocket.outgoing import Outgoing, text_frame
@@ -30,10 +30,10 @@ from tests.support.progress import ByHeader, House
 
 
 class Server:
-    def __init__(self, limits: SocketLimits, limit: str | None) -> None:
+    def __init__(self, limits: SocketLimits | None, limit: str | None, budget: StreamBudget | None) -> None:
         self.house = House()
         self.drain = Drain()
-        self.sockets = Sockets(self.drain, limits)
+        self.sockets = Sockets(self.drain, budget, limits)
         self._clients: list[WebSocketClientConnection] = []
         services = {
             "progress": self.house.progress,
@@ -66,8 +66,10 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(limits: SocketLimits | None = None, limit: str | None = None) -> AsyncIterator[Server]:
-    server = Server(limits or SocketLimits(), limit)
+async def serving(
+    limits: SocketLimits | None = None, limit: str | None = None, budget: StreamBudget | None = None
+) -> AsyncIterator[Server]:
+    server = Server(limits, limit, budget)
     try:
         yield server
     finally:
@@ -347,7 +349,7 @@ class TestWhoMayOpen:
         problem = json.loads(refused.value.response.body)
         assert (problem["code"], problem["status"]) == ("unauthenticated", 401)
         assert refused.value.response.headers["Content-Type"] == "application/problem+json"
-        assert refused.value.response.headers["WWW-Authenticate"] == "Bearer"
+        assert refused.value.response.headers["WWW-Authenticate"] == "X-User-Id"
 
     async def test_a_plain_request_is_told_to_upgrade(self, server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -390,7 +392,7 @@ class TestWhoMayOpen:
         assert len(server.sockets) == 0
 
     async def test_each_client_has_a_budget_of_sockets(self) -> None:
-        async with serving(SocketLimits(max_sockets_per_client=2)) as server:
+        async with serving(budget=StreamBudget(2)) as server:
             clients = [await server.connect() for _ in range(2)]
             assert await self.status(server) == 429
             clients[0].close()
@@ -399,7 +401,7 @@ class TestWhoMayOpen:
             assert await self.status(server) == 101
 
     async def test_the_process_has_a_budget_of_sockets(self) -> None:
-        async with serving(SocketLimits(max_sockets=1)) as server:
+        async with serving(budget=StreamBudget(at_most=1)) as server:
             _client = await server.connect()
             assert await self.status(server) == 503
 

@@ -109,6 +109,6 @@ async def test_who_is_known_to_be_dead_is_not_here_and_what_is_over_goes(shared_
     gone = insert(rate_windows).values(key="60 x", hits="[]", expires_at=old)
     await database.write(lambda connection: connection.execute(gone))
     await rates.take(Wish("a", [TWENTY]))
-    clock.shift = timedelta(seconds=11)
+    clock.shift = timedelta(seconds=31)
     await rates.look()
     assert await process.column(select(rate_windows.c.key)) == ["60 a"]

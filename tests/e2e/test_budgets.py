@@ -9,9 +9,11 @@ import pytest
 from tests.e2e.chunk_client import ChunkClient
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_form_upload import file_part, post
+from tests.e2e.test_tokens import JWT
 from tests.e2e.tus import VERSION, Tus, id_of
 from tests.support.processes.server import ServerProcess
-from tests.support.wire import Closed, Connection, Http, Response
+from tests.support.until import becomes
+from tests.support.wire import Closed, Connection, Http, Response, WebSocket
 
 REQUESTS, UPLOADS, FILES, CONNECTIONS = 5, 40, 15, 20
 UNKNOWN = "0123456789abcdef" * 2
@@ -233,3 +235,57 @@ def test_a_proxys_connections_are_not_counted(server: ServerProcess) -> None:
         connection.send_head("GET", "/health")
         assert connection.receive().status == 200
         connection.close()
+
+
+ELSEWHERE = {"AUTH_MODE": "gateway", "TRUSTED_PROXIES": "203.0.113.1"}
+
+
+@pytest.mark.parametrize("mode", [{}, JWT, ELSEWHERE], ids=["open", "jwt", "gateway"])
+def test_whatever_a_client_says_of_itself_it_is_one(start_server: StartServer, mode: dict[str, str]) -> None:
+    limits = {"RATE_LIMIT": "9/hour", "CONNECTIONS_PER_CLIENT": str(CONNECTIONS), "STREAMS_PER_CLIENT": "2"}
+    server = start_server(**mode, **limits)
+    may = 101 if not mode else 401
+    sockets = [WebSocket.asked(disguised(server), "/ws/progress") for _ in range(3)]
+    answers = [socket.connection.receive() for socket in sockets]
+    assert [answer.status for answer in answers] == ([101, 101, 429] if not mode else [401] * 3)
+    stream = disguised(server).get("/events?scope=mine")
+    if not mode:
+        for refused in (answers[2], stream):
+            assert (refused.status, refused.json()["code"]) == (429, "too_many_streams")
+            assert int(refused.header("Retry-After") or 0) > 0
+    answered = [disguised(server).get("/uploads?state=open").status for _ in range(7)]
+    assert answered == [200 if may == 101 else 401] * 5 + [429] * 2
+    for socket in sockets:
+        socket.close()
+    held = [disguised(server).connect() for _ in range(CONNECTIONS)]
+    for connection, client in zip(held, (disguised(server) for _ in held), strict=True):
+        connection.send_head("GET", "/health", client.headers)
+        assert connection.receive().status == 200
+    refused = disguised(server).get("/health")
+    assert (refused.status, refused.json()["code"]) == (429, "too_many_connections")
+    for connection in held:
+        connection.close()
+
+
+def disguised(server: ServerProcess) -> Http:
+    """From another address each time, if what it says were believed, and somebody else."""
+    address = f"198.51.100.{next(_addresses)}"
+    return Http(server.port).with_headers(
+        ("X-Forwarded-For", address),
+        ("X-Real-IP", address),
+        ("Forwarded", f"for={address}"),
+        ("X-User-Id", str(uuid.uuid4())),
+    )
+
+
+def test_what_is_closed_makes_room_for_another_stream(start_server: StartServer) -> None:
+    http = Http(start_server(STREAMS_PER_CLIENT="2").port)
+    sockets = [WebSocket.open(http, "/ws/progress") for _ in range(2)]
+    assert http.get("/notifications/sse").json()["errors"][0]["code"] == "too_many_streams"
+    sockets[0].close()
+    assert becomes(lambda: upgrades(http))
+    sockets[1].close()
+
+
+def upgrades(http: Http) -> bool:
+    return WebSocket.asked(http, "/image/upload").connection.receive().status == 101

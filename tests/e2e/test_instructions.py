@@ -13,6 +13,7 @@ from tests.e2e.conftest import StartServer
 from tests.e2e.test_form_upload import MULTIPART, Part, file_part, form
 from tests.e2e.test_images import picture
 from tests.e2e.test_owners import ANNA, BERT, GATEWAY, UNKNOWN, as_user
+from tests.e2e.test_tokens import JWT
 from tests.e2e.tus import Tus, id_of, metadata
 from tests.support.processes.server import ServerProcess, run_verb
 from tests.support.until import until
@@ -353,7 +354,13 @@ def test_cleanup_takes_inputs_away_and_nothing_else(anna: Http, tus: Tus, module
     given, output = over(anna, pair["input"]), over(anna, pair["output"])
     over(anna, other)
     admin = anna.with_headers(("X-User-Scope", "admin"))
-    waiting = {file["id"]: file for file in data_of(admin.get("/files?limit=1000"))["files"]}
+    waiting, query = dict[str, Any](), "?limit=1"
+    while query:
+        page = data_of(admin.get(f"/files{query}"))
+        waiting |= {file["id"]: file for file in page["files"]}
+        query = f"?limit=1&cursor={page['next_cursor']}" if page["next_cursor"] else ""
+    assert list(waiting) == [file["id"] for file in data_of(admin.get("/files?limit=1000"))["files"]]
+    assert_refused(admin.get("/files?cursor=1-x"), 400)
     assert given["id"] in waiting and other["id"] not in waiting
     assert waiting[given["id"]]["cleanup_at"] > given["finished_at"]
     env = {"CLEANUP_AFTER": "100ms", "API_PORT": str(module_server.port)}
@@ -364,6 +371,15 @@ def test_cleanup_takes_inputs_away_and_nothing_else(anna: Http, tus: Tus, module
     assert_refused(file_of(anna, given), 410)
     assert file_of(anna, output).status == file_of(anna, other).status == 200
     assert anna.get(f"/files/{attached}").status == 200
+
+
+def test_where_tokens_say_who_calls_one_is_asked_for_in_the_envelope(start_module_server: StartServer) -> None:
+    http = Http(start_module_server(**JWT).port)
+    for method, target in (("GET", "/products"), ("POST", "/instructions"), ("GET", "/notifications/sse")):
+        answer = http.request(method, target, [("X-User-Id", ANNA)])
+        assert_refused(answer, 401, "missing user identification - provide a bearer token")
+        assert answer.header("WWW-Authenticate") == "Bearer"
+        assert answer.json()["errors"][0]["code"] == "unauthenticated"
 
 
 def test_eight_forms_at_once_are_all_worked_on(anna: Http) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from domain.errors import TooManyRequests, Unavailable
+from adapters.inbound.common.clients import neighbourhood
+from domain.errors import TooManyStreams, Unavailable
 
 _END_SECONDS = 2.0
 Opened = TypeVar("Opened")
@@ -25,16 +26,42 @@ class Drain:
         self.has_begun = True
 
 
-class Admission(Generic[Opened]):
-    """What is open of one kind; ``what`` it is called in refusals."""
+class StreamBudget:
+    """How many WebSockets and event streams may be open, in all and for one client."""
 
-    def __init__(self, what: str, drain: Drain, *, at_most: int, per_client: int) -> None:
-        self._what = what
-        self._drain = drain
+    def __init__(self, per_client: int | None = None, *, at_most: int = 20_000) -> None:
+        """``per_client``: None, as many as there may be in all."""
+        self._per_client = at_most if per_client is None else per_client
         self._at_most = at_most
-        self._per_client = per_client
-        self._open: dict[Opened, str] = {}
+        self._open = 0
         self._clients: Counter[str] = Counter()
+
+    def take(self, client: str) -> None:
+        """Raises:
+        Unavailable: there are as many as there may be.
+        TooManyStreams: the client has as many as it may.
+        """
+        if self._open >= self._at_most:
+            raise Unavailable("no more WebSockets and event streams are taken")
+        if self._clients[client] >= self._per_client:
+            raise TooManyStreams("you hold too many WebSockets and event streams open; close some")
+        self._clients[client] += 1
+        self._open += 1
+
+    def give_back(self, client: str) -> None:
+        self._open -= 1
+        self._clients[client] -= 1
+        if not self._clients[client]:
+            del self._clients[client]
+
+
+class Admission(Generic[Opened]):
+    """What is open of one kind; several kinds may have one ``budget``."""
+
+    def __init__(self, drain: Drain, budget: StreamBudget | None = None) -> None:
+        self._drain = drain
+        self._budget = budget or StreamBudget()
+        self._open: dict[Opened, str] = {}
         self._emptied = asyncio.Event()
 
     def __len__(self) -> int:
@@ -43,21 +70,18 @@ class Admission(Generic[Opened]):
     def admit(self, opened: Opened, client: str) -> None:
         """Raises:
         Unavailable: the server drains, or has as many as it takes.
-        TooManyRequests: the client has as many as it may.
+        TooManyStreams: the client has as many as it may.
         """
-        if self._drain.has_begun or len(self._open) >= self._at_most:
-            raise Unavailable(f"no more {self._what} are taken")
-        if self._clients[client] >= self._per_client:
-            raise TooManyRequests(f"too many {self._what} are open")
+        if self._drain.has_begun:
+            raise Unavailable("the server stops or restarts")
+        client = neighbourhood(client)
+        self._budget.take(client)
         self._open[opened] = client
-        self._clients[client] += 1
 
     def forget(self, closed: Opened) -> None:
         client = self._open.pop(closed, None)
         if client is not None:
-            self._clients[client] -= 1
-            if not self._clients[client]:
-                del self._clients[client]
+            self._budget.give_back(client)
         if not self._open:
             self._emptied.set()
 

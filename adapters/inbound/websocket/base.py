@@ -16,7 +16,7 @@ from tornado.iostream import IOStream
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from adapters.inbound.common.admission import Admission, Drain
+from adapters.inbound.common.admission import Admission, Drain, StreamBudget
 from adapters.inbound.common.auth import Authenticator, at_expiry
 from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.errors import Refusal
@@ -49,18 +49,14 @@ class SocketLimits:
     """What the kernel keeps for a slow reader: old news by the time it is read, so no megabytes."""
     ping_seconds: float = 20.0
     """Also how long a ping may stay unanswered."""
-    max_sockets: int = 20_000
-    max_sockets_per_client: int = 12_000
 
 
 class Sockets(Admission["BaseSocket"]):
     """All open sockets of this process: their budget, their pings, and their end when the server drains."""
 
-    def __init__(self, drain: Drain, limits: SocketLimits | None = None) -> None:
+    def __init__(self, drain: Drain, budget: StreamBudget | None = None, limits: SocketLimits | None = None) -> None:
+        super().__init__(drain, budget)
         self.limits = limits or SocketLimits()
-        super().__init__(
-            "WebSockets", drain, at_most=self.limits.max_sockets, per_client=self.limits.max_sockets_per_client
-        )
         self._due: dict[BaseSocket, float] = {}  # when each is to be pinged, soonest first
         self._pinging: asyncio.Task[None] | None = None
 

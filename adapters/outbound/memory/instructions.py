@@ -7,7 +7,7 @@ from datetime import datetime
 from adapters.outbound.memory.uploads import Changes
 from domain.errors import DetailNotFound, InstructionNotFound
 from domain.ids import DetailId, InstructionId, OwnerId
-from domain.instruction import EDIT, Detail, DetailStatus, Instruction, Place, Selection, taken_together
+from domain.instruction import EDIT, Detail, DetailStatus, Instruction, Place, Selection, WaitingPlace, taken_together
 from domain.job import JobState
 from ports.instruction_repository import InstructionRepository
 
@@ -59,10 +59,14 @@ class MemoryInstructionRepository(InstructionRepository):
     async def remove_detail(self, detail_id: DetailId) -> None:
         self._changes.details[detail_id] = None
 
-    async def list_left(self, *, finished_before: datetime, limit: int) -> Sequence[Detail]:
+    async def list_left(
+        self, *, finished_before: datetime, after: WaitingPlace | None = None, limit: int
+    ) -> Sequence[Detail]:
         def is_left(detail: Detail) -> bool:
-            is_over = detail.finished_at is not None and detail.finished_at < finished_before
-            return is_over and detail.is_own and not detail.is_cleaned
+            if detail.finished_at is None or detail.finished_at >= finished_before:
+                return False
+            follows = after is None or (detail.finished_at, detail.id) > after
+            return follows and detail.is_own and not detail.is_cleaned
 
         return self._sorted(is_left, lambda detail: detail.finished_at or finished_before)[:limit]
 

@@ -4,35 +4,37 @@ import asyncio
 
 import pytest
 
-from adapters.inbound.common.admission import Admission, Drain
+from adapters.inbound.common.admission import Admission, Drain, StreamBudget
 from adapters.inbound.common.backlog import Backlog
-from domain.errors import TooManyRequests, Unavailable
+from domain.errors import TooManyStreams, Unavailable
 
 
-def admission(drain: Drain | None = None, *, at_most: int = 3, per_client: int = 2) -> Admission[str]:
-    return Admission("streams", drain or Drain(), at_most=at_most, per_client=per_client)
+def admission(drain: Drain | None = None, budget: StreamBudget | None = None) -> Admission[str]:
+    return Admission(drain or Drain(), budget or StreamBudget())
 
 
-def test_one_client_does_not_take_all_there_is() -> None:
-    streams = admission()
-    streams.admit("a", "alice")
-    streams.admit("b", "alice")
-    with pytest.raises(TooManyRequests, match="streams"):
-        streams.admit("c", "alice")
+def test_one_client_does_not_take_all_there_is_of_all_kinds_together() -> None:
+    budget = StreamBudget(2, at_most=3)
+    streams, sockets = admission(budget=budget), admission(budget=budget)
+    streams.admit("a", "2001:db8::1")
+    sockets.admit("b", "2001:db8::2")
+    for kind in (streams, sockets):
+        with pytest.raises(TooManyStreams):
+            kind.admit("c", "2001:db8::3")
     streams.admit("d", "bob")
     with pytest.raises(Unavailable, match="streams"):
-        streams.admit("e", "carol")
-    assert len(streams) == 3
+        sockets.admit("e", "carol")
+    assert (len(streams), len(sockets)) == (2, 1)
 
 
 def test_what_is_closed_makes_room_once() -> None:
-    streams = admission(per_client=1)
+    streams = admission(budget=StreamBudget(1))
     streams.admit("a", "alice")
     for _ in range(2):
         streams.forget("a")
     streams.forget("never there")
     streams.admit("b", "alice")
-    with pytest.raises(TooManyRequests):
+    with pytest.raises(TooManyStreams):
         streams.admit("c", "alice")
 
 

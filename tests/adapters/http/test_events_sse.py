@@ -15,7 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from adapters.inbound.common.admission import Drain
+from adapters.inbound.common.admission import Drain, StreamBudget
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.progress.events import EventsHandler
 from adapters.inbound.http.progress.stream import EventStreams
@@ -244,10 +244,10 @@ async def test_only_listed_pages_of_another_origin_may_read(server: Server) -> N
 
 
 async def test_streams_have_a_budget() -> None:
-    async with serving(partial(EventStreams, max_streams=3, max_per_client=2)) as server:
+    async with serving(partial(EventStreams, budget=StreamBudget(2))) as server:
         statuses = [(await server.open("?scope=mine")).status for _ in range(3)]
         assert statuses == [200, 200, 429]
-    async with serving(partial(EventStreams, max_streams=1)) as server:
+    async with serving(partial(EventStreams, budget=StreamBudget(at_most=1))) as server:
         statuses = [(await server.open("?scope=mine")).status for _ in range(2)]
         assert statuses == [200, 503]
 

@@ -14,7 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from adapters.inbound.common.admission import Drain
+from adapters.inbound.common.admission import Drain, StreamBudget
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.progress.notifications import NotificationsHandler
@@ -225,7 +225,7 @@ async def test_a_database_that_goes_away_ends_the_stream_in_good_order(server: S
 
 
 async def test_streams_have_the_budget_of_all_event_streams() -> None:
-    async with serving(partial(EventStreams, max_streams=3, max_per_client=2)) as server:
+    async with serving(partial(EventStreams, budget=StreamBudget(2))) as server:
         assert [(await server.open()).status for _ in range(3)] == [200, 200, 429]
 
 

@@ -190,8 +190,12 @@ class InstructionRepositorySuite(StoreSuite):
         async with process.unit_of_work() as work:
             left = await work.instructions.list_left(finished_before=NOW + 5 * SECOND, limit=10)
             one = await work.instructions.list_left(finished_before=NOW + 5 * SECOND, limit=1)
+            end = one[0].finished_at
+            assert end is not None
+            rest = await work.instructions.list_left(finished_before=NOW + 5 * SECOND, after=(end, one[0].id), limit=10)
         assert [detail.id for detail in left] == [over[1].id, over[4].id]
         assert [detail.id for detail in one] == [over[1].id]
+        assert [detail.id for detail in rest] == [over[4].id]
 
     async def test_stale_are_those_that_no_job_will_work_on(self, process: Process) -> None:
         instruction = await with_details(process, DetailStatus.DONE)

@@ -305,7 +305,7 @@ class TestCleaning:
         await bench.work()
         deployment.clock.pass_by(AFTER - timedelta(seconds=1))
         assert await bench.cleanup.run() == 0
-        ((waiting, due),) = await bench.cleanup.list_waiting(ADMIN, limit=10)
+        ((waiting, due),), _ = await bench.cleanup.list_waiting(ADMIN, limit=10)
         assert waiting.id == detail.id
         assert timedelta(seconds=1) <= due - deployment.clock.now() < timedelta(seconds=2)
         assert await bench.cleanup.foresee() == 0
@@ -317,7 +317,7 @@ class TestCleaning:
             await content(bench, detail)
         assert await content(bench, detail, output=True) == PICTURE
         assert len(deployment.memory.blobs) == len(deployment.database.files) == 1
-        assert await bench.cleanup.list_waiting(ADMIN, limit=10) == []
+        assert await bench.cleanup.list_waiting(ADMIN, limit=10) == ([], None)
         assert await bench.cleanup.run() == 0
 
     async def test_what_has_found_another_use_stays(

@@ -10,7 +10,7 @@ from adapters.inbound.http.engine.exchange import Exchange
 from adapters.inbound.http.engine.json_body import read_json
 from domain.errors import InvalidRequest, NotFound
 from domain.ids import DetailId, FileId, InstructionId, parse_detail_id, parse_file_id, parse_instruction_id
-from domain.instruction import DetailStatus, Place, Selection
+from domain.instruction import DetailStatus, Selection
 
 _MOST, _USUAL = 1000, 50
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,16 +85,16 @@ def parse_selection(query: dict[str, str]) -> Selection:
     )
 
 
-def format_cursor(place: Place | None) -> str | None:
+def format_cursor(place: tuple[datetime, str] | None) -> str | None:
     return None if place is None else f"{(place[0] - _EPOCH) // _MICROSECOND}-{place[1]}"
 
 
-def parse_cursor(query: dict[str, str]) -> Place | None:
+def parse_cursor(query: dict[str, str]) -> tuple[datetime, str] | None:
     if (text := query.get("cursor")) is None:
         return None
     if not (found := _CURSOR.fullmatch(text)):
         raise InvalidRequest("cursor: what next_cursor told")
-    return _EPOCH + int(found[1]) * _MICROSECOND, InstructionId(found[2])
+    return _EPOCH + int(found[1]) * _MICROSECOND, found[2]
 
 
 def _parse_status(text: str | None) -> DetailStatus | None:

@@ -42,7 +42,7 @@ from application.instruction.cleanup import InstructionCleanup
 from application.upload import UploadUseCase
 from application.views import DetailView
 from domain.access import Principal
-from domain.ids import InstructionId
+from domain.ids import DetailId, InstructionId
 from domain.instruction import Detail
 
 
@@ -111,8 +111,9 @@ class Instructions:
 
     async def list(self, exchange: Exchange) -> Reply:
         query, caller = query_of(exchange), self._caller(exchange)
+        place, limit = parse_cursor(query), parse_limit(query)
         page, after = await self._instructions.list(
-            caller, parse_selection(query), after=parse_cursor(query), limit=parse_limit(query)
+            caller, parse_selection(query), after=place and (place[0], InstructionId(place[1])), limit=limit
         )
         return enveloped("ok", {"instructions": list(map(told_instruction, page)), "next_cursor": format_cursor(after)})
 
@@ -150,12 +151,15 @@ class Instructions:
         return await self._files.give(exchange, opened, None)
 
     async def waiting(self, exchange: Exchange) -> Reply:
-        limit = parse_limit(query_of(exchange))
-        waiting = await self._cleanup.list_waiting(self._caller(exchange), limit=limit)
+        query, caller = query_of(exchange), self._caller(exchange)
+        place, limit = parse_cursor(query), parse_limit(query)
+        waiting, after = await self._cleanup.list_waiting(
+            caller, after=place and (place[0], DetailId(place[1])), limit=limit
+        )
         files = [
             {**told_detail(DetailView.input(detail)), "cleanup_at": format_instant(due)} for detail, due in waiting
         ]
-        return enveloped("ok", {"files": files})
+        return enveloped("ok", {"files": files, "next_cursor": format_cursor(after)})
 
     def _caller(self, exchange: Exchange) -> Principal:
         """Whose the instructions are. In an open server its files are everyone's, as all are there."""

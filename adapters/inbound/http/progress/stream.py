@@ -9,7 +9,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
-from adapters.inbound.common.admission import Admission, Drain
+from adapters.inbound.common.admission import Admission, Drain, StreamBudget
 from adapters.inbound.common.auth import Authenticator, at_expiry
 from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.errors import Refusal
@@ -33,14 +33,13 @@ class EventStreams(Admission["EventStream"]):
     def __init__(
         self,
         drain: Drain,
+        budget: StreamBudget | None = None,
         *,
-        max_streams: int = 5_000,
-        max_per_client: int = 1_000,
         heartbeat_seconds: float = 15.0,
         stall_seconds: float = 10.0,
     ) -> None:
         """``stall_seconds``: how long what was sent may stay unread before its reader is let go."""
-        super().__init__("event streams", drain, at_most=max_streams, per_client=max_per_client)
+        super().__init__(drain, budget)
         self.heartbeat_seconds = heartbeat_seconds
         self.stall_seconds = stall_seconds
 

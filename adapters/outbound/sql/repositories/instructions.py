@@ -28,7 +28,7 @@ from adapters.outbound.sql.instruction_tables import IS_LEFT, IS_UNDER_WAY, inst
 from adapters.outbound.sql.tables import jobs
 from domain.errors import DetailNotFound, InstructionNotFound
 from domain.ids import DetailId, FileId, InstructionId, OwnerId
-from domain.instruction import EDIT, Detail, DetailFile, DetailStatus, Instruction, Place, Selection
+from domain.instruction import EDIT, Detail, DetailFile, DetailStatus, Instruction, Place, Selection, WaitingPlace
 from domain.job import JobState
 from domain.product import ProductKey, Recipe
 from ports.instruction_repository import InstructionRepository
@@ -117,8 +117,12 @@ class SqlInstructionRepository(InstructionRepository):
         gone = delete(instruction_details).where(_d.id == detail_id)
         await self._transaction.change(lambda connection: connection.execute(gone))
 
-    async def list_left(self, *, finished_before: datetime, limit: int) -> Sequence[Detail]:
+    async def list_left(
+        self, *, finished_before: datetime, after: WaitingPlace | None = None, limit: int
+    ) -> Sequence[Detail]:
         left = select(instruction_details).where(_IS_LEFT, _d.finished_at < finished_before)
+        if after is not None:
+            left = left.where(tuple_(_d.finished_at, _d.id) > after)
         rows = await self._transaction.read(left.order_by(_d.finished_at, _d.id).limit(limit))
         return [_detail_from_row(row) for row in rows]
 

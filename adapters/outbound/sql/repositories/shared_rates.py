@@ -19,8 +19,8 @@ from domain.rate import Given, Rate, Window, Wish, take
 from ports.clock import Clock
 from ports.shared_rates import SharedRates
 
-_LIFE = timedelta(seconds=30)
-_RENEWED_SECONDS = 10.0
+_LIFE = timedelta(seconds=90)
+_RENEWED_SECONDS = 30.0
 _MAX_BATCH = 200
 
 _w, _s = rate_windows.c, servers.c
@@ -33,7 +33,7 @@ _KEEP = (
 
 class SqlSharedRates(SharedRates):
     """All who wait share one transaction, which locks the rows that it changes in the order of their keys. What is over
-    goes every ten seconds, with the row that says that this server is here."""
+    goes every 30 seconds, with the row that says that this server is here."""
 
     def __init__(self, database: Database, clock: Clock, *, identity: ProcessIdentity | None = None) -> None:
         self._database = database
@@ -87,7 +87,7 @@ class SqlSharedRates(SharedRates):
             connection.execute(_KEEP, [_to_row(key, window, now) for key, window in windows.items()])
             return given
 
-        return await self._database.write(take_all)
+        return await self._database.write(take_all, urgent=True)
 
     def _locked(self, connection: Connection, rates: dict[str, Rate]) -> tuple[float, dict[str, Window]]:
         """The time, of a moment in which nobody else changes the windows, and these."""
