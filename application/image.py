@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from application.download import DownloadUseCase, OpenFile, SignedToken
 from application.picture_intake import PictureIntake
+from application.rendering import have_drawn
 from application.upload.keeping import KeepUseCase
 from application.views import ImageView
 from domain.access import Principal
@@ -14,7 +14,6 @@ from domain.file import File
 from domain.file_draft import FileDraft
 from domain.ids import FileId, JobId, UploadId
 from domain.image import THUMBNAILS, Image
-from domain.job import Job
 from domain.rendition import Box
 from domain.upload import Upload
 from ports.byte_source import ByteSource
@@ -86,9 +85,8 @@ class ImageUseCase:
             made: list[Image] = []
 
             async def queue(work: UnitOfWork, upload: Upload, file: File) -> None:
-                image = _image_of(file, upload.watch_id, self._clock.now())
-                await work.images.add(image)
-                await self._queue(work, image, file)
+                image = Image.of(file, upload.watch_id, self._clock.now())
+                await have_drawn(work, image, file, job_id=JobId(self._ids.new()), now=self._clock.now(), is_new=True)
                 made.append(image)
 
             file = await self._keeping.keep(principal, draft, picture, alongside=queue, watch_id=watch_id)
@@ -178,25 +176,12 @@ class ImageUseCase:
         async with self._unit_of_work() as work:
             await work.jobs.forget(THUMBNAILS, file.id)  # the one that failed
             file = await work.files.find(file.id)
-            await work.images.add(_image_of(file, await _watch_id(work, principal, file), self._clock.now()))
+            await work.images.add(Image.of(file, await _watch_id(work, principal, file), self._clock.now()))
             image = await work.images.find(file.id)
             if image.may_be_queued:  # nobody else has just done so
-                await self._queue(work, image, file)
+                await have_drawn(work, image, file, job_id=JobId(self._ids.new()), now=self._clock.now())
                 await work.commit()
         return ImageView.of(image, file)
-
-    async def _queue(self, work: UnitOfWork, image: Image, file: File) -> None:
-        now = self._clock.now()
-        image.queue(now)
-        await work.images.save(image)
-        await work.jobs.add(
-            Job(id=JobId(self._ids.new()), kind=THUMBNAILS, subject=image.id, created_at=now, due_at=now)
-        )
-        work.announce(image.event(file))
-
-
-def _image_of(file: File, watch_id: str, now: datetime) -> Image:
-    return Image(id=file.id, watch_id=watch_id, created_at=now, updated_at=now)
 
 
 async def _watch_id(work: UnitOfWork, principal: Principal, file: File) -> str:

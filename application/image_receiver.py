@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from application.blob_deletions import BlobDeleter
 from application.erasing import erase
+from application.rendering import have_drawn
 from application.upload.endless_room import EndlessRoom
 from application.upload.keeping import KeepUseCase
 from domain.access import Principal
@@ -25,8 +26,7 @@ from domain.errors import (
 from domain.file import File
 from domain.file_draft import FileDraft
 from domain.ids import BlobKey, JobId, UploadId
-from domain.image import THUMBNAILS, Image
-from domain.job import Job
+from domain.image import Image
 from domain.picture import SNIFFED_BYTES, CheckedPicture, PictureFormat
 from domain.received_image import (
     TAKEN,
@@ -133,9 +133,11 @@ class ImageReceiverUseCase:
                     gone.extend(await self._remove(work, former))
 
         async def alongside(work: UnitOfWork, upload: Upload, file: File) -> None:
-            image = ReceivedImage(session, index, file.id, name_of(upload.id), checked.dhash)
-            await work.received_images.put(image)
-            await self._queue(work, upload, file)
+            received = ReceivedImage(session, index, file.id, name_of(upload.id), checked.dhash)
+            await work.received_images.put(received)
+            now = self._clock.now()
+            image = Image.of(file, upload.watch_id, now)
+            await have_drawn(work, image, file, job_id=JobId(self._ids.new()), now=now, is_new=True)
 
         file = await self._keeping.keep(
             incoming.principal,
@@ -164,14 +166,6 @@ class ImageReceiverUseCase:
         self.limits.check_count(index, received)
         check_unlike(dhash, index, received)
         return received
-
-    async def _queue(self, work: UnitOfWork, upload: Upload, file: File) -> None:
-        now = self._clock.now()
-        image = Image(id=file.id, watch_id=upload.watch_id, created_at=now, updated_at=now)
-        image.queue(now)
-        await work.images.add(image)
-        await work.jobs.add(Job(JobId(self._ids.new()), THUMBNAILS, file.id, created_at=now, due_at=now))
-        work.announce(image.event(file))
 
     async def _remove(self, work: UnitOfWork, image: ReceivedImage) -> list[BlobKey]:
         await work.received_images.remove(image)

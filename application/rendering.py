@@ -1,4 +1,5 @@
-"""The job that draws an image's thumbnails. It may be run twice, or die at any point: what counts is one transaction.
+"""The job that draws an image's thumbnails, and how it is ordered. It may be run twice, or die at any point: what
+counts is one transaction.
 
 Blobs are noted as to be deleted before they are written, and taken off that list by the transaction that makes them the
 image's; what a lost lease or a crash leaves behind, cleanup takes away.
@@ -6,11 +7,12 @@ image's; what a lost lease or a crash leaves behind, cleanup takes away.
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from application.blob_deletions import BlobDeleter
 from domain.errors import FileGone, FileNotFound, InvalidPicture, JobTakenOver, TooManyPixels
 from domain.file import File
-from domain.ids import BlobKey, FileId
+from domain.ids import BlobKey, FileId, JobId
 from domain.image import THUMBNAILS, Image
 from domain.job import Job
 from domain.rendition import Box, Drawn, Rendition
@@ -131,6 +133,16 @@ class ThumbnailsHandler:
     async def _delete(self, renditions: Sequence[Rendition]) -> None:
         for rendition in renditions:
             await self._deleter.delete_now(rendition.blob_key)
+
+
+async def have_drawn(
+    work: UnitOfWork, image: Image, file: File, *, job_id: JobId, now: datetime, is_new: bool = False
+) -> None:
+    """Once this is committed, a worker draws the image's thumbnails. ``is_new``: it has not been stored yet."""
+    image.queue(now)
+    await (work.images.add(image) if is_new else work.images.save(image))
+    await work.jobs.add(Job(id=job_id, kind=THUMBNAILS, subject=image.id, created_at=now, due_at=now))
+    work.announce(image.event(file))
 
 
 async def _file_of(work: UnitOfWork, job: Job) -> File | None:

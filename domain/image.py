@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 from domain.events import ImageEvent, ImageEventType
 from domain.file import File
@@ -33,6 +34,10 @@ class Image:
     status: ImageStatus = ImageStatus.NEW
     error: str = ""
     renditions: tuple[Rendition, ...] = ()
+
+    @classmethod
+    def of(cls, file: File, watch_id: str, now: datetime) -> Self:
+        return cls(id=file.id, watch_id=watch_id, created_at=now, updated_at=now)
 
     @property
     def is_over(self) -> bool:

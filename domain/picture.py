@@ -1,6 +1,7 @@
 """What pictures are, by their first bytes; nothing is decoded here."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,6 +43,18 @@ class PictureFormat(StrEnum):
         return "jpg" if self is PictureFormat.JPEG else self.value
 
 
+# What stands where in the first bytes of each; None: one of those of which the brands say more.
+_BEGINNINGS: tuple[tuple[PictureFormat | None, tuple[tuple[int, bytes], ...]], ...] = (
+    (PictureFormat.JPEG, ((0, b"\xff\xd8\xff"),)),
+    (PictureFormat.PNG, ((0, b"\x89PNG\r\n\x1a\n"),)),
+    (PictureFormat.WEBP, ((0, b"RIFF"), (8, b"WEBP"))),
+    (PictureFormat.GIF, ((0, b"GIF87a"),)),
+    (PictureFormat.GIF, ((0, b"GIF89a"),)),
+    (None, ((0, b"\0\0"), (4, b"ftyp"))),
+)
+_TELLING_BYTES = 12
+
+
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
     """What a picture's header says. ``width`` and ``height`` are in pixels, as the picture is to be looked at: turned
@@ -62,15 +75,26 @@ class CheckedPicture:
 
 def sniff(head: bytes) -> PictureFormat | None:
     """By what a file of ``head`` begins with, whatever its name and its media type say; None: no picture we take."""
-    if head.startswith(b"\xff\xd8\xff"):
-        return PictureFormat.JPEG
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PictureFormat.PNG
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return PictureFormat.WEBP
-    if head[:6] in (b"GIF87a", b"GIF89a"):
-        return PictureFormat.GIF
-    return _sniff_brands(head) if head[4:8] == b"ftyp" else None
+    for format_, beginning in _BEGINNINGS:
+        if all(head[at : at + len(part)] == part for at, part in beginning):
+            return _sniff_brands(head) if format_ is None else format_
+    return None
+
+
+def may_become(head: bytes, formats: Collection[PictureFormat]) -> bool:
+    """Whether a file that begins with ``head``, of which there may be little yet, may turn out to be one of these."""
+    return any(
+        (format_ is None or format_ in formats)
+        and all(head[at : at + len(part)] == part[: max(0, len(head) - at)] for at, part in beginning)
+        for format_, beginning in _BEGINNINGS
+    )
+
+
+def is_told(head: bytes) -> bool:
+    """Whether ``sniff`` says the same of ``head`` whatever follows it."""
+    if head[4:8] == b"ftyp":  # all of its brands have to be there: the general one often comes first
+        return len(head) >= max(_TELLING_BYTES, min(SNIFFED_BYTES, int.from_bytes(head[:4], "big")))
+    return len(head) >= _TELLING_BYTES or sniff(head) is not None
 
 
 def check_sniffed(head: bytes) -> PictureFormat:

@@ -8,7 +8,7 @@ from typing import Self
 from domain.access import NOBODY, Principal
 from domain.errors import DuplicatePicture, Forbidden, InvalidPicture, InvalidRequest, TooManyImages
 from domain.ids import BlobKey, FileId, OwnerId, UploadId
-from domain.picture import SNIFFED_BYTES, PictureFormat, similar, sniff
+from domain.picture import PictureFormat, is_told, may_become, similar, sniff
 
 TAKEN = frozenset({PictureFormat.JPEG, PictureFormat.PNG, PictureFormat.WEBP, PictureFormat.HEIC, PictureFormat.HEIF})
 """The formats of which a session takes pictures."""
@@ -16,14 +16,6 @@ MAX_INDEX = 2**31 - 1
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _USER_ID = re.compile(rf"{_UUID}|[0-9a-f]{{24}}", re.ASCII)
 _SESSION_ID = re.compile(_UUID, re.ASCII)
-_TELLING_BYTES = 12
-# What stands where in the first bytes of those, as far as it is the same for all of one kind.
-_BEGINNINGS = (
-    ((0, b"\xff\xd8\xff"),),
-    ((0, b"\x89PNG\r\n\x1a\n"),),
-    ((0, b"RIFF"), (8, b"WEBP")),
-    ((0, b"\0\0"), (4, b"ftyp")),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +93,12 @@ def judge(head: bytes, *, is_all: bool = False) -> PictureFormat | None:
     Raises:
         InvalidPicture: none that a session takes.
     """
-    if not any(_agrees(head, beginning) for beginning in _BEGINNINGS):
-        raise InvalidPicture("no picture of a format that is taken here")
-    is_open = head[4:8] == b"ftyp"  # its brands have to be there: the general one often comes first
-    wanted = min(SNIFFED_BYTES, int.from_bytes(head[:4], "big")) if is_open else 0
-    if not is_all and len(head) < max(wanted, _TELLING_BYTES) and (is_open or sniff(head) is None):
-        return None
-    format_ = sniff(head)
-    if format_ not in TAKEN:
-        raise InvalidPicture("no picture of a format that is taken here")
-    return format_
+    if may_become(head, TAKEN):
+        if not (is_all or is_told(head)):
+            return None
+        if (format_ := sniff(head)) in TAKEN:
+            return format_
+    raise InvalidPicture("no picture of a format that is taken here")
 
 
 def received_name(index: int, upload_id: UploadId, format_: PictureFormat) -> str:
@@ -120,8 +108,3 @@ def received_name(index: int, upload_id: UploadId, format_: PictureFormat) -> st
 
 def received_key(session: ImageSession, name: str) -> BlobKey:
     return BlobKey(session.prefix + name)
-
-
-def _agrees(head: bytes, beginning: Sequence[tuple[int, bytes]]) -> bool:
-    """As far as ``head`` goes."""
-    return all(head[at : at + len(part)] == part[: max(0, len(head) - at)] for at, part in beginning)
