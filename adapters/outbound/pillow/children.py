@@ -23,6 +23,7 @@ from adapters.outbound.pillow.orders import (
     Order,
     Outcome,
 )
+from domain.picture import PictureFormat
 
 _ROOT = Path(__file__).resolve().parents[3]
 # Where modules are found is told it: that costs less than finding it out, and holds wherever we are embedded.
@@ -93,7 +94,10 @@ class Child:
             raise ValueError("too many drawings")
         drawings = tuple([await self._drawing() for _ in range(count)])
         name = format_.rstrip(b"\0").decode()
-        return Answer(Outcome(outcome), name, width, height, dhash, drawings, resident_kib)
+        answer = Answer(Outcome(outcome), name, width, height, dhash, drawings, resident_kib)
+        if answer.outcome is Outcome.DONE:
+            _check(answer, order)
+        return answer
 
     def kill(self) -> None:
         with suppress(OSError):  # it is dead already
@@ -131,3 +135,12 @@ class Child:
                 raise ConnectionResetError("the process is gone")
             data += block
         return bytes(data)
+
+
+def _check(answer: Answer, order: Order) -> None:
+    """Raises:
+    ValueError: it is none to this order.
+    """
+    PictureFormat(answer.format)
+    if tuple(drawing.box for drawing in answer.drawings) != order.boxes:
+        raise ValueError("other drawings than were asked for")

@@ -1,6 +1,7 @@
 """The processes that look at pictures: when there are any, and what it costs when one dies, hangs or takes too much."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 from adapters.outbound.memory.spool import MemorySpooled
+from adapters.outbound.pillow.children import Child
+from adapters.outbound.pillow.orders import ANSWER, DRAWING, Kind, Order, Outcome
 from adapters.outbound.pillow.pool import Patience
 from adapters.outbound.pillow.processor import PillowProcessor
 from domain.errors import PictureCorrupted, ProcessorBusy, ProcessorUnavailable, StorageFull
@@ -140,6 +143,29 @@ async def test_who_waits_to_be_told_goes_before_thumbnails(spooled: Spooling) ->
 
         await asyncio.gather(*(note(name) for name in ("draw", "draw", "draw", "check")))
         assert over == ["draw", "check", "draw", "draw"]
+
+
+class Liar(Child):
+    """One whose words come from the test."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        ours.setblocking(False)
+        self._socket = ours
+
+
+@pytest.mark.parametrize(
+    ("name", "boxes"), [(b"tiff", [100]), (b"\xff", [100]), (b"png", [1]), (b"png", []), (b"png", [100, 100])]
+)
+async def test_an_answer_that_makes_no_sense_is_none(name: bytes, boxes: list[int]) -> None:
+    """A decoder with a hole may be somebody else's by now."""
+    ours, its = socket.socketpair()
+    with ours, its:
+        child = Liar(ours)
+        its.sendall(ANSWER.pack(Outcome.DONE, name, 1, 1, 0, len(boxes), 0))
+        for box in boxes:
+            its.sendall(DRAWING.pack(box, 1, 1, 1) + b"x")
+        with pytest.raises(ValueError, match=r"PictureFormat|decode|drawings"):
+            await child.carry_out(Order(Kind.DRAW, 1, (100,)), its.fileno())
 
 
 async def test_one_whose_order_nobody_wants_any_more_is_ended(spooled: Spooling) -> None:
