@@ -79,7 +79,7 @@ class ImageUseCase:
             await self._intake.gather(source, picture, max_size=self._max_size)
             if source.is_cut:
                 return None
-            format_ = await self._intake.look(picture)
+            format_ = await self._intake.look(picture, asker=principal.owner)
             await before_kept(picture.size)
             draft = FileDraft.of(filename=filename, media_type=format_.media_type)
             made: list[Image] = []
@@ -109,7 +109,7 @@ class ImageUseCase:
             return ImageView.of(image, file)
         opened = await self._downloads.open_stored(file)
         try:
-            await self._intake.look(opened.blob)
+            await self._intake.look(opened.blob, asker=principal.owner)
         finally:
             await opened.blob.close()
         return await self._enlist(principal, file)

@@ -116,7 +116,7 @@ class ImageReceiverUseCase:
             InvalidPicture, PictureCorrupted, DuplicatePicture, TooManyImages, TooManyPixels, BudgetExceeded,
             UploadNotOpen (nobody waits for it any more), Unavailable: it is not there, and whatever was there still is.
         """
-        checked = await self._check(picture)
+        checked = await self._check(picture, incoming.principal)
         session, index = incoming.session, incoming.index
         gone: list[BlobKey] = []
         async with self._unit_of_work() as work:  # before its bytes are stored for nothing
@@ -150,9 +150,9 @@ class ImageReceiverUseCase:
         await self._delete_blobs(gone)
         return name_of(file.id)
 
-    async def _check(self, picture: Spooled) -> CheckedPicture:
+    async def _check(self, picture: Spooled, principal: Principal) -> CheckedPicture:
         try:
-            checked = await self._processor.check(picture)
+            checked = await self._processor.check(picture, asker=principal.owner)
         except InvalidPicture as error:  # its first bytes said that it is one
             raise PictureCorrupted(error.detail) from error
         if checked.facts.format not in TAKEN:

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from domain.byte_range import ByteRange
 from domain.errors import ProcessorUnavailable, UploadTooLarge
+from domain.ids import OwnerId
 from domain.picture import SNIFFED_BYTES, PictureFormat, check_sniffed
 from domain.size import format_size
 from ports.blob_storage import Blob
@@ -34,7 +35,7 @@ class PictureIntake:
             await picture.append(block)
             block = await source.gather(_BLOCK_BYTES)
 
-    async def look(self, picture: Blob) -> PictureFormat:
+    async def look(self, picture: Blob, *, asker: OwnerId) -> PictureFormat:
         """What it is, by its header.
 
         Raises:
@@ -42,7 +43,7 @@ class PictureIntake:
         """
         format_ = check_sniffed(await _head(picture))
         with suppress(ProcessorUnavailable):  # no reason to send anybody away: it is looked at again when it is drawn
-            format_ = (await self._processor.look(picture)).format
+            format_ = (await self._processor.look(picture, asker=asker)).format
         return format_
 
 

@@ -5,6 +5,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
+from domain.access import NOBODY
+from domain.ids import OwnerId
 from domain.picture import CheckedPicture, PictureFacts
 from domain.product import Edited, Recipe
 from domain.rendition import Box, Drawn
@@ -15,6 +17,8 @@ from ports.spool import Spooled
 class ImageProcessor(Protocol):
     """What kind of picture it is the bytes alone say. The picture is the caller's to close.
 
+    ``asker``: who waits for the answer; however much one of them asks, the others have their turns.
+
     Every call may raise:
         InvalidPicture: no picture, or of a format that we don't take.
         TooManyPixels: by its header; nothing of it was decoded.
@@ -23,11 +27,11 @@ class ImageProcessor(Protocol):
     """
 
     @abstractmethod
-    async def look(self, picture: Blob) -> PictureFacts:
+    async def look(self, picture: Blob, *, asker: OwnerId = NOBODY) -> PictureFacts:
         """What its header says; nothing is decoded."""
 
     @abstractmethod
-    async def check(self, picture: Blob) -> CheckedPicture:
+    async def check(self, picture: Blob, *, asker: OwnerId = NOBODY) -> CheckedPicture:
         """Decode all of it.
 
         Raises:

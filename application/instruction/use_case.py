@@ -122,7 +122,7 @@ class InstructionUseCase:
             await self._intake.gather(source, picture, max_size=product.max_bytes)
             if source.is_cut:
                 return None
-            format_ = await self._intake.look(picture)
+            format_ = await self._intake.look(picture, asker=principal.owner)
             _check_format(product, format_)
             draft = FileDraft.of(filename=filename, media_type=format_.media_type)
             await self._keeping.keep(keeper, draft, picture, alongside=enlist)
@@ -152,7 +152,7 @@ class InstructionUseCase:
             raise UploadTooLarge(f"a picture may have {format_size(product.max_bytes)} at most")
         opened = await self._downloads.open_stored(file)
         try:
-            _check_format(product, await self._intake.look(opened.blob))
+            _check_format(product, await self._intake.look(opened.blob, asker=principal.owner))
         finally:
             await opened.blob.close()
         async with self._unit_of_work() as work:

@@ -24,6 +24,8 @@ from adapters.inbound.websocket.image_receiver import ImageReceiverSocket
 from adapters.outbound.memory.spool import MemorySpool, MemorySpooled
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from application.image_receiver import ImageReceiverUseCase
+from domain.access import NOBODY
+from domain.ids import OwnerId
 from domain.picture import CheckedPicture
 from domain.received_image import SessionLimits
 from ports.blob_storage import Blob
@@ -70,10 +72,10 @@ class Gate(PlainProcessor):
         super().__init__()
         self.reached, self.opened = asyncio.Event(), asyncio.Event()
 
-    async def check(self, picture: Blob) -> CheckedPicture:
+    async def check(self, picture: Blob, *, asker: OwnerId = NOBODY) -> CheckedPicture:
         self.reached.set()
         await self.opened.wait()
-        return await super().check(picture)
+        return await super().check(picture, asker=asker)
 
 
 class Server:

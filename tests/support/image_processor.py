@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from domain.access import NOBODY
 from domain.byte_range import ByteRange
 from domain.errors import LongshoreError, PictureCorrupted
+from domain.ids import OwnerId
 from domain.picture import CheckedPicture, PictureFacts, PictureFormat
 from domain.product import Edited, Recipe
 from domain.rendition import Box, Drawn
@@ -25,10 +27,10 @@ class PlainProcessor(ImageProcessor):
     def __init__(self) -> None:
         self.error: LongshoreError | None = None
 
-    async def look(self, picture: Blob) -> PictureFacts:
+    async def look(self, picture: Blob, *, asker: OwnerId = NOBODY) -> PictureFacts:
         return (await self.check(picture)).facts
 
-    async def check(self, picture: Blob) -> CheckedPicture:
+    async def check(self, picture: Blob, *, asker: OwnerId = NOBODY) -> CheckedPicture:
         if self.error is not None:
             raise self.error
         data = b"".join([block async for block in picture.blocks(ByteRange(0, picture.size))])

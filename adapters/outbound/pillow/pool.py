@@ -8,14 +8,13 @@ when there is something to do, kept warm for a while, and gone when idle. See do
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from adapters.outbound.pillow.children import Child, Limits, Sink
 from adapters.outbound.pillow.orders import Answer, Kind, Order, Outcome
-from domain.errors import ProcessorBusy, ProcessorUnavailable
+from adapters.outbound.pillow.turns import Turns
+from domain.errors import ProcessorUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +45,8 @@ class Pool:
     def __init__(self, limits: Limits, *, processes: int, patience: Patience = PATIENCE) -> None:
         self._limits = limits
         self._patience = patience
-        self._turns = _Turns(processes + 1, patience.turn)
-        self._decoding = _Turns(processes, patience.turn)
+        self._turns = Turns(processes + 1, patience.turn)
+        self._decoding = Turns(processes, patience.turn)
         self._children: set[Child] = set()
         self._idle: list[tuple[float, Child]] = []
         """Since when; the one that was used last comes last, and is taken first."""
@@ -56,8 +55,11 @@ class Pool:
         self._tidying: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    async def order(self, order: Order, descriptor: int, sink: Sink | None = None, *, urgent: bool = False) -> Answer:
-        """Have a file looked at. ``urgent`` ones go before all others that wait. ``sink``: takes what an edit makes.
+    async def order(
+        self, order: Order, descriptor: int, sink: Sink | None = None, *, urgent: bool = False, asker: str = ""
+    ) -> Answer:
+        """Have a file looked at. ``urgent`` ones go before all others that wait, by turns for each ``asker``. ``sink``:
+        takes what an edit makes.
 
         Raises:
             ProcessorBusy: nobody was free in time.
@@ -65,8 +67,8 @@ class Pool:
         """
         async with AsyncExitStack() as turns:
             if order.kind is not Kind.LOOK:
-                await turns.enter_async_context(self._decoding.taken(urgent=urgent))
-            await turns.enter_async_context(self._turns.taken(urgent=urgent))
+                await turns.enter_async_context(self._decoding.taken(urgent=urgent, asker=asker))
+            await turns.enter_async_context(self._turns.taken(urgent=urgent, asker=asker))
             child = await self._free()
             patience = {Kind.LOOK: self._patience.look, Kind.EDIT: self._patience.edit}.get(
                 order.kind, self._patience.order
@@ -165,47 +167,3 @@ class Pool:
         ending = asyncio.create_task(end())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
-
-
-class _Turns:
-    """So many at once; who is urgent comes before who is not, and nobody waits for ever."""
-
-    def __init__(self, count: int, patience: float) -> None:
-        self._left = count
-        self._patience = patience
-        self._urgent: deque[asyncio.Future[None]] = deque()
-        self._others: deque[asyncio.Future[None]] = deque()
-
-    @asynccontextmanager
-    async def taken(self, *, urgent: bool) -> AsyncIterator[None]:
-        if self._left:
-            self._left -= 1
-        else:
-            await self._wait(self._urgent if urgent else self._others)
-        try:
-            yield
-        finally:
-            self._give_back()
-
-    async def _wait(self, queue: deque[asyncio.Future[None]]) -> None:
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.append(waiting)
-        try:
-            async with asyncio.timeout(self._patience):
-                try:
-                    await waiting
-                except asyncio.CancelledError:
-                    if not waiting.cancelled():  # it was ours just now
-                        self._give_back()
-                    raise
-        except TimeoutError:
-            raise ProcessorBusy("too many pictures are being looked at") from None
-
-    def _give_back(self) -> None:
-        for queue in (self._urgent, self._others):
-            while queue:
-                waiting = queue.popleft()
-                if not waiting.done():
-                    waiting.set_result(None)
-                    return
-        self._left += 1

@@ -4,13 +4,15 @@ What becomes of a picture: docs/images.md, docs/products.md. Contract: tests/con
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
 from adapters.outbound.pillow.children import Limits
 from adapters.outbound.pillow.orders import Answer, Edit, Kind, Order, Outcome, Way
 from adapters.outbound.pillow.pool import PATIENCE, Patience, Pool
+from adapters.outbound.pillow.turns import Turns
+from domain.access import NOBODY
 from domain.byte_range import ByteRange
 from domain.errors import (
     FileGone,
@@ -20,6 +22,7 @@ from domain.errors import (
     StorageUnavailable,
     TooManyPixels,
 )
+from domain.ids import OwnerId
 from domain.picture import CheckedPicture, PictureFacts, PictureFormat
 from domain.product import Edited, ProductKey, Recipe
 from domain.rendition import Box, Drawn
@@ -56,12 +59,15 @@ class PillowProcessor(ImageProcessor):
         self._pool = Pool(limits, processes=processes, patience=patience)
         # An edit may take a minute: whoever waits for an answer finds a process that does none.
         self._edits = asyncio.Semaphore(max(1, processes - 1))
+        # What was fetched takes room until it has been seen to: so no more than keep all processes busy. Of those that
+        # are only looked at, so many again: they wait for nobody's thumbnails.
+        self._fetched = {is_look: Turns(2 * processes, patience.turn) for is_look in (True, False)}
 
-    async def look(self, picture: Blob) -> PictureFacts:
-        return self._facts(await self._order(Kind.LOOK, picture, urgent=True))
+    async def look(self, picture: Blob, *, asker: OwnerId = NOBODY) -> PictureFacts:
+        return self._facts(await self._order(Kind.LOOK, picture, urgent=True, asker=asker))
 
-    async def check(self, picture: Blob) -> CheckedPicture:
-        answer = await self._order(Kind.CHECK, picture, urgent=True)
+    async def check(self, picture: Blob, *, asker: OwnerId = NOBODY) -> CheckedPicture:
+        answer = await self._order(Kind.CHECK, picture, urgent=True, asker=asker)
         return CheckedPicture(self._facts(answer), answer.dhash)
 
     async def draw(self, picture: Blob, boxes: Sequence[Box]) -> Sequence[Drawn]:
@@ -88,13 +94,15 @@ class PillowProcessor(ImageProcessor):
         edit: Edit = _NO_EDIT,
         into: Spooled | None = None,
         urgent: bool = False,
+        asker: OwnerId = NOBODY,
     ) -> Answer:
         if picture.size > _MOST_BYTES:
             raise InvalidPicture(f"a picture's file has at most {_MOST_BYTES >> 20} MiB")
         order = Order(kind, picture.size, tuple(boxes), edit)
         sink = None if into is None else into.append
-        async with self._descriptor(picture) as descriptor:
-            answer = await self._pool.order(order, descriptor, sink, urgent=urgent)
+        fetched = self._fetched[kind is Kind.LOOK].taken(urgent=urgent, asker=asker)
+        async with fetched if picture.fd is None else nullcontext(), self._descriptor(picture) as descriptor:
+            answer = await self._pool.order(order, descriptor, sink, urgent=urgent, asker=asker)
         match answer.outcome:
             case Outcome.DONE:
                 return answer

@@ -17,7 +17,9 @@ from adapters.outbound.pillow.children import Child
 from adapters.outbound.pillow.orders import ANSWER, DRAWING, Kind, Order, Outcome
 from adapters.outbound.pillow.pool import Patience
 from adapters.outbound.pillow.processor import PillowProcessor
+from domain.byte_range import ByteRange
 from domain.errors import PictureCorrupted, ProcessorBusy, ProcessorUnavailable, StorageFull
+from domain.ids import OwnerId
 from domain.picture import PictureFormat, similar
 from domain.product import ProductKey, Recipe
 from domain.rendition import Box
@@ -143,6 +145,45 @@ async def test_who_waits_to_be_told_goes_before_thumbnails(spooled: Spooling) ->
 
         await asyncio.gather(*(note(name) for name in ("draw", "draw", "draw", "check")))
         assert over == ["draw", "check", "draw", "draw"]
+
+
+async def test_who_asks_for_much_waits_for_it_and_not_all_others(spooled: Spooling) -> None:
+    async with processor() as pillow, spooled(PICTURE) as picture:
+        over: list[OwnerId] = []
+
+        async def note(asker: OwnerId) -> None:
+            await pillow.check(picture, asker=asker)
+            over.append(asker)
+
+        much, little = OwnerId("much"), OwnerId("little")
+        await asyncio.gather(*(note(asker) for asker in (much, much, much, much, little)))
+        assert over == [much, much, little, much, much]
+
+
+class InABucket(MemorySpooled):
+    """Says how many are being fetched, or wait here once they have been."""
+
+    held = most = 0
+
+    async def blocks(self, wanted: ByteRange) -> AsyncIterator[bytes]:
+        InABucket.held += 1
+        InABucket.most = max(InABucket.most, InABucket.held)
+        async for block in super().blocks(wanted):
+            yield block
+
+
+async def test_of_pictures_in_a_bucket_few_are_here_at_once(spooled: Spooling) -> None:
+    async with processor() as pillow:
+        InABucket.held = InABucket.most = 0
+
+        async def drawn() -> None:
+            picture = InABucket()
+            await picture.append(PICTURE)
+            await pillow.draw(picture, [Box.SMALL])
+            InABucket.held -= 1
+
+        await asyncio.gather(*(drawn() for _ in range(9)))
+        assert InABucket.most == 2
 
 
 class Liar(Child):
