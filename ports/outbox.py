@@ -11,7 +11,8 @@ class Outbox(Protocol):
     async def publish_left(self, *, older_than: datetime) -> int:
         """Publish and forget the events kept since before ``older_than``; return how many.
 
-        An event may be published twice, never not at all.
+        Of several processes that do so one publishes each. Where one dies at it, another publishes it once more: never
+        is one not published at all.
 
         Raises:
             RepositoryUnavailable: the database is away.

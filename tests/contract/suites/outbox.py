@@ -1,5 +1,6 @@
 """What every outbox promises (ports/outbox.py)."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -91,4 +92,14 @@ class OutboxSuite(StoreSuite):
         await announce_dying(store, *events)
         notifier = RememberingNotifier()
         assert await store.process(notifier).outbox.publish_left(older_than=LATER) == 1201
+        assert notifier.events == events
+
+    async def test_of_processes_that_look_at_the_same_moment_one_publishes_each(self, store: Store) -> None:
+        upload = an_upload()
+        events = [an_event(upload, EventType.PROGRESS, time=NOW + timedelta(microseconds=n)) for n in range(700)]
+        await announce_dying(store, *events)
+        notifier = RememberingNotifier()
+        heirs = [store.process(notifier) for _ in range(3)]
+        counts = await asyncio.gather(*(heir.outbox.publish_left(older_than=LATER) for heir in heirs))
+        assert sum(counts) == 700
         assert notifier.events == events

@@ -5,10 +5,11 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select
+from sqlalchemy import Connection, RowMapping, Select, delete, insert, select
 
 from adapters.outbound.sql.database import Database, Transaction
 from adapters.outbound.sql.tables import outbox
@@ -55,20 +56,22 @@ class SqlOutbox(Outbox):
             self._forgetting = asyncio.get_running_loop().create_task(self._forget_soon())
 
     async def publish_left(self, *, older_than: datetime) -> int:
-        left = select(outbox).where(outbox.c.created_at < older_than).order_by(outbox.c.id).limit(_BATCH)
         count, last = 0, 0
         await self._forget()  # what we have published ourselves is not left
         while True:
+            left = select(outbox).where(outbox.c.created_at < older_than, outbox.c.id > last).order_by(outbox.c.id)
             async with self._database.transaction() as transaction:
-                rows = await transaction.read(left.where(outbox.c.id > last))
-            done = [row["id"] for row in rows if self._publish_row(row)]
-            old = [row["id"] for row in rows if row["created_at"] < older_than - _UNREADABLE_FOR]
-            if done or old:
-                await self._delete([*done, *old])
+                if not await transaction.read(left.limit(1)):
+                    return count  # mostly so, and it has cost no turn to write
+                # Held until they are forgotten: of several processes that look at the same moment one publishes them.
+                rows = await transaction.write(_fetching(left.limit(_BATCH).with_for_update()))
+                done = [row["id"] for row in rows if self._publish_row(row)]
+                old = [row["id"] for row in rows if row["created_at"] < older_than - _UNREADABLE_FOR]
+                if done or old:
+                    await transaction.write(_deleting([*done, *old]))
+                await transaction.commit()
             count += len(done)
-            if len(rows) < _BATCH:
-                return count
-            last = rows[-1]["id"]
+            last = rows[-1]["id"] if rows else last
 
     def _publish_row(self, row: RowMapping) -> bool:
         """Whether it could be read: another version's event is left to a process of that version."""
@@ -107,8 +110,15 @@ class SqlOutbox(Outbox):
             self._published = [number for number in self._published if number not in forgotten]
 
     async def _delete(self, numbers: Sequence[int]) -> None:
-        published = delete(outbox).where(outbox.c.id.in_(numbers))
-        await self._database.write(lambda connection: connection.execute(published))
+        await self._database.write(_deleting(numbers))
+
+
+def _fetching(statement: Select[Any]) -> Callable[[Connection], Sequence[RowMapping]]:
+    return lambda connection: connection.execute(statement).mappings().all()
+
+
+def _deleting(numbers: Sequence[int]) -> Callable[[Connection], object]:
+    return lambda connection: connection.execute(delete(outbox).where(outbox.c.id.in_(numbers)))
 
 
 def event_to_row(event: Event) -> dict[str, object]:
