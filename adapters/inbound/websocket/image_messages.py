@@ -1,6 +1,7 @@
 """What is said on ``/image/upload``, both ways (docs/images.md, The image receiver)."""
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -68,15 +69,21 @@ _TEXTS = {
 }
 
 
+_NO_OBJECT = "Messages are JSON objects"
+
+
 def parse_message(text: str) -> Message:
     """Raises:
     InvalidRequest: not JSON, or not one of the messages; its detail says which field is wrong.
     """
     try:
-        return _MESSAGES.validate_json(text)
+        told: object = json.loads(text, object_pairs_hook=_whole)
+        return _MESSAGES.validate_python(told)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise InvalidRequest(_wrong(first["type"], first["loc"])) from error
+    except (ValueError, RecursionError):
+        raise InvalidRequest(_NO_OBJECT) from None
 
 
 def answer_text(status: str, message: str, **more: str | int) -> bytes:
@@ -87,9 +94,17 @@ def abort_text(error: LongshoreError) -> bytes:
     return answer_text("abort", _TEXTS.get(error.code) or error.detail or "Something went wrong", code=error.code)
 
 
+def _whole(fields: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """Names of Windows may hold halves of characters, which JSON can say and UTF-8 can't: no reason to send a picture
+    away, a name is only shown."""
+    return {
+        name: value.encode("utf-8", "ignore").decode() if isinstance(value, str) else value for name, value in fields
+    }
+
+
 def _wrong(kind: str, place: tuple[int | str, ...]) -> str:
     if kind.startswith("union_tag"):
         return "action has to be upload, finish or delete"
     if len(place) < 2:
-        return "Messages are JSON objects"
+        return _NO_OBJECT
     return f"{place[-1]} is missing" if kind == "missing" else f"{place[-1]} is not valid"
