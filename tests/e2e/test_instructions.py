@@ -171,6 +171,7 @@ def test_everybody_has_a_list_of_their_own_page_by_page(http: Http) -> None:
         (f"from={first.replace('Z', '+00:00')}", ids),  # a plus that nobody encoded
         (f"from={first[:10]}", ids),
         (f"to={first[:10]}&status=pending", ids),
+        (f"to={first[:10].replace('-', '')}", ids),
         ("to=2020-01-01", []),
         ("status=DONE", []),
     ):

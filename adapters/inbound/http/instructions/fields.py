@@ -1,7 +1,7 @@
 """What requests for instructions say: ids, the fields of a query, small bodies of JSON."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import parse_qsl
 
 from adapters.inbound.common.encoding import parse_digits
@@ -16,7 +16,6 @@ _MOST, _USUAL = 1000, 50
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9a-f]{32})", re.ASCII)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 def parse_instruction(text: str) -> InstructionId:
@@ -112,11 +111,20 @@ def _parse_instant(text: str | None, what: str, *, is_end: bool = False) -> date
         if "T" in text:
             text = text.replace(" ", "+")  # as a query spells it that was not encoded
         moment = datetime.fromisoformat(text)
-        if is_end and _DATE.fullmatch(text):
+        if is_end and _is_date(text):
             moment += timedelta(days=1) - _MICROSECOND
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidRequest(f"{what}: a date or a time as ISO 8601 has it") from None
+
+
+def _is_date(text: str) -> bool:
+    """In any of the ways that ISO 8601 has for one."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def invalid_body() -> Refusal:
