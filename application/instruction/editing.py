@@ -62,6 +62,8 @@ class EditHandler:
                 await self._keep(job, file, edited, result)
         except _FINAL as error:
             await self._fail(job, error.detail)
+        except DetailNotFound:  # withdrawn meanwhile, with the rest of its form
+            await self._fail(job, "")
 
     async def give_up(self, work: UnitOfWork, job: Job, error: str) -> None:
         await self._become_failed(work, job, _GIVEN_UP)

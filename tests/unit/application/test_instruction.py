@@ -177,6 +177,15 @@ class TestReceiving:
         assert is_empty(deployment)
         assert await bench.work() == 0
 
+    async def test_what_is_withdrawn_while_it_is_worked_on_leaves_nothing_either(
+        self, deployment: Deployment, bench: Workbench, instruction: Instruction
+    ) -> None:
+        detail = await bench.receive(instruction)
+        bench.processor.while_editing = lambda: bench.instructions.withdraw(ALICE, ALICE, [detail])
+        assert await bench.work() == 1
+        assert is_empty(deployment)
+        assert await bench.work() == 0
+
 
 class TestAttaching:
     async def test_a_stored_file_is_worked_on_and_stays_what_it_was(
