@@ -5,22 +5,29 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from domain.ids import JobId
-from domain.job import Job, JobState
+from domain.job import USUAL, Job, JobState, Schedule
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+_BATCH = 100
 
 
 class JobHandler(Protocol):
-    """Does jobs of one kind."""
+    """Does jobs of one kind. To be inherited: most kinds are tried as usual, and at any time."""
 
     kind: str
+    schedule: Schedule = USUAL
+
+    def is_ready(self) -> bool:
+        """Whether to begin one makes sense now; those of other kinds are not asked."""
+        return True
 
     @abstractmethod
     async def run(self, job: Job) -> None:
         """Do it, and commit what came of it in one unit of work with ``work.jobs.remove(job)``: so what a worker that
         died had not committed is done again, and what it had is not.
 
-        What can't be done at all is an outcome, too. Whatever is raised: it is tried again later, or given up. A
-        worker that ends, or has lost the job to another one, cancels it.
+        What can't be done at all is an outcome, too. Whatever is raised: it is tried again as ``schedule`` has it, or
+        given up; JobFailed has a say in that. A worker that ends, or has lost the job to another one, cancels it.
         """
 
     @abstractmethod
@@ -55,8 +62,25 @@ class JobsUseCase:
             JobNotFound: there is no such job, or it is not dead.
         """
         async with self._unit_of_work() as work:
-            job = await work.jobs.revive(job_id)
-            if handler := self._handlers.get(job.kind):
-                await handler.revived(work, job)
+            job = await self._revive(work, job_id)
             await work.commit()
+        return job
+
+    async def retry_all(self, kind: str) -> int:
+        """Have all dead ones of that kind done again; return how many there were."""
+        count = 0
+        while True:
+            async with self._unit_of_work() as work:
+                dead = await work.jobs.list(JobState.DEAD, kind=kind, limit=_BATCH)
+                for job in dead:
+                    await self._revive(work, job.id)
+                await work.commit()
+            count += len(dead)
+            if len(dead) < _BATCH:
+                return count
+
+    async def _revive(self, work: UnitOfWork, job_id: JobId) -> Job:
+        job = await work.jobs.revive(job_id)
+        if handler := self._handlers.get(job.kind):
+            await handler.revived(work, job)
         return job

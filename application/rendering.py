@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from application.blob_deletions import BlobDeleter
+from application.jobs import JobHandler
 from domain.errors import FileGone, FileNotFound, InvalidPicture, JobTakenOver, TooManyPixels
 from domain.file import File
 from domain.ids import BlobKey, FileId, JobId
@@ -26,7 +27,7 @@ _FINAL = (InvalidPicture, TooManyPixels, FileGone)  # it would be no better next
 _GIVEN_UP = "its thumbnails could not be drawn: it was tried several times"
 
 
-class ThumbnailsHandler:
+class ThumbnailsHandler(JobHandler):
     """A job's subject is the image's id (``application/jobs.py``)."""
 
     kind = THUMBNAILS

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from application.jobs import JobHandler
 from domain.errors import (
+    JobFailed,
     JobTakenOver,
     LongshoreError,
     ProcessorBusy,
@@ -15,7 +16,7 @@ from domain.errors import (
     StorageUnavailable,
     Unavailable,
 )
-from domain.job import FIRST_PAUSE_SECONDS, Job
+from domain.job import Job
 from ports.id_generator import IdGenerator
 from ports.job_carrier import JobCarrier
 from ports.unit_of_work import UnitOfWorkFactory
@@ -34,7 +35,7 @@ class Worker:
 
     ``idle_seconds``: without any news it looks for jobs that often, so nothing depends on who carries the news.
     ``lease_seconds``: how long a job stays a worker's that says nothing of it any more. ``outage_seconds``: how long
-    what is away is left alone. ``first_pause_seconds``: as ``Job.pause_seconds``.
+    what is away is left alone.
     """
 
     def __init__(
@@ -48,7 +49,6 @@ class Worker:
         idle_seconds: float = 1.0,
         lease_seconds: float = 15.0,
         outage_seconds: float = 5.0,
-        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
         self._unit_of_work = unit_of_work
         self._carrier = carrier
@@ -58,7 +58,6 @@ class Worker:
         self._idle_seconds = idle_seconds
         self._lease_seconds = lease_seconds
         self._outage_seconds = outage_seconds
-        self._first_pause_seconds = first_pause_seconds
         self._is_away = False
 
     async def run(self) -> None:
@@ -107,8 +106,11 @@ class Worker:
             raise
 
     async def _claim(self) -> Job | None:
+        kinds = [kind for kind, handler in self._handlers.items() if handler.is_ready()]
+        if not kinds:
+            return None
         async with self._unit_of_work() as work:
-            job = await work.jobs.claim(self._handlers.keys(), token=self._ids.new(), lease_seconds=self._lease_seconds)
+            job = await work.jobs.claim(kinds, token=self._ids.new(), lease_seconds=self._lease_seconds)
             if job is not None:
                 await work.commit()
         return job
@@ -116,7 +118,7 @@ class Worker:
     async def _see_to(self, job: Job) -> None:
         handler = self._handlers[job.kind]
         try:
-            if job.is_spent:
+            if handler.schedule.is_spent(job):
                 await self._bury(handler, job, job.error or _DIED)
             else:
                 await self._run(handler, job)
@@ -128,6 +130,9 @@ class Worker:
         except _AWAY as error:
             log.info("job %s (%s %s) has to wait: %s", job.id, job.kind, job.subject, error.detail)
             await self._give_back(job, seconds=self._outage_seconds)
+        except JobFailed as error:
+            log.debug("job %s (%s %s) failed: %s", job.id, job.kind, job.subject, error.detail)
+            await self._failed(handler, job, error.detail, after_seconds=error.after_seconds, is_final=error.is_final)
         except Exception as error:
             is_strange = not isinstance(error, LongshoreError)
             log.warning("job %s (%s %s) failed: %r", job.id, job.kind, job.subject, error, exc_info=is_strange)
@@ -161,13 +166,16 @@ class Worker:
             return True  # what others made of it meanwhile, the commit of the work will tell
         return is_ours
 
-    async def _failed(self, handler: JobHandler, job: Job, error: str) -> None:
+    async def _failed(
+        self, handler: JobHandler, job: Job, error: str, *, after_seconds: float = 0, is_final: bool = False
+    ) -> None:
+        pause = None if is_final else handler.schedule.pause_seconds(job)
         with suppress(JobTakenOver):
-            if not job.may_be_tried_again:
+            if pause is None:
                 await self._bury(handler, job, error)
                 return
             async with self._unit_of_work() as work:
-                await work.jobs.put_back(job, seconds=job.pause_seconds(self._first_pause_seconds), error=error)
+                await work.jobs.put_back(job, seconds=max(pause, after_seconds), error=error)
                 await work.commit()
 
     async def _bury(self, handler: JobHandler, job: Job, error: str) -> None:

@@ -25,6 +25,7 @@ LongshoreError
 │   ├── ChunkDiffers          ├── ChunkSizeChanged
 │   └── UploadBusy            the holder did not let go in time
 ├── UploadIsFinal             a joined upload takes no bytes of its own
+├── JobFailed                 an attempt at it, by a worker: no caller sees this
 ├── TooLarge
 │   ├── UploadTooLarge        ├── LengthExceeded          └── TooManyPixels
 ├── ChecksumMismatch          nothing of the body counts
@@ -258,6 +259,17 @@ class UploadBusy(Conflict):
 
 class UploadIsFinal(LongshoreError):
     code = "upload_is_final"
+
+
+class JobFailed(LongshoreError):
+    """An attempt failed as may be expected. The next is not before ``after_seconds``; ``is_final``: there is none."""
+
+    code = "job_failed"
+
+    def __init__(self, detail: str, *, after_seconds: float = 0, is_final: bool = False) -> None:
+        super().__init__(detail)
+        self.after_seconds = after_seconds
+        self.is_final = is_final
 
 
 class TooLarge(LongshoreError):

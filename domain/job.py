@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from zlib import crc32
 
 from domain.ids import JobId
-
-MAX_ATTEMPTS = 3
-FIRST_PAUSE_SECONDS = 2.0
 
 
 class JobState(StrEnum):
@@ -21,7 +19,8 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``kind`` says who does it, ``subject`` what to: the id of an image, say.
+    """``kind`` says who does it, ``subject`` what to: the id of an image, say. ``payload``: what else has to be known,
+    and is kept nowhere else.
 
     ``attempts`` counts those that were begun, so that one that takes its worker down with it counts, too. ``token`` is
     the lease's of whoever is at it; empty where nobody is. ``due_at``: no sooner; of a running one, when its lease
@@ -37,16 +36,34 @@ class Job:
     attempts: int = 0
     token: str = ""
     error: str = ""
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When jobs of one kind are tried again. ``pauses``: seconds after each attempt but the last one.
+
+    ``spread``: by how much of itself a pause may be longer, so that what failed together does not come back together.
+    """
+
+    pauses: tuple[float, ...] = (2.0, 4.0)
+    spread: float = 0.0
 
     @property
-    def is_spent(self) -> bool:
+    def attempts(self) -> int:
+        """How often a job is begun at most."""
+        return len(self.pauses) + 1
+
+    def is_spent(self, job: Job) -> bool:
         """Whether it was begun more often than it may be: its workers have died of it."""
-        return self.attempts > MAX_ATTEMPTS
+        return job.attempts > self.attempts
 
-    @property
-    def may_be_tried_again(self) -> bool:
-        return self.attempts < MAX_ATTEMPTS
+    def pause_seconds(self, job: Job) -> float | None:
+        """Until the next attempt; None: there is none."""
+        if job.attempts >= self.attempts:
+            return None
+        chance = crc32(f"{job.id} {job.attempts}".encode()) / 2**32  # the same for the same attempt, whoever asks
+        return self.pauses[max(0, job.attempts - 1)] * (1 + self.spread * chance)
 
-    def pause_seconds(self, first: float = FIRST_PAUSE_SECONDS) -> float:
-        """Until the next attempt: ``first`` after the first one, then twice as long each time."""
-        return first * 2.0 ** max(0, self.attempts - 1)
+
+USUAL = Schedule()

@@ -96,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     jobs = verbs.add_parser("jobs", help="list the jobs there are, or have a dead one done again")
     asked = jobs.add_subparsers(title="what to do", metavar="list | retry ID", dest="asked", required=True)
     asked.add_parser("list", help="a line for each, the dead first")
-    asked.add_parser("retry", help="have a dead one done again").add_argument("id", metavar="ID")
+    retry = asked.add_parser("retry", help="have a dead one done again, or all that are of a kind")
+    retry.add_argument("id", metavar="ID | KIND")
     doctor = verbs.add_parser("doctor", help="look whether everything is in order; changes nothing")
     doctor.add_argument("--scrub", action="store_true", help="also read every file and compare its checksum")
     verbs.add_parser("check-config", help="print the effective settings, secrets masked")
@@ -177,11 +178,10 @@ def _worker(settings: "Settings", slots: int | None) -> int:
 
 
 def _jobs(settings: "Settings", options: argparse.Namespace) -> int:
-    from domain.ids import parse_job_id  # noqa: PLC0415
     from infrastructure.capability import CannotStart  # noqa: PLC0415
-    from infrastructure.jobs import list_jobs, retry_job  # noqa: PLC0415
+    from infrastructure.jobs import list_jobs, retry_jobs  # noqa: PLC0415
 
-    asked = list_jobs(settings) if options.asked == "list" else retry_job(settings, parse_job_id(options.id))
+    asked = list_jobs(settings) if options.asked == "list" else retry_jobs(settings, options.id)
     try:
         lines = asyncio.run(asked)
     except CannotStart as error:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from domain.ids import JobId
+from application.jobs import JobsUseCase
+from domain.ids import parse_job_id
 from domain.job import Job
 from infrastructure.capabilities.database import DATABASE
 from infrastructure.capabilities.events import EVENTS
@@ -22,13 +23,18 @@ async def list_jobs(settings: Settings) -> Sequence[str]:
         return [_line(job, now) for job in await container.jobs().list()] or ["there are no jobs"]
 
 
-async def retry_job(settings: Settings, job_id: JobId) -> Sequence[str]:
-    """Raises:
-    JobNotFound: there is no such job, or it is not dead.
+async def retry_jobs(settings: Settings, which: str) -> Sequence[str]:
+    """``which``: an id, or a kind for all of it.
+
+    Raises:
+        JobNotFound: there is no such job, or it is not dead.
     """
     async with started(settings, (SYSTEM, DATABASE, JOBS, EVENTS)) as container:
-        job = await container.jobs().retry(job_id)
-    return [f"{job.id} will be tried again"]
+        jobs: JobsUseCase = container.jobs()
+        count = await jobs.retry_all(which)
+        if not count:
+            await jobs.retry(parse_job_id(which))
+    return [f"{count} will be tried again" if count else f"{which} will be tried again"]
 
 
 def _line(job: Job, now: datetime) -> str:

@@ -3,6 +3,7 @@ Contract: tests/contract/test_job_queue.py."""
 
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from domain.ids import JobId
@@ -67,12 +68,17 @@ class JobQueue(Protocol):
         """
 
     @abstractmethod
-    async def list(self, state: JobState | None = None, *, limit: int) -> Sequence[Job]:
+    async def list(self, state: JobState | None = None, *, kind: str | None = None, limit: int) -> Sequence[Job]:
         """The oldest first."""
 
     @abstractmethod
     async def count(self) -> Mapping[JobState, int]:
         """How many there are in each state."""
+
+    @abstractmethod
+    async def forget_old(self, family: str, *, before: datetime, limit: int) -> int:
+        """Remove those whose kind begins with ``family``, added ``before`` then, done or not; but for those under way.
+        Return how many."""
 
     @abstractmethod
     async def forget(self, kind: str, subject: str) -> None:

@@ -1,6 +1,7 @@
 """The job that works on an instruction's detail. It may be run twice, or die at any point: what counts is one
 transaction, that of the file which comes of it (``upload/keeping.py``)."""
 
+from application.jobs import JobHandler
 from application.upload.keeping import KeepUseCase
 from domain.access import Principal
 from domain.errors import BudgetExceeded, DetailNotFound, FileGone, FileNotFound, InvalidRequest, TooLarge
@@ -22,7 +23,7 @@ _GIVEN_UP = "this could not be done: it was tried several times"
 _DELETED = "its file has been deleted"
 
 
-class EditHandler:
+class EditHandler(JobHandler):
     """A job's subject is the detail's id (``application/jobs.py``)."""
 
     kind = EDIT

@@ -109,8 +109,15 @@ def a_file(
     )
 
 
-def a_job(kind: str = "thumbnails", *, subject: str = "", created_at: datetime = NOW) -> Job:
-    return Job(id=JobId(an_id()), kind=kind, subject=subject or an_id(), created_at=created_at, due_at=created_at)
+def a_job(kind: str = "thumbnails", *, subject: str = "", created_at: datetime = NOW, payload: str = "") -> Job:
+    return Job(
+        id=JobId(an_id()),
+        kind=kind,
+        subject=subject or an_id(),
+        created_at=created_at,
+        due_at=created_at,
+        payload=payload,
+    )
 
 
 def an_event(upload: Upload, type_: EventType = EventType.CREATED, *, time: datetime = NOW) -> UploadEvent:

@@ -13,6 +13,7 @@ from domain.errors import InvalidToken, LongshoreError, OffsetMismatch, TooManyR
 
 STATUS: dict[str, int] = {
     "internal_error": 500,
+    "job_failed": 500,
     # The caller's values break a rule.
     "invalid_request": 400,
     "invalid_byte_range": 400,

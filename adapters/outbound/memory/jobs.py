@@ -62,12 +62,22 @@ class MemoryJobQueue(JobQueue):
         self.added.append(job_id)
         return self._keep(replace(job, state=JobState.QUEUED, attempts=0, due_at=_in(0)))
 
-    async def list(self, state: JobState | None = None, *, limit: int) -> Sequence[Job]:
-        wanted = [job for job in self._changes.all_jobs() if state in (None, job.state)]
+    async def list(self, state: JobState | None = None, *, kind: str | None = None, limit: int) -> Sequence[Job]:
+        wanted = [job for job in self._changes.all_jobs() if state in (None, job.state) and kind in (None, job.kind)]
         return sorted(wanted, key=lambda job: (job.created_at, job.id))[:limit]
 
     async def count(self) -> Mapping[JobState, int]:
         return Counter(job.state for job in self._changes.all_jobs())
+
+    async def forget_old(self, family: str, *, before: datetime, limit: int) -> int:
+        old = [
+            job
+            for job in self._changes.all_jobs()
+            if job.kind.startswith(family) and job.created_at < before and job.state is not JobState.RUNNING
+        ][:limit]
+        for job in old:
+            self._changes.jobs[job.id] = None
+        return len(old)
 
     async def forget(self, kind: str, subject: str) -> None:
         for job in self._changes.all_jobs():

@@ -32,6 +32,6 @@ for _name, _columns, _some in (
     ("files_undigested", [files.c.created_at, files.c.id], IS_UNDIGESTED),
     ("instruction_details_left", [instruction_details.c.finished_at, instruction_details.c.id], IS_LEFT),
     ("instruction_details_under_way", [instruction_details.c.updated_at, instruction_details.c.id], IS_UNDER_WAY),
-    ("jobs_due_at", [jobs.c.due_at, jobs.c.id], IS_TO_BE_DONE),
+    ("jobs_kind_due_at", [jobs.c.kind, jobs.c.due_at, jobs.c.id], IS_TO_BE_DONE),
 ):
     Index(f"ix_{_name}", *_columns, sqlite_where=text(_some), postgresql_where=text(_some))

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     false,
+    text,
 )
 
 from domain.access import Visibility
@@ -229,6 +230,7 @@ jobs = Table(
     Column("error", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
+    Column("payload", Text, nullable=False, server_default=text("''")),
     Index("ix_jobs_subject", "subject"),
 )
 

@@ -9,7 +9,7 @@ import pytest
 from domain.errors import JobNotFound, JobTakenOver
 from domain.events import EventType
 from domain.ids import JobId
-from domain.job import MAX_ATTEMPTS, Job, JobState
+from domain.job import USUAL, Job, JobState
 from tests.contract.suites.stores import Process, Store, StoreSuite, kept
 from tests.support.builders import NOW, a_job, an_event, an_id, an_upload
 from tests.support.until import comes_true
@@ -69,9 +69,10 @@ async def taken_over(process: Process, other: Process) -> tuple[Job, Job]:
 
 class JobQueueSuite(StoreSuite):
     async def test_a_job_comes_as_it_was_added(self, process: Process) -> None:
-        [job] = await added(process, a_job(KIND, subject="Ü\U0001f3d6'\""))
+        [job] = await added(process, a_job(KIND, subject="Ü\U0001f3d6'\"", payload='{"a": "Ü"}'))
         got = await claimed_one(process)
         assert (got.id, got.kind, got.subject, got.created_at) == (job.id, job.kind, job.subject, job.created_at)
+        assert got.payload == job.payload
         assert (got.state, got.attempts, got.error) == (JobState.RUNNING, 1, "")
         assert got.due_at - datetime.now(UTC) > timedelta(seconds=50)
 
@@ -214,19 +215,23 @@ class JobQueueSuite(StoreSuite):
 
     async def test_what_was_not_its_fault_is_no_attempt(self, process: Process) -> None:
         await added(process, a_job(KIND))
-        for _ in range(MAX_ATTEMPTS + 2):
+        for _ in range(USUAL.attempts + 2):
             job = await claimed_one(process)
             assert job.attempts == 1
             await put_back(process, job, counts=False)
 
     async def test_attempts_are_counted(self, process: Process) -> None:
         await added(process, a_job(KIND))
-        for attempts in range(1, MAX_ATTEMPTS + 2):
+        for attempts in range(1, 5):
             job = await claimed_one(process)
             assert job.attempts == attempts
-            assert job.may_be_tried_again is (attempts < MAX_ATTEMPTS)
-            assert job.is_spent is (attempts > MAX_ATTEMPTS)
             await put_back(process, job)
+
+    async def test_of_several_kinds_the_one_that_waits_the_longest_comes_first(self, process: Process) -> None:
+        added_in_order = [(await added(process, a_job(kind)))[0] for kind in ("b", "a", "b", "a")]
+        for job in added_in_order:
+            got = await claimed(process, "a", "b", "c")
+            assert got is not None and got.id == job.id
 
     async def test_nobody_does_a_dead_one_until_it_is_revived(self, process: Process) -> None:
         await added(process, a_job(KIND))
@@ -254,6 +259,9 @@ class JobQueueSuite(StoreSuite):
         assert [job.id for job in await all_jobs(process)] == [old.id, new.id]
         assert [job.id for job in await all_jobs(process, limit=1)] == [old.id]
         assert await all_jobs(process, JobState.DEAD) == []
+        another = (await added(process, a_job("another")))[0]
+        async with process.unit_of_work() as work:
+            assert [job.id for job in await work.jobs.list(kind="another", limit=10)] == [another.id]
 
     async def test_they_are_counted_by_state(self, process: Process) -> None:
         await added(process, *(a_job(KIND) for _ in range(3)))
@@ -270,6 +278,27 @@ class JobQueueSuite(StoreSuite):
             await work.jobs.forget(KIND, gone)
             await work.commit()
         assert {job.id for job in await all_jobs(process)} == {other.id, stays.id}
+
+    async def test_old_ones_of_a_family_of_kinds_are_forgotten(self, process: Process) -> None:
+        long_ago = NOW - timedelta(days=30)
+        dead, _, new, _, other = await added(
+            process,
+            a_job("a%:one", created_at=long_ago),
+            a_job("a%:two", created_at=long_ago),
+            a_job("a%:two", created_at=NOW),
+            a_job("a%:three", created_at=long_ago),
+            a_job("ab:one", created_at=long_ago),
+        )
+        claimed_one = await claimed(process, dead.kind)
+        assert claimed_one is not None
+        under_way = await claimed(process, "a%:three")
+        assert under_way is not None
+        await buried(process, claimed_one)
+        for forgotten in (1, 1, 0):
+            async with process.unit_of_work() as work:
+                assert await work.jobs.forget_old("a%:", before=NOW, limit=1) == forgotten
+                await work.commit()
+        assert {job.id for job in await all_jobs(process)} == {new.id, under_way.id, other.id}
 
     async def test_what_is_under_way_is_its_workers_to_remove(self, process: Process) -> None:
         [job] = await added(process, a_job(KIND))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from application.jobs import JobHandler
 from domain.errors import ProcessorUnavailable
-from domain.job import Job
+from domain.job import Job, Schedule
 from infrastructure.container import Container
 from infrastructure.logging import configure_logging
 from infrastructure.setting_sources import load_settings
@@ -20,12 +20,13 @@ from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from tests.support.builders import an_upload
 
 KIND = "test"
-PATIENCE = {"idle_seconds": 0.2, "lease_seconds": 1.0, "outage_seconds": 0.2, "first_pause_seconds": 0.05}
+PATIENCE = {"idle_seconds": 0.2, "lease_seconds": 1.0, "outage_seconds": 0.2}
 _QUICK_SECONDS = 0.005
 
 
 class Handler(JobHandler):
     kind = KIND
+    schedule = Schedule((0.05, 0.1))
 
     def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
         self._unit_of_work = unit_of_work

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -19,9 +19,9 @@ from adapters.outbound.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from application.jobs import JobHandler, JobsUseCase
 from application.worker import Worker
-from domain.errors import JobNotFound, ProcessorUnavailable, RepositoryUnavailable, StorageUnavailable
+from domain.errors import JobFailed, JobNotFound, ProcessorUnavailable, RepositoryUnavailable, StorageUnavailable
 from domain.ids import JobId
-from domain.job import MAX_ATTEMPTS, Job, JobState
+from domain.job import USUAL, Job, JobState, Schedule
 from ports.unit_of_work import UnitOfWork
 from tests.support.builders import a_job, an_id
 from tests.support.until import wait_until
@@ -76,7 +76,6 @@ class Bench:
             idle_seconds=idle_seconds,
             lease_seconds=lease_seconds,
             outage_seconds=0.01,
-            first_pause_seconds=0.01,
         )
         running = asyncio.create_task(worker.run())
         try:
@@ -88,9 +87,14 @@ class Bench:
 
 class Handler(JobHandler):
     kind = KIND
+    schedule = Schedule((0.01, 0.02))
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
+        self.ready = True
+
+    def is_ready(self) -> bool:
+        return self.ready
 
     async def run(self, job: Job) -> None:
         self._bench.begun.append(job.subject)
@@ -170,9 +174,51 @@ async def test_one_that_fails_is_tried_again_and_given_up_in_the_end(bench: Benc
     async with bench.working(idle_seconds=0.01):
         await wait_until(lambda: bench.given_up)
         await asyncio.sleep(0.03)
-    assert len(bench.begun) == MAX_ATTEMPTS
+    assert len(bench.begun) == USUAL.attempts
     assert bench.given_up == [(job.subject, "the decoder died")]
     assert (bench.job.state, bench.job.error) == (JobState.DEAD, "the decoder died")
+
+
+async def test_one_that_can_never_be_done_is_given_up_at_once(bench: Bench) -> None:
+    async def fail(_: Job) -> None:
+        raise JobFailed("it is gone", is_final=True)
+
+    bench.work = fail
+    await bench.add(a_job(KIND))
+    async with bench.working(idle_seconds=0.01):
+        await wait_until(lambda: bench.given_up)
+    assert (bench.job.state, bench.job.attempts, bench.job.error) == (JobState.DEAD, 1, "it is gone")
+
+
+async def test_one_that_names_its_time_is_left_alone_until_then(bench: Bench) -> None:
+    async def fail(_: Job) -> None:
+        raise JobFailed("come again in an hour", after_seconds=3600)
+
+    bench.work = fail
+    await bench.add(a_job(KIND))
+    async with bench.working(idle_seconds=0.01):
+        await wait_until(lambda: bench.job.error)
+    assert bench.job.due_at - datetime.now(UTC) > timedelta(minutes=59)
+
+
+async def test_what_makes_no_sense_now_is_not_begun(bench: Bench) -> None:
+    bench.handler.ready = False
+    await bench.add(a_job(KIND))
+    async with bench.working(idle_seconds=0.01):
+        await asyncio.sleep(0.05)
+        assert bench.begun == []
+        bench.handler.ready = True
+        await wait_until(lambda: bench.done)
+
+
+def test_pauses_are_those_of_the_schedule_a_little_longer_each_its_own_way() -> None:
+    schedule = Schedule((1.0, 60.0), spread=0.2)
+    jobs = [replace(a_job(KIND), attempts=attempts) for attempts in (1, 2) for _ in range(50)]
+    pauses = [schedule.pause_seconds(job) or 0 for job in jobs]
+    assert all(1 <= pause <= 1.2 for pause in pauses[:50]) and all(60 <= pause <= 72 for pause in pauses[50:])
+    assert len(set(pauses)) > 90
+    assert schedule.pause_seconds(replace(jobs[0], attempts=3)) is None
+    assert [schedule.is_spent(replace(jobs[0], attempts=count)) for count in (3, 4)] == [False, True]
 
 
 async def test_a_fault_of_ours_is_an_attempt_and_ends_no_worker(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -201,7 +247,7 @@ async def test_a_handler_that_cancels_itself_is_one_that_failed(bench: Bench) ->
 
 
 async def test_what_we_lean_on_being_away_is_no_attempt(bench: Bench) -> None:
-    away = 2 * MAX_ATTEMPTS
+    away = 2 * USUAL.attempts
 
     async def need(_: Job) -> None:
         nonlocal away
@@ -213,11 +259,11 @@ async def test_what_we_lean_on_being_away_is_no_attempt(bench: Bench) -> None:
     await bench.add(a_job(KIND))
     async with bench.working(idle_seconds=0.01):
         await wait_until(lambda: bench.done)
-    assert len(bench.begun) == 2 * MAX_ATTEMPTS
+    assert len(bench.begun) == 2 * USUAL.attempts
 
 
 async def test_one_that_its_workers_died_of_is_given_up_without_another_try(bench: Bench) -> None:
-    job = replace(a_job(KIND), state=JobState.RUNNING, attempts=MAX_ATTEMPTS, token="of the dead")
+    job = replace(a_job(KIND), state=JobState.RUNNING, attempts=USUAL.attempts, token="of the dead")
     bench.database.jobs[job.id] = job
     async with bench.working():
         await wait_until(lambda: bench.given_up)
@@ -288,7 +334,7 @@ async def test_the_dead_are_listed_first(bench: Bench) -> None:
 
 
 async def test_a_dead_one_is_revived_with_what_its_handler_makes_of_that_and_workers_are_told(bench: Bench) -> None:
-    job = replace(a_job(KIND), state=JobState.DEAD, attempts=MAX_ATTEMPTS)
+    job = replace(a_job(KIND), state=JobState.DEAD, attempts=USUAL.attempts)
     async with bench.working():
         await asyncio.sleep(0)
         bench.database.jobs[job.id] = job

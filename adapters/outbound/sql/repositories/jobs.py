@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -9,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Delete,
     Interval,
+    Select,
     Update,
     and_,
     delete,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    union_all,
     update,
 )
 
@@ -48,11 +51,27 @@ class SqlJobQueue(JobQueue):
         self._on_due(job.id)
 
     async def claim(self, kinds: Collection[str], *, token: str, lease_seconds: float) -> Job | None:
-        is_due = and_(text(IS_TO_BE_DONE), _c.due_at <= self._in(0), _c.kind.in_(kinds))
-        first = select(_c.id).where(is_due).order_by(_c.due_at, _c.id).limit(1)
         # Workers ask again and again, and mostly there is nothing: that must cost no turn to write.
-        if not await self._transaction.read(first):
-            return None
+        for kind in await self._due(kinds):
+            if (job := await self._claim(kind, token, lease_seconds)) is not None:
+                return job
+        return None
+
+    async def _due(self, kinds: Collection[str]) -> Sequence[str]:
+        """Those of which one is due; first that of which one has been so the longest. Each is looked for by itself: a
+        million of another kind that are due, too, are not looked at."""
+        if not kinds:
+            return ()
+        firsts = [select(self._first_of(kind, _c.kind, _c.due_at).subquery()) for kind in kinds]
+        rows = await self._transaction.read(union_all(*firsts))
+        return [row["kind"] for row in sorted(rows, key=itemgetter("due_at"))]
+
+    def _first_of(self, kind: str, *columns: ColumnElement[Any]) -> Select[Any]:
+        is_due = and_(text(IS_TO_BE_DONE), _c.kind == kind, _c.due_at <= self._in(0))
+        return select(*columns).where(is_due).order_by(_c.due_at, _c.id).limit(1)
+
+    async def _claim(self, kind: str, token: str, lease_seconds: float) -> Job | None:
+        first = self._first_of(kind, _c.id)
         # A scalar subquery is evaluated once, so that no more is locked than is claimed.
         claimed = (
             update(jobs)
@@ -106,15 +125,26 @@ class SqlJobQueue(JobQueue):
         self._on_due(job_id)
         return job
 
-    async def list(self, state: JobState | None = None, *, limit: int) -> Sequence[Job]:
+    async def list(self, state: JobState | None = None, *, kind: str | None = None, limit: int) -> Sequence[Job]:
         wanted = select(jobs).order_by(_c.created_at, _c.id).limit(limit)
         if state is not None:
             wanted = wanted.where(_c.state == state)
+        if kind is not None:
+            wanted = wanted.where(_c.kind == kind)
         return [job_from_row(row) for row in await self._transaction.read(wanted)]
 
     async def count(self) -> Mapping[JobState, int]:
         counted = select(_c.state, func.count().label("count")).group_by(_c.state)
         return {JobState(row["state"]): row["count"] for row in await self._transaction.read(counted)}
+
+    async def forget_old(self, family: str, *, before: datetime, limit: int) -> int:
+        is_old = and_(_c.kind.startswith(family, autoescape=True), _c.created_at < before, _c.state != JobState.RUNNING)
+        # All jobs are looked at for that, so not while others wait for the turn to write.
+        found = await self._transaction.read(select(_c.id).where(is_old).limit(limit))
+        if not found:
+            return 0
+        old = delete(jobs).where(_c.id.in_([row["id"] for row in found]), is_old)
+        return await self._transaction.write(lambda connection: connection.execute(old).rowcount)
 
     async def forget(self, kind: str, subject: str) -> None:
         gone = delete(jobs).where(_c.subject == subject, _c.kind == kind, _c.state != JobState.RUNNING)

@@ -173,6 +173,7 @@ def job_to_row(job: Job) -> dict[str, Any]:
         "error": job.error.replace("\0", ""),
         "created_at": job.created_at,
         "due_at": job.due_at,
+        "payload": job.payload,
     }
 
 
@@ -187,6 +188,7 @@ def job_from_row(row: RowMapping) -> Job:
         error=row["error"],
         created_at=row["created_at"],
         due_at=row["due_at"],
+        payload=row["payload"],
     )
 
 
