@@ -1,7 +1,7 @@
 """Ends what nobody will finish: expired uploads, staged bytes that no upload owns, bytes of deleted files that are
 still there; forgets what has ended, and what owners were notified of."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,10 +11,11 @@ from application.upload import UploadUseCase
 from domain.access import Principal
 from domain.errors import Conflict, Gone, LongshoreError, NotFound, StorageUnavailable
 from domain.ids import OwnerId, UploadId, blob_key_of
+from domain.webhook import DELIVERY
 from ports.blob_storage import BlobStorage
 from ports.chunk_storage import ChunkStorage
 from ports.clock import Clock
-from ports.unit_of_work import UnitOfWorkFactory
+from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _BATCH = 200
 _FORESEEN = 1000
@@ -22,6 +23,7 @@ _FORESEEN = 1000
 _FORGOTTEN_AT_ONCE = 50
 _LEAST_MEMORY = timedelta(hours=24)
 _NOTIFICATIONS_KEPT = timedelta(hours=24)
+_DELIVERIES_KEPT = timedelta(days=30)  # those that were given up, and those to an endpoint that is named no more
 HOUSEKEEPER = Principal(OwnerId("housekeeper"), is_admin=True)
 
 
@@ -32,6 +34,7 @@ class Cleaned:
     forgotten_uploads: int = 0
     deleted_blobs: int = 0
     forgotten_notifications: int = 0
+    forgotten_deliveries: int = 0
 
 
 class CleanupUseCase:
@@ -79,8 +82,24 @@ class CleanupUseCase:
 
         cleaned = Cleaned(
             expired_uploads=await tried(self._expire(now)),
-            forgotten_uploads=await tried(self._forget_ended(now)),
-            forgotten_notifications=await tried(self._forget_notifications(now)),
+            forgotten_uploads=await tried(
+                self._forget(
+                    lambda work: work.uploads.forget_ended(before=now - self._ended_after, limit=_FORGOTTEN_AT_ONCE),
+                    at_once=_FORGOTTEN_AT_ONCE,
+                )
+            ),
+            forgotten_notifications=await tried(
+                self._forget(
+                    lambda work: work.notifications.forget(before=now - _NOTIFICATIONS_KEPT, limit=_BATCH),
+                    at_once=_BATCH,
+                )
+            ),
+            forgotten_deliveries=await tried(
+                self._forget(
+                    lambda work: work.jobs.forget_old(DELIVERY, before=now - _DELIVERIES_KEPT, limit=_BATCH),
+                    at_once=_BATCH,
+                )
+            ),
             # What was noted just now is its own process's, and some may be read from a bucket yet.
             deleted_blobs=await tried(self._deleter.delete_left(noted_before=now - self._orphans_after)),
             orphans=await tried(self._discard_orphans(now)),
@@ -106,6 +125,9 @@ class CleanupUseCase:
                 forgotten_uploads=await work.uploads.forget_ended(before=now - self._ended_after, limit=_FORESEEN),
                 forgotten_notifications=await work.notifications.forget(
                     before=now - _NOTIFICATIONS_KEPT, limit=_FORESEEN
+                ),
+                forgotten_deliveries=await work.jobs.forget_old(
+                    DELIVERY, before=now - _DELIVERIES_KEPT, limit=_FORESEEN
                 ),
             )
 
@@ -157,22 +179,13 @@ class CleanupUseCase:
         await blob.close()
         return True
 
-    async def _forget_ended(self, now: datetime) -> int:
+    async def _forget(self, some: Callable[[UnitOfWork], Awaitable[int]], *, at_once: int) -> int:
+        """``some``: forgets so many at once, if there are as many."""
         forgotten = 0
         while True:
             async with self._unit_of_work() as work:
-                count = await work.uploads.forget_ended(before=now - self._ended_after, limit=_FORGOTTEN_AT_ONCE)
+                count = await some(work)
                 await work.commit()
             forgotten += count
-            if count < _FORGOTTEN_AT_ONCE:
-                return forgotten
-
-    async def _forget_notifications(self, now: datetime) -> int:
-        forgotten = 0
-        while True:
-            async with self._unit_of_work() as work:
-                count = await work.notifications.forget(before=now - _NOTIFICATIONS_KEPT, limit=_BATCH)
-                await work.commit()
-            forgotten += count
-            if count < _BATCH:
+            if count < at_once:
                 return forgotten

@@ -1,10 +1,12 @@
 """Work that is done later by a worker: written down with the change that asks for it, and done at least once."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from zlib import crc32
 
+from domain.events import Event
 from domain.ids import JobId
 
 
@@ -67,3 +69,10 @@ class Schedule:
 
 
 USUAL = Schedule()
+
+JobsOf = Callable[[Event], Sequence[Job]]
+"""What is to be done about an event: written down with it, of which no worker is told but by the event itself."""
+
+
+def nothing_to_do(_: Event) -> Sequence[Job]:
+    return ()

@@ -11,8 +11,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from adapters.inbound.http.engine.exchange import Resource
 from adapters.inbound.http.engine.handlers import Handler
 from application.jobs import JobHandler
+from application.worker import Worker
 from domain.errors import Unavailable
 from domain.finding import Finding
+from domain.job import JobsOf
 from infrastructure.chores import Chore
 from ports.health import HealthCheck
 
@@ -86,6 +88,10 @@ class Capability:
     """What is done again and again, as long as the server runs."""
     jobs: Callable[[AllParts], Iterable[JobHandler]] = lambda _: ()
     """Who does the jobs of the kinds that it brings, in a server or in a worker apart."""
+    jobs_of: Callable[[AllParts], JobsOf | None] = lambda _: None
+    """What jobs it wants written with an event."""
+    workers: Callable[[AllParts], Iterable[Worker]] = lambda _: ()
+    """Beside the common one, for jobs of which no others are to wait; they run where that does."""
     findings: Callable[[AllSettings], Iterable[Finding]] = lambda _: ()
     """What the doctor says of it before anything is opened."""
     opened_to_look: Callable[[AllParts], AbstractAsyncContextManager[object]] = lambda _: nullcontext()

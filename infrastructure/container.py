@@ -3,10 +3,12 @@
 Everything here is made without waiting; ``startup.py`` starts what has to be started, and closes it again.
 """
 
+from collections.abc import Sequence
 from types import new_class
 
 from dependency_injector import containers, providers
 
+from domain.job import JobsOf, nothing_to_do
 from infrastructure.capabilities import CAPABILITIES
 from infrastructure.settings import Settings
 
@@ -26,4 +28,18 @@ def container_of(settings: Settings) -> Container:
     container.job_handlers.override(
         providers.Callable(lambda: [job for capability in CAPABILITIES for job in capability.jobs(container)])
     )
+    container.more_workers.override(
+        providers.Singleton(lambda: [one for capability in CAPABILITIES for one in capability.workers(container)])
+    )
+    container.jobs_of.override(
+        providers.Singleton(lambda: _together([capability.jobs_of(container) for capability in CAPABILITIES]))
+    )
     return container
+
+
+def _together(asking: Sequence[JobsOf | None]) -> JobsOf:
+    """Mostly nobody wants anything."""
+    all_ = [jobs_of for jobs_of in asking if jobs_of is not None]
+    if not all_:
+        return nothing_to_do
+    return lambda event: [job for jobs_of in all_ for job in jobs_of(event)]

@@ -21,6 +21,7 @@ from infrastructure.capabilities.storage import StorageVariables
 from infrastructure.capabilities.system import SystemVariables
 from infrastructure.capabilities.upkeep import UpkeepVariables
 from infrastructure.capabilities.web import WebVariables
+from infrastructure.capabilities.webhooks import WebhooksVariables
 from infrastructure.setting_values import mask_secrets
 
 
@@ -35,6 +36,7 @@ class Settings(
     ImageReceiverVariables,
     ChunksVariables,
     CoreVariables,
+    WebhooksVariables,
     EventsVariables,
     JobsVariables,
     RoomVariables,

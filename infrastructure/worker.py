@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 
 from application.jobs import JobHandler
+from application.worker import Worker
 from infrastructure import version
 from infrastructure.capability import CannotStart
 from infrastructure.container import Container
@@ -39,6 +40,10 @@ def run(
         return 0
 
 
+async def _run(workers: Iterable[Worker]) -> None:
+    await asyncio.gather(*(worker.run() for worker in workers))
+
+
 async def _work(
     settings: Settings, made: Mapping[str, object], handlers: Callable[[Container], Iterable[JobHandler]] | None
 ) -> None:
@@ -48,7 +53,7 @@ async def _work(
     async with started(settings) as container:
         if handlers is not None:
             made = {**made, "handlers": list(handlers(container))}
-        working = asyncio.create_task(container.worker(**made).run())
+        working = asyncio.create_task(_run([container.worker(**made), *container.more_workers()]))
         log.info("working", version=version(), slots=settings.workers_inline, carrier=container.carrying())
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -20,7 +20,8 @@ class UnitOfWork(Protocol):
     """``async with`` opens it; leaving without ``commit`` undoes everything.
 
     Events given to ``announce`` are kept with the change itself and reach the notifier after the commit,
-    even if this process dies in between: then another one finds and publishes them.
+    even if this process dies in between: then another one finds and publishes them. So is, as jobs, what is to be done
+    about them, where whoever made this one named something (``JobsOf``).
 
     Every call raises RepositoryUnavailable while the database is away.
     """

@@ -24,6 +24,7 @@ from infrastructure.capabilities.system import SYSTEM
 from infrastructure.capabilities.upkeep import UPKEEP
 from infrastructure.capabilities.uploads import UPLOADS
 from infrastructure.capabilities.web import WEB
+from infrastructure.capabilities.webhooks import WEBHOOKS
 from infrastructure.capabilities.workers import WORKERS
 from infrastructure.capability import Capability
 
@@ -46,6 +47,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     IMAGES,
     INSTRUCTIONS,
     PROGRESS,
+    WEBHOOKS,
     WORKERS,
     IMAGE_RECEIVER,
     UPKEEP,

@@ -12,6 +12,7 @@ from adapters.outbound.memory.notifier import MemoryProgressNotifier
 from adapters.outbound.sql.ledger.file_records import SqlFileRecords
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
+from domain.job import JobsOf
 from infrastructure.capabilities.database import DatabaseParts, DatabaseVariables
 from infrastructure.capabilities.jobs import NATS, JobsParts, JobsVariables, broker_of, made
 from infrastructure.capability import AllParts, Capability, Parts, late, of
@@ -107,8 +108,10 @@ class EventsParts(Parts):
             untold=notifier,
         ),
     )
+    jobs_of: providers.Dependency[JobsOf] = providers.Dependency()
+    """What all capabilities want done about events; ``infrastructure/container.py`` hands it in."""
     unit_of_work = providers.Singleton(
-        SqlUnitOfWorkFactory, DatabaseParts.database, outbox, JobsParts.job_carrier.provided.carry
+        SqlUnitOfWorkFactory, DatabaseParts.database, outbox, JobsParts.job_carrier.provided.carry, jobs_of
     )
     file_records = providers.Singleton(SqlFileRecords, unit_of_work, outbox)
 

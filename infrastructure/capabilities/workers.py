@@ -20,6 +20,8 @@ _AGAIN_SECONDS = 5.0
 class WorkersParts(Parts):
     job_handlers: providers.Dependency[list[JobHandler]] = providers.Dependency(instance_of=list)
     """Those of all capabilities; ``infrastructure/container.py`` hands them in."""
+    more_workers: providers.Dependency[list[Worker]] = providers.Dependency(instance_of=list)
+    """As well."""
     jobs = providers.Singleton(JobsUseCase, unit_of_work=EventsParts.unit_of_work, handlers=job_handlers)
     worker = providers.Singleton(
         Worker,
@@ -35,8 +37,9 @@ class WorkersParts(Parts):
 
 
 def _chores(parts: WorkersParts, settings: JobsVariables) -> Iterable[Chore]:
-    if settings.workers_inline and parts.job_handlers():
-        yield Chore(work=parts.worker().run, seconds=_AGAIN_SECONDS, at_once=True)
+    if settings.workers_inline:
+        for worker in (parts.worker(), *parts.more_workers()):
+            yield Chore(work=worker.run, seconds=_AGAIN_SECONDS, at_once=True)
 
 
 WORKERS = Capability(parts=[WorkersParts], chores=_chores)

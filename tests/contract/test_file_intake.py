@@ -18,6 +18,7 @@ from domain.file import File
 from domain.ids import blob_key_of
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy
+from domain.webhook import Endpoint, Webhooks, body_of
 from tests.contract.suites.stores import kept
 from tests.support.builders import ALICE, NOW, RememberingNotifier, a_receipt, an_upload
 from tests.support.intakes import Intake, intakes_of
@@ -32,7 +33,7 @@ async def intake(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     url = f"sqlite+aiosqlite:///{tmp_path / 'files.db'}" if rest.startswith("sqlite") else None
     if rest == "postgres":
         url = str(request.getfixturevalue("postgres_url"))
-    async for one in intakes_of(kind, tmp_path, url):
+    async for one in intakes_of(kind, tmp_path, url, jobs_of=Webhooks([Endpoint("https://one.example")]).deliveries):
         if not rest.endswith("cold"):
             await one.warm_up()
         yield one
@@ -72,6 +73,9 @@ async def test_what_is_taken_is_a_file_and_told_of(intake: Intake) -> None:
     assert (seen.created_at, seen.expires_at, seen.draft) == (upload.created_at, upload.expires_at, upload.draft)
     assert await intake.storages.read(file.blob_key, len(data)) == data
     assert [event.type for event in told_by(intake)] == [EventType.CREATED, EventType.COMPLETED]
+    async with intake.process.unit_of_work() as work:
+        jobs = await work.jobs.list(limit=10)
+    assert {job.subject: job.payload for job in jobs} == {event.id: body_of(event) for event in told_by(intake)}
 
 
 async def test_many_at_once_get_their_own_bytes_rows_and_events(intake: Intake) -> None:

@@ -21,6 +21,7 @@ from adapters.outbound.volume.staging import Durability
 from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from adapters.outbound.volume.writing.writer import PATIENCE, ChunkWriter, Patience
+from domain.job import JobsOf, nothing_to_do
 from domain.upload import Upload
 from domain.upload_state import UploadState
 from infrastructure.capabilities.storages.volume import recorder
@@ -66,14 +67,14 @@ class Intake:
 
 
 async def intakes_of(
-    kind: str, folder: Path, url: str | None, *, patience: Patience = PATIENCE
+    kind: str, folder: Path, url: str | None, *, patience: Patience = PATIENCE, jobs_of: JobsOf = nothing_to_do
 ) -> AsyncIterator[Intake]:
     """One of ``memory``, or of ``volume`` with the database at ``url``; yields once, for use in a fixture."""
     async with AsyncExitStack() as stack:
         store = Store(url)
         await store.create()
         stack.push_async_callback(store.close)
-        process = store.process()
+        process = store.process(jobs_of=jobs_of)
         if kind == "memory":
             memory = MemoryBytes()
             chunks, blobs = MemoryChunkStorage(memory, SystemClock()), MemoryBlobStorage(memory)

@@ -19,6 +19,7 @@ from adapters.outbound.sql.locks.patience import Patience
 from adapters.outbound.sql.repositories.outbox import SqlOutbox
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
 from adapters.outbound.sql.usage_triggers import metadata
+from domain.job import JobsOf, nothing_to_do
 from ports.progress_notifier import ProgressNotifier
 from tests.contract.suites import stores as suites
 from tests.support.builders import RememberingNotifier, ShiftedClock
@@ -61,14 +62,19 @@ class Store(suites.Store):
             await database.close()
 
     def process(
-        self, notifier: ProgressNotifier | None = None, *, wait_seconds: float = 2.0, renew_seconds: float = 3.0
+        self,
+        notifier: ProgressNotifier | None = None,
+        *,
+        wait_seconds: float = 2.0,
+        renew_seconds: float = 3.0,
+        jobs_of: JobsOf = nothing_to_do,
     ) -> Process:
         """One more process on this database."""
         notifier = notifier or RememberingNotifier()
         if self.url is None:
-            process = self._in_memory(notifier, wait_seconds)
+            process = self._in_memory(notifier, wait_seconds, jobs_of)
         else:
-            process = self._on_database(self.url, notifier, Patience(living=wait_seconds, renew=renew_seconds))
+            process = self._on_database(self.url, notifier, Patience(living=wait_seconds, renew=renew_seconds), jobs_of)
         self._processes.append(process)
         return process
 
@@ -76,10 +82,10 @@ class Store(suites.Store):
         for process in self._processes:
             await process.close()
 
-    def _in_memory(self, notifier: ProgressNotifier, wait_seconds: float) -> Process:
+    def _in_memory(self, notifier: ProgressNotifier, wait_seconds: float, jobs_of: JobsOf) -> Process:
         outbox = MemoryOutbox(self._memory, notifier)
         return Process(
-            MemoryUnitOfWorkFactory(self._memory, outbox),
+            MemoryUnitOfWorkFactory(self._memory, outbox, jobs_of=jobs_of),
             MemoryReceivedLedger(self._memory),
             MemoryUploadLock(self._memory, wait_seconds=wait_seconds),
             outbox,
@@ -87,12 +93,12 @@ class Store(suites.Store):
             ShiftedClock(),
         )
 
-    def _on_database(self, url: str, notifier: ProgressNotifier, patience: Patience) -> Process:
+    def _on_database(self, url: str, notifier: ProgressNotifier, patience: Patience, jobs_of: JobsOf) -> Process:
         database = Database(url)
         outbox = SqlOutbox(database, notifier)
         clock = ShiftedClock()
         return Process(
-            SqlUnitOfWorkFactory(database, outbox),
+            SqlUnitOfWorkFactory(database, outbox, jobs_of=jobs_of),
             SqlReceivedLedger(database),
             SqlUploadLock(database, clock, patience),
             outbox,

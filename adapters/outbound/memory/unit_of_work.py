@@ -16,6 +16,7 @@ from adapters.outbound.memory.received_images import MemoryReceivedImages
 from adapters.outbound.memory.uploads import Changes, MemoryUploadRepository
 from domain.events import Event
 from domain.ids import JobId
+from domain.job import JobsOf, nothing_to_do
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
@@ -29,11 +30,16 @@ from ports.upload_repository import UploadRepository
 
 class MemoryUnitOfWork(UnitOfWork):
     def __init__(
-        self, database: MemoryDatabase, outbox: MemoryOutbox, carry: Callable[[JobId], None] = lambda _: None
+        self,
+        database: MemoryDatabase,
+        outbox: MemoryOutbox,
+        carry: Callable[[JobId], None] = lambda _: None,
+        jobs_of: JobsOf = nothing_to_do,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._carry = carry
+        self._jobs_of = jobs_of
         self._changes = Changes(database)
         self._announced: list[Event] = []
         self._uploads = MemoryUploadRepository(self._changes)
@@ -81,6 +87,10 @@ class MemoryUnitOfWork(UnitOfWork):
         self._announced.append(event)
 
     async def commit(self) -> None:
+        added, self._jobs.added = self._jobs.added, []
+        for job in (job for event in self._announced for job in self._jobs_of(event)):
+            await self._jobs.add(job)
+        self._jobs.added.clear()  # workers hear of these by their event
         self._changes.check()
         self._changes.apply()
         self._notifications.commit()
@@ -88,7 +98,6 @@ class MemoryUnitOfWork(UnitOfWork):
         self._database.outbox += events
         self._database.notify(events)
         self._outbox.publish(events)
-        added, self._jobs.added = self._jobs.added, []
         for job_id in added:
             self._carry(job_id)
 
@@ -107,15 +116,20 @@ class MemoryUnitOfWork(UnitOfWork):
 class MemoryUnitOfWorkFactory:
     """Call it for a new unit of work; it is a ``ports.unit_of_work.UnitOfWorkFactory``.
 
-    ``carry``: told of each new job after the commit.
+    ``carry``: told of each new job after the commit. ``jobs_of``: what is to be done about each event.
     """
 
     def __init__(
-        self, database: MemoryDatabase, outbox: MemoryOutbox, carry: Callable[[JobId], None] = lambda _: None
+        self,
+        database: MemoryDatabase,
+        outbox: MemoryOutbox,
+        carry: Callable[[JobId], None] = lambda _: None,
+        jobs_of: JobsOf = nothing_to_do,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._carry = carry
+        self._jobs_of = jobs_of
 
     def __call__(self) -> UnitOfWork:
-        return MemoryUnitOfWork(self._database, self._outbox, self._carry)
+        return MemoryUnitOfWork(self._database, self._outbox, self._carry, self._jobs_of)

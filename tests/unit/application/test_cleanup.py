@@ -17,7 +17,7 @@ from domain.events import EventType
 from domain.ids import UploadId, blob_key_of
 from domain.upload_policy import UploadPolicy
 from domain.upload_state import UploadState
-from tests.support.builders import ALICE, BOB, an_id, an_instruction_event
+from tests.support.builders import ALICE, BOB, a_job, an_id, an_instruction_event
 from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point
 from tests.support.sources import HangingSource, source_of
@@ -77,6 +77,19 @@ async def test_notifications_are_forgotten_after_a_day(deployment: Deployment, p
     assert await process.cleanup.run() == NOTHING
     deployment.clock.pass_by(timedelta(seconds=2))
     assert await process.cleanup.run() == Cleaned(0, 0, forgotten_notifications=1)
+
+
+async def test_deliveries_that_nobody_took_are_forgotten_after_a_month_and_no_other_jobs(
+    deployment: Deployment, process: Process
+) -> None:
+    async with process.units() as work:
+        for kind in ("webhook:one", "thumbnails"):
+            await work.jobs.add(a_job(kind, created_at=deployment.clock.now()))
+        await work.commit()
+    deployment.clock.pass_by(30 * DAY - timedelta(seconds=1))
+    assert await process.cleanup.run() == NOTHING
+    deployment.clock.pass_by(timedelta(seconds=2))
+    assert await process.cleanup.run() == Cleaned(0, 0, forgotten_deliveries=1)
 
 
 async def test_an_upload_expires_when_its_time_has_run_out(deployment: Deployment, process: Process) -> None:

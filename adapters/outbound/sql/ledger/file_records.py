@@ -10,10 +10,10 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 
 from adapters.outbound.sql.ledger.plain_files import FileRow
-from adapters.outbound.sql.repositories.mapping import extent_to_row, file_to_row, upload_to_row
+from adapters.outbound.sql.repositories.mapping import extent_to_row, file_to_row, job_to_row, upload_to_row
 from adapters.outbound.sql.repositories.outbox import SqlOutbox, event_to_row
 from adapters.outbound.sql.repositories.unit_of_work import SqlUnitOfWorkFactory
-from adapters.outbound.sql.tables import files, outbox, received_ranges, uploads
+from adapters.outbound.sql.tables import files, jobs, outbox, received_ranges, uploads
 from domain.events import Event
 from domain.file import File
 from domain.upload import Upload
@@ -30,7 +30,7 @@ def _binders(table: Table) -> _Binders:
     return [(name, lru_cache(maxsize=64)(binder)) for name, binder in found if binder is not None]
 
 
-_BINDERS = {f"{table.name}": _binders(table) for table in (uploads, received_ranges, files, outbox)}
+_BINDERS = {f"{table.name}": _binders(table) for table in (uploads, received_ranges, files, jobs, outbox)}
 
 
 class SqlFileRecords:
@@ -46,6 +46,7 @@ class SqlFileRecords:
             ("uploads", upload_to_row(upload)),
             *(("received_ranges", extent_to_row(upload.id, extent)) for extent in upload.received),
             ("files", file_to_row(file)),
+            *(("jobs", job_to_row(job)) for event in events for job in self._unit_of_work.jobs_of(event)),
             *(("outbox", event_to_row(event)) for event in _lasting(events)),
         ]
         return marshal.dumps((upload.owner, policy.max_files, [_as_kept(table, row) for table, row in made]))

@@ -1,6 +1,6 @@
 """One transaction over the repositories. Contract: tests/contract/test_unit_of_work.py."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ from adapters.outbound.sql.repositories.received_images import SqlReceivedImages
 from adapters.outbound.sql.repositories.uploads import SqlUploadRepository
 from domain.events import Event
 from domain.ids import JobId
+from domain.job import JobsOf, nothing_to_do
 from ports.blob_deletions import BlobDeletions
 from ports.file_repository import FileRepository
 from ports.image_repository import ImageRepository
@@ -32,10 +33,11 @@ class SqlUnitOfWork(UnitOfWork):
     """Events wait in the outbox, written with the change itself; after the commit they go to its notifier, and workers
     are told of new jobs."""
 
-    def __init__(self, database: Database, outbox: SqlOutbox, carry: Callable[[JobId], None]) -> None:
+    def __init__(self, database: Database, outbox: SqlOutbox, carry: Callable[[JobId], None], jobs_of: JobsOf) -> None:
         self._transaction = database.transaction()
         self._outbox = outbox
         self._carry = carry
+        self._jobs_of = jobs_of
         self._announced: list[Event] = []
         self._due: list[JobId] = []
 
@@ -79,6 +81,7 @@ class SqlUnitOfWork(UnitOfWork):
     async def commit(self) -> None:
         events, self._announced = self._announced, []
         numbers = await self._outbox.keep(events, self._transaction) if events else []
+        await self._ask_for_jobs(events)
         await keep(events, self._transaction)
         await self._transaction.commit()
         if events:
@@ -86,6 +89,13 @@ class SqlUnitOfWork(UnitOfWork):
         due, self._due = self._due, []
         for job_id in due:
             self._carry(job_id)
+
+    async def _ask_for_jobs(self, events: Sequence[Event]) -> None:
+        jobs = [job for event in events for job in self._jobs_of(event)]
+        if jobs:
+            queue = SqlJobQueue(self._transaction, lambda _: None)
+            for job in jobs:
+                await queue.add(job)
 
     async def __aenter__(self) -> Self:
         await self._transaction.__aenter__()
@@ -101,13 +111,20 @@ class SqlUnitOfWork(UnitOfWork):
 class SqlUnitOfWorkFactory:
     """Call it for a new unit of work; it is a ``ports.unit_of_work.UnitOfWorkFactory``.
 
-    ``carry``: told of each new job after the commit.
+    ``carry``: told of each new job after the commit. ``jobs_of``: what is to be done about each event.
     """
 
-    def __init__(self, database: Database, outbox: SqlOutbox, carry: Callable[[JobId], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        outbox: SqlOutbox,
+        carry: Callable[[JobId], None] = lambda _: None,
+        jobs_of: JobsOf = nothing_to_do,
+    ) -> None:
         self._database = database
         self._outbox = outbox
         self._carry = carry
+        self.jobs_of = jobs_of
 
     def __call__(self) -> UnitOfWork:
-        return SqlUnitOfWork(self._database, self._outbox, self._carry)
+        return SqlUnitOfWork(self._database, self._outbox, self._carry, self.jobs_of)
