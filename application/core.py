@@ -9,6 +9,7 @@ from datetime import timedelta
 from application.cleanup import CleanupUseCase
 from application.digest import DigestUseCase
 from application.download import DownloadUseCase
+from application.file import FileUseCase
 from application.progress import ProgressUseCase
 from application.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
@@ -64,6 +65,7 @@ class Core:
     uploads: UploadUseCase
     keeping: KeepUseCase
     downloads: DownloadUseCase
+    files: FileUseCase
     digests: DigestUseCase
     progress: ProgressUseCase
     reconcile: ReconcileUseCase
@@ -111,6 +113,7 @@ def core_of(
         downloads=DownloadUseCase(
             unit_of_work=unit_of_work, blobs=blobs, digests=digests, signer=outside.signer, clock=clock
         ),
+        files=FileUseCase(unit_of_work=unit_of_work, clock=clock),
         digests=digests,
         progress=ProgressUseCase(unit_of_work, outside.feed, clock),
         reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outside.outbox, clock=clock),

@@ -43,5 +43,15 @@ class ReconcileUseCase:
                 # Another process is at it, its bytes are gone or wrong, or can't be sealed yet: told to whoever asks.
                 continue
             completed += view.file_id is not None
+        await self._fold_names()
         published = await self._outbox.publish_left(older_than=self._clock.now() - _ANNOUNCED_BY_NOW)
         return Reconciled(completed, published)
+
+    async def _fold_names(self) -> None:
+        """Of what an older version has stored, before this one came or beside it."""
+        while True:
+            async with self._unit_of_work() as work:
+                folded = await work.files.fold_names(limit=_BATCH)
+                await work.commit()
+            if folded < _BATCH:
+                return

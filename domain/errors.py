@@ -5,7 +5,7 @@ LongshoreError
 │   ├── InvalidByteRange      ├── InvalidMetadata         ├── InvalidChecksum
 │   ├── UnknownChecksumAlgorithm
 │   ├── InvalidParts          │   └── TooManyParts
-│   ├── InvalidCredential     ├── InvalidDetail
+│   ├── InvalidCredential     ├── InvalidDetail           ├── InvalidCursor (of another list)
 │   ├── InvalidChunk          │   └── ChunkTooLong
 │   ├── InvalidPicture        no picture, or none that we take
 │   │   ├── PictureCorrupted  └── DuplicatePicture (another one of the session looks like it)
@@ -97,6 +97,10 @@ class InvalidCredential(InvalidRequest):
 
 class InvalidDetail(InvalidRequest):
     code = "invalid_detail"
+
+
+class InvalidCursor(InvalidRequest):
+    code = "invalid_cursor"
 
 
 class InvalidChunk(InvalidRequest):

@@ -16,7 +16,10 @@ class File:
     """``crc64`` is the CRC-64/NVME of the whole file; None only where overlapping chunks hid it.
 
     ``sha256`` is None until somebody has read the bytes for it. ``blob_key`` may be another file's too: files of
-    one owner with the same bytes share them. ``detail`` is what the client wants told with the file.
+    one owner with the same bytes share them. ``detail`` is what the client wants told with the file. ``path``: its
+    place in the folder that it was dropped with, for display; no place in any storage.
+
+    At ``expires_at`` it is over. Its owner has deleted it, and may think better of it, until ``restorable_until``.
     """
 
     id: FileId
@@ -31,6 +34,9 @@ class File:
     credential: Credential | None = None
     detail: Mapping[str, str] | None = None
     sha256: bytes | None = None
+    path: str | None = None
+    expires_at: datetime | None = None
+    restorable_until: datetime | None = None
 
     @property
     def checksum(self) -> str | None:
@@ -38,7 +44,7 @@ class File:
         return None if self.crc64 is None else f"crc64nvme:{self.crc64:016x}"
 
     @property
-    def path(self) -> str:
+    def shown_path(self) -> str:
         """For display: ``public/<id>.<extension>`` or ``private/…``; no place in any storage."""
         stem, _, extension = self.name.rpartition(".")
         is_plain = stem and extension.isascii() and extension.isalnum() and len(extension) <= _MAX_EXTENSION
@@ -48,6 +54,10 @@ class File:
     def is_guarded_from_its_owner(self) -> bool:
         """Whether being the owner is not enough to open it: where everybody is, the credential is what tells."""
         return self.owner == NOBODY and self.credential is not None
+
+    def is_listed(self, now: datetime) -> bool:
+        """Whether it is there, to those who may see it."""
+        return self.restorable_until is None and (self.expires_at is None or now < self.expires_at)
 
     def check_opened_by(self, principal: Principal, given: Mapping[str, str]) -> None:
         """Whether ``principal``, who shows ``given``, may read it without a signed link.

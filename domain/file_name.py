@@ -22,6 +22,14 @@ def file_name(told: str) -> str:
     return named(shortened(displayable(told.replace("\\", "/").rsplit("/", 1)[-1])))
 
 
+def folded(name: str) -> str:
+    """What two names have in common that differ in case alone, or in how their accents are spelt: names are looked for
+    and sorted by it."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
 def decoded(raw: bytes) -> str:
     """What old clients send is Latin-1; hardly any of it could be taken for UTF-8."""
     try:

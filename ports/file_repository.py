@@ -7,6 +7,7 @@ from typing import Protocol
 
 from domain.access import Principal
 from domain.file import File
+from domain.file_list import FileOrder, FilePage, FilePlace, FileSelection
 from domain.ids import BlobKey, FileId, OwnerId
 
 
@@ -28,6 +29,20 @@ class FileRepository(Protocol):
         Raises:
             FileNotFound: unknown.
         """
+
+    @abstractmethod
+    async def list(
+        self, selection: FileSelection, order: FileOrder, *, after: FilePlace | None, now: datetime, limit: int
+    ) -> FilePage:
+        """Those that are there at ``now``, in that order; the ones that come ``after`` a place in it.
+
+        However many files there are, some 20,000 at most are looked at for one page: of a narrow selection it may have
+        fewer than ``limit``, or none, and others come after it all the same. Everybody's come by creation time alone.
+        """
+
+    @abstractmethod
+    async def fold_names(self, *, limit: int) -> int:
+        """Make findable by name what an older version has stored; return how many files were, at most ``limit``."""
 
     @abstractmethod
     async def find_same(self, owner: OwnerId, sha256: bytes, size: int | None) -> File | None:

@@ -58,6 +58,7 @@ class CoreParts(Parts):
     uploads = core.provided.uploads
     keeping = core.provided.keeping
     downloads = core.provided.downloads
+    stored_files = core.provided.files
     digests = core.provided.digests
     progress = core.provided.progress
     reconcile = core.provided.reconcile

@@ -9,7 +9,13 @@ from infrastructure.capability import Capability, Parts
 
 
 class FilesParts(Parts):
-    files = providers.Singleton(Files, downloads=CoreParts.downloads, uploads=CoreParts.uploads, links=LinksParts.links)
+    files = providers.Singleton(
+        Files,
+        downloads=CoreParts.downloads,
+        uploads=CoreParts.uploads,
+        stored=CoreParts.stored_files,
+        links=LinksParts.links,
+    )
 
 
 FILES = Capability(parts=[FilesParts], resources=lambda parts: parts.files().resources())

@@ -91,13 +91,17 @@ def a_file(
     credential: dict[str, str] | None = None,
     detail: dict[str, str] | None = None,
     sha256: bytes | None = None,
+    media_type: str = "video/quicktime",
+    path: str | None = None,
+    expires_at: datetime | None = None,
+    restorable_until: datetime | None = None,
 ) -> File:
     file_id = FileId(id or an_id())
     return File(
         id=file_id,
         owner=owner.owner,
         name=name,
-        media_type="video/quicktime",
+        media_type=media_type,
         size=size,
         crc64=crc64,
         blob_key=BlobKey(blob_key or file_id),
@@ -106,6 +110,9 @@ def a_file(
         credential=Credential.of(credential),
         detail=detail,
         sha256=sha256,
+        path=path,
+        expires_at=expires_at,
+        restorable_until=restorable_until,
     )
 
 

@@ -102,7 +102,7 @@ class WebServer:
             ids=SystemIdGenerator(),
         )
         core = core_of(outside, policy=UploadPolicy(max_length_bytes=_MAX_LENGTH, max_open_uploads=None))
-        self.uploads, self.downloads = core.uploads, core.downloads
+        self.uploads, self.downloads, self.files = core.uploads, core.downloads, core.files
         self.executor = ThreadPoolExecutor(4, thread_name_prefix="test-body")
         self.port = 0
         self.receive_buffer: int | None = None
@@ -151,7 +151,7 @@ class WebServer:
         cors = Cors(self._origins)
         services = Services(Authenticator(), a_counter(), cors, self.executor, self.drain, Site(cors))
         links = Links()
-        files = Files(downloads=self.downloads, uploads=self.uploads, links=links)
+        files = Files(downloads=self.downloads, uploads=self.uploads, stored=self.files, links=links)
         tus = Tus(
             uploads=self.uploads, downloads=self.downloads, files=files, links=links, max_length_bytes=_MAX_LENGTH
         )

@@ -24,6 +24,7 @@ STATUS: dict[str, int] = {
     "too_many_parts": 400,
     "invalid_credential": 400,
     "invalid_detail": 400,
+    "invalid_cursor": 400,
     "invalid_chunk": 400,
     "chunk_too_long": 400,
     "inconsistent_length": 400,

@@ -8,6 +8,7 @@ from adapters.outbound.memory.uploads import Changes
 from domain.access import Principal
 from domain.errors import FileNotFound
 from domain.file import File
+from domain.file_list import FileOrder, FilePage, FilePlace, FileSelection
 from domain.ids import BlobKey, FileId, OwnerId
 from ports.file_repository import FileRepository
 
@@ -31,6 +32,21 @@ class MemoryFileRepository(FileRepository):
         if file is None:
             raise FileNotFound("no such file")
         return file
+
+    async def list(
+        self, selection: FileSelection, order: FileOrder, *, after: FilePlace | None, now: datetime, limit: int
+    ) -> FilePage:
+        def is_next(place: FilePlace) -> bool:
+            return after is None or (place < after if order.is_descending else place > after)
+
+        there = (file for file in self._changes.all_files() if file.is_listed(now) and selection.has(file))
+        found = sorted((file for file in there if is_next(order.place_of(file))), key=order.place_of)
+        if order.is_descending:
+            found.reverse()
+        return FilePage(found[:limit], order.place_of(found[limit - 1]) if len(found) > limit else None)
+
+    async def fold_names(self, *, limit: int) -> int:
+        return 0
 
     async def find_same(self, owner: OwnerId, sha256: bytes, size: int | None) -> File | None:
         same = [

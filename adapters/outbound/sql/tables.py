@@ -63,6 +63,10 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+# Sorted and compared letter by letter as SQLite does it, and whatever the language of the database.
+_Plain = Text().with_variant(Text(collation="C"), "postgresql")
+
+
 def _listed(words: list[str]) -> str:
     return ", ".join(f"'{word}'" for word in sorted(words))
 
@@ -76,6 +80,10 @@ LEFT_NO_FILE = (
 IS_UNMEASURED = f"{IS_OPEN} AND length IS NULL"
 IS_DIGESTED = "sha256 IS NOT NULL"
 IS_UNDIGESTED = "sha256 IS NULL"
+IS_LISTED = "restorable_until IS NULL"
+IS_UNFOLDED = "folded_name IS NULL"
+IS_EXPIRING = "expires_at IS NOT NULL"
+IS_RESTORABLE = "restorable_until IS NOT NULL"
 IS_TO_BE_DONE = f"state IN ({_listed([JobState.QUEUED, JobState.RUNNING])})"
 
 
@@ -149,8 +157,11 @@ files = Table(
     Column("blob_key", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     *_access(),
+    Column("folded_name", _Plain),  # none, until somebody folds it, of what an older version stores
+    Column("path", _Plain),
+    Column("expires_at", Instant),
+    Column("restorable_until", Instant),
     Index("ix_files_blob_key", "blob_key"),
-    Index("ix_files_owner_size", "owner", "size"),  # older versions sum what an owner holds from the index alone
 )
 
 # What each owner holds: written by triggers alone (usage_triggers.py), so that it goes with every change of the two

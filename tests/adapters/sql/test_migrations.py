@@ -12,20 +12,24 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, CreateTable, Inspector, inspect, text
+from sqlalchemy import Connection, CreateTable, Inspector, insert, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.repositories.mapping import file_to_row
+from adapters.outbound.sql.tables import files
 from adapters.outbound.sql.usage_triggers import metadata
 from domain.errors import RepositoryUnavailable
+from domain.file_list import FileOrder, FileSelection
 from domain.upload_policy import Usage
 from domain.upload_state import UploadKind, UploadState
 from infrastructure.migrate import alone, migrate, revisions
 from tests.contract.suites.stores import added, kept
-from tests.support.builders import ALICE, BOB, a_file, an_upload, extent, told
+from tests.support.builders import ALICE, BOB, NOW, a_file, an_upload, extent, told
 from tests.support.stores import Store
 
 ROOT = Path(__file__).resolve().parents[3]
+_OLD_COLUMNS = ("id", "owner", "name", "media_type", "size", "blob_key", "created_at")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -134,14 +138,31 @@ async def test_what_owners_held_before_usage_was_counted_is_counted_once(url: st
         an_upload(owner=BOB, length=3000, state=UploadState.ABORTED),
     ):
         await added(process, upload)
-    async with process.unit_of_work() as work:
-        for size in (1, 2):
-            await work.files.add(a_file(owner=ALICE, size=size * 1000))
-        await work.commit()
+    held = [file_to_row(a_file(owner=ALICE, size=size * 1000)) for size in (1, 2)]
+    rows = [{name: row[name] for name in _OLD_COLUMNS} for row in held]
+    await database.write(lambda connection: connection.execute(insert(files), rows))
     await migrate(database)
     async with process.unit_of_work() as work:
         assert await work.uploads.usage(ALICE.owner) == Usage(open_uploads=3, files=4, bytes=3127)
         assert await work.uploads.usage(BOB.owner) == Usage(0, 0, 0)
+    await store.close()
+
+
+async def test_what_an_older_version_stores_is_found_by_name_once_it_is_folded(url: str, database: Database) -> None:
+    await migrate(database)
+    store = Store(url)
+    process = store.process()
+    rows = [{**file_to_row(a_file(owner=ALICE, name=f"ÜBER {n}")), "folded_name": None} for n in range(3)]
+    await database.write(lambda connection: connection.execute(insert(files), rows))
+    selection = FileSelection(ALICE.owner, name="über")
+    async with process.unit_of_work() as work:
+        page = await work.files.list(selection, FileOrder.NEWEST, after=None, now=NOW, limit=9)
+        assert list(page.files) == []
+        assert [await work.files.fold_names(limit=2) for _ in range(3)] == [2, 1, 0]
+        await work.commit()
+    async with process.unit_of_work() as work:
+        page = await work.files.list(selection, FileOrder.BY_NAME, after=None, now=NOW, limit=9)
+    assert [file.name for file in page.files] == ["ÜBER 0", "ÜBER 1", "ÜBER 2"]
     await store.close()
 
 

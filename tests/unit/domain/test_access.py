@@ -167,8 +167,8 @@ class TestToken:
 )
 def test_a_path_shows_visibility_and_extension_and_nothing_else_of_the_name(name: str, path: str) -> None:
     file = a_file(name=name, visibility=PUBLIC)
-    assert file.path == path.format(id=file.id)
-    assert a_file(name=name, credential=KEY).path.startswith("private/")
+    assert file.shown_path == path.format(id=file.id)
+    assert a_file(name=name, credential=KEY).shown_path.startswith("private/")
 
 
 class TestUpload:

@@ -196,7 +196,7 @@ class Chunks:
         link = self._links.content(file.id) if is_public else self._links.signed(self._downloads.sign(file))
         return {
             "id": file.id,
-            "path": file.path,
+            "path": file.shown_path,
             "content_type": file.media_type,
             "detail": file.detail,
             "credential": file.credential and dict(file.credential.values),

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from urllib.parse import parse_qs
 
 from adapters.inbound.common.encoding import format_instant, format_metadata, parse_digits
 from adapters.inbound.common.errors import Refusal
@@ -13,10 +12,12 @@ from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, jso
 from adapters.inbound.http.engine.sending import FileSlice
 from adapters.inbound.http.files.conditions import repr_digest, validators, wanted, wanted_digest, wants_sha256
 from adapters.inbound.http.files.links import Links
+from adapters.inbound.http.files.listing import format_cursor, format_owner, parse_fields, parse_wanted
 from adapters.inbound.http.files.presented import parse_link, parse_shown
 from application.download import DownloadUseCase, OpenFile, SignedToken
+from application.file import FileUseCase
 from application.upload import UploadUseCase
-from application.views import UploadView
+from application.views import ImageView, UploadView
 from domain.access import MAX_LINK_LIFE, STRANGER, Disposition, Visibility
 from domain.errors import NotFound, Unauthenticated
 from domain.file import File
@@ -38,15 +39,19 @@ class Files:
     - ``content``, and ``upload`` once it is complete: 200, 206 or 304; 307 to the bytes in a bucket; 401, 404; 403
       another credential, or a link that was altered; 410 a link that is over, or bytes that are gone; 412, 416
       (RFC 9110 §13, §14).
-    - ``upload`` before that, ``uploads``: 200; 404, 410; 400 another state than open.
+    - ``upload`` before that: 200; 404, 410.
+    - ``uploads``: 200; 400 a value that can't be one, or another list's cursor; 403 other people's files.
     """
 
     exposes = ("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest")
     """With a file's content."""
 
-    def __init__(self, *, downloads: DownloadUseCase, uploads: UploadUseCase, links: Links) -> None:
+    def __init__(
+        self, *, downloads: DownloadUseCase, uploads: UploadUseCase, stored: FileUseCase, links: Links
+    ) -> None:
         self._downloads = downloads
         self._uploads = uploads
+        self._stored = stored
         self._links = links
 
     def resources(self) -> Sequence[Resource]:
@@ -107,11 +112,32 @@ class Files:
         return await self._content(exchange, view.file_id)
 
     async def uploads(self, exchange: Exchange) -> Reply:
-        """``GET /uploads?state=open``: the caller's unfinished uploads, for going on from another device."""
-        if parse_qs(exchange.request.query).get("state", ["open"]) != ["open"]:
-            raise Refusal(400, "invalid_request", "state can only be open")
+        """``GET /uploads?state=…``: the caller's files, or what they have not finished yet, on whatever device."""
+        fields = parse_fields(exchange.request.query)
+        state = fields.get("state", "open")
+        if state == "completed":
+            return await self._stored_files(exchange)
+        if state != "open":
+            raise Refusal(400, "invalid_request", "state is open or completed")
         views = await self._uploads.list_open(exchange.principal)
         return json_reply({"uploads": [self._upload_view(view) for view in views]}, headers=_NOT_KEPT)
+
+    async def _stored_files(self, exchange: Exchange) -> Reply:
+        principal, wanted_files = exchange.principal, parse_wanted(exchange.request.query)
+        order = wanted_files.order
+        page = await self._stored.list(
+            principal, wanted_files.selection, order, after=wanted_files.after, limit=wanted_files.limit
+        )
+        images = await self._stored.images_of(page.files)
+        told = [
+            {
+                **self._view(file),
+                "image": self._image_view(images.get(file.id)),
+                **({"owner": format_owner(file.owner)} if principal.is_admin else {}),
+            }
+            for file in page.files
+        ]
+        return json_reply({"uploads": told, "next_cursor": format_cursor(page.after, order)}, headers=_NOT_KEPT)
 
     async def _content(self, exchange: Exchange, file_id: FileId) -> Reply:
         query = exchange.request.query
@@ -160,14 +186,23 @@ class Files:
         return {
             "id": file.id,
             "name": file.name,
+            "path": file.path,
             "size": file.size,
             "media_type": file.media_type,
             "checksum": file.checksum,
             "sha256": file.sha256.hex() if file.sha256 else None,
             "visibility": file.visibility,
             "created_at": format_instant(file.created_at),
+            "expires_at": None if file.expires_at is None else format_instant(file.expires_at),
             "url": self._links.signed(self._downloads.sign(file)) if is_guarded else self._links.content(file.id),
         }
+
+    def _image_view(self, view: ImageView | None) -> dict[str, object] | None:
+        """With links that are good for whoever may see the list."""
+        if view is None:
+            return None
+        link = None if view.file.credential is None else self._downloads.sign(view.file)
+        return {"status": view.status, "thumbnails": self._links.thumbnails(view.file.id, view.boxes, link)}
 
     def _upload_view(self, view: UploadView) -> dict[str, object]:
         return {

@@ -1,6 +1,7 @@
 """The URLs we hand out: relative, or below PUBLIC_URL where a proxy shows us under another name."""
 
 import re
+from collections.abc import Collection
 from urllib.parse import urlencode, urlsplit
 
 from tornado.httputil import HTTPServerRequest
@@ -8,6 +9,7 @@ from tornado.httputil import HTTPServerRequest
 from adapters.inbound.common.uris import normal_path
 from application.download import SignedToken
 from domain.ids import FileId, UploadId
+from domain.rendition import Box
 
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
 _UPLOAD_PATH = re.compile(r"(?:.*/)?uploads/([^/]+)/?")
@@ -35,6 +37,12 @@ class Links:
 
     def thumbnail(self, image_id: FileId, label: str, link: SignedToken | None = None) -> str:
         return f"{self._base}/images/{image_id}/thumbnails/{label}{_query(link)}"
+
+    def thumbnails(
+        self, image_id: FileId, drawn: Collection[Box], link: SignedToken | None = None
+    ) -> dict[str, str | None]:
+        """By name, of every size; null until it is drawn."""
+        return {box.label: self.thumbnail(image_id, box.label, link) if box in drawn else None for box in Box}
 
     def absolute(self, link: str, request: HTTPServerRequest) -> str:
         """For a person at a terminal: with the address the client called us by, where we were told no other."""

@@ -7,7 +7,6 @@ from application.download import SignedToken
 from application.views import ImageView
 from domain.errors import ImageNotFound, NotFound, ThumbnailNotFound
 from domain.image import ImageStatus
-from domain.rendition import Box
 
 _QUEUED = "Image uploaded successfully and queued for processing"  # spelt as it has always been
 _MESSAGES = {
@@ -23,15 +22,12 @@ def queued(view: ImageView) -> Reply:
 
 
 def described(view: ImageView, links: Links, link: SignedToken | None) -> Reply:
-    """Every thumbnail's name is there from the start; before it is drawn its link is null."""
     image_id = view.file.id
     about: dict[str, object] = {
         "id": image_id,
         "status": view.status,
         "original_url": links.original(image_id, link),
-        "thumbnails": {
-            box.label: links.thumbnail(image_id, box.label, link) if box in view.boxes else None for box in Box
-        },
+        "thumbnails": links.thumbnails(image_id, view.boxes, link),
     }
     if view.status is ImageStatus.ERROR:
         about["error"] = view.error

@@ -2,24 +2,84 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.repositories.mapping import file_from_row, file_to_row
-from adapters.outbound.sql.tables import IS_UNDIGESTED, files
+from adapters.outbound.sql.tables import IS_LISTED, IS_UNDIGESTED, IS_UNFOLDED, files
 from domain.access import Principal
 from domain.errors import FileNotFound
 from domain.file import File
+from domain.file_list import FileOrder, FilePage, FilePlace, FileSelection
+from domain.file_name import folded
 from domain.ids import BlobKey, FileId, OwnerId
 from ports.file_repository import FileRepository
 
 _c = files.c
 _IS_UNDIGESTED: ColumnElement[bool] = text(IS_UNDIGESTED)  # type: ignore[assignment]
+_IS_LISTED: ColumnElement[bool] = text(IS_LISTED)  # type: ignore[assignment]
+_IS_UNFOLDED: ColumnElement[bool] = text(IS_UNFOLDED)  # type: ignore[assignment]
+_LOOKED_AT = 20_000
 _SAVE_DIGEST = (
     update(files).where(_c.id == bindparam("file_id"), _c.sha256.is_(None)).values(sha256=bindparam("digest"))
 )
+_FOLD = update(files).where(_c.id == bindparam("file_id")).values(folded_name=bindparam("folded"))
+_KEYS: Mapping[str, ColumnElement[Any]] = {"created_at": _c.created_at, "name": _c.folded_name, "size": _c.size}
+
+
+def places(
+    selection: FileSelection, order: FileOrder, after: FilePlace | None, until: FilePlace | None = None
+) -> Select[Any]:
+    """Those of the owner's files, be they over or not, that come after the one and not after the other; each from an
+    index, whatever the selection has beside the owner."""
+    key = _KEYS[order.value_name]
+    place, columns = tuple_(key, _c.id), (key.label("key"), _c.id)
+    wanted = select(*columns).where(_IS_LISTED)
+    if selection.owner is not None:
+        wanted = wanted.where(_c.owner == selection.owner)
+    if order.value_name == "name":
+        wanted = wanted.where(key.is_not(None))
+    if after is not None:
+        wanted = wanted.where(place < after if order.is_descending else place > after)
+    if until is not None:
+        wanted = wanted.where(place >= until if order.is_descending else place <= until)
+    return wanted.order_by(*(column.desc() if order.is_descending else column for column in (key, _c.id)))
+
+
+def page(
+    selection: FileSelection,
+    order: FileOrder,
+    after: FilePlace | None,
+    until: FilePlace | None,
+    now: datetime,
+    *,
+    is_sqlite: bool,
+) -> Select[Any]:
+    """Whole rows of all that the selection has there."""
+    wanted = places(selection, order, after, until).with_only_columns(*_c)
+    wanted = wanted.where(or_(_c.expires_at.is_(None), _c.expires_at > now))
+    if selection.name:
+        where_in = func.instr if is_sqlite else func.strpos
+        wanted = wanted.where(where_in(_c.folded_name, folded(selection.name)) > 0)
+    if selection.media_type:
+        beginning = func.substr(_c.media_type, 1, len(selection.media_type))
+        wanted = wanted.where(beginning == selection.media_type)
+    return wanted
 
 
 class SqlFileRepository(FileRepository):
@@ -42,6 +102,25 @@ class SqlFileRepository(FileRepository):
         if not rows:
             raise FileNotFound("no such file")
         return file_from_row(rows[0])
+
+    async def list(
+        self, selection: FileSelection, order: FileOrder, *, after: FilePlace | None, now: datetime, limit: int
+    ) -> FilePage:
+        until = None
+        if selection.is_narrow:
+            # Else a name that hardly any file has would be looked for among a million.
+            rows = await self._transaction.read(places(selection, order, after).offset(_LOOKED_AT - 1).limit(1))
+            until = FilePlace(rows[0]["key"], FileId(rows[0]["id"])) if rows else None
+        wanted = page(selection, order, after, until, now, is_sqlite=self._transaction.is_sqlite)
+        found = [file_from_row(row) for row in await self._transaction.read(wanted.limit(limit + 1))]
+        return FilePage(found[:limit], order.place_of(found[limit - 1]) if len(found) > limit else until)
+
+    async def fold_names(self, *, limit: int) -> int:
+        rows = await self._transaction.read(select(_c.id, _c.name).where(_IS_UNFOLDED).limit(limit))
+        names = [{"file_id": row["id"], "folded": folded(row["name"])} for row in rows]
+        if names:
+            await self._transaction.change(lambda connection: connection.execute(_FOLD, names))
+        return len(names)
 
     async def find_same(self, owner: OwnerId, sha256: bytes, size: int | None) -> File | None:
         same = select(files).where(_c.owner == owner, _c.sha256 == sha256)

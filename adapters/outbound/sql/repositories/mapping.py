@@ -12,6 +12,7 @@ from domain.access import Credential, Visibility
 from domain.byte_range import ByteRange, Extent, ReceivedRanges
 from domain.file import File
 from domain.file_draft import FileDraft
+from domain.file_name import folded
 from domain.ids import BlobKey, FileId, JobId, OwnerId, UploadId
 from domain.image import Image, ImageStatus
 from domain.job import Job, JobState
@@ -96,6 +97,10 @@ def file_to_row(file: File) -> dict[str, Any]:
         "blob_key": file.blob_key,
         "created_at": file.created_at,
         **_access_to_row(file),
+        "folded_name": folded(file.name),
+        "path": file.path,
+        "expires_at": file.expires_at,
+        "restorable_until": file.restorable_until,
     }
 
 
@@ -113,6 +118,9 @@ def file_from_row(row: RowMapping) -> File:
         credential=Credential.of(_map_from_text(row["credential"])),
         detail=_map_from_text(row["detail"]),
         sha256=row["sha256"],
+        path=row["path"],
+        expires_at=row["expires_at"],
+        restorable_until=row["restorable_until"],
     )
 
 
