@@ -31,8 +31,8 @@ class FileDraft:
             object.__setattr__(self, "visibility", Visibility.PRIVATE)
 
     @classmethod
-    def of(cls, *, filename: str, media_type: str | None = None) -> "FileDraft":
-        return cls(Metadata.of(filename=filename, media_type=media_type))
+    def of(cls, *, filename: str, media_type: str | None = None, path: str | None = None) -> "FileDraft":
+        return cls(Metadata.of(filename=filename, media_type=media_type, path=path))
 
     @property
     def checksums(self) -> Sequence[Checksum]:

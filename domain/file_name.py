@@ -6,6 +6,8 @@ import unicodedata
 FALLBACK_NAME = "unnamed"
 MAX_NAME_BYTES = 255
 """Of UTF-8: what file systems take where the file is saved again."""
+MAX_PATH_BYTES = 1024
+_NO_PATHS = frozenset({"", "null", "undefined"})  # as JavaScript spells none
 _NO_NAMES = frozenset({"", ".", ".."})  # the last two are folders to whoever saves a file under them
 # They turn the reading direction, so that gpj.exe shows as exe.jpg.
 _BIDI_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
@@ -20,6 +22,25 @@ _SKIN_TONES = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 def file_name(told: str) -> str:
     """The last segment of what the client told; never a key or a path of ours."""
     return named(shortened(displayable(told.replace("\\", "/").rsplit("/", 1)[-1])))
+
+
+def file_path(told: str) -> str | None:
+    """Where in the folder that was dropped a file was, its name at the end; ``/`` between, and no way out of it.
+
+    None for what is no such place. At most ``MAX_PATH_BYTES``: the innermost folders go first.
+    """
+    segments = [shortened(displayable(segment)) for segment in told.replace("\\", "/").split("/")]
+    segments = [segment for segment in segments if segment.strip() not in _NO_NAMES]
+    if "/".join(segments) in _NO_PATHS:
+        return None
+    *folders, name = segments
+    left, kept = MAX_PATH_BYTES - len(name.encode()), []
+    for folder in folders:
+        left -= len(folder.encode()) + 1
+        if left < 0:
+            break
+        kept.append(folder)
+    return "/".join([*kept, name])
 
 
 def folded(name: str) -> str:

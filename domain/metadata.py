@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from domain.errors import InvalidMetadata
-from domain.file_name import decoded, file_name
+from domain.file_name import decoded, file_name, file_path
 
 MAX_PAIRS = 64
 MAX_BYTES = 16 * 1024
 FALLBACK_MEDIA_TYPE = "application/octet-stream"
+_PATH_KEYS = ("relativePath", "webkitRelativePath")  # as Uppy and tus-js-client have it; as browsers do
 _ESSENCE = re.compile(r"[a-z0-9!#$&\-^_.+]+/[a-z0-9!#$&\-^_.+]+")  # RFC 6838 §4.2 restricted-name
 
 
@@ -27,11 +28,13 @@ class Metadata:
             raise InvalidMetadata(f"at most {MAX_PAIRS} metadata pairs and {MAX_BYTES} bytes")
 
     @classmethod
-    def of(cls, *, filename: str, media_type: str | None = None) -> "Metadata":
+    def of(cls, *, filename: str, media_type: str | None = None, path: str | None = None) -> "Metadata":
         """Of what was never metadata, so that only what is told again is kept of it."""
         pairs: list[tuple[str, bytes | None]] = [("filename", file_name(filename).encode())]
         if media_type:
             pairs.append(("filetype", media_type.encode("utf-8", "replace")))
+        if path := file_path(path or ""):
+            pairs.append((_PATH_KEYS[0], path.encode()))
         return cls(tuple(pairs))
 
     def text(self, *keys: str) -> str | None:
@@ -46,6 +49,11 @@ class Metadata:
     def filename(self) -> str:
         """The name the client gave, as ``file_name`` has it."""
         return _filename(self)
+
+    @property
+    def path(self) -> str | None:
+        """Its place in a folder, as ``file_path`` has it."""
+        return file_path(self.text(*_PATH_KEYS) or "")
 
     @property
     def media_type(self) -> str:

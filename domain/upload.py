@@ -283,6 +283,7 @@ class Upload:
             credential=self.draft.credential,
             detail=self.draft.detail,
             sha256=self.draft.sha256,
+            path=self.draft.metadata.path,
         )
 
     def completed_by(self, same: File, now: datetime) -> tuple["Upload", File]:

@@ -20,6 +20,7 @@ from adapters.inbound.http.engine.wholeness import check_length, check_unwrapped
 from adapters.inbound.http.files.conditions import wanted_digest
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.forms.claims import Claims
+from adapters.inbound.http.forms.places import Places
 from adapters.inbound.http.uploads.resumable import Resumable
 from adapters.inbound.http.uploads.uploads import is_resumable
 from application.download import DownloadUseCase
@@ -124,18 +125,18 @@ class Form:
         watch_id = parse_watch_id(exchange.request.query)
         await self._uploads.check_room(exchange.body.length)
         check_whole(exchange.headers, is_resumable=False)
-        claims, sizes = Claims(exchange), 0
+        claims, places, sizes = Claims(exchange), Places(), 0
         reader = FormReader(exchange.body, parse_boundary(exchange), self._executor)
         await reader.look_ahead()
         async with aclosing(reader.parts()) as parts:
             async for part in parts:
                 if part.name != "file" or not part.filename:
-                    await claims.read(part)
+                    await (places if places.is_one(part) else claims).read(part)
                     continue
                 if stored:
                     await exchange.count_upload()  # the first one has been, with the request
                 # One id can show one upload: of several files it shows the first.
-                view = await self._store(exchange.principal, part, watch_id if not stored else "")
+                view = await self._store(exchange.principal, part, places.take(), watch_id if not stored else "")
                 stored.append(file_id_of(view.id))
                 sizes += view.offset
         if not stored:
@@ -144,11 +145,11 @@ class Form:
         if exchange.body.is_cut:  # behind the form's last line: whoever is told to come again brings all of it again
             raise CutShort
 
-    async def _store(self, principal: Principal, part: FormPart, watch_id: str) -> UploadView:
+    async def _store(self, principal: Principal, part: FormPart, path: str | None, watch_id: str) -> UploadView:
         if part.is_ranged:
             raise not_whole()
         part.check_encoding()
-        draft = FileDraft.of(filename=part.filename, media_type=part.media_type)
+        draft = FileDraft.of(filename=part.filename, media_type=part.media_type, path=path)
         view = await self._uploads.store(principal, draft, source=part, watch_id=watch_id)
         if view is None:
             raise broken_form()
