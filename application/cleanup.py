@@ -1,5 +1,5 @@
-"""Ends what nobody will finish: expired uploads, staged bytes that no upload owns, bytes of deleted files that are
-still there; forgets what has ended, and what owners were notified of."""
+"""Ends what nobody will finish or miss: expired uploads and files, staged bytes that no upload owns, bytes of deleted
+files that are still there; forgets what has ended, and what owners were notified of."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from application.blob_deletions import BlobDeleter
 from application.clock_jumps import ClockJumps
+from application.file import FileEnding
 from application.upload import UploadUseCase
 from domain.access import Principal
 from domain.errors import Conflict, Gone, LongshoreError, NotFound, StorageUnavailable
@@ -35,6 +36,7 @@ class Cleaned:
     deleted_blobs: int = 0
     forgotten_notifications: int = 0
     forgotten_deliveries: int = 0
+    ended_files: int = 0
 
 
 class CleanupUseCase:
@@ -61,6 +63,7 @@ class CleanupUseCase:
         self._storage = storage
         self._blobs = blobs
         self._deleter = BlobDeleter(unit_of_work, blobs)
+        self._ending = FileEnding(unit_of_work=unit_of_work, blobs=blobs, clock=clock)
         self._clock = clock
         self._orphans_after = orphans_after
         self._ended_after = max(ended_after, _LEAST_MEMORY)
@@ -82,6 +85,7 @@ class CleanupUseCase:
 
         cleaned = Cleaned(
             expired_uploads=await tried(self._expire(now)),
+            ended_files=await tried(self._ending.end_all(now)),
             forgotten_uploads=await tried(
                 self._forget(
                     lambda work: work.uploads.forget_ended(before=now - self._ended_after, limit=_FORGOTTEN_AT_ONCE),
@@ -120,6 +124,7 @@ class CleanupUseCase:
             before = now - self._orphans_after
             return Cleaned(
                 expired_uploads=len(await work.uploads.list_expired(now, limit=_FORESEEN)),
+                ended_files=len(await work.files.list_ended(now, limit=_FORESEEN)),
                 deleted_blobs=len(await work.blob_deletions.list_left(before=before, after=None, limit=_FORESEEN)),
                 orphans=orphans,
                 forgotten_uploads=await work.uploads.forget_ended(before=now - self._ended_after, limit=_FORESEEN),

@@ -9,7 +9,7 @@ from datetime import timedelta
 from application.cleanup import CleanupUseCase
 from application.digest import DigestUseCase
 from application.download import DownloadUseCase
-from application.file import FileUseCase
+from application.file import FileEnding, FileUseCase
 from application.progress import ProgressUseCase
 from application.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
@@ -66,6 +66,7 @@ class Core:
     keeping: KeepUseCase
     downloads: DownloadUseCase
     files: FileUseCase
+    file_ending: FileEnding
     digests: DigestUseCase
     progress: ProgressUseCase
     reconcile: ReconcileUseCase
@@ -113,7 +114,8 @@ def core_of(
         downloads=DownloadUseCase(
             unit_of_work=unit_of_work, blobs=blobs, digests=digests, signer=outside.signer, clock=clock
         ),
-        files=FileUseCase(unit_of_work=unit_of_work, clock=clock),
+        files=FileUseCase(unit_of_work=unit_of_work, blobs=blobs, clock=clock, room=outside.room),
+        file_ending=FileEnding(unit_of_work=unit_of_work, blobs=blobs, clock=clock),
         digests=digests,
         progress=ProgressUseCase(unit_of_work, outside.feed, clock),
         reconcile=ReconcileUseCase(uploads=uploads, unit_of_work=unit_of_work, outbox=outside.outbox, clock=clock),

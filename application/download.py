@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from application.blob_deletions import BlobDeleter
 from application.digest import DigestUseCase
-from application.erasing import erase
-from domain.access import MAX_LINK_LIFE, Disposition, DownloadToken, Principal
+from application.erasing import erase, find_or_recall
+from domain.access import ADMINISTRATOR, MAX_LINK_LIFE, Disposition, DownloadToken, Principal
 from domain.errors import FileGone
 from domain.file import File
 from domain.ids import FileId
@@ -45,7 +45,7 @@ class DownloadUseCase:
     """Who may open a file is its own rule (``File.check_opened_by``); a signed link opens it to anyone.
 
     ``given`` is what the caller shows as a credential. Unknown files and private ones of other owners give the same
-    FileNotFound; where a credential guards a file it is CredentialRefused.
+    FileNotFound; where a credential guards a file it is CredentialRefused. One that is over is FileExpired.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class DownloadUseCase:
 
     async def describe(self, principal: Principal, file_id: FileId, given: Mapping[str, str] = _NOTHING) -> File:
         async with self._unit_of_work() as work:
-            file = await work.files.find(file_id)
-        file.check_opened_by(principal, given)
+            file = await find_or_recall(work, principal, file_id)
+        file.check_opened_by(principal, given, self._clock.now())
         return file
 
     async def open(self, principal: Principal, file_id: FileId, given: Mapping[str, str] = _NOTHING) -> OpenFile:
@@ -82,16 +82,19 @@ class DownloadUseCase:
         Raises:
             LinkAltered: before anything else is looked at.
             LinkExpired
-            FileNotFound: deleted meanwhile.
+            FileNotFound, FileExpired: deleted meanwhile, or over.
         """
         return await self.open_stored(await self.describe_signed(link))
 
     async def describe_signed(self, link: SignedToken) -> File:
         """As ``describe``, whoever asks; raises what ``open_signed`` does."""
         self._signer.verify(link.token, link.signature)
-        link.token.check_time(self._clock.now())
+        now = self._clock.now()
+        link.token.check_time(now)
         async with self._unit_of_work() as work:
-            return await work.files.find(link.token.file_id)
+            file = await find_or_recall(work, ADMINISTRATOR, link.token.file_id)
+        file.check_here(now)
+        return file
 
     async def open_stored(self, file: File) -> OpenFile:
         """For who has asked already whether the caller may.
@@ -127,7 +130,7 @@ class DownloadUseCase:
         """
         async with self._unit_of_work() as work:
             file = await work.files.find(file_id)
-            file.check_changed_by(principal, given)
+            file.check_changed_by(principal, given, self._clock.now())
             keys = await erase(work, file_id, self._clock.now())
             await work.commit()
         for key in keys:

@@ -103,7 +103,7 @@ class ImageUseCase:
         """
         async with self._unit_of_work() as work:
             file = await work.files.find(file_id)
-            file.check_changed_by(principal, given)
+            file.check_changed_by(principal, given, self._clock.now())
             image = await work.images.find_any(file_id)
         if image is not None and not image.may_be_queued:
             return ImageView.of(image, file)

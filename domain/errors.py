@@ -16,6 +16,7 @@ LongshoreError
 │   ├── ProductNotFound       ├── InstructionNotFound     └── DetailNotFound (an instruction's)
 ├── Gone                      it was here once
 │   ├── UploadGone (aborted)  ├── UploadExpired           ├── FileGone (bytes lost behind our back)
+│   ├── FileExpired           its owner said how long it lasts
 │   └── LinkExpired           a signed link's time is over
 ├── Conflict                  right request, wrong moment
 │   ├── OffsetMismatch        ├── UploadNotOpen           ├── UploadTakenOver
@@ -179,6 +180,10 @@ class UploadExpired(Gone):
 
 class FileGone(Gone):
     code = "file_gone"
+
+
+class FileExpired(Gone):
+    code = "file_expired"
 
 
 class LinkExpired(Gone):

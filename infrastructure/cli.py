@@ -166,7 +166,7 @@ def _cleanup(settings: "Settings", *, is_dry: bool) -> int:
         f"{'would be done: ' if is_dry else ''}"
         f"{cleaned.expired_uploads} expired uploads ended, {cleaned.orphans} orphans removed, "
         f"{cleaned.forgotten_uploads} ended uploads forgotten, {cleaned.deleted_blobs} blobs deleted, "
-        f"{inputs} inputs of instructions removed"
+        f"{inputs} inputs of instructions removed, {cleaned.ended_files} files ended"
     )
     return 0
 

@@ -46,7 +46,8 @@ class FileRepository(Protocol):
 
     @abstractmethod
     async def find_same(self, owner: OwnerId, sha256: bytes, size: int | None) -> File | None:
-        """A file of the owner with these bytes (``size``: None, any), one without a credential if there is any.
+        """A file of the owner with these bytes (``size``: None, any), one without a credential if there is any; none in
+        the bin.
 
         Asked after a change within its unit of work, the file is there until the work is committed.
         """
@@ -58,6 +59,28 @@ class FileRepository(Protocol):
     @abstractmethod
     async def save_digests(self, digests: Mapping[FileId, bytes]) -> None:
         """Note the SHA-256 of files; of those that are gone or have one already nothing is changed."""
+
+    @abstractmethod
+    async def save(self, file: File, *, was: File) -> bool:
+        """Keep what an owner may change of it; return False, and change nothing, if it is gone or in the bin, or if it
+        is not in these things as it ``was`` any more."""
+
+    @abstractmethod
+    async def bin(self, file_id: FileId, until: datetime) -> bool:
+        """Put it in the bin, from where it can be restored until then; return whether it was there and is now. What it
+        is made of stays: it counts, and its bytes are kept for it."""
+
+    @abstractmethod
+    async def restore(self, file_id: FileId, now: datetime) -> bool:
+        """Take it out of the bin; return False if it is not in there, or can be restored no more."""
+
+    @abstractmethod
+    async def list_ended(self, now: datetime, *, limit: int) -> Sequence[File]:
+        """Files whose ``expires_at`` has come, and those in the bin that can be restored no more."""
+
+    @abstractmethod
+    async def is_ended(self, file_id: FileId, now: datetime) -> bool:
+        """Whether it is one of those. If so, nobody else changes it until this unit of work is over."""
 
     @abstractmethod
     async def delete(self, file_id: FileId) -> BlobKey | None:

@@ -10,6 +10,7 @@ from domain.byte_range import ByteRange, Extent
 from domain.ids import OwnerId, UploadId
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
+from domain.upload_state import UploadState
 
 Wanted = tuple[str, Principal]
 """A watch id, and who wants to see the upload that is shown under it."""
@@ -47,6 +48,11 @@ class UploadRepository(Protocol):
     @abstractmethod
     async def delete(self, upload_id: UploadId) -> None:
         """Forget the upload and its received ranges; nothing happens if there is none."""
+
+    @abstractmethod
+    async def follow_file(self, upload_id: UploadId, state: UploadState, now: datetime) -> None:
+        """Of a completed upload whose file is deleted or over: ABORTED or EXPIRED, as which it is remembered for a
+        while; COMPLETED, once that file is restored. Nothing happens if there is no such upload."""
 
     @abstractmethod
     async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:

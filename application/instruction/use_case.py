@@ -146,7 +146,7 @@ class InstructionUseCase:
         async with self._unit_of_work() as work:
             instruction = await _find(work, principal, instruction_id)
             file = await work.files.find(file_id)
-        file.check_changed_by(keeper, given)
+        file.check_changed_by(keeper, given, self._clock.now())
         product = self._product(instruction.product_id)
         if file.size > product.max_bytes:
             raise UploadTooLarge(f"a picture may have {format_size(product.max_bytes)} at most")
@@ -207,9 +207,11 @@ class InstructionUseCase:
     async def _file(self, known: DetailFile) -> File:
         try:
             async with self._unit_of_work() as work:
-                return await work.files.find(known.file_id)
+                file = await work.files.find(known.file_id)
+            file.check_here(self._clock.now())
         except FileNotFound:
             raise FileGone("the file has been deleted") from None
+        return file
 
     async def _enlist(self, work: UnitOfWork, instruction: Instruction, file: File, *, is_own: bool) -> Detail:
         if await work.instructions.count_details(instruction.id) >= MAX_DETAILS:

@@ -59,6 +59,7 @@ class CoreParts(Parts):
     keeping = core.provided.keeping
     downloads = core.provided.downloads
     stored_files = core.provided.files
+    file_ending = core.provided.file_ending
     digests = core.provided.digests
     progress = core.provided.progress
     reconcile = core.provided.reconcile

@@ -28,7 +28,7 @@ class UploadsParts(Parts):
         max_length_bytes=of.max_upload_size,
         lifetime=of.upload_ttl,
     )
-    upload_routes = providers.Singleton(Uploads, tus=tus, resumable=resumable, files=FilesParts.files)
+    upload_routes = providers.Singleton(Uploads, tus=tus, resumable=resumable, library=FilesParts.library)
 
 
 UPLOADS = Capability(parts=[UploadsParts], resources=lambda parts: parts.upload_routes().resources())

@@ -71,7 +71,7 @@ class Process:
         )
         core = core_of(outside, policy=deployment.policy, ended_after=deployment.policy.ttl)
         self.digests, self.uploads, self.downloads = core.digests, core.uploads, core.downloads
-        self.files = core.files
+        self.files, self.file_ending = core.files, core.file_ending
         self.cleanup, self.reconcile, self.keeping = core.cleanup, core.reconcile, core.keeping
 
     async def begin(

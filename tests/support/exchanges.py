@@ -26,6 +26,7 @@ from adapters.inbound.http.engine.router import web_server
 from adapters.inbound.http.engine.running import Services
 from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.files.files import Files
+from adapters.inbound.http.files.library import Library
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.forms.form import Form
 from adapters.inbound.http.operations.health import Health
@@ -151,7 +152,8 @@ class WebServer:
         cors = Cors(self._origins)
         services = Services(Authenticator(), a_counter(), cors, self.executor, self.drain, Site(cors))
         links = Links()
-        files = Files(downloads=self.downloads, uploads=self.uploads, stored=self.files, links=links)
+        files = Files(downloads=self.downloads, links=links)
+        library = Library(files=files, stored=self.files, uploads=self.uploads, downloads=self.downloads, links=links)
         tus = Tus(
             uploads=self.uploads, downloads=self.downloads, files=files, links=links, max_length_bytes=_MAX_LENGTH
         )
@@ -163,8 +165,9 @@ class WebServer:
             lifetime=UploadPolicy().ttl,
         )
         dialects = (
-            Uploads(tus=tus, resumable=resumable, files=files),
+            Uploads(tus=tus, resumable=resumable, library=library),
             files,
+            library,
             Form(
                 uploads=self.uploads,
                 downloads=self.downloads,

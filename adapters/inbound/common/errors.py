@@ -46,6 +46,7 @@ STATUS: dict[str, int] = {
     "upload_gone": 410,
     "upload_expired": 410,
     "file_gone": 410,
+    "file_expired": 410,
     "link_expired": 410,
     # Right request, wrong moment. tus clients retry 409 and 423, and these can all succeed after a new HEAD.
     "conflict": 409,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from adapters.outbound.memory.uploads import Changes
-from domain.access import Principal
+from domain.access import Principal, Visibility
 from domain.errors import FileNotFound
 from domain.file import File
 from domain.file_list import FileOrder, FilePage, FilePlace, FileSelection
@@ -52,7 +52,7 @@ class MemoryFileRepository(FileRepository):
         same = [
             file
             for file in self._changes.all_files()
-            if file.owner == owner and file.sha256 == sha256 and size in (None, file.size)
+            if file.owner == owner and file.sha256 == sha256 and size in (None, file.size) and not file.restorable_until
         ]
         return min(same, key=lambda file: (file.credential is not None, *_age(file)), default=None)
 
@@ -66,6 +66,37 @@ class MemoryFileRepository(FileRepository):
             if file is not None and file.sha256 is None:
                 self._changes.files[file_id] = replace(file, sha256=digest)
 
+    async def save(self, file: File, *, was: File) -> bool:
+        known = self._changes.file(file.id)
+        if known is None or known.restorable_until is not None or _changeable(known) != _changeable(was):
+            return False
+        name, path, visibility, expires_at = _changeable(file)
+        self._changes.files[file.id] = replace(
+            known, name=name, path=path, visibility=visibility, expires_at=expires_at
+        )
+        return True
+
+    async def bin(self, file_id: FileId, until: datetime) -> bool:
+        file = self._changes.file(file_id)
+        if file is None or file.restorable_until is not None:
+            return False
+        self._changes.files[file_id] = replace(file, restorable_until=until)
+        return True
+
+    async def restore(self, file_id: FileId, now: datetime) -> bool:
+        file = self._changes.file(file_id)
+        if file is None or file.restorable_until is None or file.restorable_until <= now:
+            return False
+        self._changes.files[file_id] = replace(file, restorable_until=None)
+        return True
+
+    async def list_ended(self, now: datetime, *, limit: int) -> Sequence[File]:
+        return [file for file in self._changes.all_files() if _is_ended(file, now)][:limit]
+
+    async def is_ended(self, file_id: FileId, now: datetime) -> bool:
+        file = self._changes.file(file_id)
+        return file is not None and _is_ended(file, now)
+
     async def delete(self, file_id: FileId) -> BlobKey | None:
         file = self._changes.file(file_id)
         self._changes.files[file_id] = None
@@ -76,3 +107,11 @@ class MemoryFileRepository(FileRepository):
 
 def _age(file: File) -> tuple[datetime, FileId]:
     return file.created_at, file.id
+
+
+def _changeable(file: File) -> tuple[str, str | None, Visibility, datetime | None]:
+    return file.name, file.path, file.visibility, file.expires_at
+
+
+def _is_ended(file: File, now: datetime) -> bool:
+    return any(time is not None and time <= now for time in (file.expires_at, file.restorable_until))

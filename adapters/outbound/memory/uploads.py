@@ -1,6 +1,7 @@
 """Uploads in memory. Contract: tests/contract/test_upload_repository.py."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from domain.job import Job
 from domain.received_image import ImageSession, ReceivedImage
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
+from domain.upload_state import UploadState
 from ports.upload_repository import UploadRepository, Wanted
 
 K = TypeVar("K")
@@ -29,6 +31,7 @@ class Changes:
         self.database = database
         self.uploads: dict[UploadId, Upload | None] = {}
         self.received: dict[UploadId, list[Extent]] = {}  # of uploads that are added, or folded
+        self.following: set[UploadId] = set()  # of those that become what their files do
         self.files: dict[FileId, File | None] = {}
         self.images: dict[FileId, Image | None] = {}
         self.received_images: dict[tuple[ImageSession, int], ReceivedImage | None] = {}
@@ -93,7 +96,7 @@ class Changes:
         """Raise UploadTakenOver if what is to be saved has been ended by another unit of work."""
         for upload_id, upload in self.uploads.items():
             known = self.database.uploads.get(upload_id)
-            if upload is not None and known is not None:
+            if upload is not None and known is not None and upload_id not in self.following:
                 _check_not_ended(known, upload)
 
     def apply(self) -> None:
@@ -156,6 +159,7 @@ class Changes:
 
     def forget(self) -> None:
         self.uploads.clear()
+        self.following.clear()
         self.received.clear()
         self.files.clear()
         self.images.clear()
@@ -231,6 +235,12 @@ class MemoryUploadRepository(UploadRepository):
     async def delete(self, upload_id: UploadId) -> None:
         self._changes.uploads[upload_id] = None
         self._changes.received.pop(upload_id, None)
+
+    async def follow_file(self, upload_id: UploadId, state: UploadState, now: datetime) -> None:
+        known = self._changes.upload(upload_id)
+        if known is not None:
+            self._changes.following.add(upload_id)
+            self._changes.uploads[upload_id] = replace(self._copy(known), state=state, updated_at=now)
 
     async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:
         found = self._where(lambda upload: upload.owner == principal.owner and upload.state.is_open)

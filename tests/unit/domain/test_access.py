@@ -33,7 +33,7 @@ PUBLIC = Visibility.PUBLIC
 
 def verdict(file: File, who: Principal, given: dict[str, str] | None = None) -> type[LongshoreError] | None:
     try:
-        file.check_opened_by(who, given or {})
+        file.check_opened_by(who, given or {}, NOW)
     except LongshoreError as error:
         return type(error)
     return None
@@ -87,17 +87,17 @@ class TestOpening:
 class TestTakingAway:
     def test_only_the_owner_and_an_administrator_take_a_file_away(self) -> None:
         for file in (a_file(owner=ALICE), a_file(owner=ALICE, visibility=PUBLIC), a_file(owner=ALICE, credential=KEY)):
-            file.check_changed_by(ALICE, {})
-            file.check_changed_by(ADMIN, {})
+            file.check_changed_by(ALICE, {}, NOW)
+            file.check_changed_by(ADMIN, {}, NOW)
             for who in (BOB, STRANGER, ANYBODY):
                 with pytest.raises(FileNotFound):
-                    file.check_changed_by(who, KEY)
+                    file.check_changed_by(who, KEY, NOW)
 
     def test_where_everybody_is_the_owner_it_takes_the_credential(self) -> None:
         file = a_file(owner=ANYBODY, credential=KEY)
         with pytest.raises(CredentialRefused):
-            file.check_changed_by(ANYBODY, {})
-        file.check_changed_by(ANYBODY, KEY)
+            file.check_changed_by(ANYBODY, {}, NOW)
+        file.check_changed_by(ANYBODY, KEY, NOW)
 
 
 class TestCredential:

@@ -266,7 +266,7 @@ class RunningExchange(ABC):
             return Counting.IF_REFUSED
         if resource.sends_files and method in ("GET", "HEAD"):
             return Counting.UNLESS_CONTENT
-        is_of_upload = has_body and (resource.is_of_upload or method == "PATCH")
+        is_of_upload = has_body and (resource.is_of_upload or (resource.resumes and method == "PATCH"))
         return Counting.IF_REFUSED if is_of_upload or method == "DELETE" else Counting.AT_ONCE
 
     async def _count(self) -> None:

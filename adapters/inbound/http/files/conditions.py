@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from hashlib import sha256
 
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.engine.exchange import Exchange
@@ -82,6 +83,23 @@ def _part(exchange: Exchange, file: File) -> tuple[ByteRange | None, int]:
     return parse_range(field, file.size)
 
 
+def check_record(exchange: Exchange, file: File) -> None:
+    """Whether what is to be changed, or deleted, is as the caller has seen it; if they say that it has to be.
+
+    Raises:
+        Refusal: 412.
+    """
+    match = exchange.headers.get("If-Match")
+    if match is not None and not _lists(match, record_etag(file), weak=False):
+        raise Refusal(412, "precondition_failed", "the file was changed since: look at it again")
+
+
+def record_etag(file: File) -> str:
+    """Of what its owner can change; not of its bytes, which stay the same, nor of what is found out about these."""
+    told = (file.id, file.name, file.path, file.visibility, file.expires_at and file.expires_at.isoformat())
+    return f'"{sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:32]}"'
+
+
 def _etag(file: File) -> str:
     """Strong: a file's bytes never change, so its id names them."""
     return f'"{file.id}"'
@@ -92,12 +110,17 @@ def _modified(file: File) -> datetime:
 
 
 def _names(field: str, file: File, *, weak: bool) -> bool:
+    return _lists(field, _etag(file), weak=weak)
+
+
+def _lists(field: str, etag: str, *, weak: bool) -> bool:
+    """RFC 9110 §8.8.3.2: whether an entity tag is among those of the field, or it takes any."""
     if field.strip() == "*":
         return True
     tags = [tag.strip() for tag in field.split(",")]
     if weak:
         tags = [tag.removeprefix("W/") for tag in tags]
-    return _etag(file) in tags
+    return etag in tags
 
 
 def _parse_date(field: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Stored files: what is known of one, its bytes, links to them, and its end."""
+"""Stored files: what is known of one, its bytes, and links to them. What owners do with theirs is in ``library.py``."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,18 @@ from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.file_names import content_disposition
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
 from adapters.inbound.http.engine.sending import FileSlice
-from adapters.inbound.http.files.conditions import repr_digest, validators, wanted, wanted_digest, wants_sha256
+from adapters.inbound.http.files.conditions import (
+    record_etag,
+    repr_digest,
+    validators,
+    wanted,
+    wanted_digest,
+    wants_sha256,
+)
 from adapters.inbound.http.files.links import Links
-from adapters.inbound.http.files.listing import format_cursor, format_owner, parse_fields, parse_wanted
 from adapters.inbound.http.files.presented import parse_link, parse_shown
 from application.download import DownloadUseCase, OpenFile, SignedToken
-from application.file import FileUseCase
-from application.upload import UploadUseCase
-from application.views import ImageView, UploadView
+from application.views import UploadView
 from domain.access import MAX_LINK_LIFE, STRANGER, Disposition, Visibility
 from domain.errors import NotFound, Unauthenticated
 from domain.file import File
@@ -26,32 +30,27 @@ from domain.ids import FileId, parse_file_id
 # Shown in the browser; everything else is saved, so that nobody's page runs under our name.
 _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 _A_YEAR_SECONDS = 365 * 24 * 3600
-_NOT_KEPT = {"Cache-Control": "no-store"}
+NOT_KEPT = {"Cache-Control": "no-store"}
 _FOR_GOOD = f"max-age={_A_YEAR_SECONDS}, immutable, no-transform"
 
 
 class Files:
     """One method a route (docs/http.md: Who may open a file, Downloads). Beside what any route may answer:
 
-    - ``get``: 200, ``delete``: 204; 401 to a stranger and 404 to others: no such file, or not for them; 403 another
-      credential.
+    - ``get``: 200; 401 to a stranger and 404 to others: no such file, or not for them; 403 another credential; 410 it
+      is over.
     - ``link``: 201; 400 for longer than seven days, or no such disposition; 401, 403, 404.
     - ``content``, and ``upload`` once it is complete: 200, 206 or 304; 307 to the bytes in a bucket; 401, 404; 403
       another credential, or a link that was altered; 410 a link that is over, or bytes that are gone; 412, 416
       (RFC 9110 §13, §14).
     - ``upload`` before that: 200; 404, 410.
-    - ``uploads``: 200; 400 a value that can't be one, or another list's cursor; 403 other people's files.
     """
 
     exposes = ("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest")
     """With a file's content."""
 
-    def __init__(
-        self, *, downloads: DownloadUseCase, uploads: UploadUseCase, stored: FileUseCase, links: Links
-    ) -> None:
+    def __init__(self, *, downloads: DownloadUseCase, links: Links) -> None:
         self._downloads = downloads
-        self._uploads = uploads
-        self._stored = stored
         self._links = links
 
     def resources(self) -> Sequence[Resource]:
@@ -64,18 +63,17 @@ class Files:
                 sends_files=True,
             ),
             Resource(re.compile(r"/files/([^/]+)/links/?"), {"POST": self.link}),
-            Resource(
-                re.compile(r"/files/([^/]+)/?"),
-                {"GET": self.get, "HEAD": self.get, "DELETE": self.delete},
-                admits_strangers=True,
-            ),
         ]
 
     async def get(self, exchange: Exchange, text: str) -> Reply:
         with strangers_asked(exchange):
             shown = parse_shown(exchange.request.query)
             file = await self._downloads.describe(exchange.principal, parse_file_id(text), shown)
-        return json_reply(self._view(file), headers=_NOT_KEPT)
+        return self.told(file)
+
+    def told(self, file: File) -> Reply:
+        """What is known of it, to who may know."""
+        return json_reply(self.view(file), headers={**NOT_KEPT, "ETag": record_etag(file)})
 
     async def arrived(self, exchange: Exchange, file_id: FileId) -> Reply:
         """What ``get`` gives, to the request that brought the file; with the digest of its bytes, if that is wanted."""
@@ -84,11 +82,10 @@ class Files:
         reply.headers.update(digest)
         return reply
 
-    async def delete(self, exchange: Exchange, text: str) -> Reply:
-        with strangers_asked(exchange):
-            shown = parse_shown(exchange.request.query)
-            await self._downloads.delete(exchange.principal, parse_file_id(text), shown)
-        return Reply(204)
+    async def delete(self, exchange: Exchange, text: str) -> None:
+        """For good, by the address of the upload that brought it."""
+        shown = parse_shown(exchange.request.query)
+        await self._downloads.delete(exchange.principal, parse_file_id(text), shown)
 
     async def link(self, exchange: Exchange, text: str) -> Reply:
         """``POST /files/{id}/links?seconds=&disposition=``: a link that opens the file to whoever has it."""
@@ -98,7 +95,7 @@ class Files:
             file, life=_parse_life(shown.get("seconds")), disposition=_parse_disposition(shown.get("disposition"))
         )
         expires = format_instant(link.token.expires_at)
-        return json_reply({"url": self._links.signed(link), "expires_at": expires}, 201, _NOT_KEPT)
+        return json_reply({"url": self._links.signed(link), "expires_at": expires}, 201, NOT_KEPT)
 
     async def content(self, exchange: Exchange, text: str) -> Reply:
         with strangers_asked(exchange):
@@ -108,36 +105,8 @@ class Files:
     async def upload(self, exchange: Exchange, view: UploadView) -> Reply:
         """``GET /uploads/{id}``: how far it is; once completed, the content itself."""
         if view.file_id is None:
-            return json_reply(self._upload_view(view), headers=_NOT_KEPT)
+            return json_reply(self.upload_view(view), headers=NOT_KEPT)
         return await self._content(exchange, view.file_id)
-
-    async def uploads(self, exchange: Exchange) -> Reply:
-        """``GET /uploads?state=…``: the caller's files, or what they have not finished yet, on whatever device."""
-        fields = parse_fields(exchange.request.query)
-        state = fields.get("state", "open")
-        if state == "completed":
-            return await self._stored_files(exchange)
-        if state != "open":
-            raise Refusal(400, "invalid_request", "state is open or completed")
-        views = await self._uploads.list_open(exchange.principal)
-        return json_reply({"uploads": [self._upload_view(view) for view in views]}, headers=_NOT_KEPT)
-
-    async def _stored_files(self, exchange: Exchange) -> Reply:
-        principal, wanted_files = exchange.principal, parse_wanted(exchange.request.query)
-        order = wanted_files.order
-        page = await self._stored.list(
-            principal, wanted_files.selection, order, after=wanted_files.after, limit=wanted_files.limit
-        )
-        images = await self._stored.images_of(page.files)
-        told = [
-            {
-                **self._view(file),
-                "image": self._image_view(images.get(file.id)),
-                **({"owner": format_owner(file.owner)} if principal.is_admin else {}),
-            }
-            for file in page.files
-        ]
-        return json_reply({"uploads": told, "next_cursor": format_cursor(page.after, order)}, headers=_NOT_KEPT)
 
     async def _content(self, exchange: Exchange, file_id: FileId) -> Reply:
         query = exchange.request.query
@@ -180,7 +149,7 @@ class Files:
             await opened.blob.close()
             raise
 
-    def _view(self, file: File) -> dict[str, object]:
+    def view(self, file: File) -> dict[str, object]:
         """``url`` is good for whoever may see this view."""
         is_guarded = file.credential is not None
         return {
@@ -197,14 +166,7 @@ class Files:
             "url": self._links.signed(self._downloads.sign(file)) if is_guarded else self._links.content(file.id),
         }
 
-    def _image_view(self, view: ImageView | None) -> dict[str, object] | None:
-        """With links that are good for whoever may see the list."""
-        if view is None:
-            return None
-        link = None if view.file.credential is None else self._downloads.sign(view.file)
-        return {"status": view.status, "thumbnails": self._links.thumbnails(view.file.id, view.boxes, link)}
-
-    def _upload_view(self, view: UploadView) -> dict[str, object]:
+    def upload_view(self, view: UploadView) -> dict[str, object]:
         return {
             "id": view.id,
             "filename": view.metadata.filename,

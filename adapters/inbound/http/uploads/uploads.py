@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.files.files import Files
+from adapters.inbound.http.files.library import Library
 from adapters.inbound.http.uploads.interop import PARTIAL_UPLOAD, VERSION_FIELD
 from adapters.inbound.http.uploads.resumable import Resumable
 from adapters.inbound.http.uploads.tus import VERSION, Tus
@@ -22,13 +23,13 @@ class Uploads:
     need no field that tells, so those are its own wherever tus is not named.
     """
 
-    def __init__(self, *, tus: Tus, resumable: Resumable, files: Files) -> None:
+    def __init__(self, *, tus: Tus, resumable: Resumable, library: Library) -> None:
         self._tus = tus
         self._resumable = resumable
-        self._files = files
+        self._library = library
 
     def resources(self) -> Sequence[Resource]:
-        exposes = (*self._tus.exposes, *self._resumable.exposes, *self._files.exposes)
+        exposes = (*self._tus.exposes, *self._resumable.exposes, *Files.exposes)
         return [
             Resource(
                 re.compile(r"/uploads/([^/]+)/?"),
@@ -46,7 +47,7 @@ class Uploads:
             ),
             Resource(
                 re.compile(r"/uploads/?"),
-                {"POST": self.create, "OPTIONS": self.options, "GET": self._files.uploads},
+                {"POST": self.create, "OPTIONS": self.options, "GET": self._library.uploads},
                 constant_headers=self.constant_headers,
                 exposes=exposes,
                 begins_uploads=True,

@@ -34,6 +34,7 @@ _c = files.c
 _IS_UNDIGESTED: ColumnElement[bool] = text(IS_UNDIGESTED)  # type: ignore[assignment]
 _IS_LISTED: ColumnElement[bool] = text(IS_LISTED)  # type: ignore[assignment]
 _IS_UNFOLDED: ColumnElement[bool] = text(IS_UNFOLDED)  # type: ignore[assignment]
+_CHANGED = ("name", "folded_name", "path", "visibility", "expires_at")
 _LOOKED_AT = 20_000
 _SAVE_DIGEST = (
     update(files).where(_c.id == bindparam("file_id"), _c.sha256.is_(None)).values(sha256=bindparam("digest"))
@@ -123,7 +124,7 @@ class SqlFileRepository(FileRepository):
         return len(names)
 
     async def find_same(self, owner: OwnerId, sha256: bytes, size: int | None) -> File | None:
-        same = select(files).where(_c.owner == owner, _c.sha256 == sha256)
+        same = select(files).where(_c.owner == owner, _c.sha256 == sha256, _IS_LISTED)
         if size is not None:
             same = same.where(_c.size == size)
         same = same.order_by(_c.credential.is_not(None), _c.created_at, _c.id).limit(1)
@@ -142,6 +143,32 @@ class SqlFileRepository(FileRepository):
         if digests:
             rows = [{"file_id": file_id, "digest": digests[file_id]} for file_id in sorted(digests)]
             await self._transaction.change(lambda connection: connection.execute(_SAVE_DIGEST, rows))
+
+    async def save(self, file: File, *, was: File) -> bool:
+        old, new = ({name: file_to_row(one)[name] for name in _CHANGED} for one in (was, file))
+        as_it_was = [_c[name].is_not_distinct_from(value) for name, value in old.items()]
+        return await self._update(_c.id == file.id, _IS_LISTED, *as_it_was, **new)
+
+    async def bin(self, file_id: FileId, until: datetime) -> bool:
+        return await self._update(_c.id == file_id, _IS_LISTED, restorable_until=until)
+
+    async def restore(self, file_id: FileId, now: datetime) -> bool:
+        return await self._update(_c.id == file_id, _c.restorable_until > now, restorable_until=None)
+
+    async def list_ended(self, now: datetime, *, limit: int) -> Sequence[File]:
+        found: list[File] = []
+        for time in (_c.expires_at, _c.restorable_until):  # each has an index of its own
+            rows = await self._transaction.read(select(files).where(time <= now).order_by(time).limit(limit))
+            found += [file for file in map(file_from_row, rows) if file not in found]
+        return found[:limit]
+
+    async def is_ended(self, file_id: FileId, now: datetime) -> bool:
+        ended = or_(_c.expires_at <= now, _c.restorable_until <= now)
+        return await self._update(_c.id == file_id, ended, size=_c.size)  # which is the row's lock
+
+    async def _update(self, *where: ColumnElement[bool], **values: Any) -> bool:  # noqa: ANN401 -- columns' values
+        statement = update(files).where(*where).values(values)
+        return await self._transaction.write(lambda connection: connection.execute(statement).rowcount > 0)
 
     async def delete(self, file_id: FileId) -> BlobKey | None:
         rows = await self._transaction.read(select(_c.blob_key).where(_c.id == file_id))

@@ -160,6 +160,10 @@ class SqlUploadRepository(UploadRepository):
         gone = delete(uploads).where(_c.id == upload_id)  # its ranges go by the foreign key
         await self._transaction.change(lambda connection: connection.execute(gone))
 
+    async def follow_file(self, upload_id: UploadId, state: UploadState, now: datetime) -> None:
+        followed = update(uploads).where(_c.id == upload_id).values(state=state.value, updated_at=now)
+        await self._transaction.change(lambda connection: connection.execute(followed))
+
     async def list_open(self, principal: Principal, *, limit: int) -> Sequence[Upload]:
         mine = select(uploads).where(_c.owner == principal.owner, _IS_OPEN)
         return await self._load(mine.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit))
