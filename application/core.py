@@ -6,12 +6,12 @@ Adapters go in, use cases come out; nothing is started and nothing has to be clo
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.cleanup import CleanupUseCase
-from application.digest import DigestUseCase
 from application.download import DownloadUseCase
 from application.file import FileEnding, FileUseCase
 from application.progress import ProgressUseCase
-from application.reconcile import ReconcileUseCase
+from application.upkeep.cleanup import CleanupUseCase
+from application.upkeep.digest import DigestUseCase
+from application.upkeep.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
 from application.upload.keeping import KeepUseCase
 from domain.upload_policy import UploadPolicy

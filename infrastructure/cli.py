@@ -146,7 +146,7 @@ def _migrate(settings: "Settings") -> int:
 
 
 def _cleanup(settings: "Settings", *, is_dry: bool) -> int:
-    from application.cleanup import Cleaned  # noqa: PLC0415
+    from application.upkeep.cleanup import Cleaned  # noqa: PLC0415
     from infrastructure.capability import CannotStart  # noqa: PLC0415
     from infrastructure.startup import started  # noqa: PLC0415
 

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from application.blob_deletions import BlobDeleter
-from application.clock_jumps import ClockJumps
 from application.erasing import erase
+from application.upkeep.clock_jumps import ClockJumps
 from domain.file import File
 from domain.ids import BlobKey
 from domain.upload_state import UploadState
@@ -25,7 +25,7 @@ class FileEnding:
         self._jumps = ClockJumps(clock)
 
     async def run(self) -> int:
-        """How many were ended; none right after the clock was set, as application/cleanup.py has it."""
+        """How many were ended; none right after the clock was set, as application/upkeep/cleanup.py has it."""
         now = self._clock.now()
         return 0 if self._jumps.jumped(now) else await self.end_all(now)
 

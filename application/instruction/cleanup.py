@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from application.blob_deletions import BlobDeleter
-from application.clock_jumps import ClockJumps
 from application.erasing import erase
+from application.upkeep.clock_jumps import ClockJumps
 from domain.access import Principal
 from domain.errors import Forbidden
 from domain.ids import BlobKey, FileId
@@ -35,7 +35,7 @@ class InstructionCleanup:
         """How many files were taken away."""
         now = self._clock.now()
         if self._jumps.jumped(now):
-            return 0  # as application/cleanup.py has it
+            return 0  # as application/upkeep/cleanup.py has it
         await self._fail_stale(now)
         cleaned = 0
         while True:

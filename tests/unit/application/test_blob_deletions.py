@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.cleanup import Cleaned
+from application.upkeep.cleanup import Cleaned
 from domain.errors import RepositoryUnavailable, Sha256Mismatch, StorageFull, StorageUnavailable
 from domain.file_draft import FileDraft
 from domain.ids import FileId, UploadId, blob_key_of, file_id_of

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.cleanup import Cleaned
+from application.upkeep.cleanup import Cleaned
 from domain.errors import (
     RepositoryUnavailable,
     StorageUnavailable,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.cleanup import HOUSEKEEPER
+from application.upkeep.cleanup import HOUSEKEEPER
 from application.upload import UploadUseCase
 from domain.errors import Conflict, Gone, NotFound, Sha256Mismatch, StorageFull, StorageUnavailable
 from ports.clock import Clock
