@@ -3,7 +3,7 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from domain.errors import LongshoreError, TooManyRequests
@@ -231,6 +231,7 @@ class _Sharing:
         self._shared = shared
         self._now = now
         self._alone_since = now()
+        self._shares_until = self._alone_since
 
     async def take(self, wish: Wish) -> Given | None:
         """None: the database is away, and nobody is refused for that; it is counted here until it is back."""
@@ -243,7 +244,7 @@ class _Sharing:
             self._go_alone()
             return None
 
-    async def look(self, budgets: Iterable[_Budget]) -> None:
+    async def look(self, budgets: Sequence[_Budget]) -> None:
         if self._shared is None:
             return
         try:
@@ -252,7 +253,11 @@ class _Sharing:
                 made = [wish for budget in budgets for wish in budget.made(self._alone_since)]
                 self.is_on = True
                 await self._publish(self._shared, made)
-            elif not has_company:
+            if has_company:
+                # What the others gave counts for a window yet, whether they are still here or not.
+                longest = max((rate.seconds for budget in budgets for rate in budget.rates), default=0)
+                self._shares_until = self._now() + longest
+            elif self._now() >= self._shares_until:
                 self._go_alone()
         except LongshoreError:
             self._go_alone()

@@ -273,6 +273,21 @@ async def test_what_was_counted_alone_counts_in_company() -> None:
     assert await servers.passed(30) == 5
 
 
+async def test_who_is_left_alone_knows_what_the_other_one_gave() -> None:
+    servers = Servers("20/minute")
+    await servers.look()
+    assert await servers.passed(16) == 16
+    left, gone = servers.limiters
+    await gone.close()
+    servers.limiters = [left]
+    await servers.look()
+    assert await servers.passed(20) == 4
+    servers.clock.pass_by(timedelta(seconds=61))
+    await servers.look()
+    asked = servers.asked
+    assert (await servers.passed(30), servers.asked) == (20, asked)
+
+
 async def test_nobody_is_refused_because_the_database_is_away() -> None:
     servers = Servers("20/minute")
     await servers.look()
