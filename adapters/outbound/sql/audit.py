@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Executable, RowMapping, func, select, text
 
 from adapters.outbound.sql.crc64 import unsigned
 from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.image_tables import renditions
 from adapters.outbound.sql.repositories.installation import SqlInstallation
 from adapters.outbound.sql.repositories.mapping import job_from_row
-from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, jobs, renditions, uploads
+from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, jobs, uploads
 from domain.errors import LongshoreError
 from domain.finding import Finding, Recorded, ok, problem
 from domain.ids import FileId

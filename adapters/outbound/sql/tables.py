@@ -28,7 +28,6 @@ from sqlalchemy import (
 )
 
 from domain.access import Visibility
-from domain.image import ImageStatus
 from domain.job import JobState
 from domain.upload_state import OPEN_STATES, UploadKind, UploadState
 
@@ -173,52 +172,6 @@ usage = Table(
     Column("open_uploads", BigInteger, nullable=False),
     Column("files", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-# Pictures among the files, and what has been drawn of them.
-images = Table(
-    "images",
-    metadata,
-    Column("id", String(32), ForeignKey("files.id", ondelete="CASCADE"), primary_key=True),
-    Column("watch_id", Text, nullable=False),
-    Column(
-        "status",
-        String(16),
-        CheckConstraint(f"status IN ({_listed([*ImageStatus])})", name="status"),
-        nullable=False,
-    ),
-    Column("error", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("updated_at", Instant, nullable=False),
-)
-
-renditions = Table(
-    "renditions",
-    metadata,
-    Column("image_id", String(32), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
-    Column("box", Integer, primary_key=True),
-    Column("width", Integer, nullable=False),
-    Column("height", Integer, nullable=False),
-    Column("media_type", Text, nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("blob_key", Text, nullable=False),
-    Index("ix_renditions_blob_key", "blob_key"),
-    sqlite_with_rowid=False,
-)
-
-# What the sessions of the image receiver have; a position is given again once its picture is gone.
-received_images = Table(
-    "received_images",
-    metadata,
-    Column("owner", Text, primary_key=True),
-    Column("user_id", Text, primary_key=True),
-    Column("session_id", Text, primary_key=True),
-    Column("position", BigInteger, primary_key=True),
-    Column("file_id", String(32), ForeignKey("files.id", ondelete="CASCADE"), nullable=False),
-    Column("name", Text, nullable=False),
-    Column("dhash", BigInteger, nullable=False),  # the signed number of the same 64 bits
-    Index("ix_received_images_file_id", "file_id"),
     sqlite_with_rowid=False,
 )
 

@@ -8,6 +8,7 @@ Take ``metadata`` from here to build tables or to compare them. Why so: docs/dec
 
 from sqlalchemy import DDL, event
 
+import adapters.outbound.sql.image_tables  # noqa: F401 -- its tables are added to the others'
 from adapters.outbound.sql.partial_indexes import metadata
 from adapters.outbound.sql.tables import IS_OPEN, files, uploads, usage
 

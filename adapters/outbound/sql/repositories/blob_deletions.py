@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, or_, select
 
 from adapters.outbound.sql.database import Transaction
+from adapters.outbound.sql.image_tables import renditions
 from adapters.outbound.sql.insert import insert_into
-from adapters.outbound.sql.tables import blob_deletions, files, renditions
+from adapters.outbound.sql.tables import blob_deletions, files
 from domain.errors import StorageUnavailable
 from domain.ids import BlobKey
 from ports.blob_deletions import BlobDeletions

@@ -6,9 +6,9 @@ from itertools import groupby
 from sqlalchemy import Connection, delete, insert, select, update
 
 from adapters.outbound.sql.database import Transaction
+from adapters.outbound.sql.image_tables import images, renditions
 from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.repositories.mapping import image_from_row, image_to_row, rendition_to_row
-from adapters.outbound.sql.tables import images, renditions
 from domain.errors import ImageNotFound
 from domain.ids import BlobKey, FileId
 from domain.image import Image

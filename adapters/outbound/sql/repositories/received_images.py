@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
 from adapters.outbound.sql.database import Transaction
+from adapters.outbound.sql.image_tables import received_images
 from adapters.outbound.sql.repositories.mapping import received_image_from_row, received_image_to_row
-from adapters.outbound.sql.tables import received_images
 from domain.received_image import ImageSession, ReceivedImage
 from ports.received_images import ReceivedImages
 
