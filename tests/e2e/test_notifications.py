@@ -65,29 +65,30 @@ class Site:
         """As another process would that has this database and this NATS."""
         asyncio.run(_announce(self.server.data_dir, self.nats_url, events))
 
-    @contextmanager
-    def listening(self) -> Iterator[list[dict[str, str]]]:
-        """What other services hear."""
-        heard, is_ready, is_over = list[dict[str, str]](), threading.Event(), threading.Event()
 
-        async def hear(message: Msg) -> None:
-            heard.append(json.loads(message.data))
+@contextmanager
+def listening(url: str) -> Iterator[list[dict[str, str]]]:
+    """What other services hear."""
+    heard, is_ready, is_over = list[dict[str, str]](), threading.Event(), threading.Event()
 
-        async def listen() -> None:
-            async with await nats.connect(self.nats_url) as service:
-                await service.subscribe("notifications.sse", cb=hear)
-                await service.flush()
-                is_ready.set()
-                await asyncio.to_thread(is_over.wait)
+    async def hear(message: Msg) -> None:
+        heard.append(json.loads(message.data))
 
-        thread = threading.Thread(target=asyncio.run, args=(listen(),))
-        thread.start()
-        try:
-            assert is_ready.wait(5)
-            yield heard
-        finally:
-            is_over.set()
-            thread.join()
+    async def listen() -> None:
+        async with await nats.connect(url) as service:
+            await service.subscribe("notifications.sse", cb=hear)
+            await service.flush()
+            is_ready.set()
+            await asyncio.to_thread(is_over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(listen(),))
+    thread.start()
+    try:
+        assert is_ready.wait(5)
+        yield heard
+    finally:
+        is_over.set()
+        thread.join()
 
 
 async def _announce(data_dir: Path, url: str, events: tuple[Event, ...]) -> None:
@@ -140,7 +141,7 @@ def test_who_comes_back_is_told_what_was_missed_by_ids_that_stay(site: Site) -> 
 
 def test_other_services_hear_each_detail_once_in_the_words_of_its_owner(site: Site) -> None:
     mine, guests = an_instruction_event(owner=user(ANNA)), an_instruction_event(owner=guest(BERT), status="FAILED")
-    with site.listening() as heard:
+    with listening(site.nats_url) as heard:
         site.announce(mine, guests)
         until(lambda: len(heard) == 2)
     told = [(each.get("user_id"), each.get("guest_id"), each["status"]) for each in heard]
@@ -161,7 +162,7 @@ def test_health_names_nats(site: Site) -> None:
 def test_a_detail_is_told_of_from_its_beginning_to_its_end_here_and_on_nats(site: Site) -> None:
     anna = site.http(ANNA)
     stream = Stream(anna, "")
-    with site.listening() as heard:
+    with listening(site.nats_url) as heard:
         pair = added(anna, made(anna), picture("jpeg"))
         told = stream.told(3, within=20)
         until(lambda: len(heard) == 3)
