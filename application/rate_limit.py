@@ -173,6 +173,8 @@ class _Budget:
 
     def _forget(self, now: float) -> None:
         for _ in range(2):
+            if not self._stocks:  # while the database is away there may be none
+                return
             client, stock = next(iter(self._stocks.items()))
             if max(stock.until, stock.refused_until) > now and len(self._stocks) <= _MAX_CLIENTS:
                 return
