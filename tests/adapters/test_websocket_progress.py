@@ -391,6 +391,18 @@ class TestWhoMayOpen:
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert len(server.sockets) == 0
 
+    @pytest.mark.parametrize("version", [b"Sec-WebSocket-Version: 99\r\n", b""])
+    async def test_another_version_is_told_which_one_is_spoken(self, server: Server, version: bytes) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(
+            b"GET /ws/progress HTTP/1.1\r\nHost: x\r\nx-user: alice\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + version + b"\r\n"
+        )
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), 2)
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 426 ") and b"Sec-Websocket-Version: 13\r\n" in answer
+        assert b'"code": "upgrade_required"' in answer
+
     async def test_each_client_has_a_budget_of_sockets(self) -> None:
         async with serving(budget=StreamBudget(2)) as server:
             clients = [await server.connect() for _ in range(2)]

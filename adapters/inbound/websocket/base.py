@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 # RFC 6455 §7.4.1, and 1013 of the IANA registry
 GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
 TOKEN_EXPIRED = 4401  # RFC 6455 §7.4.2: ours to give
+_VERSIONS = ("7", "8", "13")  # Tornado's
 
 _NO_HEADERS = HTTPHeaders()
 _NO_ARGUMENTS: dict[str, list[bytes]] = {}
@@ -144,6 +145,10 @@ class BaseSocket(WebSocketHandler):
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
             raise Refusal(426, "upgrade_required", "this is a WebSocket", upgrade)
+        version = self.request.headers.get("Sec-WebSocket-Version", "")
+        if self.request.method == "GET" and version not in _VERSIONS:
+            # RFC 6455 §4.4: and which one would be understood
+            raise Refusal(426, "upgrade_required", "WebSockets are spoken by RFC 6455", {"Sec-WebSocket-Version": "13"})
 
     def check_origin(self, origin: str) -> bool:
         return True  # pages of other origins don't get here: ``adapters/inbound/http/engine/site.py``
