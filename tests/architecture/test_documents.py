@@ -16,6 +16,7 @@ _RECORDS = ROOT / "docs" / "decisions"
 _PAPERS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     *(ROOT / "docs").glob("*.md"),
     *(ROOT / "examples").rglob("*.md"),
 ]
