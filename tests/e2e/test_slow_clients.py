@@ -1,7 +1,8 @@
 """Who sends too slowly is cut off on every route: heads after 20 s, bodies below 1 KiB/s over 30 s. So is who reads
-nothing of its replies, after a minute.
+nothing of its replies, after half a minute.
 
-They dawdle side by side; a minute is waited in all, in which other tests have the machine.
+They dawdle side by side; half a minute is waited in all, in which other tests have the machine. How many there may be
+is in tests/adapters/http/test_slow_loris.py.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from tests.support.wire import Connection, Header, Http
 pytestmark = pytest.mark.timeout(120)
 HEADER_SECONDS = IDLE_SECONDS = 20.0
 BODY_SECONDS = 30.0
-READER_SECONDS = 60.0
+READER_SECONDS = 30.0
 SLACK_SECONDS = 5.0
 
 FORM: Header = ("Content-Type", "multipart/form-data; boundary=b")
@@ -130,7 +131,7 @@ def test_a_silent_connection_is_cut_off(dawdlers: dict[str, Dawdler]) -> None:
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("drip", [b"", b"x"])
 def test_a_slow_body_that_nobody_wants_is_cut_off(dawdlers: dict[str, Dawdler], route: str, drip: bytes) -> None:
-    assert dawdlers[f"{route}: {drip!r}"].cut_after(within=2 * BODY_SECONDS + SLACK_SECONDS) is not None
+    assert dawdlers[f"{route}: {drip!r}"].cut_after(within=BODY_SECONDS + SLACK_SECONDS) is not None
 
 
 @pytest.mark.parametrize("kind", BODIES)
@@ -138,15 +139,15 @@ def test_a_slow_body_that_nobody_wants_is_cut_off(dawdlers: dict[str, Dawdler], 
 def test_a_slow_body_is_cut_off_by_what_clients_take_for_passing(
     dawdlers: dict[str, Dawdler], kind: str, how: str
 ) -> None:
-    """Between one window and two: the server looks once a window, and the first look finds half of one."""
+    """Each by its own time."""
     dawdler = dawdlers[f"{kind}: {how}"]
-    seconds = dawdler.cut_after(within=2 * BODY_SECONDS + SLACK_SECONDS)
-    assert seconds is not None and seconds > BODY_SECONDS / 2
+    seconds = dawdler.cut_after(within=BODY_SECONDS + SLACK_SECONDS)
+    assert seconds is not None and seconds > BODY_SECONDS - SLACK_SECONDS
     assert dawdler.status() in (503, None)
 
 
 def test_what_came_of_a_slow_body_is_kept(server: Tus, dawdlers: dict[str, Dawdler]) -> None:
-    assert dawdlers["tus: silence"].cut_after(within=2 * BODY_SECONDS + SLACK_SECONDS) is not None
+    assert dawdlers["tus: silence"].cut_after(within=BODY_SECONDS + SLACK_SECONDS) is not None
     offsets = [upload["offset"] for upload in server.open_uploads().values()]
     assert sum(offset == 5 for offset in offsets) >= 3
 
@@ -156,7 +157,7 @@ def test_who_reads_none_of_its_replies_is_let_go(readers: dict[str, Connection])
     waited_for = {reader._socket.fileno(): name for name, reader in readers.items()}
     for number in waited_for:
         poll.register(number, 0)
-    until = time.monotonic() + READER_SECONDS + 3 * SLACK_SECONDS
+    until = time.monotonic() + READER_SECONDS + SLACK_SECONDS
     while waited_for and time.monotonic() < until:
         for number, _ in poll.poll(1000):
             poll.unregister(number)

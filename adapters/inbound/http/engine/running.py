@@ -158,7 +158,7 @@ class RunningExchange(ABC):
             reply = self._preflight() or await (self._call_route() if is_plain else self._options())
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
-            reply.ends_connection = isinstance(error, Unreadable | NoRoom | TooManyConnections)
+            reply.ends_connection = isinstance(error, Unreadable | CutShort | NoRoom | TooManyConnections)
         headers = reply.headers = {**self._resource.constant_headers(request.headers), **reply.headers}
         if cors.origins:
             varies = headers.get("Vary")

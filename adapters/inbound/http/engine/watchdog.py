@@ -16,48 +16,55 @@ _TCP_INFO_BYTES = 128  # up to the end of tcpi_bytes_acked, since Linux 4.1
 
 
 class BodyWatchdog:
-    """Ends bodies that trickle: less than 1 KiB/s over 30 s while the core waits for them (slow loris, half-open)."""
+    """Ends bodies that trickle: less than 1 KiB/s over 30 s while the core waits for them (slow loris, half-open).
 
-    period_seconds = 30.0
-    least_bytes = 30 * 1024
+    Each is looked at when 30 s of its own are over, so that none outlives them.
+    """
 
-    def __init__(self) -> None:
-        # What each had received at the last look; None before the first, so that none is judged by a part of a period.
-        self._watched: dict[Body, int | None] = {}
-        self._task: asyncio.Task[None] | None = None
+    def __init__(self, *, period_seconds: float = 30.0, least_bytes: int = 30 * 1024) -> None:
+        self.period_seconds = period_seconds
+        self.least_bytes = least_bytes
+        # Since when, and how many bytes it had then. Who waits longest is first: the period is one for all.
+        self._watched: dict[Body, tuple[float, int]] = {}
+        self._looking: asyncio.TimerHandle | None = None
 
     def watch(self, body: Body) -> None:
-        self._watched[body] = None
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        loop = asyncio.get_running_loop()
+        self._watched[body] = loop.time(), body.received
+        if self._looking is None:
+            self._looking = loop.call_later(self.period_seconds, self._look)
 
     def forget(self, body: Body) -> None:
         self._watched.pop(body, None)
 
     def close(self) -> None:
-        if self._task:
-            self._task.cancel()
+        self._watched.clear()
+        if self._looking is not None:
+            self._looking.cancel()
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self.period_seconds)
-            for body, before in list(self._watched.items()):
-                if before is not None and body.is_awaited and body.received - before < self.least_bytes:
-                    body.stop()
-                self._watched[body] = body.received
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while (first := next(iter(self._watched.items()), None)) and first[1][0] + self.period_seconds <= now:
+            body, (_, before) = first
+            del self._watched[body]
+            self._watched[body] = now, body.received
+            if body.is_awaited and body.received - before < self.least_bytes:
+                body.stop()
+        self._looking = loop.call_at(first[1][0] + self.period_seconds, self._look) if first else None
 
 
 class ReplyWatchdog:
-    """Closes connections whose client takes nothing of what was sent to it for a minute, whatever the reply was.
+    """Closes connections whose client takes nothing of what was sent to it for half a minute, whatever the reply was.
 
     It asks the kernel, so it is one rule for all: downloads, replies to requests that were sent ahead, event streams,
     WebSockets. A reader that is only slow takes something now and then. Linux's alone (``TCP_INFO``).
     """
 
-    patience_seconds = 60.0
-    looks_a_patience = 6
-
-    def __init__(self) -> None:
+    def __init__(self, *, patience_seconds: float = 25.0, looks_a_patience: int = 5) -> None:
+        """The time from one look to the next may pass before a client is seen to take nothing."""
+        self.patience_seconds = patience_seconds
+        self.looks_a_patience = looks_a_patience
         # What each had taken when it was last seen to take something, and when that was; None: nothing waits for it.
         self._watched: WeakKeyDictionary[socket.socket, tuple[int, float] | None] = WeakKeyDictionary()
         self._task: asyncio.Task[None] | None = None
