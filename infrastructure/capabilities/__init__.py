@@ -4,6 +4,7 @@ A new one is a new file here and a word in ``CAPABILITIES``; if it brings variab
 ``infrastructure/settings.py``.
 """
 
+from infrastructure.capabilities.admin import ADMIN
 from infrastructure.capabilities.chunks import CHUNKS
 from infrastructure.capabilities.core import CORE
 from infrastructure.capabilities.database import DATABASE
@@ -52,4 +53,5 @@ CAPABILITIES: tuple[Capability, ...] = (
     IMAGE_RECEIVER,
     UPKEEP,
     OPERATIONS,
+    ADMIN,
 )

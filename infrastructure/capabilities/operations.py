@@ -6,10 +6,14 @@ from typing import Annotated, Literal
 from dependency_injector import providers
 from pydantic import BeforeValidator
 
+from adapters.inbound.http.operations.caller import CallerRoute
 from adapters.inbound.http.operations.health import Health
 from application.doctor import DoctorUseCase
 from application.health import HealthUseCase
+from infrastructure import version
+from infrastructure.capabilities.core import CoreParts
 from infrastructure.capabilities.database import DatabaseParts
+from infrastructure.capabilities.identity import IdentityParts
 from infrastructure.capabilities.room import RoomParts
 from infrastructure.capabilities.storage import StorageParts
 from infrastructure.capabilities.system import SystemParts
@@ -36,8 +40,13 @@ class OperationsParts(Parts):
         spared=of.cleanup_after,
     )
     health_route = providers.Singleton(Health, health, WebParts.drain)
+    caller_route = providers.Singleton(
+        CallerRoute, IdentityParts.authenticator, CoreParts.policy, providers.Callable(version)
+    )
 
 
 OPERATIONS = Capability(
-    variables=OperationsVariables, parts=[OperationsParts], resources=lambda parts: parts.health_route().resources()
+    variables=OperationsVariables,
+    parts=[OperationsParts],
+    resources=lambda parts: [*parts.health_route().resources(), *parts.caller_route().resources()],
 )

@@ -39,10 +39,14 @@ class Authenticator:
         are no tickets."""
         if mode == "jwt" and verify_token is None:
             raise ValueError("mode jwt needs something that verifies tokens")
-        self._mode = mode
+        self._mode: Literal["open", "gateway", "jwt"] = mode
         self._trusted = tuple(trusted_proxies)
         self._verify_token = verify_token
         self._redeem_ticket = redeem_ticket
+
+    @property
+    def mode(self) -> Literal["open", "gateway", "jwt"]:
+        return self._mode
 
     def principal(self, request: HTTPServerRequest) -> Principal:
         """Raises:
