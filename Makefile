@@ -78,8 +78,14 @@ lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, requirements up to 
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(MAKE) page-types
 	@$(BIN)/python scripts/check_requirements.py
 	@$(BIN)/python scripts/audit.py
+
+# Types of the page's modules, which are in JSDoc; without npm they are not looked at.
+.PHONY: page-types
+page-types: clients
+	@if [ -x $(CLIENTS)/node_modules/.bin/tsc ]; then $(CLIENTS)/node_modules/.bin/tsc -p adapters/inbound/http/page/tsconfig.json; fi
 
 .PHONY: check
 check: lint test ## what has to be green before a commit: lint and test

@@ -139,7 +139,7 @@ def test_a_request_id_of_the_client_is_no_way_into_the_log(http: Http, module_se
     assert "\x1b" not in module_server.log()
 
 
-ALL_SORTS = ["/", "/static/app.css", "/nowhere", "/events", "/ws/progress", f"/uploads/{UNKNOWN}", "/health"]
+ALL_SORTS = ["/", "/static/css/base.css", "/nowhere", "/events", "/ws/progress", f"/uploads/{UNKNOWN}", "/health"]
 
 
 @pytest.mark.parametrize("target", ALL_SORTS)

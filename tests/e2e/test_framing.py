@@ -71,7 +71,7 @@ class TestTargets:
             "HEAD http://localhost/health",
             "GET http://localhost",
             "GET http://localhost?x=/nowhere",
-            "GET http://localhost/static/app.css",
+            "GET http://localhost/static/css/base.css",
         ],
     )
     def test_a_whole_url_is_its_path(self, http: Http, line: str) -> None:
@@ -182,7 +182,7 @@ class TestHeads:
                 b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
                 400,
             ),
-            (b"GET /static/app.css HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400),
+            (b"GET /static/css/base.css HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400),
             (b"GET /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5, 6\r\n\r\n", 400),
         ],
         ids=lambda value: repr(value)[:80],
@@ -277,7 +277,7 @@ class TestConnections:
 
     @pytest.mark.parametrize("size", [5 * MIB, 100 * KIB, 10])
     @pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "GET"])
-    @pytest.mark.parametrize("target", ["/uplaod", "/", "/static/app.css", "/events"])
+    @pytest.mark.parametrize("target", ["/uplaod", "/", "/static/css/base.css", "/events"])
     def test_a_body_that_nobody_wants_does_not_hide_the_answer(
         self, http: Http, target: str, method: str, size: int
     ) -> None:

@@ -41,7 +41,7 @@ class Watch:
         page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
 
     def _note_offset(self, method: str, headers: dict[str, str]) -> None:
-        if method == "PATCH":
+        if method == "PATCH" and "upload-offset" in headers:
             self.patch_offsets.append(int(headers["upload-offset"]))
 
     def _note_dialog(self, dialog: Dialog) -> None:

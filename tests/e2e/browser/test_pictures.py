@@ -16,7 +16,7 @@ _SEEN = """() => {
     window.seen = []
     window.shifted = 0
     const note = () => document.querySelectorAll(".words").forEach((words) => window.seen.push(words.textContent))
-    new MutationObserver(note).observe(document.getElementById("rows"), {
+    new MutationObserver(note).observe(document.getElementById("app"), {
         childList: true, subtree: true, characterData: true,
     })
     new PerformanceObserver((list) => {
@@ -44,6 +44,8 @@ def photos(tmp_path: Path) -> list[Path]:
 def test_a_picture_shows_its_thumbnail_and_does_so_again(page: UploadPage, watch: Watch, photos: list[Path]) -> None:
     page.page.evaluate(_SEEN)
     page.choose(*photos)
+    page.expect_done(*(photo.name for photo in photos))
+    page.page.evaluate("window.shifted = 0")  # until then the list was made, and put in order
     for photo in photos:
         thumbnail = page.row(photo.name).get_by_role("img", name=f"Thumbnail of {photo.name}")
         expect(thumbnail).to_be_visible(timeout=15_000)

@@ -112,10 +112,12 @@ def test_rows_keep_their_order(page: UploadPage, make_file: MakeFile, server_tus
     names = [f"{number}.bin" for number in (3, 1, 4, 0, 5, 9, 2, 6)]
     page.choose(*(make_file(name, size=1000) for name in names))
     page.expect_done(*names)
-    assert page.names == names
     page.reload()
     page.expect_state("begun elsewhere.bin", "missing")
-    assert page.names == ["begun elsewhere.bin", *names], "in the order of their beginning"
+    assert page.names == ["begun elsewhere.bin", *names], "what wants somebody first, then in the order of beginning"
+    page.choose(make_file("later.bin", size=1000))
+    page.expect_done("later.bin")
+    names = [*names, "later.bin"]
     page.pick_again("begun elsewhere.bin", make_file("begun elsewhere.bin", size=1000))
     page.expect_done("begun elsewhere.bin")
     page.reload()

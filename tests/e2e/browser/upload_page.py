@@ -106,6 +106,7 @@ class UploadPage:
         """The upload's URL as IndexedDB has it: what the next page will go on with."""
         urls: list[str] = self.page.evaluate(
             """async (name) => {
+                if (!(await indexedDB.databases()).some(({ name }) => name === "longshore:/")) return [];
                 const done = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
                 const database = await done(indexedDB.open("longshore:/"));
                 const records = await done(database.transaction("records").objectStore("records").getAll());
@@ -124,6 +125,7 @@ class UploadPage:
     def kept_names(self) -> list[str]:
         names: list[str] = self.page.evaluate(
             """async () => {
+                if (!(await indexedDB.databases()).some(({ name }) => name === "longshore:/")) return [];
                 const done = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
                 const database = await done(indexedDB.open("longshore:/"));
                 const files = await done(database.transaction("bytes").objectStore("bytes").getAll());

@@ -1,35 +1,39 @@
-"""The page at ``/``, its files below ``/static/``, and what is said of the server as a whole."""
+"""The page at ``/``, its files below ``/static/``, and what is said of the server as a whole.
 
-import hashlib
-import mimetypes
+There is no build: what is in ``static/`` is what is served. The page names its files below ``/static/<release>/``, by a
+digest of them all, so that browsers may keep them for good; modules find each other there by relative paths.
+"""
+
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
+from adapters.inbound.http.page.assets import Asset, Assets
+from adapters.inbound.http.page.languages import preferred
 
-STATIC_FOLDER = Path(__file__).parent / "static"
-# Everything the page needs comes from here; it runs no inline script and can't be framed.
+# Everything the page needs comes from here; it runs no inline script and can't be framed. Previews are its own blobs.
 _SECURITY = {
     "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; object-src 'none'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; media-src 'self' blob:; "
+        "frame-src blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",
 }
+_ASKED_AGAIN = "no-cache"
+_FOR_GOOD = "public, max-age=31536000, immutable"
+_INDEX = "index.html"
 
 
 class Pages:
     """For anybody, as often as they like."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, assets: Assets | None = None) -> None:
         self._version = version
+        self._assets = assets or Assets()
 
     def resources(self) -> Sequence[Resource]:
         page, static = ({"GET": get, "HEAD": get} for get in (self.page, self.static))
@@ -44,33 +48,41 @@ class Pages:
         accept = exchange.headers.get("Accept", "")
         if "application/json" in accept and "text/html" not in accept:
             return json_reply({"message": "Longshore", "version": self._version}, headers={"Vary": "Accept"})
-        reply = _file(exchange, STATIC_FOLDER / "index.html")
-        reply.headers["Vary"] = "Accept"
+        language = preferred(exchange.headers.get("Accept-Language", ""))
+        asset = self._assets.page(_INDEX, language)
+        reply = _given(exchange, asset, _ASKED_AGAIN)
+        reply.headers["Content-Language"] = language
+        reply.headers["Vary"] = "Accept, Accept-Language, Accept-Encoding"
         return reply
 
     async def static(self, exchange: Exchange, name: str) -> Reply:
-        path = _static_files().get(unquote(name))
-        if path is None:
+        release, path = self._assets.split(unquote(name))
+        asset = self._assets.find(path)
+        if asset is None:
             raise Refusal(404, "not_found")
-        return _file(exchange, path)
+        # Of another release, before or after an update, what there is is given; it is not to be kept by that name.
+        reply = _given(exchange, asset, _FOR_GOOD if release == self._assets.release else _ASKED_AGAIN)
+        # Other sites' pages may show the uploader, if CORS_ORIGINS names them.
+        reply.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return reply
 
 
-@cache
-def _static_files() -> Mapping[str, Path]:
-    return {path.relative_to(STATIC_FOLDER).as_posix(): path for path in STATIC_FOLDER.rglob("*") if path.is_file()}
-
-
-def _file(exchange: Exchange, path: Path) -> Reply:
-    content, tag, media_type = _read(path, path.stat().st_mtime_ns)
-    headers = {**_SECURITY, "ETag": tag}
+def _given(exchange: Exchange, asset: Asset, kept: str) -> Reply:
+    packed = asset.packed if accepts_gzip(exchange.headers.get("Accept-Encoding", "")) else None
+    tag = f'{asset.tag[:-1]}-gzip"' if packed else asset.tag
+    headers = {**_SECURITY, "ETag": tag, "Cache-Control": kept, "Vary": "Accept-Encoding"}
     if tag in (one.strip().removeprefix("W/") for one in exchange.headers.get("If-None-Match", "").split(",")):
         return Reply(304, headers)
-    return Reply(200, {**headers, "Content-Type": media_type}, content)
+    headers["Content-Type"] = asset.media_type
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return Reply(200, headers, packed or asset.content)
 
 
-@cache
-def _read(path: Path, changed_at: int) -> tuple[bytes, str, str]:  # noqa: ARG001 -- what was cached before is stale then
-    content = path.read_bytes()
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    charset = "; charset=utf-8" if media_type == "text/html" else ""
-    return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"', media_type + charset
+def accepts_gzip(header: str) -> bool:
+    """RFC 9110 §12.5.3, as far as it concerns the one coding that there is."""
+    for part in header.lower().split(","):
+        coding, _, weight = part.partition(";")
+        if coding.strip() in ("gzip", "x-gzip", "*"):
+            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
+    return False

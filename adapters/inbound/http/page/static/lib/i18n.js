@@ -1,0 +1,78 @@
+/**
+ * Which language the page speaks. The English sentence is its own key, so English needs no dictionary; any other one has
+ * its own in i18n/, which is fetched once it is wanted.
+ */
+
+import { signal } from "./html.js";
+
+export const LANGUAGES = { en: "English", ru: "Русский" };
+
+/** The code of one of them. */
+export const language = signal("en");
+const dictionary = signal({});
+
+/** Speak `code` from now on; English, should its dictionary not be had. */
+export async function speak(code) {
+  try {
+    dictionary.value = code === "en" ? {} : (await import(`../i18n/${code}.js`)).default;
+    language.value = code;
+  } catch {
+    language.value = "en";
+  }
+}
+
+/** `sentence` in the language of the page; `{name}` stands for `values.name`. */
+export function t(sentence, values = {}) {
+  return filled(dictionary.value[sentence] ?? sentence, values);
+}
+
+/** The same for what is counted: `{n}` stands for the number. */
+export function tn(one, many, n, values = {}) {
+  const kind = rules().select(n);
+  const forms = dictionary.value[many] ?? { one, other: many };
+  return filled(forms[kind] ?? forms.other, { n: number(n), ...values });
+}
+
+const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+
+const made = new Map();
+
+function kept(key, make) {
+  if (!made.has(key)) made.set(key, make());
+  return made.get(key);
+}
+
+const locale = () => (language.value === "en" ? "en-GB" : language.value);
+const rules = () => kept(`rules ${locale()}`, () => new Intl.PluralRules(locale()));
+
+export function number(value, digits = 0) {
+  const how = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return kept(`number ${locale()} ${digits}`, () => new Intl.NumberFormat(locale(), how)).format(value);
+}
+
+/** A day and a time of it, as people here write them. */
+export function moment(instant) {
+  /** @type {Intl.DateTimeFormatOptions} */
+  const how = { dateStyle: "medium", timeStyle: "short" };
+  return kept(`moment ${locale()}`, () => new Intl.DateTimeFormat(locale(), how)).format(new Date(instant));
+}
+
+export function timeOfDay(instant) {
+  return kept(`time ${locale()}`, () => new Intl.DateTimeFormat(locale(), { timeStyle: "short" })).format(new Date(instant));
+}
+
+/** How long ago or until then: "in 3 days", "2 hours ago". */
+export function relative(instant) {
+  const seconds = (new Date(instant).getTime() - Date.now()) / 1000;
+  const [unit, size] = SPANS.find(([, span]) => Math.abs(seconds) >= span) ?? SPANS.at(-1);
+  const format = kept(`relative ${locale()}`, () => new Intl.RelativeTimeFormat(locale(), { numeric: "auto" }));
+  return format.format(Math.round(seconds / size), unit);
+}
+
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+const SPANS = [
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+];

@@ -1,0 +1,99 @@
+/** The server that a page, or an element on somebody else's page, belongs to: where it is, and who calls it. */
+
+import { signal } from "./html.js";
+
+const ANSWERS_WITHIN = 30_000;
+
+export class Server {
+  #identity;
+  /** Whether it has said that it wants to know who calls. */
+  wantsToKnow = signal(false);
+
+  /** `base` ends with a slash: all paths are below it, so a proxy's prefix does not matter. */
+  constructor(base, identity) {
+    this.base = base;
+    this.#identity = identity;
+  }
+
+  url(path) {
+    return new URL(path, this.base).href;
+  }
+
+  /** The headers that say who it is. */
+  headers() {
+    const token = this.#identity.token();
+    return token ? { Authorization: `Bearer ${token}` } : {};
+  }
+
+  /** Whether calls carry a token: then what the browser fetches by itself (pictures, links) opens by a signed link only. */
+  get isSignedIn() {
+    return Boolean(this.#identity.token());
+  }
+
+  signIn(token) {
+    this.#identity.keep(token);
+    this.wantsToKnow.value = false;
+  }
+
+  signOut() {
+    this.#identity.keep("");
+  }
+
+  /**
+   * To be told of every answer that came some other way than by `ask`. `wayIn` is its WWW-Authenticate: a token is asked
+   * for where the server says that it wants one.
+   *
+   * @param {number} status
+   * @param {string | null | undefined} wayIn
+   */
+  heed(status, wayIn) {
+    if (status === 401 && /^Bearer\b/i.test(wayIn ?? "")) this.wantsToKnow.value = true;
+  }
+
+  /**
+   * Never throws: `status` is 0 where no answer came. `json` is sent as such; `data` is the answer's JSON, or `{}`;
+   * `requestId` what the server's log knows the request by.
+   *
+   * @param {string} path
+   * @param {{method?: string, json?: object, body?: BodyInit, headers?: Record<string, string>, within?: number}} [how]
+   * @returns {Promise<{status: number, ok: boolean, data: any, requestId: string}>}
+   */
+  async ask(path, { method = "GET", json, body, headers = {}, within = ANSWERS_WITHIN } = {}) {
+    try {
+      const answer = await fetch(this.url(path), {
+        method,
+        headers: { ...(json && { "Content-Type": "application/json" }), ...headers, ...this.headers() },
+        body: json ? JSON.stringify(json) : body,
+        signal: AbortSignal.timeout(within),
+      });
+      this.heed(answer.status, answer.headers.get("WWW-Authenticate"));
+      const data = await answer.json().catch(() => ({}));
+      return { status: answer.status, ok: answer.ok, data, requestId: answer.headers.get("X-Request-Id") ?? "" };
+    } catch {
+      return { status: 0, ok: false, data: {}, requestId: "" };
+    }
+  }
+
+  /** A socket's URL. It is opened without headers: a ticket, good once, stands in it instead of the token. */
+  async socket(path) {
+    const url = new URL(path, this.base);
+    url.protocol = url.protocol.replace("http", "ws");
+    if (!this.isSignedIn) return url.href;
+    const { ok, data } = await this.ask("tickets", { method: "POST" });
+    if (!ok) throw new Error("no ticket");
+    url.searchParams.set("ticket", data.ticket);
+    return url.href;
+  }
+
+  /** Where a picture can be shown from: an `<img>` sends no headers either. To be revoked by whoever shows it. */
+  async showable(path) {
+    const answer = await fetch(this.url(path), { headers: this.headers(), signal: AbortSignal.timeout(ANSWERS_WITHIN) });
+    if (!answer.ok) throw new Error(`GET: ${answer.status}`);
+    return URL.createObjectURL(await answer.blob());
+  }
+}
+
+/** What to say of an answer that is no success: the server's own sentence, if it has one. */
+export function sentence({ data }) {
+  return data.detail || data.message || data.title || "";
+}

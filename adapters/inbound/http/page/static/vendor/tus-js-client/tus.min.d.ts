@@ -1,0 +1,2 @@
+// A script that makes `window.tus`; for the type checker alone.
+export {};
