@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.cleanup import Cleaned
 from application.jobs import JobsUseCase
+from application.upkeep.cleanup import Cleaned
 from application.views import UploadView
 from domain.access import Principal
 from domain.errors import Forbidden

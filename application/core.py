@@ -6,11 +6,11 @@ Adapters go in, use cases come out; nothing is started and nothing has to be clo
 from dataclasses import dataclass
 from datetime import timedelta
 
+from application.digest import DigestUseCase
 from application.download import DownloadUseCase
 from application.file import FileEnding, FileUseCase
 from application.progress import ProgressUseCase
 from application.upkeep.cleanup import CleanupUseCase
-from application.upkeep.digest import DigestUseCase
 from application.upkeep.reconcile import ReconcileUseCase
 from application.upload import UploadUseCase
 from application.upload.keeping import KeepUseCase

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from application.blob_deletions import BlobDeleter
+from application.digest import DigestUseCase
 from application.erasing import erase, find_or_recall
-from application.upkeep.digest import DigestUseCase
 from domain.access import ADMINISTRATOR, MAX_LINK_LIFE, Disposition, DownloadToken, Principal
 from domain.errors import FileGone
 from domain.file import File

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from application.blob_deletions import BlobDeleter
+from application.clock_jumps import ClockJumps
 from application.erasing import erase
-from application.upkeep.clock_jumps import ClockJumps
 from domain.file import File
 from domain.ids import BlobKey
 from domain.upload_state import UploadState

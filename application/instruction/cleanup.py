@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from application.blob_deletions import BlobDeleter
+from application.clock_jumps import ClockJumps
 from application.erasing import erase
-from application.upkeep.clock_jumps import ClockJumps
 from domain.access import Principal
 from domain.errors import Forbidden
 from domain.ids import BlobKey, FileId

@@ -1,1 +1,1 @@
-"""What is done beside requests: what is over is ended, what was left is finished, what is stored gets a digest."""
+"""What is done beside requests: what is over is ended, what a crash left is finished."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from application.blob_deletions import BlobDeleter
+from application.clock_jumps import ClockJumps
 from application.file import FileEnding
-from application.upkeep.clock_jumps import ClockJumps
 from application.upload import UploadUseCase
 from domain.access import Principal
 from domain.errors import Conflict, Gone, LongshoreError, NotFound, StorageUnavailable

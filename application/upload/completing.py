@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from application.blob_deletions import BlobDeleter
-from application.upkeep.digest import DigestUseCase
+from application.digest import DigestUseCase
 from application.upload.records import UploadRecords
 from domain.errors import FileGone, Sha256Mismatch
 from domain.events import EventType

@@ -8,7 +8,7 @@ cleanup takes them away.
 from collections.abc import Awaitable, Callable
 
 from application.blob_deletions import BlobDeleter
-from application.upkeep.digest import DigestUseCase
+from application.digest import DigestUseCase
 from application.upload.endless_room import EndlessRoom
 from application.upload.records import UploadRecords
 from domain.access import Principal

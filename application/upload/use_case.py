@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from application.blob_deletions import BlobDeleter
-from application.upkeep.digest import DigestUseCase
+from application.digest import DigestUseCase
 from application.upload.allowance import Allowances
 from application.upload.completing import UploadCompleting
 from application.upload.ending import UploadEnding

@@ -7,7 +7,7 @@ was cut or has digests to be compared goes the ordinary way.
 
 from collections.abc import Sequence
 
-from application.upkeep.digest import DigestUseCase
+from application.digest import DigestUseCase
 from domain.checksum import Checksum
 from domain.events import EventType
 from domain.ids import blob_key_of

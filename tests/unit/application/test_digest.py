@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.upkeep.digest import DigestUseCase
+from application.digest import DigestUseCase
 from application.views import UploadView
 from domain.access import ANYBODY, Credential, Principal, Visibility
 from domain.checksum import Checksum
