@@ -13,7 +13,7 @@ from infrastructure.capabilities.events import EventsVariables
 from infrastructure.capabilities.identity import IdentityVariables
 from infrastructure.capabilities.jobs import JobsVariables
 from infrastructure.capabilities.links import LinksVariables
-from infrastructure.capabilities.operations import OperationsVariables
+from infrastructure.capabilities.operating.operations import OperationsVariables
 from infrastructure.capabilities.pictures.image_receiver import ImageReceiverVariables
 from infrastructure.capabilities.pictures.images import ImagesVariables
 from infrastructure.capabilities.room import RoomVariables

@@ -4,7 +4,6 @@ A new one is a new file here and a word in ``CAPABILITIES``; if it brings variab
 ``infrastructure/settings.py``.
 """
 
-from infrastructure.capabilities.admin import ADMIN
 from infrastructure.capabilities.chunks import CHUNKS
 from infrastructure.capabilities.core import CORE
 from infrastructure.capabilities.database import DATABASE
@@ -14,7 +13,8 @@ from infrastructure.capabilities.forms import FORMS
 from infrastructure.capabilities.identity import IDENTITY
 from infrastructure.capabilities.jobs import JOBS
 from infrastructure.capabilities.links import LINKS
-from infrastructure.capabilities.operations import OPERATIONS
+from infrastructure.capabilities.operating.admin import ADMIN
+from infrastructure.capabilities.operating.operations import OPERATIONS
 from infrastructure.capabilities.pictures.image_receiver import IMAGE_RECEIVER
 from infrastructure.capabilities.pictures.images import IMAGES
 from infrastructure.capabilities.pictures.instructions import INSTRUCTIONS
