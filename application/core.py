@@ -9,6 +9,8 @@ from datetime import timedelta
 from application.digest import DigestUseCase
 from application.download import DownloadUseCase
 from application.file import FileEnding, FileUseCase
+from application.observing.measured import MeasuredChunkIntake, MeasuredFileIntake, MeasuredLedger
+from application.observing.uncounted import UNCOUNTED
 from application.progress import ProgressUseCase
 from application.upkeep.cleanup import CleanupUseCase
 from application.upkeep.reconcile import ReconcileUseCase
@@ -23,6 +25,7 @@ from ports.download_signer import DownloadSigner
 from ports.feed import Feed
 from ports.file_intake import FileIntake
 from ports.id_generator import IdGenerator
+from ports.metrics import Metrics
 from ports.outbox import Outbox
 from ports.progress_notifier import ProgressNotifier
 from ports.received_ledger import ReceivedLedger
@@ -56,6 +59,7 @@ class Outside:
     intake: ChunkIntake | None = None
     file_intake: FileIntake | None = None
     room: Room | None = None
+    metrics: Metrics = UNCOUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,13 @@ def core_of(
 ) -> Core:
     """``orphans_after``, ``ended_after``: what cleanup waits for before it removes bytes that belong to nobody, and
     before it forgets uploads that left no file."""
-    unit_of_work, blobs, clock = outside.unit_of_work, outside.blobs, outside.clock
+    unit_of_work, blobs, clock, metrics = outside.unit_of_work, outside.blobs, outside.clock, outside.metrics
     policy = policy or UploadPolicy()
     digests = DigestUseCase(unit_of_work=unit_of_work, blobs=blobs, clock=clock)
     uploads = UploadUseCase(
         unit_of_work=unit_of_work,
         lock=outside.lock,
-        ledger=outside.ledger,
+        ledger=MeasuredLedger(outside.ledger, metrics, clock.monotonic),
         storage=outside.chunks,
         blobs=blobs,
         digests=digests,
@@ -96,8 +100,8 @@ def core_of(
         clock=clock,
         ids=outside.ids,
         policy=policy,
-        intake=outside.intake,
-        file_intake=outside.file_intake,
+        intake=outside.intake and MeasuredChunkIntake(outside.intake, metrics, clock.monotonic),
+        file_intake=outside.file_intake and MeasuredFileIntake(outside.file_intake, metrics, clock.monotonic),
         room=outside.room,
     )
     return Core(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from application.jobs import JobHandler
+from application.observing.uncounted import UNCOUNTED
 from domain.errors import (
     JobFailed,
     JobTakenOver,
@@ -16,9 +17,10 @@ from domain.errors import (
     StorageUnavailable,
     Unavailable,
 )
-from domain.job import Job
+from domain.job import Job, family_of
 from ports.id_generator import IdGenerator
 from ports.job_carrier import JobCarrier
+from ports.metrics import Metrics
 from ports.unit_of_work import UnitOfWorkFactory
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class Worker:
         ids: IdGenerator,
         handlers: Iterable[JobHandler],
         slots: int,
+        metrics: Metrics = UNCOUNTED,
         idle_seconds: float = 1.0,
         lease_seconds: float = 15.0,
         outage_seconds: float = 5.0,
@@ -55,6 +58,7 @@ class Worker:
         self._ids = ids
         self._handlers = {handler.kind: handler for handler in handlers}
         self._slots = slots
+        self._metrics = metrics
         self._idle_seconds = idle_seconds
         self._lease_seconds = lease_seconds
         self._outage_seconds = outage_seconds
@@ -116,18 +120,23 @@ class Worker:
         return job
 
     async def _see_to(self, job: Job) -> None:
-        handler = self._handlers[job.kind]
+        loop = asyncio.get_running_loop()
+        handler, began, outcome = self._handlers[job.kind], loop.time(), "failed"
         try:
             if handler.schedule.is_spent(job):
                 await self._bury(handler, job, job.error or _DIED)
             else:
                 await self._run(handler, job)
+                outcome = "done"
         except asyncio.CancelledError:
+            outcome = "put_back"
             await self._give_back(job)
             raise
         except JobTakenOver:
+            outcome = "taken_over"
             log.warning("job %s (%s %s) was taken over by another worker", job.id, job.kind, job.subject)
         except _AWAY as error:
+            outcome = "put_back"
             log.info("job %s (%s %s) has to wait: %s", job.id, job.kind, job.subject, error.detail)
             await self._give_back(job, seconds=self._outage_seconds)
         except JobFailed as error:
@@ -137,6 +146,8 @@ class Worker:
             is_strange = not isinstance(error, LongshoreError)
             log.warning("job %s (%s %s) failed: %r", job.id, job.kind, job.subject, error, exc_info=is_strange)
             await self._failed(handler, job, _in_words(error))
+        finally:
+            self._metrics.job_ended(family_of(job.kind), outcome, loop.time() - began)
 
     async def _run(self, handler: JobHandler, job: Job) -> None:
         """Raises:

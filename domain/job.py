@@ -19,6 +19,11 @@ class JobState(StrEnum):
     """It failed too often, and waits for somebody to look at it."""
 
 
+def family_of(kind: str) -> str:
+    """What kinds have in common of which there is one for each receiver (``webhook:…``)."""
+    return kind.partition(":")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """``kind`` says who does it, ``subject`` what to: the id of an image, say. ``payload``: what else has to be known,

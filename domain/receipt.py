@@ -1,6 +1,6 @@
 """What is written down for bytes that are durable; they count once it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.byte_range import Extent
@@ -19,6 +19,8 @@ class Receipt:
     expires_at: datetime | None = None
     folds: bool = False
     """The extent replaces the smaller ones within it, so that a million small chunks don't stay a million rows."""
+    new_bytes: int = field(default=0, compare=False)
+    """How many came with it; of what is only folded, none."""
 
     @property
     def is_plain(self) -> bool:

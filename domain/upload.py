@@ -229,6 +229,7 @@ class Upload:
             # Once a minute is often enough: a write per chunk is not.
             expires_at=None if expiry - self.expires_at < timedelta(minutes=1) else expiry,
             folds=folds,
+            new_bytes=extent.range.size,
         )
 
     def count(self, receipt: Receipt, now: datetime) -> None:

@@ -15,6 +15,7 @@ from application.worker import Worker
 from domain.errors import Unavailable
 from domain.finding import Finding
 from domain.job import JobsOf
+from domain.measures import Family
 from infrastructure.chores import Chore
 from ports.health import HealthCheck
 
@@ -65,6 +66,10 @@ AllSettings = Any
 """The effective settings: as above, by the class of the variables."""
 
 
+Measured = Callable[[], Sequence[Family]]
+"""Figures of /metrics; asked for at once, so it is quick."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
     """Bring what you have. What is called may know of the ``parts`` and ``variables`` of its own file, and of those
@@ -92,6 +97,8 @@ class Capability:
     """What jobs it wants written with an event."""
     workers: Callable[[AllParts], Iterable[Worker]] = lambda _: ()
     """Beside the common one, for jobs of which no others are to wait; they run where that does."""
+    measured: Callable[[AllParts], Iterable[Measured]] = lambda _: ()
+    """What it counts."""
     findings: Callable[[AllSettings], Iterable[Finding]] = lambda _: ()
     """What the doctor says of it before anything is opened."""
     opened_to_look: Callable[[AllParts], AbstractAsyncContextManager[object]] = lambda _: nullcontext()

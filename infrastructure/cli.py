@@ -21,6 +21,7 @@ _SERVING = ("serve", "worker")
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one verb and end the process: 0 done, 1 it failed or found problems, 2 wrong settings or usage."""
+    _take_standard_streams()
     try:
         try:
             sys.exit(_act(arguments))
@@ -31,7 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(128 + signal.SIGPIPE)
 
 
+def _take_standard_streams() -> None:
+    """Where one is closed, the next file that is opened would get its number, and then what is meant for the stream."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # has the lowest number that is free: this one
+
+
 def _flush() -> None:
+    if sys.stdout is None:  # it was closed as Python came up
+        return
     try:
         sys.stdout.flush()  # --help and --version end by SystemExit
     except BrokenPipeError:

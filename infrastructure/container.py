@@ -34,6 +34,9 @@ def container_of(settings: Settings) -> Container:
     container.jobs_of.override(
         providers.Singleton(lambda: _together([capability.jobs_of(container) for capability in CAPABILITIES]))
     )
+    container.measured.override(
+        providers.Callable(lambda: [one for capability in CAPABILITIES for one in capability.measured(container)])
+    )
     return container
 
 

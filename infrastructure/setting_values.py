@@ -10,6 +10,7 @@ without saying what is allowed:
     AnyHttpUrl      takes passwords and queries, and changes what was written: example.org becomes example.org/
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable
@@ -125,6 +126,16 @@ def words(text: object) -> object:
     if not isinstance(text, str):
         return text
     return tuple(word for word in re.split(r"[,\s]+", text) if word)
+
+
+def networks(text: object) -> object:
+    text = words(text)
+    if not isinstance(text, tuple):
+        return text
+    try:
+        return tuple(ipaddress.ip_network(word) for word in text)
+    except ValueError as error:
+        raise ValueError(f"allowed: IP addresses and networks, separated by commas ({error})") from None
 
 
 def lower(text: object) -> object:

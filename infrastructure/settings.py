@@ -13,6 +13,7 @@ from infrastructure.capabilities.events import EventsVariables
 from infrastructure.capabilities.identity import IdentityVariables
 from infrastructure.capabilities.jobs import JobsVariables
 from infrastructure.capabilities.links import LinksVariables
+from infrastructure.capabilities.observing import ObservingVariables
 from infrastructure.capabilities.operating.operations import OperationsVariables
 from infrastructure.capabilities.pictures.image_receiver import ImageReceiverVariables
 from infrastructure.capabilities.pictures.images import ImagesVariables
@@ -42,6 +43,7 @@ class Settings(
     RoomVariables,
     StorageVariables,
     DatabaseVariables,
+    ObservingVariables,
     SystemVariables,
 ):
     """What is in force, for everybody who asks.

@@ -37,6 +37,7 @@ class LongshorePeer(Peer):
             "MAX_UPLOAD_SIZE": "200GiB",
             # the peers write no access log either
             "LOG_LEVEL": "WARNING",
+            "LOG_ACCESS": "0",
         }
 
     def version(self, workbench: Workbench) -> str:

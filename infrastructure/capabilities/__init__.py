@@ -13,6 +13,7 @@ from infrastructure.capabilities.forms import FORMS
 from infrastructure.capabilities.identity import IDENTITY
 from infrastructure.capabilities.jobs import JOBS
 from infrastructure.capabilities.links import LINKS
+from infrastructure.capabilities.observing import OBSERVING
 from infrastructure.capabilities.operating.admin import ADMIN
 from infrastructure.capabilities.operating.operations import OPERATIONS
 from infrastructure.capabilities.pictures.image_receiver import IMAGE_RECEIVER
@@ -32,6 +33,7 @@ from infrastructure.capability import Capability
 # In the order in which they start; they end the other way round.
 CAPABILITIES: tuple[Capability, ...] = (
     SYSTEM,
+    OBSERVING,
     DATABASE,
     IDENTITY,
     WEB,

@@ -26,4 +26,8 @@ class ChunksParts(Parts):
     )
 
 
-CHUNKS = Capability(variables=ChunksVariables, parts=[ChunksParts], resources=lambda parts: parts.chunks().resources())
+CHUNKS = Capability(
+    variables=ChunksVariables,
+    parts=[ChunksParts],
+    resources=lambda parts: parts.chunks().resources(),
+)

@@ -11,6 +11,7 @@ from domain.upload_policy import UploadPolicy
 from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.events import EventsParts
 from infrastructure.capabilities.links import LinksParts
+from infrastructure.capabilities.observing import ObservingParts
 from infrastructure.capabilities.room import RoomParts
 from infrastructure.capabilities.storage import StorageParts
 from infrastructure.capabilities.system import SystemParts
@@ -43,6 +44,7 @@ class CoreParts(Parts):
         clock=SystemParts.clock,
         ids=SystemParts.ids,
         room=RoomParts.room,
+        metrics=ObservingParts.metrics,
     )
     policy = providers.Singleton(
         UploadPolicy,

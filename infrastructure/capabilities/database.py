@@ -21,6 +21,7 @@ from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
 from adapters.outbound.sql.locks.lock import SqlUploadLock
 from adapters.outbound.sql.repositories.installation import SqlInstallation
 from adapters.outbound.system.ballast import Ballast
+from infrastructure.capabilities.observing import ObservingParts
 from infrastructure.capabilities.system import AtHome, SystemParts, SystemVariables
 from infrastructure.capability import CannotStart, Capability, Parts, of, starting
 from infrastructure.migrate import compared, is_current
@@ -77,7 +78,7 @@ class DatabaseParts(Parts):
         reserve_at=providers.Factory(Ballast, least=of.told_free_space).provider,
     )
     installation = providers.Singleton(SqlInstallation, database)
-    ledger = providers.Singleton(SqlReceivedLedger, database)
+    ledger = providers.Singleton(SqlReceivedLedger, database, on_commit=ObservingParts.metrics.provided.committed)
     lock = providers.Singleton(SqlUploadLock, database, SystemParts.clock)
     audit = providers.Singleton(SqlAudit, database, tables=providers.Object(compared))
 

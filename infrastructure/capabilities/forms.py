@@ -21,4 +21,7 @@ class FormsParts(Parts):
     )
 
 
-FORMS = Capability(parts=[FormsParts], resources=lambda parts: parts.form().resources())
+FORMS = Capability(
+    parts=[FormsParts],
+    resources=lambda parts: parts.form().resources(),
+)

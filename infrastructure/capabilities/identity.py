@@ -16,7 +16,7 @@ from application.ticket import TicketUseCase
 from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.system import SystemParts, SystemVariables
 from infrastructure.capability import CannotStart, Capability, Parts
-from infrastructure.setting_values import Listed, StrongSecret, lower, words
+from infrastructure.setting_values import Listed, StrongSecret, lower, networks, words
 from ports.clock import Clock
 from ports.token_verifier import TokenVerifier
 
@@ -36,19 +36,9 @@ def _algorithms(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _networks(text: object) -> object:
-    text = words(text)
-    if not isinstance(text, tuple):
-        return text
-    try:
-        return tuple(ipaddress.ip_network(word) for word in text)
-    except ValueError as error:
-        raise ValueError(f"allowed: IP addresses and networks, separated by commas ({error})") from None
-
-
 class IdentityVariables(SystemVariables):
     auth_mode: Annotated[Literal["open", "gateway", "jwt"], BeforeValidator(lower)] = "open"
-    trusted_proxies: Annotated[Listed[IpNetwork], BeforeValidator(_networks)] = ()
+    trusted_proxies: Annotated[Listed[IpNetwork], BeforeValidator(networks)] = ()
     auth_jwt_secret: StrongSecret | None = None
     auth_jwt_jwks_file: Path | None = None
     auth_jwt_algorithms: Annotated[Listed[str], BeforeValidator(words), AfterValidator(_algorithms)] = ()

@@ -1,6 +1,6 @@
 """For who watches: live progress by WebSockets and event streams, notifications of what is done after the answer."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from dependency_injector import providers
@@ -12,9 +12,10 @@ from adapters.inbound.http.progress.stream import EventStreams
 from adapters.inbound.websocket.base import Sockets
 from adapters.inbound.websocket.progress import ProgressSocket
 from application.notification import NotificationUseCase
+from domain.measures import Family, gauges
 from infrastructure.capabilities.events import EventsParts
 from infrastructure.capabilities.web import WebParts
-from infrastructure.capability import AllSettings, Capability, Parts
+from infrastructure.capability import AllSettings, Capability, Measured, Parts
 
 
 class ProgressParts(Parts):
@@ -39,4 +40,19 @@ def _handlers(parts: ProgressParts) -> Iterable[Handler]:
     yield r"/notifications/sse/?", NotificationsHandler, notifying
 
 
-PROGRESS = Capability(parts=[ProgressParts], opened=_opened, handlers=_handlers)
+def _measured(parts: ProgressParts) -> Iterable[Measured]:
+    sockets, streams = parts.sockets(), parts.streams()
+
+    def subscribers() -> Sequence[Family]:
+        open_now = {"websocket": float(len(sockets)), "sse": float(len(streams))}
+        return [gauges("longshore_subscribers", "Who watches by this process just now.", "transport", open_now)]
+
+    yield subscribers
+
+
+PROGRESS = Capability(
+    parts=[ProgressParts],
+    opened=_opened,
+    handlers=_handlers,
+    measured=_measured,
+)

@@ -31,4 +31,7 @@ class UploadsParts(Parts):
     upload_routes = providers.Singleton(Uploads, tus=tus, resumable=resumable, library=FilesParts.library)
 
 
-UPLOADS = Capability(parts=[UploadsParts], resources=lambda parts: parts.upload_routes().resources())
+UPLOADS = Capability(
+    parts=[UploadsParts],
+    resources=lambda parts: parts.upload_routes().resources(),
+)

@@ -24,6 +24,7 @@ from domain.rate import parse_rates
 from infrastructure import version
 from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.identity import IdentityParts, is_loopback
+from infrastructure.capabilities.observing import ObservingParts
 from infrastructure.capabilities.system import SystemParts
 from infrastructure.capability import AllSettings, Capability, Parts, Variables, of
 from infrastructure.chores import Chore
@@ -116,6 +117,7 @@ class WebParts(Parts):
         executor=body_threads,
         drain=drain,
         site=site,
+        observers=ObservingParts.observers,
     )
 
 

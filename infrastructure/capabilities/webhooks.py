@@ -20,12 +20,14 @@ from domain.job import JobsOf, Schedule
 from domain.public_address import is_public
 from domain.webhook import EVENT_TYPES, Endpoint, Webhooks, parse_secret
 from infrastructure.capabilities.events import EventsParts
+from infrastructure.capabilities.observing import ObservingParts
 from infrastructure.capabilities.system import SystemParts
 from infrastructure.capability import AllParts, Capability, Parts, Variables, late, of
 from infrastructure.setting_values import Duration, Flag, Listed, Secret, ascii_url, format_duration, words
 from ports.clock import Clock
 from ports.feed import Feed
 from ports.id_generator import IdGenerator
+from ports.metrics import Metrics
 from ports.unit_of_work import UnitOfWorkFactory
 from ports.webhook_sender import WebhookSender
 
@@ -126,6 +128,7 @@ def _workers(
     feed: Feed,
     clock: Clock,
     ids: IdGenerator,
+    metrics: Metrics,
 ) -> list[Worker]:
     """One for each endpoint, so that none of them waits for another; ``feed`` wakes them."""
     secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
@@ -158,6 +161,7 @@ def _workers(
                 )
             ],
             slots=_SLOTS,
+            metrics=metrics,
             idle_seconds=idle_seconds,
             lease_seconds=max(_LEAST_LEASE_SECONDS, settings.webhook_timeout.total_seconds()),
         )
@@ -181,6 +185,7 @@ class WebhooksParts(Parts):
         feed=EventsParts.feed,
         clock=SystemParts.clock,
         ids=SystemParts.ids,
+        metrics=ObservingParts.metrics,
     )
 
 

@@ -8,6 +8,7 @@ from application.jobs import JobHandler, JobsUseCase
 from application.worker import Worker
 from infrastructure.capabilities.events import EventsParts
 from infrastructure.capabilities.jobs import JobsParts, JobsVariables
+from infrastructure.capabilities.observing import ObservingParts
 from infrastructure.capabilities.system import SystemParts
 from infrastructure.capability import Capability, Parts, of
 from infrastructure.chores import Chore
@@ -30,6 +31,7 @@ class WorkersParts(Parts):
         ids=SystemParts.ids,
         handlers=job_handlers,
         slots=of.workers_inline,
+        metrics=ObservingParts.metrics,
         idle_seconds=providers.Callable(
             lambda carrying: _LOOK_SECONDS if carrying == "database" else _LOOK_SECONDS_WITH_BROKER, JobsParts.carrying
         ),

@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -18,6 +18,7 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAX_HOPS = 32
 _IDS = frozenset({"X-User-Id", "X-Guest-Id"})
+_FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 
 
 class Authenticator:
@@ -96,6 +97,14 @@ class Authenticator:
                 break
             client = hop
         return str(client)
+
+    def comes_directly_from(self, request: HTTPServerRequest, networks: Collection[IpNetwork]) -> bool:
+        """Whether whoever is at the other end of the connection is in one of these, and speaks for nobody else: a proxy
+        is no proof of where its clients are."""
+        peer = _parse_ip(request.remote_ip or "")
+        if peer is None or any(name in request.headers for name in _FORWARDED):
+            return False
+        return any(peer in network for network in networks)
 
     def is_proxy(self, ip: str) -> bool:
         """Whether a trusted proxy's address is ``ip``."""

@@ -22,6 +22,7 @@ from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.common.request_id import request_id_of
+from adapters.inbound.common.visits import note_caller
 from adapters.inbound.websocket.outgoing import Outgoing
 from domain.access import Principal
 from domain.errors import LongshoreError
@@ -128,6 +129,7 @@ class BaseSocket(WebSocketHandler):
         try:
             self.check_request()
             self.principal = await self._caller()
+            note_caller(self.request, self.principal)
             self._sockets.admit(self, self._authenticator.client_ip(self.request))
         except (LongshoreError, Refusal, HTTPError) as error:
             self._refuse(error)

@@ -87,10 +87,10 @@ class Outgoing:
     def _send_now(self, frame: bytes) -> int:
         """Straight into the socket, as the stream has nothing to write: ``IOStream.write`` makes a future and
         two copies where this makes one system call, and it is done for every watcher of every event."""
-        if type(self._stream) is not IOStream or self._stream.closed():
-            return 0  # TLS has to go through its stream
+        if self._stream.closed():
+            return 0
         try:
-            return self._stream.socket.send(frame)
+            return self._stream.write_to_fd(memoryview(frame))
         except BlockingIOError:
             return 0
         except OSError as error:

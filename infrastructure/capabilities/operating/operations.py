@@ -1,24 +1,29 @@
 """What an operator looks at: logs, whether we are well, and what the doctor says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from dependency_injector import providers
 from pydantic import BeforeValidator
 
+from adapters.inbound.http.engine.exchange import Resource
 from adapters.inbound.http.operations.caller import CallerRoute
 from adapters.inbound.http.operations.health import Health
+from adapters.inbound.http.operations.metrics import MetricsRoute
+from adapters.outbound.sql.census import SqlCensus
 from application.doctor import DoctorUseCase
 from application.health import HealthUseCase
+from application.observing.observation import ObservationUseCase
 from infrastructure import version
 from infrastructure.capabilities.core import CoreParts
 from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.identity import IdentityParts
+from infrastructure.capabilities.observing import ObservingParts
 from infrastructure.capabilities.room import RoomParts
 from infrastructure.capabilities.storage import StorageParts
 from infrastructure.capabilities.system import SystemParts
 from infrastructure.capabilities.web import WebParts
-from infrastructure.capability import Capability, Parts, Variables, of
+from infrastructure.capability import Capability, Measured, Parts, Variables, of
 from infrastructure.setting_values import lower, upper
 from ports.health import HealthCheck
 
@@ -43,10 +48,29 @@ class OperationsParts(Parts):
     caller_route = providers.Singleton(
         CallerRoute, IdentityParts.authenticator, CoreParts.policy, providers.Callable(version)
     )
+    measured: providers.Dependency[Sequence[Measured]] = providers.Dependency(instance_of=list)
+    """As ``health_checks``."""
+    observation = providers.Singleton(
+        ObservationUseCase,
+        metrics=ObservingParts.metrics,
+        census=providers.Singleton(SqlCensus, DatabaseParts.database),
+        health=health,
+        room=RoomParts.room,
+        clock=SystemParts.clock,
+    )
+    metrics_route = providers.Singleton(
+        MetricsRoute, observation, IdentityParts.authenticator, of.metrics_networks, measured
+    )
+
+
+def _resources(parts: OperationsParts) -> Iterable[Resource]:
+    yield from parts.health_route().resources()
+    yield from parts.metrics_route().resources()
+    yield from parts.caller_route().resources()
 
 
 OPERATIONS = Capability(
     variables=OperationsVariables,
     parts=[OperationsParts],
-    resources=lambda parts: [*parts.health_route().resources(), *parts.caller_route().resources()],
+    resources=_resources,
 )

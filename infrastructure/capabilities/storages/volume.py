@@ -18,6 +18,7 @@ from adapters.outbound.volume.volume import Volume, WrongVolume, translated
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.events import EventsParts
+from infrastructure.capabilities.observing import ObservingParts
 from infrastructure.capabilities.storages.belonging import Marked, NotOurs, settle
 from infrastructure.capabilities.storages.storage import Storage
 from infrastructure.capability import CannotStart, of, starting
@@ -41,7 +42,11 @@ class VolumeParts(DatabaseParts):
     threads = providers.Singleton(Threads, "volume")
     durability = providers.Callable(Durability, of.durability)
     chunk_writer = providers.Singleton(
-        ChunkWriter, volume, durability, providers.Callable(recorder, DatabaseParts.database)
+        ChunkWriter,
+        volume,
+        durability,
+        providers.Callable(recorder, DatabaseParts.database),
+        on_commit=ObservingParts.metrics.provided.committed,
     )
     volume_chunks = providers.Singleton(VolumeChunkStorage, volume, threads, durability=durability, writer=chunk_writer)
     volume_blobs = providers.Singleton(VolumeBlobStorage, volume, threads, durability=durability)

@@ -12,7 +12,7 @@ import domain.errors
 from adapters.inbound.common.errors import STATUS, Refusal, code_of, detail_of, headers_of, problem, status_of
 from adapters.inbound.common.refusals import refuse
 from adapters.inbound.http.engine.framing import CutShort
-from adapters.inbound.http.engine.running import NoRoom
+from adapters.inbound.http.engine.refused import NoRoom
 from domain.errors import (
     FileNotFound,
     FileTooLargeForDisk,

@@ -39,6 +39,8 @@ class Row:
     """What it is about is there no more, or not as it was, once it has succeeded."""
     wants_a_name: bool = False
     """In the mode ``open`` as well."""
+    in_the_open: int | None = None
+    """What all are told in that mode, where it is not what the owner is told elsewhere."""
 
     def filled(self, method: str, things: Things) -> tuple[str, str, list[Header], bytes | None]:
         """As a request."""
@@ -155,6 +157,8 @@ ROWS: Sequence[Row] = (
     Row("GET", "/notifications/sse?last_event_id=none", OF_ONES_OWN),
     Row("GET", "/ws/progress?upload_id={upload}", (101, 101, 401, 101)),
     Row("GET", "/image/upload", (101, 101, 401, 101)),
+    # what is for administrators
+    Row("GET HEAD", "/metrics", (403, 403, 401, 200), in_the_open=200),
     # what is for anybody
     _reads("/health", ANYBODY),
     _reads("/", ANYBODY),

@@ -83,6 +83,8 @@ def things(people: People) -> Things:
 def callers(people: People, row: Row) -> Iterator[tuple[str, Http, int]]:
     """Who asks, and the status each is told: first who may not."""
     owner, other, stranger, admin = row.told
+    if people.are_one and row.in_the_open is not None:
+        owner = row.in_the_open
     is_one = people.are_one and not row.wants_a_name
     yield "a stranger", people.stranger, owner if is_one else stranger
     for name, http in people.others.items():

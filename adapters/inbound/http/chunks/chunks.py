@@ -99,8 +99,10 @@ class Chunks:
                 Resource(re.compile(f"{upload}/{name}/?"), {"POST": route}, is_of_upload=True, refusal=chunk_refusal)
                 for name, route in (("chunk", self.chunk), ("complete", self.complete), ("retry", self.retry))
             ),
-            Resource(re.compile(f"{file}/get/([^/]+)/?"), get, admits_strangers=True, refusal=chunk_refusal),
-            Resource(re.compile(f"{file}/status/([^/]+)/?"), status, admits_strangers=True, refusal=chunk_refusal),
+            Resource(re.compile(f"{file}/get/(?P<id>[^/]+)/?"), get, admits_strangers=True, refusal=chunk_refusal),
+            Resource(
+                re.compile(f"{file}/status/(?P<id>[^/]+)/?"), status, admits_strangers=True, refusal=chunk_refusal
+            ),
         ]
 
     async def init(self, exchange: Exchange) -> Reply:

@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from contextvars import Context
 
 from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
@@ -41,7 +43,8 @@ class ConnectedExchange(RunningExchange):
         self._patience = patience
         self._socket = connection.socket
         self._sending_to: socket.socket | None = None
-        self._task = asyncio.create_task(self.run())
+        # In a context of its own: what is bound for one request is not for the next one of its connection.
+        self._task = asyncio.create_task(self.run(), context=Context())
 
     async def send(self, reply: Reply) -> None:
         request = self.request
@@ -53,21 +56,26 @@ class ConnectedExchange(RunningExchange):
         elif request.version == "HTTP/1.0":
             reply.headers["Connection"] = "keep-alive"
         has_content = request.method != "HEAD"
-        await self._write(
-            self.body.untold + head_of(reply.status, reply.headers) + (reply.body if has_content else b"")
-        )
+        body = reply.body if has_content else b""
+        await self._write(self.body.untold + head_of(reply.status, reply.headers) + body)
+        self.sent = len(body)
         if has_content and reply.content is not None:
             await self._send_content(reply.content, reply.slice)
+        self.ended = time.perf_counter()
         await self._go_on(is_last=is_last, is_unreadable=reply.ends_connection)
 
     async def _send_content(self, content: AsyncIterator[bytes], of_file: FileSlice | None) -> None:
         if of_file is not None and (own := self._socket_of_its_own()) is not None:
             with own as self._sending_to:
                 self._sending_to.setblocking(False)
-                await send_slice(of_file, self._sending_to, self.services.executor)
+                await send_slice(of_file, self._sending_to, self.services.executor, self._count_sent)
         else:
             async for block in content:
                 await self._write(block)
+                self.sent += len(block)
+
+    def _count_sent(self, size: int) -> None:
+        self.sent += size
 
     def _socket_of_its_own(self) -> socket.socket | None:
         """Should ours be closed meanwhile, the thread does not write into another one. None: descriptors run short."""

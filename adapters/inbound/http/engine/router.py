@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
@@ -13,13 +14,17 @@ from tornado.web import Application
 
 from adapters.inbound.common.connections import ConnectionBudget
 from adapters.inbound.common.errors import Refusal
+from adapters.inbound.common.request_id import request_id_of
+from adapters.inbound.common.trace import bind_trace, trace_id_of
 from adapters.inbound.common.uris import normal_path
+from adapters.inbound.common.visits import Visit, route_of
 from adapters.inbound.http.engine.connected import ConnectedExchange
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import announced_length
 from adapters.inbound.http.engine.handlers import Handler
 from adapters.inbound.http.engine.keep_alive import KeptConnections, Patience, Serving
-from adapters.inbound.http.engine.running import Connections, NoRoom, Services
+from adapters.inbound.http.engine.refused import NoRoom
+from adapters.inbound.http.engine.running import Connections, Services
 from adapters.inbound.http.engine.wire.connection import Connection
 from adapters.inbound.http.engine.wire.handing_over import HandedStream
 from adapters.inbound.http.engine.wire.head import MAX_HEAD_BYTES
@@ -147,8 +152,25 @@ class Router(Serving):
 
     def _hand_over(self, connection: Connection, request: HTTPServerRequest) -> None:
         connection.readiness.close()
-        stream = HandedStream(connection, request)
-        self._server.handle_stream(stream, connection.context.address)  # type: ignore[arg-type]  # as it was accepted
+        request.headers["X-Request-Id"] = request_id_of(request.headers)  # the handler's and the visit's are one
+        stream = HandedStream(connection, request, self._visit(request), self._services.observers)
+        context = Context()
+        if trace_id := trace_id_of(request.headers):
+            context.run(bind_trace, trace_id, request.headers["X-Request-Id"])
+        context.run(self._server.handle_stream, stream, connection.context.address)  # type: ignore[arg-type]  # as it was accepted
+
+    def _visit(self, request: HTTPServerRequest) -> Visit | None:
+        services = self._services
+        if not services.observers:
+            return None
+        return Visit(
+            request.method or "",
+            request.path,
+            next(route_of(pattern.pattern) for pattern in self.handled if pattern.fullmatch(request.path)),
+            services.authenticator.client_ip(request),
+            request.headers["X-Request-Id"],
+            trace_id_of(request.headers),
+        )
 
 
 async def _refuse_body(_: Exchange) -> Reply:

@@ -3,11 +3,10 @@
 How its bytes come and go is in ``connected.py``.
 """
 
-import logging
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -26,11 +25,14 @@ from adapters.inbound.common.errors import Refusal, is_final
 from adapters.inbound.common.rate_headers import rate_headers
 from adapters.inbound.common.refusals import refuse
 from adapters.inbound.common.request_id import request_id_of
+from adapters.inbound.common.trace import bind_trace, trace_id_of
+from adapters.inbound.common.visits import Observer, Visit, route_of
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import CutShort, Unreadable, check_wishes, head_of
 from adapters.inbound.http.engine.keep_alive import KeptConnections
+from adapters.inbound.http.engine.refused import GoingDown, NoRoom, allowed, not_allowed
 from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.engine.watchdog import BodyWatchdog, ReplyWatchdog
 from domain.access import STRANGER, Principal
@@ -64,6 +66,8 @@ class Services:
     """Whose threads write bodies and send files."""
     drain: Drain
     site: Site
+    observers: Sequence[Observer] = ()
+    """Who is told of every request at its end."""
 
 
 @dataclass(slots=True)
@@ -106,6 +110,12 @@ class RunningExchange(ABC):
         self._caller = STRANGER
         self._told: Told | None = None
         self._request_id = request_id_of(request.headers)
+        self._trace_id = trace_id_of(request.headers)
+        self._begun = time.perf_counter()
+        self.ended = 0.0
+        """When the reply had been sent; 0 before that."""
+        self.sent = 0
+        """Bytes of its body that have been."""
 
     @abstractmethod
     async def send(self, reply: Reply) -> None:
@@ -136,6 +146,8 @@ class RunningExchange(ABC):
     async def run(self) -> None:
         connections = self.connections
         connections.running.add(self)
+        if self._trace_id:
+            bind_trace(self._trace_id, self._request_id)
         reply = None
         try:
             reply = await self._answer()
@@ -148,8 +160,30 @@ class RunningExchange(ABC):
         finally:
             connections.running.discard(self)
             connections.watchdog.forget(self.body)
+            self._tell(reply)
             if reply and reply.closing:
                 await reply.closing()
+
+    def _tell(self, reply: Reply | None) -> None:
+        services, request = self.services, self.request
+        if not services.observers:
+            return
+        visit = Visit(
+            request.method or "",
+            request.path,
+            route_of(self._resource.pattern.pattern),
+            services.authenticator.client_ip(request),
+            self._request_id,
+            self._trace_id,
+            self._caller.owner,
+            reply.status if reply is not None else 500,
+            self.body.received,
+            self.sent,
+            (self.ended or time.perf_counter()) - self._begun,
+            not self.ended,
+        )
+        for observer in services.observers:
+            observer(visit)
 
     async def _answer(self) -> Reply:
         request, cors = self.request, self.services.cors
@@ -185,7 +219,7 @@ class RunningExchange(ABC):
 
     async def _options(self) -> Reply:
         reply = await self._call_route() if "OPTIONS" in self._resource.methods else Reply(204)  # load balancers ask so
-        reply.headers["Allow"] = _allowed(self._resource)
+        reply.headers["Allow"] = allowed(self._resource)
         return reply
 
     async def _call_route(self) -> Reply:
@@ -216,7 +250,7 @@ class RunningExchange(ABC):
             if self.body.length != 0:
                 self.connections.watchdog.watch(self.body)
             if (route := resource.methods.get(method)) is None:
-                raise _not_allowed(resource)
+                raise not_allowed(resource)
             reply = await route(exchange, *self._groups)
         except (LongshoreError, Refusal) as error:
             raise await self._answerable(error, is_counted=is_counted) from None
@@ -295,32 +329,6 @@ class RunningExchange(ABC):
         if self._resource.refusal is not None:
             return self._resource.refusal(error, self._request_id)
         return Reply(refused.status, refused.headers, refused.body)
-
-
-class GoingDown(Refusal):
-    """What comes on an open connection while the server drains, or is cut by it."""
-
-    def __init__(self) -> None:
-        words = "The server stops or restarts: try again in a moment, with an upload from where HEAD says it is"
-        super().__init__(503, "unavailable", words)
-
-
-class NoRoom(Refusal):
-    """There are more connections than descriptors for them."""
-
-    log_level = logging.DEBUG  # the door has told of it once
-
-    def __init__(self) -> None:
-        super().__init__(503, "unavailable", "more clients are here than can be served: try again in a moment")
-
-
-def _allowed(resource: Resource) -> str:
-    return ", ".join(sorted({*resource.methods, "OPTIONS"}))
-
-
-def _not_allowed(resource: Resource) -> Refusal:
-    allowed = _allowed(resource)
-    return Refusal(405, "method_not_allowed", f"allowed here: {allowed}", {"Allow": allowed})
 
 
 @lru_cache(maxsize=1)

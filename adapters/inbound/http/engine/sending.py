@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,8 +24,11 @@ class FileSlice:
     size: int
 
 
-async def send_slice(piece: FileSlice, to: socket.socket, executor: Executor) -> None:
-    """Send all of it; ``to`` does not block and is nobody else's to write to meanwhile.
+async def send_slice(
+    piece: FileSlice, to: socket.socket, executor: Executor, on_sent: Callable[[int], None] = lambda _: None
+) -> None:
+    """Send all of it; ``to`` does not block and is nobody else's to write to meanwhile. ``on_sent``: told how many
+    bytes have gone, each time that some have.
 
     Raises:
         StreamClosedError: the reader is gone, or the file is shorter than it was.
@@ -41,6 +44,7 @@ async def send_slice(piece: FileSlice, to: socket.socket, executor: Executor) ->
                 await asyncio.wait([sending])  # the descriptors are not to be closed under our thread
                 raise
             at += sent
+            on_sent(sent)
             if at < end and not sent:
                 await _writable(to)
 

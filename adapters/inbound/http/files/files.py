@@ -56,13 +56,13 @@ class Files:
     def resources(self) -> Sequence[Resource]:
         return [
             Resource(
-                re.compile(r"/files/([^/]+)/content/?"),
+                re.compile(r"/files/(?P<id>[^/]+)/content/?"),
                 {"GET": self.content, "HEAD": self.content},
                 admits_strangers=True,
                 exposes=self.exposes,
                 sends_files=True,
             ),
-            Resource(re.compile(r"/files/([^/]+)/links/?"), {"POST": self.link}),
+            Resource(re.compile(r"/files/(?P<id>[^/]+)/links/?"), {"POST": self.link}),
         ]
 
     async def get(self, exchange: Exchange, text: str) -> Reply:

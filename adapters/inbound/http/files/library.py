@@ -46,9 +46,9 @@ class Library:
         return [
             Resource(re.compile(r"/files/delete/?"), {"POST": self.delete_many}),
             Resource(re.compile(r"/files/restore/?"), {"POST": self.restore_many}),
-            Resource(re.compile(r"/files/([^/]+)/restore/?"), {"POST": self.restore}, exposes=self.exposes),
+            Resource(re.compile(r"/files/(?P<id>[^/]+)/restore/?"), {"POST": self.restore}, exposes=self.exposes),
             Resource(
-                re.compile(r"/files/([^/]+)/?"),
+                re.compile(r"/files/(?P<id>[^/]+)/?"),
                 {"GET": get, "HEAD": get, "PATCH": self.patch, "DELETE": self.delete},
                 admits_strangers=True,
                 exposes=self.exposes,

@@ -63,7 +63,7 @@ class Form:
         return [
             Resource(re.compile(r"/upload/?"), {"POST": self.post}, begins_uploads=True),
             Resource(
-                re.compile(r"/upload/([^/]+)/?"),
+                re.compile(r"/upload/(?P<name>[^/]+)/?"),
                 {"PUT": self.put},
                 constant_headers=lambda headers: (
                     self._resumable.constant_headers(headers) if is_resumable(headers) else {}

@@ -62,17 +62,17 @@ class Images:
         )
         return [
             Resource(re.compile(r"/images/?"), {"POST": self.post}, begins_uploads=True, refusal=image_refusal),
-            Resource(re.compile(r"/images/([^/]+)/?"), get, admits_strangers=True, refusal=image_refusal),
+            Resource(re.compile(r"/images/(?P<id>[^/]+)/?"), get, admits_strangers=True, refusal=image_refusal),
             *(
                 Resource(
-                    re.compile(rf"/images/([^/]+)/{path}/?"),
+                    re.compile(rf"/images/(?P<id>[^/]+)/{path}/?"),
                     methods,
                     admits_strangers=True,
                     exposes=Files.exposes,
                     sends_files=True,
                     refusal=image_refusal,
                 )
-                for path, methods in (("original", original), ("thumbnails/([^/]+)", thumbnail))
+                for path, methods in (("original", original), ("thumbnails/(?P<size>[^/]+)", thumbnail))
             ),
         ]
 

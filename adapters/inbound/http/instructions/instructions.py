@@ -78,7 +78,8 @@ class Instructions:
             {"GET": route, "HEAD": route}
             for route in (self.get, self.list, self.detail, self.details, self.file, self.products, self.waiting)
         )
-        one, details = "/instructions/([^/]+)", "/instructions/([^/]+)/details"
+        one = "/instructions/(?P<id>[^/]+)"
+        details = f"{one}/details"
         return [
             Resource(re.compile(r"/products/?"), products, refusal=enveloped_refusal),
             Resource(re.compile(r"/files/?"), waiting, refusal=enveloped_refusal),
@@ -90,9 +91,9 @@ class Instructions:
                 begins_uploads=True,
                 refusal=enveloped_refusal,
             ),
-            Resource(re.compile(rf"{details}/([^/]+)/?"), get_detail, refusal=enveloped_refusal),
+            Resource(re.compile(rf"{details}/(?P<detail_id>[^/]+)/?"), get_detail, refusal=enveloped_refusal),
             Resource(
-                re.compile(rf"{details}/([^/]+)/file/?"),
+                re.compile(rf"{details}/(?P<detail_id>[^/]+)/file/?"),
                 file,
                 exposes=Files.exposes,
                 sends_files=True,

@@ -39,7 +39,7 @@ class Pages:
         page, static = ({"GET": get, "HEAD": get} for get in (self.page, self.static))
         return [
             Resource(re.compile(r"/"), page, is_public=True),
-            Resource(re.compile(r"/static/(.+)"), static, is_public=True),
+            Resource(re.compile(r"/static/(?P<name>.+)"), static, is_public=True),
             Resource(re.compile(r"\*"), {}, is_public=True),  # OPTIONS alone can ask for it
         ]
 

@@ -14,6 +14,7 @@ from adapters.inbound.common.auth import Authenticator, at_expiry
 from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.refusals import answer_with, refuse
+from adapters.inbound.common.visits import note_caller
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.handlers import ProblemHandler
 from domain.access import Principal
@@ -76,7 +77,9 @@ class EventStream(ProblemHandler):
         Raises:
             TooManyRequests, Unauthenticated
         """
-        return await self._counter.caller(self.request)
+        caller = await self._counter.caller(self.request)
+        note_caller(self.request, caller)
+        return caller
 
     def admit(self, principal: Principal) -> None:
         """It ends once it is no longer known who calls. To be undone by ``leave``.

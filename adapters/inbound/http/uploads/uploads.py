@@ -32,7 +32,7 @@ class Uploads:
         exposes = (*self._tus.exposes, *self._resumable.exposes, *Files.exposes)
         return [
             Resource(
-                re.compile(r"/uploads/([^/]+)/?"),
+                re.compile(r"/uploads/(?P<id>[^/]+)/?"),
                 {
                     "PATCH": self.patch,
                     "HEAD": self.head,

@@ -4,7 +4,7 @@ A transaction costs about as much for one receipt as for a hundred, so receipts 
 the path of every chunk: it talks to the drivers directly, see sqlite.py and postgres.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from adapters.outbound.sql.batches import Batches
@@ -32,7 +32,9 @@ class LedgerWriter(Protocol):
 
 
 class SqlReceivedLedger(ReceivedLedger):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, on_commit: Callable[[int], None] = lambda _: None) -> None:
+        """``on_commit``: told how many receipts shared one."""
+        self._on_commit = on_commit
         self._writer: LedgerWriter = (
             SqliteLedgerWriter(database) if database.is_sqlite else PostgresLedgerWriter(database)
         )
@@ -49,4 +51,5 @@ class SqlReceivedLedger(ReceivedLedger):
     async def _flush(self, entries: Sequence[Entry]) -> Sequence[bool]:
         with translated():
             standing = await self._writer.write(entries)
+        self._on_commit(len(entries))
         return [entry.lease in standing for entry in entries]

@@ -76,7 +76,7 @@ class ChunkWriter:
     """Lives on the event loop; ``close`` it at the end.
 
     ``recorder``: the program of a process that keeps a ledger, too, which is a module and arguments of its own.
-    ``kept_seconds``: as the storage's.
+    ``kept_seconds``: as the storage's. ``on_commit``: told how many orders shared one.
     """
 
     def __init__(
@@ -87,12 +87,14 @@ class ChunkWriter:
         *,
         patience: Patience = PATIENCE,
         kept_seconds: float = KEPT_SECONDS,
+        on_commit: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._volume = volume
         self._durability = durability
         self._recorder = recorder
         self._patience = patience
         self._kept_seconds = kept_seconds
+        self._on_commit = on_commit
         self._process: _Process | None = None
         self._starting: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
@@ -176,7 +178,8 @@ class ChunkWriter:
     def _launch(self) -> "_Process":
         told = ["--root", str(self._volume.root), "--durability", self._durability.value]
         program = [*(self._recorder or _PLAIN), *told, "--kept-seconds", str(self._kept_seconds)]
-        return _Process(program, self._patience)
+        # Without a recorder what it does together is no commit.
+        return _Process(program, self._patience, self._on_commit if self._recorder else lambda _: None)
 
     def _on_death(self) -> None:
         log.warning("the process that writes small chunks has died; threads write them meanwhile")
@@ -211,8 +214,9 @@ class _Seats(asyncio.Semaphore):
 class _Process:
     """The process itself, the memory that both share, and the orders that are under way."""
 
-    def __init__(self, program: Sequence[str], patience: Patience) -> None:
+    def __init__(self, program: Sequence[str], patience: Patience, on_commit: Callable[[int], None]) -> None:
         self._patience = patience
+        self._on_commit = on_commit
         memory_fd = os.memfd_create("longshore-chunks")
         ours, its = socket.socketpair()
         try:
@@ -338,6 +342,7 @@ class _Process:
         told = self._rest + told
         whole = len(told) - len(told) % OUTCOME.size
         self._rest = told[whole:]
+        self._on_commit(whole // OUTCOME.size)  # those of a group are told together
         for seat, *outcome in OUTCOME.iter_unpack(told[:whole]):
             self._free.append(seat)
             ordered = self._under_way.pop(seat)

@@ -1,12 +1,17 @@
 """A connection as Tornado wants it, for one request: with the head as we have read it."""
 
+import time
+from collections.abc import Sequence
+
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
+from adapters.inbound.common.visits import Observer, Visit
 from adapters.inbound.http.engine.wire.connection import Connection
 
 _FAREWELL_SECONDS = 1.0
+_MAX_HEAD_BYTES = 8 * 1024
 
 
 class HandedStream(IOStream):
@@ -16,9 +21,21 @@ class HandedStream(IOStream):
     refusal perhaps: that has a second to go out.
     """
 
-    def __init__(self, connection: Connection, request: HTTPServerRequest) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        request: HTTPServerRequest,
+        visit: Visit | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        """``observers`` are told of the ``visit`` when the stream is closed."""
         self._first = _head_of(request) + connection.ahead
         self._is_leaving = False
+        self.visit = visit
+        self._observers = observers
+        if visit is not None:
+            visit.seconds = -time.perf_counter()
+            visit.bytes_in = len(connection.ahead)
         super().__init__(connection.socket)
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
@@ -28,10 +45,35 @@ class HandedStream(IOStream):
             self._first = self._first[size:]
             return size
         read = super().read_from_fd(buf)
+        if read and self.visit is not None:
+            self.visit.bytes_in += read
         if read == 0 and not self.reading():
             self._leave()
             return None
         return read
+
+    def write_to_fd(self, data: memoryview) -> int:
+        visit = self.visit
+        if visit is None:
+            return super().write_to_fd(data)
+        head = bytes(data[:_MAX_HEAD_BYTES]) if not visit.status else b""
+        sent = super().write_to_fd(data)
+        visit.bytes_out += sent
+        if sent and head[9:12].isdigit():  # HTTP/1.1 200 OK
+            visit.status = int(head[9:12])
+            visit.bytes_out -= head.find(b"\r\n\r\n") + 4
+        return sent
+
+    def close_fd(self) -> None:
+        super().close_fd()
+        visit, self.visit = self.visit, None
+        if visit is not None:
+            visit.seconds += time.perf_counter()
+            visit.bytes_out = max(0, visit.bytes_out)
+            visit.is_cut = not visit.status
+            visit.is_endless = visit.status < 400  # what else is Tornado's has no end by itself
+            for observer in self._observers:
+                observer(visit)
 
     def _leave(self) -> None:
         # The end is there to be read for ever: the loop is not to tell of it again.

@@ -1,0 +1,1 @@
+"""What goes on, in figures: ports that are measured, and what whoever watches over a server asks."""

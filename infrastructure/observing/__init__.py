@@ -1,0 +1,1 @@
+"""What is told of a running process: its access log, its own figures."""
