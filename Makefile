@@ -105,6 +105,13 @@ bench: $(DEV_STAMP) ## measure against the peers; table and benchmarks/results/l
 bench-smoke: $(DEV_STAMP) ## tiny sizes: only that every measurement runs
 	@$(BIN)/python -m benchmarks --smoke
 
+# --- documents ---------------------------------------------------------------------------------------------------
+
+.PHONY: collection
+collection: setup ## write longshore.postman_collection.json, for Postman, Bruno or Insomnia
+	@$(BIN)/python scripts/collection.py > longshore.postman_collection.json
+	@echo "longshore.postman_collection.json: import it; the variable base says where the server is"
+
 # --- keeping house -----------------------------------------------------------------------------------------------
 
 .PHONY: requirements

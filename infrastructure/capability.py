@@ -97,6 +97,9 @@ class Capability:
     """What jobs it wants written with an event."""
     workers: Callable[[AllParts], Iterable[Worker]] = lambda _: ()
     """Beside the common one, for jobs of which no others are to wait; they run where that does."""
+    documents: Sequence[str] = ()
+    """Modules that say, in the words of OpenAPI and AsyncAPI, what its paths and channels are; loaded as somebody
+    asks."""
     measured: Callable[[AllParts], Iterable[Measured]] = lambda _: ()
     """What it counts."""
     findings: Callable[[AllSettings], Iterable[Finding]] = lambda _: ()

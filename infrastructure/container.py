@@ -37,6 +37,9 @@ def container_of(settings: Settings) -> Container:
     container.measured.override(
         providers.Callable(lambda: [one for capability in CAPABILITIES for one in capability.measured(container)])
     )
+    container.document_modules.override(
+        providers.Object([name for capability in CAPABILITIES for name in capability.documents])
+    )
     return container
 
 

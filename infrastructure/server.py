@@ -125,6 +125,7 @@ def _greet(settings: Settings) -> None:
         print(  # noqa: T201 -- for the person at the terminal
             f"Longshore {version()}\n"
             f"  page          {base}/\n"
+            f"  API docs      {base}/docs\n"
             f"  tus endpoint  {base}/uploads\n"
             f"  data folder   {settings.data_dir}",
             flush=True,

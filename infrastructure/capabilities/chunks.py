@@ -30,4 +30,5 @@ CHUNKS = Capability(
     variables=ChunksVariables,
     parts=[ChunksParts],
     resources=lambda parts: parts.chunks().resources(),
+    documents=["adapters.inbound.http.chunks.document"],
 )

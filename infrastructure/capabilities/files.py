@@ -28,4 +28,4 @@ def _resources(parts: FilesParts) -> Iterable[Resource]:
     return [*parts.files().resources(), *parts.library().resources()]
 
 
-FILES = Capability(parts=[FilesParts], resources=_resources)
+FILES = Capability(parts=[FilesParts], resources=_resources, documents=["adapters.inbound.http.files.document"])

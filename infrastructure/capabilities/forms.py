@@ -24,4 +24,5 @@ class FormsParts(Parts):
 FORMS = Capability(
     parts=[FormsParts],
     resources=lambda parts: parts.form().resources(),
+    documents=["adapters.inbound.http.forms.document"],
 )

@@ -55,4 +55,5 @@ PROGRESS = Capability(
     opened=_opened,
     handlers=_handlers,
     measured=_measured,
+    documents=["adapters.inbound.http.progress.document", "adapters.inbound.websocket.document"],
 )

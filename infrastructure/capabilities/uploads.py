@@ -34,4 +34,5 @@ class UploadsParts(Parts):
 UPLOADS = Capability(
     parts=[UploadsParts],
     resources=lambda parts: parts.upload_routes().resources(),
+    documents=["adapters.inbound.http.uploads.document"],
 )

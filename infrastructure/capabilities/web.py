@@ -139,4 +139,5 @@ WEB = Capability(
     opened=_opened,
     resources=lambda _: Pages(version()).resources(),
     chores=_chores,
+    documents=["adapters.inbound.http.page.document"],
 )

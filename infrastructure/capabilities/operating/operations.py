@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from dependency_injector import providers
 from pydantic import BeforeValidator
 
+from adapters.inbound.http.documents.documents import Documents
 from adapters.inbound.http.engine.exchange import Resource
 from adapters.inbound.http.operations.caller import CallerRoute
 from adapters.inbound.http.operations.health import Health
@@ -58,6 +59,9 @@ class OperationsParts(Parts):
         room=RoomParts.room,
         clock=SystemParts.clock,
     )
+    document_modules: providers.Dependency[Sequence[str]] = providers.Dependency(instance_of=list)
+    """As ``health_checks``."""
+    documents = providers.Singleton(Documents, document_modules, version=version(), base=of.public_url)
     metrics_route = providers.Singleton(
         MetricsRoute, observation, IdentityParts.authenticator, of.metrics_networks, measured
     )
@@ -67,10 +71,16 @@ def _resources(parts: OperationsParts) -> Iterable[Resource]:
     yield from parts.health_route().resources()
     yield from parts.metrics_route().resources()
     yield from parts.caller_route().resources()
+    yield from parts.documents().resources()
 
 
 OPERATIONS = Capability(
     variables=OperationsVariables,
     parts=[OperationsParts],
     resources=_resources,
+    documents=[
+        "adapters.inbound.http.operations.document",
+        "adapters.inbound.http.documents.document",
+        "infrastructure.observing.subjects",
+    ],
 )

@@ -79,4 +79,5 @@ IMAGES = Capability(
     opened=_opened,
     resources=lambda parts: parts.image_routes().resources(),
     jobs=lambda parts: [parts.thumbnails_handler()],
+    documents=["adapters.inbound.http.images.document"],
 )

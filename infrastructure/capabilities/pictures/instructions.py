@@ -68,4 +68,5 @@ INSTRUCTIONS = Capability(
     resources=lambda parts: parts.instruction_routes().resources(),
     jobs=lambda parts: [parts.edit_handler()],
     chores=_chores,
+    documents=["adapters.inbound.http.instructions.document"],
 )

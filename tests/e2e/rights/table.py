@@ -161,6 +161,10 @@ ROWS: Sequence[Row] = (
     Row("GET HEAD", "/metrics", (403, 403, 401, 200), in_the_open=200),
     # what is for anybody
     _reads("/health", ANYBODY),
+    _reads("/openapi.json", ANYBODY),
+    _reads("/asyncapi.json", ANYBODY),
+    _reads("/docs", ANYBODY),
+    _reads("/docs/LICENSE.txt", ANYBODY),
     _reads("/", ANYBODY),
     _reads("/static/app.js", ANYBODY),
     Row("OPTIONS", "*", (204, 204, 204, 204)),

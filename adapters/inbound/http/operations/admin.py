@@ -32,7 +32,7 @@ class AdminRoutes:
         return [
             Resource(re.compile(r"/admin/?"), {"GET": self.get, "HEAD": self.get}),
             Resource(re.compile(r"/admin/cleanup/?"), {"GET": self.cleanup, "HEAD": self.cleanup}),
-            Resource(re.compile(r"/admin/jobs/([^/]+)/retry/?"), {"POST": self.retry}),
+            Resource(re.compile(r"/admin/jobs/(?P<id>[^/]+)/retry/?"), {"POST": self.retry}),
         ]
 
     async def get(self, exchange: Exchange) -> Reply:
