@@ -67,6 +67,10 @@ class Nginx(ChildProcess):
         )
         return port
 
+    def site(self, port: int, text: str) -> None:
+        """A site as a file has it, which listens on ``port``."""
+        self._fronts[port] = text
+
     @property
     def trust(self) -> ssl.SSLContext:
         """For clients of the fronts with TLS."""
