@@ -106,7 +106,9 @@ class Receiver:
         with suppress(OSError), connection:
             stream = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
             with stream, stream.makefile("rb") as source:
-                path = source.readline().split()[1].decode()
+                if not (first := source.readline()):
+                    return  # connected, and gone without a word: whoever was killed meanwhile
+                path = first.split()[1].decode()
                 headers = dict(_field(line) for line in iter(source.readline, b"\r\n"))
                 delivery = Delivery(path, headers, source.read(int(headers["content-length"])))
                 self.came.append(delivery)
