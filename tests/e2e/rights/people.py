@@ -101,6 +101,12 @@ class Things:
     def _file(self) -> dict[str, str]:
         return {"file": id_of(self._tus.completed(self._mark.encode(), metadata(filename=f"{self._mark}.txt")))}
 
+    def _binned(self) -> dict[str, str]:
+        """Deleted, and its owner may think better of it."""
+        file_id = id_of(self._tus.completed(self._mark.encode(), metadata(filename=f"{self._mark}.txt")))
+        assert self._who.request("DELETE", f"/files/{file_id}?undo=1").status == 204
+        return {"binned": file_id}
+
     def _chunks(self) -> dict[str, str]:
         """All of them have come."""
         target = f"{BASE}/upload"

@@ -102,7 +102,13 @@ ROWS: Sequence[Row] = (
     Row("PUT", "/upload/a.txt", (201, 201, 401, 201), body=b"hello"),
     # stored files
     _reads("/files/{file}", PRIVATE),
+    Row("GET", "/uploads?state=completed", OF_ONES_OWN),
+    Row("PATCH", "/files/{file}", (200, 404, 401, 200), [JSON], b'{"visibility": "private"}'),
     Row("DELETE", "/files/{file}", (204, 404, 401, 204), spends=True),
+    Row("DELETE", "/files/{file}?undo=1", (204, 404, 401, 204), spends=True),
+    Row("POST", "/files/{binned}/restore", PRIVATE, spends=True),
+    Row("POST", "/files/delete", OF_ONES_OWN, [JSON], b'{{"ids": ["{file}"]}}', spends=True),
+    Row("POST", "/files/restore", OF_ONES_OWN, [JSON], b'{{"ids": ["{binned}"]}}', spends=True),
     _reads("/files/{file}/content", PRIVATE),
     Row("POST", "/files/{file}/links", (201, 404, 401, 201)),
     # the chunk API
@@ -158,8 +164,12 @@ ROWS: Sequence[Row] = (
     Row("GET", "/ws/progress?upload_id={upload}", (101, 101, 401, 101)),
     Row("GET", "/image/upload", (101, 101, 401, 101)),
     # what is for administrators
+    Row("GET HEAD", "/admin", (403, 403, 401, 200), in_the_open=200),
+    Row("GET HEAD", "/admin/cleanup", (403, 403, 401, 200), in_the_open=200),
+    Row("POST", f"/admin/jobs/{'0' * 32}/retry", (403, 403, 401, 404), in_the_open=404),
     Row("GET HEAD", "/metrics", (403, 403, 401, 200), in_the_open=200),
     # what is for anybody
+    _reads("/me", ANYBODY),
     _reads("/health", ANYBODY),
     _reads("/openapi.json", ANYBODY),
     _reads("/asyncapi.json", ANYBODY),

@@ -34,7 +34,9 @@ MODES: Mapping[str, tuple[Mapping[str, str], Callable[[Http], People]]] = {
 }
 SOCKETS = ("/ws/", "/image/upload")
 STREAMS = ("/events", "/notifications/")
-_ANY_ID = dict.fromkeys(("upload", "part", "file", "chunks", "image", "instruction", "detail", "output"), UNKNOWN)
+_ANY_ID = dict.fromkeys(
+    ("upload", "part", "file", "binned", "chunks", "image", "instruction", "detail", "output"), UNKNOWN
+)
 
 
 @dataclass(frozen=True)
