@@ -10,6 +10,7 @@ from typing import Literal
 
 from tornado.httputil import HTTPServerRequest
 
+from adapters.inbound.common.heads import Head
 from domain.access import ANYBODY, Principal, guest, parse_user_id, user
 from domain.errors import Unauthenticated
 
@@ -68,7 +69,7 @@ class Authenticator:
             self._check_gateway(request)
         return await self._redeem_ticket(shown[0].decode("utf-8", "replace"))
 
-    def named(self, request: HTTPServerRequest, principal: Principal) -> Principal:
+    def named(self, request: Head, principal: Principal) -> Principal:
         """``principal``, whom the request was found to be; in mode ``open``, whoever it says: for dialects whose
         clients always do.
 
@@ -131,7 +132,7 @@ def at_expiry(principal: Principal, end: Callable[[], None]) -> asyncio.TimerHan
     return asyncio.get_running_loop().call_later(max(0.0, principal.expires_at.timestamp() - time.time()), end)
 
 
-def _of_headers(request: HTTPServerRequest) -> Principal:
+def _of_headers(request: Head) -> Principal:
     if user_id := request.headers.get("x-user-id"):
         principal = user(parse_user_id(user_id))
     elif guest_id := request.headers.get("x-guest-id"):

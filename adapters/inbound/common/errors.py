@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
-from tornado.web import HTTPError
-
 from adapters.inbound.common.rate_headers import rate_headers
 from domain.errors import InvalidToken, LongshoreError, OffsetMismatch, TooManyRequests, Unauthenticated, Unavailable
 
@@ -147,11 +145,9 @@ def status_of(error: BaseException) -> int:
             return STATUS.get(error.code, 500)
         case Refusal():
             return error.status
-        case HTTPError():
-            return error.status_code
         case OSError() if error.errno in _OUT_OF_DESCRIPTORS:
             return 503
-    return 500
+    return _told_by(error) or 500
 
 
 def is_final(error: BaseException) -> bool:
@@ -164,11 +160,16 @@ def code_of(error: BaseException) -> str:
     match error:
         case LongshoreError() | Refusal():
             return error.code
-        case HTTPError():
-            return re.sub(r"[^a-z]+", "_", title_of(error.status_code).lower())
         case OSError() if error.errno in _OUT_OF_DESCRIPTORS:
             return Unavailable.code
-    return LongshoreError.code
+    status = _told_by(error)
+    return re.sub(r"[^a-z]+", "_", title_of(status).lower()) if status else LongshoreError.code
+
+
+def _told_by(error: BaseException) -> int | None:
+    """The status that a web framework's own error has; by Tornado's, for one. Who embeds us may have no Tornado."""
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) else None
 
 
 def detail_of(error: BaseException) -> str:

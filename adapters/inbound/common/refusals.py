@@ -5,13 +5,16 @@ import json
 import logging
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
-from tornado.httputil import HTTPServerRequest
-from tornado.web import RequestHandler
 
 from adapters.inbound.common.errors import Refusal, headers_of, problem
+from adapters.inbound.common.heads import Head
 from domain.errors import StorageFull
+
+if TYPE_CHECKING:
+    from tornado.web import RequestHandler
 
 _TOLD_SECONDS = 60.0
 
@@ -25,7 +28,7 @@ class Refused:
     body: bytes
 
 
-def refuse(error: BaseException, request: HTTPServerRequest, request_id: str, *, what: str = "refused") -> Refused:
+def refuse(error: BaseException, request: Head, request_id: str, *, what: str = "refused") -> Refused:
     """Tell the log ``what`` happened and why, and word it for the caller, who is told less."""
     about = problem(error, request_id)
     status = int(about["status"])
@@ -61,7 +64,7 @@ def _is_news(what: str) -> bool:
 _told_at: dict[str, float] = {}  # by the few words that the storages have for it
 
 
-def answer_with(handler: RequestHandler, refused: Refused) -> "asyncio.Future[None]":
+def answer_with(handler: "RequestHandler", refused: Refused) -> "asyncio.Future[None]":
     """From a handler of Tornado's that has not sent anything yet; the result is done once it is sent."""
     handler.set_status(refused.status)
     for name, value in refused.headers.items():

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tornado.iostream import StreamClosedError
 
-from adapters.inbound.http.engine.sending import FileSlice, send_slice
+from adapters.inbound.http.engine.exchange import FileSlice
+from adapters.inbound.http.engine.sending import send_slice
 
 BODY = os.urandom(16 * 1024 * 1024 + 7)
 

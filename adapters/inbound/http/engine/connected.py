@@ -13,11 +13,11 @@ from tornado.iostream import StreamClosedError
 from adapters.inbound.http.engine.accepting import are_plenty
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.chunked_body import ChunkedBody
-from adapters.inbound.http.engine.exchange import Reply, Resource
+from adapters.inbound.http.engine.exchange import FileSlice, Reply, Resource
 from adapters.inbound.http.engine.framing import announced_length, awaits_continue, head_of, keeps_alive
 from adapters.inbound.http.engine.keep_alive import Patience
 from adapters.inbound.http.engine.running import Connections, RunningExchange, Services
-from adapters.inbound.http.engine.sending import FileSlice, send_slice
+from adapters.inbound.http.engine.sending import send_slice
 from adapters.inbound.http.engine.socket_body import SocketBody
 from adapters.inbound.http.engine.wire.connection import Connection
 

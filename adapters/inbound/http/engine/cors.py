@@ -7,8 +7,7 @@ import re
 from collections.abc import Collection
 from functools import cache
 
-from tornado.httputil import HTTPServerRequest
-
+from adapters.inbound.common.heads import Head
 from adapters.inbound.common.uris import parse_origin
 
 _EXPOSED_BY_ALL = ("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id")
@@ -26,7 +25,7 @@ class Cors:
     def allows(self, origin: str) -> bool:
         return "*" in self.origins or origin in self.origins or parse_origin(origin) in self._parsed
 
-    def headers(self, request: HTTPServerRequest, exposes: tuple[str, ...] = ()) -> dict[str, str]:
+    def headers(self, request: Head, exposes: tuple[str, ...] = ()) -> dict[str, str]:
         """What a reply to this request carries; ``exposes``: those of its headers that a page may read."""
         if not self.origins:
             return {}
@@ -39,7 +38,7 @@ class Cors:
             "Vary": "Origin",
         }
 
-    def preflight(self, request: HTTPServerRequest) -> dict[str, str] | None:
+    def preflight(self, request: Head) -> dict[str, str] | None:
         """The headers of the 204 that answers a preflight; None if this OPTIONS is none, or not from an allowed page.
 
         Whatever headers are asked for are allowed (docs/http.md), if it is names that are asked for.

@@ -10,12 +10,23 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
-
-from adapters.inbound.http.engine.body import Body
-from adapters.inbound.http.engine.sending import FileSlice
+from adapters.inbound.common.heads import Head
 from domain.access import Principal
+from ports.byte_source import ByteSource
+
+if TYPE_CHECKING:
+    from adapters.inbound.common.heads import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """``size`` bytes of an open file from byte ``start`` on."""
+
+    fd: int
+    start: int
+    size: int
 
 
 @dataclass(slots=True)
@@ -48,9 +59,9 @@ def json_reply(content: Mapping[str, object], status: int = 200, headers: Mappin
 class Exchange:
     """What a route sees of its request."""
 
-    request: HTTPServerRequest
-    headers: HTTPHeaders
-    body: Body
+    request: Head
+    headers: "Headers"
+    body: ByteSource
     principal: Principal
     request_id: str
     method: str
@@ -75,7 +86,7 @@ class Resource:
     """For anyone, at any time, as often as they like."""
     admits_strangers: bool = False
     """Whether the route itself judges those of whom nothing is known."""
-    constant_headers: Callable[[HTTPHeaders], Mapping[str, str]] = lambda _: {}
+    constant_headers: Callable[["Headers"], Mapping[str, str]] = lambda _: {}
     """What goes with every reply to a request with these headers, refusals too."""
     resumes: bool = False
     """Whether its HEAD tells where to go on. One that is refused, be it for a moment, means to tus-js-client that the

@@ -10,8 +10,8 @@ from multipart import MultipartError, MultipartSegment, ParserLimitReached, Push
 from adapters.inbound.common.block_source import BlockSource, BodyCut
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.file_names import parse_part_names
-from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.exchange import Exchange
+from ports.byte_source import ByteSource
 
 _BLOCK_BYTES = 256 * 1024
 _MAX_PARTS = 1000
@@ -62,7 +62,7 @@ class FormPart(BlockSource):
 class FormReader:
     """Pulls a multipart body apart as it arrives, a block at a time."""
 
-    def __init__(self, body: Body, boundary: str, executor: Executor) -> None:
+    def __init__(self, body: ByteSource, boundary: str, executor: Executor) -> None:
         self._body = body
         self._boundary = boundary
         self._executor = executor

@@ -6,22 +6,14 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from tornado.iostream import StreamClosedError
+
+from adapters.inbound.http.engine.exchange import FileSlice
 
 # A fast reader gives its thread back after so much; a slow one as soon as its socket is full.
 _BURST_BYTES = 64 * 1024 * 1024
 _TCP_CORK: int | None = getattr(socket, "TCP_CORK", None)  # Linux's alone
-
-
-@dataclass(frozen=True, slots=True)
-class FileSlice:
-    """``size`` bytes of an open file from byte ``start`` on."""
-
-    fd: int
-    start: int
-    size: int
 
 
 async def send_slice(

@@ -6,9 +6,8 @@ its owner points to 127.0.0.1 would make us a part of the stranger's site. Who i
 
 from collections.abc import Collection
 
-from tornado.httputil import HTTPServerRequest
-
 from adapters.inbound.common.errors import Refusal
+from adapters.inbound.common.heads import Head
 from adapters.inbound.common.uris import origin_of, parse_authority, parse_host, parse_origin
 from adapters.inbound.http.engine.cors import Cors
 
@@ -24,7 +23,7 @@ class Site:
         self._own = origin_of(public_url)
         self._names = None if names is None else frozenset(map(parse_host, names))
 
-    def refusal(self, request: HTTPServerRequest) -> Refusal | None:
+    def refusal(self, request: Head) -> Refusal | None:
         """421: under a name that is not ours; 403: a foreign page would change something, or open a WebSocket."""
         if self._names is not None and not self._is_called_right(request.host):
             words = "the server does not answer to this name: ALLOWED_HOSTS says which ones it has"
@@ -41,11 +40,11 @@ class Site:
         authority = parse_authority(host)
         return authority is not None and authority.host in (self._names or ())
 
-    def _changes_something(self, request: HTTPServerRequest) -> bool:
+    def _changes_something(self, request: Head) -> bool:
         headers = request.headers
         return request.method not in _CHANGES_NOTHING or "X-HTTP-Method-Override" in headers or "Upgrade" in headers
 
-    def _is_of_foreign_page(self, request: HTTPServerRequest) -> bool:
+    def _is_of_foreign_page(self, request: Head) -> bool:
         """A browser knows by itself whether the page is ours, and no page can say it in its place; that counts more
         than the Host, which a proxy may have changed. Of WebSockets not all browsers say it, so there Origin decides.
         """

@@ -8,8 +8,7 @@ from datetime import timedelta
 from adapters.inbound.common.encoding import format_instant, format_metadata, parse_digits
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.file_names import content_disposition
-from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
-from adapters.inbound.http.engine.sending import FileSlice
+from adapters.inbound.http.engine.exchange import Exchange, FileSlice, Reply, Resource, json_reply
 from adapters.inbound.http.files.conditions import (
     record_etag,
     repr_digest,

@@ -4,8 +4,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import urlencode, urlsplit
 
-from tornado.httputil import HTTPServerRequest
-
+from adapters.inbound.common.heads import Head
 from adapters.inbound.common.uris import normal_path
 from application.download import SignedToken
 from domain.ids import FileId, UploadId
@@ -44,9 +43,9 @@ class Links:
         """By name, of every size; null until it is drawn."""
         return {box.label: self.thumbnail(image_id, box.label, link) if box in drawn else None for box in Box}
 
-    def absolute(self, link: str, request: HTTPServerRequest) -> str:
+    def absolute(self, link: str, request: Head) -> str:
         """For a person at a terminal: with the address the client called us by, where we were told no other."""
-        if self._base or not _HOST.fullmatch(request.host):
+        if not link.startswith("/") or not _HOST.fullmatch(request.host):
             return link
         return f"{request.protocol}://{request.host}{link}"
 

@@ -9,14 +9,16 @@ name the three things that matter. A file that such an uploader sends in one pie
 import json
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
-
-from tornado.httputil import HTTPHeaders
 
 from adapters.inbound.http.engine.exchange import Exchange
 from adapters.inbound.http.engine.multipart import FormPart
 from adapters.inbound.http.engine.wholeness import not_whole
 from domain.file_name import decoded
+
+if TYPE_CHECKING:
+    from adapters.inbound.common.heads import Headers
 
 # Without case and whatever is no letter, of which each uploader has another habit.
 _COUNT = re.compile(r"[a-z]*total(chunk|chunks|chunkcount)|[a-z]*chunks?(total|count|totalcount)|chunks|qqtotalparts")
@@ -90,7 +92,7 @@ class Claims:
             self._total = number
 
 
-def _in_head(headers: HTTPHeaders, query: str) -> Iterator[tuple[str, str]]:
+def _in_head(headers: "Headers", query: str) -> Iterator[tuple[str, str]]:
     for name, value in headers.get_all():
         if "chunk" in name.lower():
             yield name, value
