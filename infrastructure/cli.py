@@ -1,4 +1,5 @@
-"""The command line: ``starter.py [serve | worker | migrate | cleanup | jobs | doctor | check-config]``."""
+"""The server's command line: ``starter.py [serve | worker | migrate | cleanup | jobs | doctor | check-config]``, and
+``longshore`` where it is installed."""
 
 import argparse
 import asyncio
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
 _FAILED = 1
 _MISUSED = 2
 _SERVING = ("serve", "worker")
+_ON_SETTINGS = "Settings are environment variables or lines of .env; check-config shows them all."
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one verb and end the process: 0 done, 1 it failed or found problems, 2 wrong settings or usage."""
+def main(arguments: Sequence[str] | None = None, *, program: str = "starter.py", more: str = "") -> NoReturn:
+    """Run one verb and end the process: 0 done, 1 it failed or found problems, 2 wrong settings or usage.
+
+    ``program``: what it was called as; ``more``: what else is said at the end of its help.
+    """
     _take_standard_streams()
     try:
         try:
-            sys.exit(_act(arguments))
+            sys.exit(_act(_parser(program, more).parse_args(arguments)))
         finally:
             _flush()
     except BrokenPipeError:  # whoever read what we print (head, less) has seen enough
@@ -56,8 +61,7 @@ def _print_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
 
 
-def _act(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+def _act(options: argparse.Namespace) -> int:
     if options.verb in _SERVING:
         for number in (signal.SIGTERM, signal.SIGINT):  # until there is a loop that sees to them
             signal.signal(number, lambda *_: sys.exit(0))
@@ -88,11 +92,12 @@ def _with_settings(options: argparse.Namespace) -> int:
         return 130  # what shells expect after Ctrl-C
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str, more: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="starter.py",
+        prog=program,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Longshore: resumable, durable uploads with live progress.",
-        epilog="Settings are environment variables or lines of .env; check-config shows them all.",
+        epilog="\n\n".join(filter(None, [more, _ON_SETTINGS])),
     )
     parser.add_argument("--version", action="version", version=f"longshore {version()}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ("domain", "ports", "application")
-PACKAGES = (*CORE, "adapters", "infrastructure")
+PACKAGES = (*CORE, "adapters", "infrastructure", "longshore")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _PAPERS = [
     *(ROOT / "docs").glob("*.md"),
     *(ROOT / "examples").rglob("*.md"),
 ]
-_TOP = "adapters|application|domain|ports|infrastructure|examples|tests|docs|scripts"
+_TOP = "adapters|application|domain|ports|infrastructure|longshore|examples|tests|docs|scripts"
 _NAMED = re.compile(rf"`((?:{_TOP})/[\w./-]+\.\w+)`")
 _LINKED = re.compile(r"\]\((?!https?:)([^)#]+)")
 _MODULE_NAMED = re.compile(r"``((?:[\w-]+/)*\w+\.py)``")

@@ -39,6 +39,10 @@ class StallingRelay:
         for thread in self._threads:
             thread.join(10)
 
+    def go_on(self) -> None:
+        """Before its time."""
+        self._flows.set()
+
     def _begin(self, work: object, *given: object) -> None:
         thread = threading.Thread(target=work, args=given)  # type: ignore[arg-type]
         self._threads.append(thread)
@@ -48,7 +52,11 @@ class StallingRelay:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
-                server = socket.create_connection(("127.0.0.1", self._port))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._port))
+                except OSError:  # it is away: so is what its clients asked for
+                    client.close()
+                    continue
                 self._ends += [client, server]
                 self._begin(self._pass_on, client, server, True)
                 self._begin(self._pass_on, server, client, False)
@@ -67,8 +75,8 @@ class StallingRelay:
 
     def _stall_once(self) -> None:
         if not self.has_stalled and self.passed_up > self._after:
-            self.has_stalled = True
             self._flows.clear()
+            self.has_stalled = True  # in this order: who waits for it may say at once that it goes on
             timer = threading.Timer(self._seconds, self._flows.set)
             timer.daemon = True
             timer.start()

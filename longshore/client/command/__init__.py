@@ -1,0 +1,1 @@
+"""The client's verbs at a terminal and in scripts."""
