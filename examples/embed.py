@@ -10,19 +10,24 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere, without being installed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # from a checkout; installed, it needs no path
 
-from adapters.inbound.common.block_source import IterableSource
-from application.views import UploadView
-from domain.access import Principal
-from domain.byte_range import ByteRange
-from domain.events import Event, UploadEvent
-from domain.file_draft import FileDraft
-from domain.ids import OwnerId, UploadId, file_id_of
-from examples.wiring import Longshore, in_memory, on_disk
+from longshore.embed import (
+    Event,
+    FileDraft,
+    IterableSource,
+    Longshore,
+    UploadEvent,
+    UploadId,
+    UploadView,
+    file_id_of,
+    in_memory,
+    on_disk,
+    user,
+)
 
 MEBIBYTE = 1024 * 1024
-ME = Principal(OwnerId("user:me"))
+ME = user("me")
 
 
 async def blocks(data: bytes) -> AsyncIterator[bytes]:
@@ -49,13 +54,10 @@ async def send(longshore: Longshore, upload_id: UploadId, data: bytes) -> Upload
 
 
 async def compare(longshore: Longshore, upload_id: UploadId, data: bytes) -> None:
-    opened = await longshore.core.downloads.open(ME, file_id_of(upload_id))
-    try:
-        content = b"".join([block async for block in opened.blob.blocks(ByteRange(0, opened.file.size))])
-    finally:
-        await opened.blob.close()
+    file = await longshore.core.downloads.describe(ME, file_id_of(upload_id))
+    content = b"".join([block async for block in longshore.read(ME, file.id)])
     verdict = "byte for byte the same" if content == data else "NOT WHAT WAS SENT"
-    print(f"  read {opened.file.name} back, {len(content)} bytes, {opened.file.checksum}: {verdict}")
+    print(f"  read {file.name} back, {len(content)} bytes, {file.checksum}: {verdict}")
 
 
 def tell(event: Event) -> None:

@@ -15,7 +15,7 @@ from domain.access import Principal
 from domain.errors import LongshoreError, StorageUnavailable
 from domain.file_draft import FileDraft
 from domain.ids import OwnerId
-from examples.wiring import Longshore, in_memory, on_disk
+from longshore.embed import Longshore, in_memory, on_disk
 
 ME = Principal(OwnerId("user:me"))
 CONTENT = bytes(range(256)) * 1500

@@ -28,7 +28,7 @@ import importlib.abc, runpy, sys
 class Nothing(importlib.abc.MetaPathFinder):
     allowed = sys.stdlib_module_names | {
         "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection",
-        "adapters", "application", "domain", "examples", "infrastructure", "ports",
+        "adapters", "application", "domain", "infrastructure", "longshore", "ports",
     }
 
     def find_spec(self, name, path=None, target=None):
@@ -79,7 +79,7 @@ def test_it_needs_no_web_server_and_ends_cleanly(tmp_path: Path) -> None:
     data = tmp_path / "data"
     output = run("-c", _WITHOUT_TORNADO, str(EXAMPLE), str(data), folder=tmp_path)
     assert generalised(output) == _OUTPUT + "threads left: ['MainThread']\n"
-    assert sorted(entry.name for entry in data.iterdir()) == ["files.db", "storage"]
+    assert sorted(entry.name for entry in data.iterdir()) == ["files.db", "link.secret", "storage"]
     (blob,) = [path for path in (data / "storage" / "blobs").rglob("*") if path.is_file()]
     assert blob.stat().st_size == 20 * 1024 * 1024
 
@@ -93,3 +93,10 @@ def test_the_way_in_memory_needs_pydantic_alone(tmp_path: Path) -> None:
 
 def test_it_stays_short_enough_to_read() -> None:
     assert len(EXAMPLE.read_text().splitlines()) < 100
+
+
+def test_routes_for_frameworks_need_neither_tornado_nor_a_database(tmp_path: Path) -> None:
+    root = str(EXAMPLE.parents[1])
+    program = f"import sys; sys.path.insert(0, {root!r}); import longshore.asgi, longshore.fastapi, longshore.django"
+    seen = "print(sorted({'tornado', 'sqlalchemy', 'PIL'} & sys.modules.keys()))"
+    assert run("-c", f"{program}; {seen}", folder=tmp_path) == "[]\n"

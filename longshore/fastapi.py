@@ -1,0 +1,29 @@
+"""Longshore in a FastAPI program: a router."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from fastapi import APIRouter
+
+from adapters.inbound.frameworks import starlette
+from adapters.inbound.frameworks.dialects import Dialects
+from domain.access import ANYBODY, STRANGER
+from longshore.embed import Longshore
+
+__all__ = ["STRANGER", "router"]
+
+
+def router(
+    longshore: Longshore,
+    *,
+    principal: Callable[..., Any] = lambda: ANYBODY,
+    prefix: str = "",
+    origins: Collection[str] = (),
+) -> APIRouter:
+    """``/uploads`` (tus, resumable uploads), ``/upload`` (whole files) and ``/files``, for ``include_router``.
+
+    ``principal`` is a dependency that returns who calls, or STRANGER. ``origins``: foreign pages that may upload.
+    """
+    return starlette.router(
+        Dialects(longshore.core, longshore.policy, origins=origins), principal=principal, prefix=prefix
+    )

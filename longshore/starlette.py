@@ -1,0 +1,23 @@
+"""Longshore in a Starlette program: routes."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from adapters.inbound.frameworks import starlette
+from adapters.inbound.frameworks.dialects import Dialects
+from domain.access import ANYBODY, STRANGER, Principal
+from longshore.embed import Longshore
+
+__all__ = ["STRANGER", "routes"]
+
+
+def routes(
+    longshore: Longshore,
+    *,
+    principal: Callable[[Request], Principal | Awaitable[Principal]] = lambda _: ANYBODY,
+    origins: Collection[str] = (),
+) -> Sequence[Route]:
+    """As ``longshore/fastapi.py`` has them, for ``Starlette(routes=…)`` or a ``Mount``."""
+    return starlette.routes(Dialects(longshore.core, longshore.policy, origins=origins), principal=principal)
