@@ -112,6 +112,12 @@ collection: setup ## write longshore.postman_collection.json, for Postman, Bruno
 	@$(BIN)/python scripts/collection.py > longshore.postman_collection.json
 	@echo "longshore.postman_collection.json: import it; the variable base says where the server is"
 
+# --- a package ---------------------------------------------------------------------------------------------------
+
+.PHONY: wheel
+wheel: $(DEV_STAMP) ## build what pip installs: dist/longshore-*.whl
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+
 # --- keeping house -----------------------------------------------------------------------------------------------
 
 .PHONY: requirements

@@ -26,8 +26,13 @@ from infrastructure.capabilities.system import AtHome, SystemParts, SystemVariab
 from infrastructure.capability import CannotStart, Capability, Parts, of, starting
 from infrastructure.migrate import compared, is_current
 
-_ROOT = Path(__file__).parents[2]
-_MIGRATE = "import sys; sys.path.insert(0, sys.argv[1]); from infrastructure.migrate import main; main()"
+_ROOT = str(Path(__file__).resolve().parents[__name__.count(".")])
+"""Where our top package lies, in a checkout or installed."""
+_MIGRATE = """import sys
+if sys.argv[1] not in sys.path:
+    sys.path.insert(0, sys.argv[1])
+from infrastructure.migrate import main
+main()"""
 
 _DRIVERS = {
     "postgres": "postgresql+asyncpg",
@@ -110,7 +115,7 @@ async def _bring_up_to_date(database: Database, url: str) -> None:
     if await is_current(database):
         return
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-c", _MIGRATE, str(_ROOT), "migrate"),
+        *(sys.executable, "-P", "-c", _MIGRATE, _ROOT, "migrate"),
         env={**os.environ, "DATABASE_URL": url},
         stdin=DEVNULL,
         stdout=DEVNULL,

@@ -25,7 +25,8 @@ from adapters.outbound.pillow.orders import (
 )
 from domain.picture import PictureFormat
 
-_ROOT = Path(__file__).resolve().parents[3]
+_ROOT = str(Path(__file__).resolve().parents[__name__.count(".")])
+"""Where our top package lies, in a checkout or installed."""
 # Where modules are found is told it: that costs less than finding it out, and holds wherever we are embedded.
 _START = """import sys
 sys.path[:] = sys.argv.pop(1).split("\\n")
@@ -60,10 +61,12 @@ class Child:
         ours, its = socket.socketpair()
         told = [str(each) for each in (its.fileno(), limits.pixels, limits.memory_bytes, limits.cpu_seconds)]
         told += [str(max(limits.memory_bytes, limits.edit_memory_bytes)), str(limits.edit_cpu_seconds)]
-        places = "\n".join([str(_ROOT), *filter(None, sys.path)])
+        places = [place for place in sys.path if place]
+        if _ROOT not in places:
+            places.insert(0, _ROOT)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-S", "-P", "-c", _START, places, *told],
+                [sys.executable, "-S", "-P", "-c", _START, "\n".join(places), *told],
                 pass_fds=(its.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -45,9 +45,9 @@ from domain.ids import UploadId
 _MANY = 4
 _READ_BYTES = 64 * 1024
 _PLAIN = ("adapters.outbound.volume.writing.process",)
-_ROOT = Path(__file__).resolve().parents[4]
+_ROOT = Path(__file__).resolve().parents[__name__.count(".")]  # where our top package lies, in a checkout or installed
 _START = """import importlib, sys
-sys.path.insert(0, sys.argv.pop(1))
+sys.path.append(sys.argv.pop(1))
 importlib.import_module(sys.argv.pop(1)).main()"""
 
 log = logging.getLogger(__name__)
