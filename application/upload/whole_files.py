@@ -2,13 +2,14 @@
 
 Nobody can know such an upload before its answer, so it needs no lease, no receipt of its own and no second look: it
 is complete when it is first recorded, in one transaction that it shares with all that come just then. What is large,
-was cut or has digests to be compared goes the ordinary way.
+was cut or has a digest that may be another file's goes the ordinary way.
 """
 
 from collections.abc import Sequence
 
 from application.digest import DigestUseCase
-from domain.checksum import Checksum
+from domain.checksum import Checksum, Comparison
+from domain.errors import ChecksumMismatch
 from domain.events import EventType
 from domain.ids import blob_key_of
 from domain.upload import Upload
@@ -36,15 +37,17 @@ class WholeFiles:
         """Whether the body has come, whole and small, and ``new`` is complete; else both are as they were.
 
         Raises:
+            ChecksumMismatch: of ``checksums``, one is of other bytes.
             UploadTooLarge, QuotaExceeded, TooManyFiles, StorageFull and other Unavailable: nothing is kept.
         """
         intake = self._intake
-        if intake is None or checksums or new.draft.checksums or not _may_be_taken(new, source):
+        if intake is None or new.draft.checksums or not _may_be_taken(new, source):
             return False
         new.check_append(at=0, announced=source.length, policy=self._policy)
         data = await source.whole(intake.max_bytes, seconds=_PATIENCE_SECONDS)
         if not data:
             return False
+        _compare(data, checksums)
         now = self._clock.now()
         created = new.event(EventType.CREATED, new.created_at)
         new.count(new.receipt(intake.extent(data), now, self._policy, in_order=True), now)
@@ -56,6 +59,13 @@ class WholeFiles:
         await intake.take(new, file, events, data, policy=self._policy)
         self._digests.notice(file)
         return True
+
+
+def _compare(data: bytes, checksums: Sequence[Checksum]) -> None:
+    comparison = Comparison(checksums)
+    comparison.update(data)
+    if (differing := comparison.differing()) is not None:
+        raise ChecksumMismatch(f"the body's {differing.algorithm} is another one")
 
 
 def _may_be_taken(new: Upload, source: ByteSource) -> bool:

@@ -1128,6 +1128,16 @@ class TestStoring:
         view = await process.uploads.store(ALICE, NAME, source=source_of(b"abc"))
         assert view is not None and view.state is UploadState.COMPLETED
 
+    async def test_a_small_file_is_compared_with_its_checksum_on_the_way(self) -> None:
+        process = Deployment(has_intake=True).process()
+        process.faults.put(Point.WRITE, RepositoryUnavailable())
+        right, wrong = sha256(b"abc"), sha256(b"abd")
+        view = await process.uploads.store(ALICE, NAME, source=source_of(b"abc"), checksums=[right], in_one_step=True)
+        assert view is not None and view.state is UploadState.COMPLETED
+        with pytest.raises(ChecksumMismatch):
+            await process.uploads.store(ALICE, NAME, source=source_of(b"abc"), checksums=[wrong], in_one_step=True)
+        assert len(process.deployment.database.files) == 1
+
     async def test_what_can_not_be_stored_at_once_is_left_as_it_was(self) -> None:
         process = Deployment(has_intake=True).process()
         large = bytes(40_000)

@@ -104,9 +104,9 @@ class Tus:
             if length is not None and announced is not None and announced > length:
                 raise LengthExceeded("the body is longer than Upload-Length")
         draft = FileDraft(metadata, sha256=sha256)
-        if with_upload and length and kind is UploadKind.WHOLE and not checksums:
+        if with_upload and length and kind is UploadKind.WHOLE:
             stored = await self._uploads.store(
-                exchange.principal, draft, source=exchange.body, length=length, in_one_step=True
+                exchange.principal, draft, source=exchange.body, length=length, checksums=checksums, in_one_step=True
             )
             if stored is not None:
                 return await self._created_whole(exchange, stored)
