@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import cast
+
+from tornado.httputil import HTTPServerRequest
 
 from adapters.inbound.common.auth import Authenticator, IpNetwork
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
@@ -41,7 +44,8 @@ class MetricsRoute:
     async def get(self, exchange: Exchange) -> Reply:
         authenticator = self._authenticator
         may_read = is_administrator(authenticator.mode, is_admin=exchange.principal.is_admin)
-        if not may_read and not authenticator.comes_directly_from(exchange.request, self._networks):
+        request = cast(HTTPServerRequest, exchange.request)  # only our own server has this route
+        if not may_read and not authenticator.comes_directly_from(request, self._networks):
             if exchange.principal == STRANGER:
                 raise Unauthenticated(_WORDS)
             raise AccessRefused(_WORDS)
