@@ -14,8 +14,7 @@ from tornado.web import Application
 
 from adapters.inbound.common.connections import ConnectionBudget
 from adapters.inbound.common.errors import Refusal
-from adapters.inbound.common.request_id import request_id_of
-from adapters.inbound.common.trace import bind_trace, trace_id_of
+from adapters.inbound.common.request_id import bind_trace, request_id_of, trace_id_of
 from adapters.inbound.common.uris import normal_path
 from adapters.inbound.common.visits import Visit, route_of
 from adapters.inbound.http.engine.connected import ConnectedExchange

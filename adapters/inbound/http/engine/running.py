@@ -24,8 +24,7 @@ from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.errors import Refusal, is_final
 from adapters.inbound.common.rate_headers import rate_headers
 from adapters.inbound.common.refusals import refuse
-from adapters.inbound.common.request_id import request_id_of
-from adapters.inbound.common.trace import bind_trace, trace_id_of
+from adapters.inbound.common.request_id import bind_trace, request_id_of, trace_id_of
 from adapters.inbound.common.visits import Observer, Visit, route_of
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.cors import Cors
