@@ -1,18 +1,19 @@
 """The SHA-256 of stored files: read for it after completion, when there is time, or at once where somebody waits.
 
 CRC-64/NVME is counted while the bytes come, at next to no cost; SHA-256 is not, for it is the client's to ask for.
+CRC-32, which archives tell, is counted by whoever reads a file's bytes for another reason.
 """
 
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from domain.byte_range import ByteRange
-from domain.checksum import Checksum, Comparison, Hasher
+from domain.checksum import Buffer, Checksum, Comparison, Crc32, Hasher
 from domain.errors import Gone, StorageUnavailable
 from domain.file import File
 from domain.ids import BlobKey, FileId
@@ -30,6 +31,18 @@ _SAVE_BYTES = 64 * 1024 * 1024
 _LEFT_AFTER = timedelta(minutes=10)
 
 
+class _Digests(Hasher):
+    """All that is found out when a file is read."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+        self.crc32 = Crc32()
+
+    def update(self, data: Buffer, /) -> None:
+        self.sha256.update(data)
+        self.crc32.update(data)
+
+
 class DigestUseCase:
     """``run`` may be called at any time, any number of times, in several processes: each digests what it completed
     itself at once, and what others left (they died) when it is ten minutes old."""
@@ -41,6 +54,7 @@ class DigestUseCase:
         self._noticed: deque[File] = deque(maxlen=_NOTICED)  # what falls out is found as left over
         self._something_noticed = asyncio.Event()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._counting = asyncio.Semaphore(_AT_ONCE)
 
     def notice(self, file: File) -> None:
         """A file was completed: digest it in the next ``run``, if it has to be."""
@@ -79,10 +93,29 @@ class DigestUseCase:
         """The file with its SHA-256, read now if it has to be."""
         if file.sha256 is None:
             async with self._at_once:
-                sha256 = await self._digest_one(file)
-            await self._save({file.id: sha256})
-            return replace(file, sha256=sha256)
+                found = await self._digest_one(file)
+            await self._save({file.id: found})
+            return replace(file, sha256=found.sha256.digest(), crc32=found.crc32.value)
         return file
+
+    async def crc32(self, file: File) -> int:
+        """The file's CRC-32, read now if nobody has done so yet."""
+        async with self._counting:
+            async with self._unit_of_work() as work:
+                known = (await work.files.find(file.id)).crc32
+            if known is None:
+                counted = Crc32()
+                await self._read(file.blob_key, file.size, counted)
+                known = counted.value
+                await self.note_crc32s({file.id: known})
+        return known
+
+    async def note_crc32s(self, found: Mapping[FileId, int]) -> None:
+        """By whoever had all of their bytes in hand."""
+        if found:
+            async with self._unit_of_work() as work:
+                await work.files.save_crc32s(found)
+                await work.commit()
 
     async def is_there(self, file: File) -> bool:
         """Whether the file's bytes are in storage, as many as there were."""
@@ -106,7 +139,7 @@ class DigestUseCase:
             after = (page[-1].created_at, page[-1].id)
 
     async def _digest(self, files: list[File]) -> int:
-        digests: dict[FileId, bytes] = {}
+        digests: dict[FileId, _Digests] = {}
         size = done = 0
         for file in files:
             # Deleted meanwhile, lost, unreadable: told to whoever asks for it, and no other file's affair.
@@ -120,16 +153,17 @@ class DigestUseCase:
         await self._save(digests)
         return done
 
-    async def _save(self, digests: dict[FileId, bytes]) -> None:
+    async def _save(self, digests: dict[FileId, _Digests]) -> None:
         if digests:
             async with self._unit_of_work() as work:
-                await work.files.save_digests(digests)
+                await work.files.save_digests({file_id: found.sha256.digest() for file_id, found in digests.items()})
+                await work.files.save_crc32s({file_id: found.crc32.value for file_id, found in digests.items()})
                 await work.commit()
 
-    async def _digest_one(self, file: File, *, rest: float = 0) -> bytes:
-        hasher = hashlib.sha256()
-        await self._read(file.blob_key, file.size, hasher, rest=rest)
-        return hasher.digest()
+    async def _digest_one(self, file: File, *, rest: float = 0) -> _Digests:
+        found = _Digests()
+        await self._read(file.blob_key, file.size, found, rest=rest)
+        return found
 
     async def _read(self, key: BlobKey, size: int, hasher: Hasher, *, rest: float = 0) -> None:
         """Have the blob's bytes counted, in a thread, a block at a time, so that nothing else waits for it."""

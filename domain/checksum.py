@@ -25,17 +25,17 @@ class Digester(Hasher, Protocol):
     def digest(self) -> bytes: ...
 
 
-class _Crc32:
+class Crc32:
     """CRC-32 as four bytes, highest first."""
 
     def __init__(self) -> None:
-        self._value = 0
+        self.value = 0
 
     def update(self, data: Buffer, /) -> None:
-        self._value = zlib.crc32(data, self._value)
+        self.value = zlib.crc32(data, self.value)
 
     def digest(self) -> bytes:
-        return self._value.to_bytes(4, "big")
+        return self.value.to_bytes(4, "big")
 
 
 _DIGEST_SIZES = {"sha1": 20, "sha256": 32, "md5": 16, "crc32": 4, "sha512": 64}
@@ -57,7 +57,7 @@ class Checksum:
 
     def hasher(self) -> Digester:
         if self.algorithm == "crc32":
-            return _Crc32()
+            return Crc32()
         return hashlib.new(self.algorithm, usedforsecurity=False)
 
     def matches(self, hasher: Digester) -> bool:

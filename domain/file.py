@@ -31,9 +31,9 @@ class FileChange:
 class File:
     """``crc64`` is the CRC-64/NVME of the whole file; None only where overlapping chunks hid it.
 
-    ``sha256`` is None until somebody has read the bytes for it. ``blob_key`` may be another file's too: files of
-    one owner with the same bytes share them. ``detail`` is what the client wants told with the file. ``path``: its
-    place in the folder that it was dropped with, for display; no place in any storage.
+    ``sha256`` and ``crc32`` are None until somebody has read the bytes for them. ``blob_key`` may be another file's
+    too: files of one owner with the same bytes share them. ``detail`` is what the client wants told with the file.
+    ``path``: its place in the folder that it was dropped with, for display; no place in any storage.
 
     At ``expires_at`` it is over. Its owner has deleted it, and may think better of it, until ``restorable_until``.
     """
@@ -53,6 +53,7 @@ class File:
     path: str | None = None
     expires_at: datetime | None = None
     restorable_until: datetime | None = None
+    crc32: int | None = None
 
     @property
     def checksum(self) -> str | None:

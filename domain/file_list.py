@@ -48,19 +48,21 @@ class FileOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileSelection:
-    """``owner``: None means everybody's. ``name``: a part of it, whatever its case; ``media_type``: how it begins."""
+    """``owner``: None means everybody's. ``name``: a part of it, whatever its case; ``media_type``: how it begins.
+    ``folder``: which paths lead into it, with a slash at its end."""
 
     owner: OwnerId | None
     name: str = ""
     media_type: str = ""
+    folder: str = ""
 
     @property
     def is_narrow(self) -> bool:
         """Whether most files may not be meant."""
-        return bool(self.name or self.media_type)
+        return bool(self.name or self.media_type or self.folder)
 
     def has(self, file: File) -> bool:
-        is_theirs = self.owner in (None, file.owner)
+        is_theirs = self.owner in (None, file.owner) and (file.path or "").startswith(self.folder)
         return is_theirs and folded(self.name) in folded(file.name) and file.media_type.startswith(self.media_type)
 
 

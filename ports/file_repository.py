@@ -1,7 +1,7 @@
 """Keeps the records of stored files. Contract: tests/contract/test_file_repository.py."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -29,6 +29,10 @@ class FileRepository(Protocol):
         Raises:
             FileNotFound: unknown.
         """
+
+    @abstractmethod
+    async def find_many(self, file_ids: Collection[FileId]) -> Mapping[FileId, File]:
+        """Those of them that there are; 500 at most are asked for."""
 
     @abstractmethod
     async def list(
@@ -59,6 +63,10 @@ class FileRepository(Protocol):
     @abstractmethod
     async def save_digests(self, digests: Mapping[FileId, bytes]) -> None:
         """Note the SHA-256 of files; of those that are gone or have one already nothing is changed."""
+
+    @abstractmethod
+    async def save_crc32s(self, found: Mapping[FileId, int]) -> None:
+        """As ``save_digests``, the CRC-32."""
 
     @abstractmethod
     async def save(self, file: File, *, was: File) -> bool:

@@ -95,6 +95,7 @@ def a_file(
     path: str | None = None,
     expires_at: datetime | None = None,
     restorable_until: datetime | None = None,
+    crc32: int | None = None,
 ) -> File:
     file_id = FileId(id or an_id())
     return File(
@@ -113,6 +114,7 @@ def a_file(
         path=path,
         expires_at=expires_at,
         restorable_until=restorable_until,
+        crc32=crc32,
     )
 
 

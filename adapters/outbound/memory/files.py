@@ -1,6 +1,6 @@
 """Files in memory. Contract: tests/contract/test_file_repository.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -32,6 +32,10 @@ class MemoryFileRepository(FileRepository):
         if file is None:
             raise FileNotFound("no such file")
         return file
+
+    async def find_many(self, file_ids: Collection[FileId]) -> Mapping[FileId, File]:
+        found = {file_id: self._changes.file(file_id) for file_id in file_ids}
+        return {file_id: file for file_id, file in found.items() if file is not None}
 
     async def list(
         self, selection: FileSelection, order: FileOrder, *, after: FilePlace | None, now: datetime, limit: int
@@ -65,6 +69,12 @@ class MemoryFileRepository(FileRepository):
             file = self._changes.file(file_id)
             if file is not None and file.sha256 is None:
                 self._changes.files[file_id] = replace(file, sha256=digest)
+
+    async def save_crc32s(self, found: Mapping[FileId, int]) -> None:
+        for file_id, crc32 in found.items():
+            file = self._changes.file(file_id)
+            if file is not None and file.crc32 is None:
+                self._changes.files[file_id] = replace(file, crc32=crc32)
 
     async def save(self, file: File, *, was: File) -> bool:
         known = self._changes.file(file.id)

@@ -160,6 +160,7 @@ files = Table(
     Column("path", _Plain),
     Column("expires_at", Instant),
     Column("restorable_until", Instant),
+    Column("crc32", BigInteger),
     Index("ix_files_blob_key", "blob_key"),
 )
 
@@ -250,6 +251,19 @@ tickets = Table(
     Column("expires_at", Instant, nullable=False),
     Index("ix_tickets_expires_at", "expires_at"),
     sqlite_with_rowid=False,
+)
+
+# Files that are downloaded together, for an hour; ``file_ids`` one after the other. Of the link there is a digest.
+archives = Table(
+    "archives",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("file_ids", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_archives_expires_at", "expires_at"),
 )
 
 # The servers that are here, each by its process identity (adapters/outbound/sql/repositories/shared_rates.py).

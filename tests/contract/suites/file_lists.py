@@ -51,6 +51,13 @@ async def names(process: Process, selection: FileSelection) -> set[str]:
 
 
 class FileListSuite(StoreSuite):
+    async def test_a_folder_has_what_its_paths_lead_into(self, process: Process) -> None:
+        paths = ("Ü/a", "Ü/b/c", "ü/a", "Ü", "Ü2/a", "x/Ü/a", "%/a", None)
+        await add(process, *(a_file(owner=ALICE, path=path) for path in paths), a_file(owner=BOB, path="Ü/a"))
+        for folder, inside in (("Ü/", ["Ü/a", "Ü/b/c"]), ("Ü/b/", ["Ü/b/c"]), ("%/", ["%/a"]), ("_/", [])):
+            found = await pages(process, FileSelection(ALICE.owner, folder=folder), limit=1)
+            assert sorted(str(file.path) for file in found) == inside
+
     @pytest.mark.parametrize("order", FileOrder)
     @pytest.mark.parametrize("limit", [1, 3, 16, 100])
     async def test_all_come_once_and_in_order(self, process: Process, order: FileOrder, limit: int) -> None:

@@ -148,6 +148,25 @@ class FileRepositorySuite(StoreSuite):
         assert await get(process, known, ALICE) == known
         assert await undigested(process) == []
 
+    async def test_a_crc32_is_noted_once_beside_the_digest(self, process: Process) -> None:
+        file, known, gone = a_file(owner=ALICE), a_file(owner=ALICE, crc32=0), a_file(owner=ALICE)
+        await add(process, file, known)
+        async with process.unit_of_work() as work:
+            await work.files.save_digests({file.id: SHA256})
+            await work.files.save_crc32s(dict.fromkeys((file.id, known.id, gone.id), 0xFFFF_FFFF))
+            await work.files.save_crc32s({})
+            await work.commit()
+        assert await get(process, file, ALICE) == replace(file, sha256=SHA256, crc32=0xFFFF_FFFF)
+        assert await get(process, known, ALICE) == known
+
+    async def test_of_many_those_are_found_that_are_there(self, process: Process) -> None:
+        files = [a_file(owner=owner) for owner in (ALICE, BOB)]
+        await add(process, *files, a_file())
+        async with process.unit_of_work() as work:
+            found = await work.files.find_many([*(file.id for file in files), *(a_file().id for _ in range(498))])
+            assert found == {file.id: file for file in files}
+            assert await work.files.find_many([]) == {}
+
     async def test_the_bytes_go_with_the_last_file_that_has_them(self, process: Process) -> None:
         first = a_file(owner=ALICE)
         second, third = (a_file(owner=ALICE, blob_key=first.blob_key) for _ in range(2))

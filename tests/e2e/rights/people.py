@@ -1,5 +1,6 @@
 """Who asks, in each mode: an owner, others, an administrator, a stranger; and the things that are the owner's."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -106,6 +107,10 @@ class Things:
         file_id = id_of(self._tus.completed(self._mark.encode(), metadata(filename=f"{self._mark}.txt")))
         assert self._who.request("DELETE", f"/files/{file_id}?undo=1").status == 204
         return {"binned": file_id}
+
+    def _archive(self) -> dict[str, str]:
+        ids = json.dumps({"ids": [self["file"]]}).encode()
+        return {"archive": self._who.request("POST", "/files/archive", [], ids).json()["url"].partition("=")[2]}
 
     def _chunks(self) -> dict[str, str]:
         """All of them have come."""

@@ -37,6 +37,8 @@ class Row:
     """And the file in it."""
     spends: bool = False
     """What it is about is there no more, or not as it was, once it has succeeded."""
+    is_a_key: bool = False
+    """Whoever has the link is told what its maker would be."""
     wants_a_name: bool = False
     """In the mode ``open`` as well."""
     in_the_open: int | None = None
@@ -60,8 +62,8 @@ class Row:
         return method, fill(self.path), headers, body
 
 
-def _reads(path: str, told: tuple[int, int, int, int], *, wants_a_name: bool = False) -> Row:
-    return Row("GET HEAD", path, told, wants_a_name=wants_a_name)
+def _reads(path: str, told: tuple[int, int, int, int], *, is_a_key: bool = False, wants_a_name: bool = False) -> Row:
+    return Row("GET HEAD", path, told, is_a_key=is_a_key, wants_a_name=wants_a_name)
 
 
 _PATCH: Sequence[Header] = (VERSION, BYTES, ("Upload-Offset", "5"))
@@ -111,6 +113,8 @@ ROWS: Sequence[Row] = (
     Row("POST", "/files/restore", OF_ONES_OWN, [JSON], b'{{"ids": ["{binned}"]}}', spends=True),
     _reads("/files/{file}/content", PRIVATE),
     Row("POST", "/files/{file}/links", (201, 404, 401, 201)),
+    Row("POST", "/files/archive", (201, 404, 401, 201), [JSON], b'{{"ids": ["{file}"]}}'),
+    _reads("/files/archive?link={archive}", ANYBODY, is_a_key=True),
     # the chunk API
     Row("POST", f"{BASE}/upload/init", OF_ONES_OWN, body={}),
     Row(

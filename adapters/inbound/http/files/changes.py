@@ -16,7 +16,7 @@ from domain.ids import FileId, parse_file_id
 _PATCHES = ("application/json", "application/merge-patch+json")
 _FIELDS = ("name", "visibility", "expires_at")
 _MAX_IDS = 1000
-_MAX_IDS_BYTES = 64 * 1024
+MAX_IDS_BYTES = 64 * 1024
 _MAX_NAME = 4096
 _YES, _NO = ("1", "true", ""), ("0", "false")
 
@@ -44,15 +44,20 @@ async def read_change(exchange: Exchange) -> FileChange:
 
 async def read_ids(exchange: Exchange) -> tuple[Mapping[str, FileId | None], bool]:
     """Which files are meant, each once, by what they were called (None: nothing is called so); and ``undo``."""
-    told = _object(await read_json(exchange, max_bytes=_MAX_IDS_BYTES))
-    ids, undo = told.get("ids"), told.get("undo", False)
+    told = _object(await read_json(exchange, max_bytes=MAX_IDS_BYTES))
+    ids, undo = parse_ids(told.get("ids")), told.get("undo", False)
+    if not isinstance(undo, bool):
+        raise InvalidRequest("undo: true or false")
+    return ids, undo
+
+
+def parse_ids(ids: object) -> Mapping[str, FileId | None]:
+    """As ``read_ids`` has them."""
     if not isinstance(ids, list) or not all(isinstance(text, str) for text in ids):
         raise InvalidRequest("ids: a list of files' ids")
     if not 1 <= len(ids) <= _MAX_IDS:
         raise InvalidRequest(f"ids: 1 to {_MAX_IDS} at once")
-    if not isinstance(undo, bool):
-        raise InvalidRequest("undo: true or false")
-    return {text: _parsed(text) for text in ids}, undo
+    return {text: _parsed(text) for text in ids}
 
 
 def parse_undo(shown: Mapping[str, str]) -> bool:

@@ -1,8 +1,9 @@
-"""Conditional requests, ranges and digests of a file that never changes: RFC 9110 §13 and §14, RFC 9530."""
+"""Conditional requests, ranges and digests of what never changes: RFC 9110 §13 and §14, RFC 9530."""
 
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
@@ -19,8 +20,23 @@ from domain.ids import FileId
 _WANTS_SHA256 = re.compile(r"(?:^|,)[ \t]*sha-256=0*(?:[1-9]|10)[ \t]*(?:$|,)", re.ASCII)
 
 
-def validators(file: File) -> dict[str, str]:
-    return {"ETag": _etag(file), "Last-Modified": format_datetime(_modified(file), usegmt=True)}
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Of what is sent: it has these bytes as long as it has this ETag. ``modified``: None, where no date tells."""
+
+    etag: str
+    size: int
+    modified: datetime | None = None
+
+    @classmethod
+    def of(cls, file: File) -> "Version":
+        """A file's bytes never change, so its id names them."""
+        return cls(f'"{file.id}"', file.size, file.created_at.astimezone(UTC).replace(microsecond=0))
+
+    @property
+    def validators(self) -> dict[str, str]:
+        dated = {} if self.modified is None else {"Last-Modified": format_datetime(self.modified, usegmt=True)}
+        return {"ETag": self.etag, **dated}
 
 
 async def wanted_digest(exchange: Exchange, downloads: DownloadUseCase, file_id: FileId) -> dict[str, str]:
@@ -40,47 +56,49 @@ def wants_sha256(headers: Mapping[str, str]) -> bool:
     return bool(_WANTS_SHA256.search(headers.get("Want-Repr-Digest", "")))
 
 
-def wanted(exchange: Exchange, file: File) -> tuple[ByteRange | None, int]:
+def wanted(exchange: Exchange, of: Version) -> tuple[ByteRange | None, int]:
     """Which bytes are to be sent, if any, and the status: 200, 206 or 304.
 
     Raises:
         Refusal: 412 or 416.
     """
     # RFC 9110 §13.2.2 has the order: If-Match, else If-Unmodified-Since; If-None-Match, else If-Modified-Since; ranges.
-    if not _is_meant(exchange, file):
-        raise Refusal(412, "precondition_failed", "the file is not the one named")
-    if _is_known(exchange, file):
+    if not _is_meant(exchange, of):
+        raise Refusal(412, "precondition_failed", "it is not the one named")
+    if _is_known(exchange, of):
         return None, 304
-    part, status = _part(exchange, file)
+    part, status = _part(exchange, of)
     if status == 416:
-        raise Refusal(416, "range_not_satisfiable", "no such bytes", {"Content-Range": f"bytes */{file.size}"})
+        raise Refusal(416, "range_not_satisfiable", "no such bytes", {"Content-Range": f"bytes */{of.size}"})
     return part, status
 
 
-def _is_meant(exchange: Exchange, file: File) -> bool:
+def _is_meant(exchange: Exchange, of: Version) -> bool:
     if (match := exchange.headers.get("If-Match")) is not None:
-        return _names(match, file, weak=False)
+        return _lists(match, of.etag, weak=False)
     date = _parse_date(exchange.headers.get("If-Unmodified-Since"))
-    return date is None or _modified(file) <= date
+    return date is None or of.modified is None or of.modified <= date
 
 
-def _is_known(exchange: Exchange, file: File) -> bool:
+def _is_known(exchange: Exchange, of: Version) -> bool:
     if (match := exchange.headers.get("If-None-Match")) is not None:
-        return _names(match, file, weak=True)
+        return _lists(match, of.etag, weak=True)
     date = _parse_date(exchange.headers.get("If-Modified-Since"))
-    return date is not None and _modified(file) <= date
+    return date is not None and of.modified is not None and of.modified <= date
 
 
-def _part(exchange: Exchange, file: File) -> tuple[ByteRange | None, int]:
+def _part(exchange: Exchange, of: Version) -> tuple[ByteRange | None, int]:
     """RFC 9110 §14.2: only GET has ranges; §13.1.5: If-Range must match strongly."""
-    whole = ByteRange(0, file.size) if file.size else None
+    whole = ByteRange(0, of.size) if of.size else None
     field = exchange.headers.get("Range")
     if field is None or exchange.method != "GET":
         return whole, 200
     condition = exchange.headers.get("If-Range")
-    if condition is not None and condition.strip() != _etag(file) and _parse_date(condition) != _modified(file):
-        return whole, 200
-    return parse_range(field, file.size)
+    if condition is not None and condition.strip() != of.etag:
+        date = _parse_date(condition)
+        if date is None or date != of.modified:
+            return whole, 200
+    return parse_range(field, of.size)
 
 
 def check_record(exchange: Exchange, file: File) -> None:
@@ -98,19 +116,6 @@ def record_etag(file: File) -> str:
     """Of what its owner can change; not of its bytes, which stay the same, nor of what is found out about these."""
     told = (file.id, file.name, file.path, file.visibility, file.expires_at and file.expires_at.isoformat())
     return f'"{sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:32]}"'
-
-
-def _etag(file: File) -> str:
-    """Strong: a file's bytes never change, so its id names them."""
-    return f'"{file.id}"'
-
-
-def _modified(file: File) -> datetime:
-    return file.created_at.astimezone(UTC).replace(microsecond=0)
-
-
-def _names(field: str, file: File, *, weak: bool) -> bool:
-    return _lists(field, _etag(file), weak=weak)
 
 
 def _lists(field: str, etag: str, *, weak: bool) -> bool:

@@ -144,6 +144,41 @@ PATHS = {
             refuses=(400, 401, 413, 415, 429),
         )
     },
+    "/files/archive": {
+        "post": operation(
+            "Several files, or a folder, in one download",
+            {
+                201: answer(
+                    "Whoever has the link may download them as a ZIP for an hour.",
+                    an_object(url=TEXT, expires_at=INSTANT, name=TEXT, files=COUNT, size=COUNT),
+                )
+            },
+            tag=_TAG,
+            text="Either the files' ids, or the path of a folder that files were dropped with.",
+            given=body({"oneOf": [an_object(ids=_IDS), an_object(path=TEXT)]}),
+            refuses=(400, 401, 403, 404, 410, 413, 429),
+        ),
+        **with_head(
+            operation(
+                "Several files as a ZIP",
+                {
+                    200: answer("It, as it is put together.", BYTES, "application/zip", ETag=TEXT, Accept_Ranges=TEXT),
+                    206: answer("A range of it.", BYTES, "application/zip", ETag=TEXT, Content_Range=TEXT),
+                    304: answer("You have it.", ETag=TEXT),
+                },
+                tag=_TAG,
+                takes=[
+                    query("link", ID, needed=True),
+                    header("Range", TEXT),
+                    header("If-Range", TEXT),
+                    header("If-None-Match", TEXT),
+                    header("If-Match", TEXT),
+                ],
+                refuses=(410, 412, 416),
+                is_public=True,
+            )
+        ),
+    },
     "/files/{id}/content": with_head(
         operation(
             "A file's content",

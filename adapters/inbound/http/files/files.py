@@ -10,9 +10,9 @@ from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.file_names import content_disposition
 from adapters.inbound.http.engine.exchange import Exchange, FileSlice, Reply, Resource, json_reply
 from adapters.inbound.http.files.conditions import (
+    Version,
     record_etag,
     repr_digest,
-    validators,
     wanted,
     wanted_digest,
     wants_sha256,
@@ -192,7 +192,7 @@ def strangers_asked(exchange: Exchange) -> Iterator[None]:
 
 
 def _reply(exchange: Exchange, opened: OpenFile, headers: dict[str, str]) -> Reply:
-    part, status = wanted(exchange, opened.file)
+    part, status = wanted(exchange, Version.of(opened.file))
     reply = Reply(status, headers, size=part.size if part else 0, closing=opened.blob.close)
     if status == 206 and part:
         headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{opened.file.size}"
@@ -208,7 +208,7 @@ def _content_headers(file: File, disposition: Disposition | None) -> dict[str, s
     headers = {
         "Content-Type": file.media_type,
         "Content-Disposition": content_disposition(file.name, inline=is_inline),
-        **validators(file),
+        **Version.of(file).validators,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache, no-transform",  # as they came: ranges and digests are of these bytes
         "X-Content-Type-Options": "nosniff",

@@ -27,6 +27,9 @@ class Links:
     def content(self, file_id: FileId) -> str:
         return f"{self._base}/files/{file_id}/content"
 
+    def archive(self, shown: str) -> str:
+        return f"{self._base}/files/archive?link={shown}"
+
     def signed(self, link: SignedToken) -> str:
         return self.content(link.token.file_id) + _query(link)
 

@@ -1,6 +1,6 @@
 """Files as rows. Contract: tests/contract/test_file_repository.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,7 @@ _LOOKED_AT = 20_000
 _SAVE_DIGEST = (
     update(files).where(_c.id == bindparam("file_id"), _c.sha256.is_(None)).values(sha256=bindparam("digest"))
 )
+_SAVE_CRC32 = update(files).where(_c.id == bindparam("file_id"), _c.crc32.is_(None)).values(crc32=bindparam("found"))
 _FOLD = update(files).where(_c.id == bindparam("file_id")).values(folded_name=bindparam("folded"))
 _KEYS: Mapping[str, ColumnElement[Any]] = {"created_at": _c.created_at, "name": _c.folded_name, "size": _c.size}
 
@@ -78,9 +79,14 @@ def page(
         where_in = func.instr if is_sqlite else func.strpos
         wanted = wanted.where(where_in(_c.folded_name, folded(selection.name)) > 0)
     if selection.media_type:
-        beginning = func.substr(_c.media_type, 1, len(selection.media_type))
-        wanted = wanted.where(beginning == selection.media_type)
+        wanted = wanted.where(_begins(_c.media_type, selection.media_type))
+    if selection.folder:
+        wanted = wanted.where(_begins(_c.path, selection.folder))
     return wanted
+
+
+def _begins(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
+    return func.substr(column, 1, len(beginning)) == beginning
 
 
 class SqlFileRepository(FileRepository):
@@ -103,6 +109,10 @@ class SqlFileRepository(FileRepository):
         if not rows:
             raise FileNotFound("no such file")
         return file_from_row(rows[0])
+
+    async def find_many(self, file_ids: Collection[FileId]) -> Mapping[FileId, File]:
+        rows = await self._transaction.read(select(files).where(_c.id.in_(file_ids)))
+        return {FileId(row["id"]): file_from_row(row) for row in rows}
 
     async def list(
         self, selection: FileSelection, order: FileOrder, *, after: FilePlace | None, now: datetime, limit: int
@@ -143,6 +153,11 @@ class SqlFileRepository(FileRepository):
         if digests:
             rows = [{"file_id": file_id, "digest": digests[file_id]} for file_id in sorted(digests)]
             await self._transaction.change(lambda connection: connection.execute(_SAVE_DIGEST, rows))
+
+    async def save_crc32s(self, found: Mapping[FileId, int]) -> None:
+        if found:
+            rows = [{"file_id": file_id, "found": found[file_id]} for file_id in sorted(found)]
+            await self._transaction.change(lambda connection: connection.execute(_SAVE_CRC32, rows))
 
     async def save(self, file: File, *, was: File) -> bool:
         old, new = ({name: file_to_row(one)[name] for name in _CHANGED} for one in (was, file))

@@ -101,6 +101,7 @@ def file_to_row(file: File) -> dict[str, Any]:
         "path": file.path,
         "expires_at": file.expires_at,
         "restorable_until": file.restorable_until,
+        "crc32": file.crc32,
     }
 
 
@@ -121,6 +122,7 @@ def file_from_row(row: RowMapping) -> File:
         path=row["path"],
         expires_at=row["expires_at"],
         restorable_until=row["restorable_until"],
+        crc32=row["crc32"],
     )
 
 
