@@ -1,11 +1,12 @@
 """Debian's Chromium under Playwright: started, watched, and killed as a crash would."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import BrowserContext, Dialog, Page, Playwright, WebSocket
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Playwright, WebSocket
 
 from tests.support.processes.services import require_program
 
@@ -18,6 +19,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+_TASK = "ThreadControllerImpl::RunTask"
 
 
 def chromium_path() -> str:
@@ -63,6 +66,25 @@ def profile(playwright: Playwright, folder: Path) -> Iterator[BrowserContext]:
     finally:
         with contextlib.suppress(Exception):  # it may have been killed by the test
             context.close()
+
+
+@contextlib.contextmanager
+def long_work(browser: Browser, page: Page, trace: Path) -> Iterator[list[float]]:
+    """Filled at its end with the tasks of the page's main thread, the longest first: the processor time of each in
+    milliseconds, so that it does not matter what else the machine is doing. While one runs, no frame is drawn.
+    """
+    durations: list[float] = []
+    browser.start_tracing(page=page, path=trace, categories=["toplevel"])
+    try:
+        yield durations
+    finally:
+        browser.stop_tracing()
+    events = json.loads(trace.read_bytes())["traceEvents"]
+    named = [event for event in events if event["name"] == "thread_name"]
+    main = {(event["pid"], event["tid"]) for event in named if event["args"]["name"] == "CrRendererMain"}
+    tasks = [event for event in events if event["name"] == _TASK and (event["pid"], event["tid"]) in main]
+    durations += sorted((event.get("tdur", 0) / 1000 for event in tasks), reverse=True)
+    assert durations, "the trace tells of no task"
 
 
 def kill(folder: Path) -> None:

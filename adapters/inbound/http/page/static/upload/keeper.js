@@ -41,12 +41,11 @@ export class Keeper {
     return new Set([...records, ...this.#uploads].map(({ url }) => url));
   }
 
-  /** A file that has just been chosen: it is this tab's, and the other tabs hear of it. */
+  /** A file that has just been chosen: it is this tab's, and the other tabs hear of it once it is on record. */
   async take(upload) {
     this.keep(upload);
     await this.own(upload);
-    await this.save(upload);
-    this.#ownership.tell(upload.key);
+    this.save(upload).then(() => this.#ownership.tell(upload.key));
   }
 
   /** Another tab has taken a file: its row is shown here, too. */

@@ -1,5 +1,6 @@
 /** All uploads of a page, and what the person can do to them. sender.js sends them, keeper.js remembers them. */
 
+import { breath } from "../lib/breath.js";
 import { fromHandle } from "./picks.js";
 import { otherFile } from "./problems.js";
 import { Keeper } from "./keeper.js";
@@ -8,8 +9,8 @@ import { Sender } from "./sender.js";
 import { State, Upload } from "./upload.js";
 import { Watcher } from "./watcher.js";
 
-/** So many files are taken in one go. */
-const AT_ONCE = 50;
+/** Thousands of files are taken in stretches of so many milliseconds: between them the page draws and hears. */
+const STRETCH = 8;
 
 export class Uploads extends UploadList {
   /** @type {Promise<unknown>} */
@@ -32,8 +33,15 @@ export class Uploads extends UploadList {
 
   async #add(picks) {
     const outcome = { added: 0, continued: 0, already: 0, elsewhere: 0 };
-    for (const [at, pick] of picks.entries()) {
-      if (at % AT_ONCE === AT_ONCE - 1) await new Promise((resolve) => setTimeout(resolve)); // the page stays alive
+    let until = 0;
+    const taken = [];
+    for (const pick of picks) {
+      if (performance.now() > until) {
+        await Promise.all(taken.splice(0));
+        this.sender.fill(); // the first are on their way before the last are on the list
+        await breath();
+        until = performance.now() + STRETCH;
+      }
       const twin = this.like(pick.file).find((upload) => isTwin(upload, pick));
       if (twin?.state === State.MISSING) {
         this.#adopt(twin, pick);
@@ -44,7 +52,7 @@ export class Uploads extends UploadList {
       } else {
         const upload = Upload.of(pick);
         this.show(upload);
-        this.keeper.take(upload);
+        taken.push(this.keeper.take(upload));
         outcome.added += 1;
       }
     }
