@@ -93,6 +93,11 @@ class StorageVariables(SystemVariables):
             secret_key=self.s3_secret_key.get_secret_value(),
         )
 
+    @property
+    def downloads_from(self) -> str | None:
+        """The origin that clients are sent to for a file's bytes; None: they get them here."""
+        return self.bucket.origin if self.bucket and not self.s3_proxy else None
+
     @field_serializer("storage_url")
     def _shown_url(self, url: str) -> str:
         """One URL that says what all the variables say together."""

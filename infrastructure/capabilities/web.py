@@ -119,6 +119,7 @@ class WebParts(Parts):
         site=site,
         observers=ObservingParts.observers,
     )
+    pages = providers.Singleton(Pages, version(), downloads_from=of.downloads_from)
 
 
 @asynccontextmanager
@@ -137,7 +138,7 @@ WEB = Capability(
     variables=WebVariables,
     parts=[WebParts],
     opened=_opened,
-    resources=lambda _: Pages(version()).resources(),
+    resources=lambda parts: parts.pages().resources(),
     chores=_chores,
     documents=["adapters.inbound.http.page.document"],
 )

@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -36,6 +37,8 @@ def test_a_download_is_sent_to_the_bucket_and_comes_back_whole(start_server: Sta
     target = f"/files/{id_of(tus.completed(data, metadata(filename='Ünder wäy.bin', filetype='image/png')))}/content"
     answer = tus.http.get(target)
     assert (answer.status, answer.header("Cache-Control")) == (307, "no-store")
+    origin = "http://" + urlsplit(str(answer.header("Location"))).netloc
+    assert f"img-src 'self' {origin} " in str(tus.http.get("/").header("Content-Security-Policy")), "previews show it"
     with urllib.request.urlopen(str(answer.header("Location"))) as fetched:  # noqa: S310 -- our own
         assert fetched.headers["Content-Type"] == "image/png"
         assert fetched.headers["Content-Disposition"].startswith("inline; filename=")

@@ -1,6 +1,7 @@
 """Where a bucket is and how to get in; needs no client library."""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,14 @@ class BucketAddress:
     endpoint: str | None
     access_key: str
     secret_key: str = field(repr=False)
+
+    @property
+    def origin(self) -> str:
+        """Where links to what is in it lead, as a source of a Content-Security-Policy; at Amazon any host of theirs."""
+        if self.endpoint is None:
+            return "https://*.amazonaws.com"
+        parts = urlsplit(self.endpoint)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def place(self) -> str:
