@@ -57,6 +57,13 @@ def test_every_sentence_is_there_in_every_language() -> None:
         assert counted - forms == set(), language
 
 
+def test_what_the_paper_says_is_shown_by_a_test() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "page.md").read_text())
+    assert named
+    assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 def _sentences() -> tuple[set[str], set[str]]:
     """What ``t()`` is given, and the plurals that ``tn()`` is."""
     said, counted = set(), set()

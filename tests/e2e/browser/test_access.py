@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
 from tests.e2e.browser.chromium import Watch
 from tests.e2e.browser.conftest import MakeFile
@@ -175,14 +175,26 @@ def test_the_bar_speaks(page: UploadPage, make_file: MakeFile) -> None:
     assert "percent stored" in (bar.get_attribute("aria-valuetext") or "")
 
 
-def test_reduced_motion_is_respected(browser: Browser, server: ServerProcess, make_file: MakeFile) -> None:
-    context = browser.new_context(reduced_motion="reduce")
+def test_motion_colours_size_and_touch_are_as_the_reader_has_them(
+    browser: Browser, server: ServerProcess, make_file: MakeFile
+) -> None:
+    at_400_percent = ViewportSize(width=320, height=256)  # of a screen of 1280 by 1024
+    context = browser.new_context(
+        reduced_motion="reduce", forced_colors="active", viewport=at_400_percent, is_mobile=True, has_touch=True
+    )
     page = UploadPage(context.new_page(), server.url)
     page.open()
+    expect(page.page.get_by_role("button", name="Take a photo")).to_be_visible()
+    expect(page.page.locator("#camera")).to_have_attribute("capture", "environment")
     page.limit_upload_speed(1 * MIB)
     page.choose(make_file("a.bin", size=4 * MIB))
-    moving = "bar => getComputedStyle(bar).transitionProperty"
-    assert page.row("a.bin").locator(".bar-stored").evaluate(moving) == "none"
+    bar = page.row("a.bin").locator(".bar-stored")
+    assert bar.evaluate("bar => getComputedStyle(bar).transitionProperty") == "none"
+    assert bar.evaluate("bar => getComputedStyle(bar.parentElement).borderTopStyle") == "solid"
+    for tab in ("Files", "Work", "Activity", "Admin", "Upload"):
+        page.page.get_by_role("link", name=tab, exact=True).click()
+        expect(page.page.get_by_role("heading", level=1, name=tab)).to_be_visible()
+        assert overflow(page.page) == 0, tab
     context.close()
 
 

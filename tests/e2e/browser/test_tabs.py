@@ -134,7 +134,7 @@ def test_activity_shows_what_others_send_and_how_fast(narrow: Page, server: Serv
     expect(narrow.get_by_role("img", name=re.compile(r"^Now .+, at most 1.0.MB.s in the last"))).to_be_visible()
     assert_fit_for_all(narrow)
     assert server_tus.patch(target, MIB, bytes(MIB)).status == 204
-    expect(row).to_contain_text("stored · ")
+    expect(row).to_contain_text("Stored · ")
 
 
 def test_administrators_see_how_the_server_is(narrow: Page, server: ServerProcess, server_tus: Tus) -> None:

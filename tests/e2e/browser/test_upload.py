@@ -14,6 +14,11 @@ from tests.support.processes.server import ServerProcess
 pytestmark = pytest.mark.browser
 
 MIB = 1024 * 1024
+_PASTE = """() => {
+    const clipboardData = new DataTransfer()
+    clipboardData.items.add(new File(["copied"], "pasted.txt"))
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }))
+}"""
 
 
 def test_several_files_arrive_byte_for_byte(page: UploadPage, make_file: MakeFile, download: Download) -> None:
@@ -171,11 +176,12 @@ def test_the_same_file_twice_is_one_upload(page: UploadPage, make_file: MakeFile
     expect(page.page.locator("#announcements")).to_contain_text("already on the list", timeout=10_000)
 
 
-def test_a_dropped_folder_is_walked(page: UploadPage, make_file: MakeFile, download: Download) -> None:
+def test_what_is_dropped_or_pasted_anywhere_is_taken(page: UploadPage, make_file: MakeFile, download: Download) -> None:
     deep = make_file("photos/2026/deep.txt", size=100)
     make_file("photos/top.txt", size=100)
     page.drop(deep.parents[1], make_file("single.txt", size=100))
-    page.expect_done("photos/2026/deep.txt", "photos/top.txt", "single.txt")
+    page.page.evaluate(_PASTE)
+    page.expect_done("photos/2026/deep.txt", "photos/top.txt", "single.txt", "pasted.txt")
     assert download(page.content_url("photos/2026/deep.txt")) == sha256(deep)
 
 

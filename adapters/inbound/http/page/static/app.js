@@ -15,9 +15,13 @@ const base = new URL("./", document.baseURI);
 async function start() {
   const server = new Server(base.href, new TabIdentity());
   /** What every view is given; `uploads` and `feed` are there once the engine is (upload/making.js). */
-  const page = { server, me: new Caller(server), questions: new Questions(), announcement: signal("") };
+  const page = { server, me: new Caller(server), questions: new Questions(), announcement: signal(""), notice: signal("") };
   Object.assign(page, { root: document.head, target: window });
   page.say = (text) => (page.announcement.value = text);
+  page.tell = (text) => {
+    page.notice.value = text;
+    page.say(text);
+  };
   page.engine = new Engine(page, `longshore:${base.pathname}`);
   const [isRemembered] = await Promise.all([page.engine.isRemembered(), beginPreferences(), page.me.ask()]);
   if (isRemembered) await page.engine.load();

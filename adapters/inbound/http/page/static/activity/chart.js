@@ -46,16 +46,19 @@ export function Chart({ history }) {
   return html`<p class="overall">${text}</p><div class="chart" ref=${place} role="img" aria-label=${text}></div>`;
 }
 
+/** Three times of day fit on the narrowest screen, and none of them is cut off. */
+const thirds = (_plot, _axis, from, to) => [1, 3, 5].map((part) => Math.round(from + ((to - from) * part) / 6));
+
 function options(place) {
   const colour = (name) => getComputedStyle(place).getPropertyValue(name).trim();
-  const axis = { stroke: colour("--ink-soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+  const axis = { font: "12px system-ui", stroke: colour("--ink-soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
   return {
     width: place.clientWidth,
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(1000, max * 1.1)] } },
-    axes: [{ ...axis, values: (_plot, seconds) => seconds.map((second) => timeOfDay(second * 1000)) }, { ...axis, size: 90, values: (_plot, values) => values.map((value) => speed(value)) }],
+    axes: [{ ...axis, splits: thirds, values: (_plot, seconds) => seconds.map((second) => timeOfDay(second * 1000)) }, { ...axis, size: 76, values: (_plot, values) => values.map((value) => speed(value)) }],
     series: [{}, { stroke: colour("--accent"), width: 2, fill: colour("--tint"), points: { show: false } }],
   };
 }

@@ -12,6 +12,8 @@ export class Traffic {
   #sum = 0;
   /** What is said of each upload by its newest event, the newest first. */
   moving = signal([]);
+  /** Whether the server can't be heard just now. */
+  isAway = signal(false);
   /** Bytes of each of the last seconds, and when these were; the newest last. */
   history = signal({ times: [], rates: [] });
 
@@ -26,8 +28,11 @@ export class Traffic {
     this.history.value = { times, rates: times.map(() => 0) };
     this.#feed.subscribeToAll((event) => this.#heard(event));
     const ticking = setInterval(() => this.#tick(), 1000);
+    const heard = { open: () => (this.isAway.value = false), away: () => (this.isAway.value = true) };
+    for (const [type, listener] of Object.entries(heard)) this.#feed.addEventListener(type, listener);
     return () => {
       clearInterval(ticking);
+      for (const [type, listener] of Object.entries(heard)) this.#feed.removeEventListener(type, listener);
       this.#feed.subscribeToAll(null);
     };
   }

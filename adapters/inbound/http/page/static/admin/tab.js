@@ -27,14 +27,14 @@ export function Tab({ page }) {
   }, []);
   const retry = async (job) => {
     const answer = await server.ask(`admin/jobs/${job.id}/retry`, { method: "POST" });
-    page.say(answer.ok ? t("It is tried again.") : sentence(answer));
+    page.tell(answer.ok ? t("It is tried again.") : sentence(answer) || t("The server can’t be reached."));
     look();
   };
   const cancel = async (upload) => {
     const sure = { title: t("Cancel this upload?"), text: `${upload.filename} · ${upload.owner}`, keep: t("Keep it"), act: t("Cancel the upload") };
     if (!(await page.questions.ask(sure))) return;
     const { ok } = await server.ask(`uploads/${upload.id}`, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } });
-    page.say(ok ? t("{name}: cancelled.", { name: upload.filename }) : t("It could not be cancelled."));
+    page.tell(ok ? t("{name}: cancelled.", { name: upload.filename }) : t("It could not be cancelled."));
     look();
   };
   const all = () => {
@@ -44,6 +44,7 @@ export function Tab({ page }) {
   return html`<div class="tab wide">
     <h1>${t("Admin")}</h1>
     ${trouble.value && html`<p class="trouble" role="alert">${trouble.value}</p>`}
+    ${!told.value && !trouble.value && html`<p class="waiting">${t("One moment…")}</p>`}
     ${told.value &&
     html`<div class="panels">
         <${Health} health=${health.value} />
@@ -66,7 +67,7 @@ function Health({ health }) {
   const is = { healthy: t("well"), unhealthy: t("not well"), draining: t("going down") };
   return html`<${Panel} title=${t("Health")}>
     <p><span class="state" data-status=${health.status}>${is[health.status] ?? health.status}</span> ${health.full && t("There is no room for more bytes.")}</p>
-    <${Figures} pairs=${Object.entries(health.services ?? {}).map(([name, works]) => [t(name), works ? t("there") : t("away")])} />
+    <${Figures} pairs=${Object.entries(health.services ?? {}).map(([name, works]) => [t(name), works ? t("works") : t("away")])} />
   <//>`;
 }
 
@@ -141,7 +142,7 @@ function Dead({ jobs, retry }) {
 
 function Open({ uploads, cancel, all }) {
   return html`<section class="panel"><h2>${t("Open uploads of all owners")}</h2>
-    <p class="overall">${tn("{n} upload, the next to expire first", "{n} uploads, the next to expire first", uploads.length)} · <button class="button small quiet" type="button" onClick=${all}>${t("Everybody’s files")}</button></p>
+    <p class="overall">${uploads.length > 0 ? tn("{n} upload, the next to expire first", "{n} uploads, the next to expire first", uploads.length) : t("None is open.")}</p>
     ${uploads.length > 0 &&
     html`<div class="table-frame" tabindex="0" role="region" aria-label=${t("Open uploads of all owners")}><table>
       <thead><tr><th scope="col">${t("File")}</th><th scope="col">${t("Owner")}</th><th scope="col">${t("Stored")}</th><th scope="col">${t("Ends")}</th><th scope="col">${t("Cancel")}</th></tr></thead>
@@ -152,5 +153,6 @@ function Open({ uploads, cancel, all }) {
         <td><button class="button small" type="button" aria-label=${`${t("Cancel")}: ${upload.filename}`} onClick=${() => cancel(upload)}>${t("Cancel")}</button></td>
       </tr>`)}</tbody>
     </table></div>`}
+    <p class="panel-foot"><button class="button small" type="button" onClick=${all}>${t("Show the stored files of everybody")}</button></p>
   </section>`;
 }

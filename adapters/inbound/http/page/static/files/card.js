@@ -24,8 +24,8 @@ export function Card({ file, page, thumbnails, actions, isChosen, isList }) {
     <p class="card-name" title=${fullName}><bdi>${fullName}</bdi></p>
     <p class="card-line">
       <span>${wholeBytes(size)}</span>
-      <span class="card-date">${moment(createdAt)}</span>
       <span class="badge ${isPublic ? "public" : ""}">${isPublic ? t("public") : t("private")}</span>
+      <span class="card-date">${moment(createdAt)}</span>
       ${file.owner && html`<span class="card-owner">${file.owner}</span>`}
       ${file.expires_at && html`<span class="card-end">${t("until {when}", { when: moment(file.expires_at) })}</span>`}
     </p>

@@ -29,7 +29,7 @@ export function Share({ file, page, close }) {
     ${isPublic
       ? html`<p>${t("This file is public: whoever has the link can open it, for as long as the file is there.")}</p>`
       : html`<p>${t("Whoever has this link can open the file, until the link ends.")}</p>
-          <p><label>${t("The link ends after")}
+          <p><label class="choice">${t("The link ends after")}
             <select onChange=${({ target }) => setSeconds(Number(target.value))}>
               ${Object.entries(lives).map(([value, text]) => html`<option key=${value} value=${value} selected=${Number(value) === seconds}>${text}</option>`)}
             </select></label></p>`}

@@ -19,11 +19,12 @@ export function Undo({ deleted, files, page, over }) {
   }, []);
   const undo = async () => {
     const restored = await files.restore(deleted);
-    page.say(restored === deleted.length ? t("Brought back.") : t("Not all could be brought back."));
+    if (restored === deleted.length) page.say(t("Brought back."));
+    else page.tell(t("Not all could be brought back."));
     over();
   };
   const what = deleted.length === 1 ? t("{name} is deleted.", deleted[0]) : tn("{n} file is deleted.", "{n} files are deleted.", deleted.length);
-  return html`<div class="undo" role="group" aria-label=${t("Deleted")}>
+  return html`<div class="toast undo" role="group" aria-label=${t("Deleted")}>
     <p><bdi>${what}</bdi></p>
     <button class="button small primary" type="button" onClick=${undo}>${t("Undo")} · ${left}</button>
     <button class="button small quiet" type="button" onClick=${over}>${t("Close")}</button>

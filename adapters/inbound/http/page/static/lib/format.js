@@ -45,6 +45,8 @@ export function timeLeft(seconds) {
   return minutes % 60 ? t("{h} h {m} min left", { h: hours, m: minutes % 60 }) : t("{h} h left", { h: hours });
 }
 
+export const sentenceCase = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 export function percent(part, whole) {
   return whole === 0 ? 0 : Math.min(100, (100 * part) / whole);
 }

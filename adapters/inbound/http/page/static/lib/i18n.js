@@ -50,15 +50,23 @@ export function number(value, digits = 0) {
   return kept(`number ${locale()} ${digits}`, () => new Intl.NumberFormat(locale(), how)).format(value);
 }
 
-/** A day and a time of it, as people here write them. */
-export function moment(instant) {
-  /** @type {Intl.DateTimeFormatOptions} */
-  const how = { dateStyle: "medium", timeStyle: "short" };
-  return kept(`moment ${locale()}`, () => new Intl.DateTimeFormat(locale(), how)).format(new Date(instant));
+/** Never more than there is: 99.9 is 99% still. */
+export function percentage(value) {
+  return kept(`percent ${locale()}`, () => new Intl.NumberFormat(locale(), { style: "percent" })).format(Math.floor(value) / 100);
 }
 
+/** A day and a time of it, as people here write them; the year only if it is not this one. */
+export function moment(instant) {
+  const date = new Date(instant);
+  const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  /** @type {Intl.DateTimeFormatOptions} */
+  const how = { day: "numeric", month: "short", year, hour: "2-digit", minute: "2-digit" };
+  return kept(`moment ${locale()} ${year}`, () => new Intl.DateTimeFormat(locale(), how)).format(date);
+}
+
+/** To the second. */
 export function timeOfDay(instant) {
-  return kept(`time ${locale()}`, () => new Intl.DateTimeFormat(locale(), { timeStyle: "short" })).format(new Date(instant));
+  return kept(`time ${locale()}`, () => new Intl.DateTimeFormat(locale(), { timeStyle: "medium" })).format(new Date(instant));
 }
 
 /** How long ago or until then: "in 3 days", "2 hours ago". */

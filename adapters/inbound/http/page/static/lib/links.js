@@ -15,8 +15,10 @@ export async function signed(server, id, { seconds = null, isSaved = false } = {
   const asked = new URLSearchParams({ ...(seconds && { seconds: String(seconds) }), ...(isSaved && { disposition: "attachment" }) });
   const { ok, data } = await server.ask(`files/${id}/links?${asked}`, { method: "POST" });
   if (!ok) throw new Error("no link");
-  // Below a proxy's path the server's own may lead elsewhere; with PUBLIC_URL it is meant as it is.
-  const isWhole = /^https?:/.test(data.url);
-  const url = isWhole ? data.url : server.url(`files/${id}/content`) + new URL(data.url, server.base).search;
-  return { url, expiresAt: data.expires_at };
+  return { url: whole(server, `files/${id}/content`, data.url), expiresAt: data.expires_at };
+}
+
+/** A link as it was given for `path`. Below a proxy's path it may lead elsewhere; with PUBLIC_URL it is meant as it is. */
+export function whole(server, path, url) {
+  return /^https?:/.test(url) ? url : server.url(path) + new URL(url, server.base).search;
 }

@@ -5,6 +5,7 @@ import { t } from "../lib/i18n.js";
 import { UploadTab } from "../upload/tab.js";
 import { Announcements } from "./announcements.js";
 import { Later } from "./later.js";
+import { Notice } from "./notice.js";
 import { Preferences } from "./preferences.js";
 import { SignIn } from "./sign_in.js";
 
@@ -42,6 +43,7 @@ export function Shell({ page }) {
       ${mine.map(([name, { load }]) => load && html`<${Later} key=${name} load=${load} page=${page} isOpen=${current === name} />`)}
     </main>
     <${Announcements} page=${page} />
+    <${Notice} page=${page} />
     <${page.questions.Place} />
     <${Foot} page=${page} />
   `;

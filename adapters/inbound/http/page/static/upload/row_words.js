@@ -1,7 +1,7 @@
 /** What a row says of its upload, and in which tone. */
 
-import { bytes, NBSP, percent, speed, timeLeft, wholeBytes } from "../lib/format.js";
-import { t } from "../lib/i18n.js";
+import { bytes, percent, speed, timeLeft, wholeBytes } from "../lib/format.js";
+import { percentage, t } from "../lib/i18n.js";
 import { pictureWords } from "./pictures.js";
 import { State } from "./upload.js";
 
@@ -30,7 +30,7 @@ export function wordsOf(upload) {
     case State.FAILED:
       return problem.text;
     case State.MISSING:
-      return problem?.text ?? missingWords(upload, amount);
+      return problem?.text ?? missingWords(upload);
     case State.ELSEWHERE:
       return `${upload.known ? t("Being sent from another tab") : t("Being sent from another place")} · ${amount}`;
     default:
@@ -49,10 +49,11 @@ function sendingWords(upload, amount) {
   return upload.sent === 0 ? `${t("Starting…")} · ${wholeBytes(size)}` : amount;
 }
 
-function missingWords(upload, amount) {
-  if (upload.handle) return `${amount}. ${t("Your browser wants your leave to read the file again.")}`;
-  const begun = upload.known ? "" : `${t("Begun in another browser.")} `;
-  return `${begun}${amount}. ${t("Pick the file to continue.")}`;
+function missingWords({ stored, size, handle, known }) {
+  const amount = t("{part} of {whole} stored.", { part: bytes(stored), whole: wholeBytes(size) });
+  if (handle) return `${amount} ${t("Your browser wants your leave to read the file again.")}`;
+  const begun = known ? "" : `${t("Begun in another browser.")} `;
+  return `${begun}${amount} ${t("Pick the file to continue.")}`;
 }
 
 function againIn(at) {
@@ -63,7 +64,7 @@ function againIn(at) {
 export function paceOf(upload) {
   const { state, stored, sent, size, problem } = upload;
   if (state !== State.SENDING && state !== State.ELSEWHERE) return "";
-  const done = size > 0 && stored > 0 ? `${Math.floor(percent(stored, size))}${NBSP}%` : "";
+  const done = size > 0 && stored > 0 ? percentage(percent(stored, size)) : "";
   const rate = problem || stored >= size ? null : upload.pace.rate(sent);
   return [rate ? speed(rate) : "", done, rate ? timeLeft((size - stored) / rate) : ""].filter(Boolean).join(" · ");
 }

@@ -1,7 +1,7 @@
 /** All uploads of the page in one line. */
 
 import { bytes, percent, speed, timeLeft, wholeBytes } from "../lib/format.js";
-import { number, t, tn } from "../lib/i18n.js";
+import { number, percentage, t, tn } from "../lib/i18n.js";
 import { State } from "./upload.js";
 
 /** Rows that wait for a file to be picked are not counted as work. */
@@ -20,7 +20,7 @@ export function summary(all) {
       : tn("{done} of {n} file stored", "{done} of {n} files stored", work.length, { done: number(finished) }),
   ];
   if (left > 0) parts.push(t("{part} of {whole}", { part: bytes(stored), whole: wholeBytes(size) }));
-  if (left > 0) parts.push(`${Math.floor(percent(stored, size))}%`);
+  if (left > 0) parts.push(percentage(percent(stored, size)));
   if (moving && rate > 0) parts.push(speed(rate));
   if (moving && rate > 0 && work.length > 1) parts.push(timeLeft((size - stored) / rate));
   return {

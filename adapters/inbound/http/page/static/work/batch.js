@@ -1,5 +1,6 @@
 /** One instruction as a table: each file, what has become of it, and its result. */
 
+import { saveArchive } from "../lib/archive.js";
 import { wholeBytes } from "../lib/format.js";
 import { html, useEffect } from "../lib/html.js";
 import { moment, number, t, tn } from "../lib/i18n.js";
@@ -35,7 +36,7 @@ function Table({ details, page }) {
   const save = async ({ output }) => {
     const { url } = await signed(page.server, output.file_id, { isSaved: true }).catch(() => ({ url: null }));
     if (url) location.assign(url);
-    else page.say(t("The file is no longer there."));
+    else page.tell(t("The file is no longer there."));
   };
   return html`<div class="table-frame" tabindex="0" role="region" aria-label=${t("Files of this batch")}>
       <table>
@@ -53,12 +54,5 @@ function Table({ details, page }) {
         </tbody>
       </table>
     </div>
-    ${results.length > 1 && html`<p class="batch-foot"><button class="button small" type="button" onClick=${() => archive(results, page)}>${tn("Download {n} result as ZIP", "Download {n} results as ZIP", results.length)}</button></p>`}`;
-}
-
-async function archive(results, page) {
-  const ids = results.map(({ output }) => output.file_id);
-  const { ok, data } = await page.server.ask("files/archive", { method: "POST", json: { ids } });
-  if (ok) location.assign(page.server.url(data.url.replace(/^\//, "")));
-  else page.say(t("The files are no longer there."));
+    ${results.length > 1 && html`<p class="batch-foot"><button class="button small" type="button" onClick=${() => saveArchive(page, results.map(({ output }) => output.file_id))}>${tn("Download {n} result as ZIP", "Download {n} results as ZIP", results.length)}</button></p>`}`;
 }

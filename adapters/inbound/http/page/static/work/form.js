@@ -1,5 +1,6 @@
 /** What is to be done, and to which pictures. */
 
+import { sentenceCase } from "../lib/format.js";
 import { html, useRef, useSignal } from "../lib/html.js";
 import { t, tn } from "../lib/i18n.js";
 import { sentence } from "../lib/server.js";
@@ -34,8 +35,11 @@ export function NewBatch({ work, page }) {
         ${products.map(({ key, name }) => html`<option key=${key} value=${key} selected=${key === product.key}>${t(name)}</option>`)}
       </select></label>
     ${product.parameters.map((parameter) => html`<${Field} key=${`${product.key} ${parameter.name}`} ...${parameter} />`)}
-    <label>${t("Pictures")}
-      <input id="work-files" type="file" multiple accept=${product.limits.mime_types.join(",")} onChange=${({ target }) => (files.value = [...target.files])} /></label>
+    <div class="pick">
+      <input id="work-files" class="visually-hidden" type="file" multiple accept=${product.limits.mime_types.join(",")} onChange=${({ target }) => (files.value = [...target.files])} />
+      <label class="button" for="work-files">${t("Choose pictures")}</label>
+      <span>${files.value.length > 0 && tn("{n} picture chosen", "{n} pictures chosen", files.value.length)}</span>
+    </div>
     ${stored.value.length > 0 &&
     html`<p>${tn("and {n} stored file", "and {n} stored files", stored.value.length)} <button class="button small quiet" type="button" onClick=${() => (stored.value = [])}>${t("Without them")}</button></p>`}
     <button class="button primary" type="submit" disabled=${count === 0 || isBusy.value}>${isBusy.value ? t("One moment…") : t("Begin")}</button>
@@ -43,7 +47,7 @@ export function NewBatch({ work, page }) {
 }
 
 function Field({ name, type, default: usual, minimum, maximum, choices }) {
-  const label = t(name.replaceAll("_", " "));
+  const label = sentenceCase(t(name.replaceAll("_", " ")));
   if (choices) {
     return html`<label>${label} <select name=${name}>${choices.map((choice) => html`<option key=${choice} value=${choice} selected=${choice === usual}>${choice}</option>`)}</select></label>`;
   }

@@ -18,6 +18,7 @@ export class Instructions {
   products = signal([]);
   /** `{instruction, details}`, the newest first; `details` are pairs `{input, output}`, null before they are known. */
   batches = signal([]);
+  isKnown = signal(false);
   trouble = signal(null);
 
   constructor(page) {
@@ -30,9 +31,10 @@ export class Instructions {
 
   /** Returns how to stop following them. */
   begin() {
-    this.#load();
+    this.load();
     const stop = listen(this.#page.server, "notifications/sse", {
       headers: this.#page.me.name,
+      opened: () => this.isKnown.value || this.load(), // the server is back
       hear: ({ event, data }) => event === "instruction.detail" && this.#later(data.instruction_id),
     });
     const looking = setInterval(() => {
@@ -45,11 +47,12 @@ export class Instructions {
     };
   }
 
-  async #load() {
+  async load() {
     const [products, told] = await Promise.all([this.#ask("products"), this.#ask(`instructions?limit=${SHOWN}`)]);
     this.trouble.value = told.ok ? null : told;
     if (products.ok) this.products.value = products.data.data.products;
     if (!told.ok) return;
+    this.isKnown.value = true;
     this.batches.value = told.data.data.instructions.map((instruction) => ({ instruction, details: null }));
     for (const { instruction } of this.batches.value.slice(0, 3)) this.look(instruction.id);
   }

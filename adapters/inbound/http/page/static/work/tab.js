@@ -14,12 +14,13 @@ export function Tab({ page }) {
   useEffect(() => work.begin(), []);
   const { value: batches } = work.batches;
   const trouble = work.trouble.value;
+  const isKnown = work.isKnown.value;
   return html`<div class="tab wide">
     <h1>${t("Work")}</h1>
     <p class="lede">${t("Have pictures compressed, converted or resized, many at once. Each file is worked on by itself.")}</p>
     <${NewBatch} work=${work} page=${page} />
-    ${trouble && html`<p class="trouble" role="alert">${sentence(trouble) || t("The server can’t be reached.")}</p>`}
+    ${trouble && html`<p class="trouble" role="alert">${sentence(trouble) || t("The server can’t be reached.")}${!isKnown && html` <button class="button small" type="button" onClick=${() => work.load()}>${t("Retry")}</button>`}</p>`}
     ${batches.map((batch, at) => html`<${Batch} key=${batch.instruction.id} batch=${batch} work=${work} page=${page} isOpen=${at === 0} />`)}
-    ${batches.length === 0 && html`<p class="nothing">${t("Nothing has been asked for yet.")}</p>`}
+    ${isKnown && batches.length === 0 && html`<p class="nothing">${t("Nothing has been asked for yet.")}</p>`}
   </div>`;
 }
