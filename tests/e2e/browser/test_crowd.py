@@ -38,6 +38,7 @@ def test_two_thousand_rows_stay_smooth(page: UploadPage, browser: Browser, make_
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_twelve_hundred_small_files_go_through_without_one_429(
     page: UploadPage, make_file: MakeFile, watch: Watch
 ) -> None:
@@ -47,6 +48,6 @@ def test_twelve_hundred_small_files_go_through_without_one_429(
     for number in range(1200):
         make_file(f"tree/{number % 3}/{number % 5}/{number}.txt", size=200 + number)
     page.drop(folder)
-    expect(page.page.locator("#overall")).to_contain_text("1,201 files stored", timeout=240_000)
-    assert 429 not in statuses
+    expect(page.page.locator("#overall")).to_have_text("1,201 files stored", timeout=240_000)
+    assert statuses.count(204) >= 1201 and 429 not in statuses
     assert watch.errors == []

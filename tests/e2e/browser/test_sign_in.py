@@ -57,8 +57,10 @@ def test_the_page_asks_for_a_token_and_shows_it_wherever_it_has_to(
     thumbnail = page.row(photo.name).get_by_role("img", name=f"Thumbnail of {photo.name}")
     expect(thumbnail).to_be_visible(timeout=15_000)
     assert thumbnail.evaluate("image => image.decode().then(() => image.naturalWidth)") == 300
-    page.press(photo.name, "Open")
-    page.page.wait_for_url("**/files/*/content?expires=*")
+    with page.page.expect_popup() as opened:
+        page.press(photo.name, "Open")
+    opened.value.wait_for_url("**/files/*/content?expires=*")
+    opened.value.close()
 
     page.open()  # still signed in
     expect(page.page.locator(".thumbnail:visible")).to_have_count(1)

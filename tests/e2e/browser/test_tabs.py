@@ -124,11 +124,13 @@ def test_work_is_a_table_with_the_state_of_each_file(narrow: Page, server: Serve
 
 
 def test_activity_shows_what_others_send_and_how_fast(narrow: Page, server: ServerProcess, server_tus: Tus) -> None:
-    narrow.goto(f"{server.url}/#activity")
-    expect(narrow.get_by_text("Nothing is under way.")).to_be_visible()
     target = server_tus.created(2 * MIB, metadata(filename="theirs.mov"))
+    narrow.goto(server.url)
+    expect(narrow.locator("#rows .row")).to_have_count(1)  # the server tells of it once, and that was it
+    narrow.get_by_role("link", name="Activity").click()
+    row = narrow.locator(".moving .row").filter(has=narrow.get_by_text("theirs.mov", exact=True))
+    expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "0")
     assert server_tus.patch(target, 0, bytes(MIB)).status == 204
-    row = narrow.locator(".row").filter(has=narrow.get_by_text("theirs.mov", exact=True))
     expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
     expect(narrow.locator(".chart canvas")).to_be_visible()
     expect(narrow.get_by_role("img", name=re.compile(r"^Now .+, at most 1.0.MB.s in the last"))).to_be_visible()

@@ -23,6 +23,8 @@ export class ProgressFeed extends EventTarget {
   #overdue = null;
   /** Hears of all uploads of the caller, if anybody does. */
   #listenerOfAll = null;
+  /** What was told last of each upload that somebody listens to: the server tells it once, and who comes later wants it. */
+  #latest = new Map();
   /** Ids whose subscription the server has not been told of, and those whose end. */
   #wanted = new Set();
   #unwanted = new Set();
@@ -50,6 +52,7 @@ export class ProgressFeed extends EventTarget {
 
   unsubscribe(uploadId) {
     if (!this.#listeners.delete(uploadId)) return;
+    this.#latest.delete(uploadId);
     if (this.#wanted.delete(uploadId)) return; // nobody has been told of it yet
     this.#unwanted.add(uploadId);
     this.#tellSoon();
@@ -59,6 +62,7 @@ export class ProgressFeed extends EventTarget {
   subscribeToAll(listener) {
     const action = listener ? "subscribe" : "unsubscribe";
     this.#listenerOfAll = listener;
+    if (listener) for (const event of this.#latest.values()) listener(event);
     if (this.live) this.#send({ action, scope: "mine" });
     else this.#connect();
   }
@@ -114,8 +118,11 @@ export class ProgressFeed extends EventTarget {
     } catch {
       return;
     }
-    this.#listeners.get(event?.upload_id)?.(event);
-    if (event?.upload_id) this.#listenerOfAll?.(event);
+    if (!event?.upload_id) return;
+    const listener = this.#listeners.get(event.upload_id);
+    if (listener && event.type.startsWith("upload.")) this.#latest.set(event.upload_id, event);
+    listener?.(event);
+    this.#listenerOfAll?.(event);
   }
 
   /** A connection that died silently (sleep, a changed network) shows itself by a missing pong only. */

@@ -131,6 +131,7 @@ function followed(uploads, changes, ticks) {
   const heard = { added: soon, removed: soon, state: redraw, picture: redraw, progress: later };
   for (const [type, listener] of Object.entries(heard)) uploads.addEventListener(type, listener);
   for (const upload of uploads) stale.add(upload); // something may have happened since they were drawn first
+  soon(); // and some may have come
   const drawing = setInterval(() => {
     if (stale.size > 0) ticks.value += 1;
     for (const upload of stale) upload.news.value += 1;

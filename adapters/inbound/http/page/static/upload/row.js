@@ -68,7 +68,7 @@ function moreOf(upload, server, actions) {
     ${button("retry", state === State.FAILED || state === State.WAITING, retryWord(upload))}
     ${button("pick", state === State.MISSING, pickWord)}
     ${button("details", Boolean(problem?.requestId) && state === State.FAILED, upload.copied === "details" ? t("Copied") : t("Copy details"))}
-    <a class="button small open" hidden=${!isDone} href=${isDone ? server.url(`files/${upload.id}/content`) : undefined}
+    <a class="button small open" target="_blank" rel="noopener" hidden=${!isDone} href=${isDone ? server.url(`files/${upload.id}/content`) : undefined}
       aria-label=${`${t("Open")}: ${upload.name}`} onClick=${(event) => actions.open(upload, event)}>${t("Open")}</a>
     ${button("copy", isDone, { copy: t("Copied"), failed: t("Not copied") }[upload.copied] ?? t("Copy link"))}
   </div>`;

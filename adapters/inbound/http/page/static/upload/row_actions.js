@@ -20,7 +20,7 @@ export function actionsOf({ uploads, server, questions, say, me }, pick) {
       if (me.opensForAll) return;
       event.preventDefault();
       const link = await openable(server, upload.id, me).catch(() => null);
-      if (link) location.assign(link);
+      if (link) window.open(link, "_blank", "noopener"); // the page goes on: others are being sent
     },
     async copy(upload) {
       const link = await openable(server, upload.id, me).catch(() => null);

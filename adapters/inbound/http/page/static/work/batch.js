@@ -20,7 +20,7 @@ export function Batch({ batch: { instruction, details }, work, page, isOpen }) {
   }, []);
   return html`<details class="batch" open=${isOpen} onToggle=${look} data-status=${status}>
     <summary>
-      <span class="batch-name">${t(key)}</span> <span class="batch-told">${told.join(", ")}</span>
+      <span class="batch-name">${t(work.products.value.find((product) => product.key === key)?.name ?? key)}</span> <span class="batch-told">${told.join(", ")}</span>
       <span class="state" data-status=${status}>${stateWord(status)}</span>
       ${details && html`<span class="batch-count">${t("{n} of {all}", { n: number(over), all: number(details.length) })}</span>`}
       <time datetime=${createdAt}>${moment(createdAt)}</time>

@@ -81,16 +81,16 @@ export class Instructions {
     this.batches.value = at < 0 ? [batch, ...others] : others.toSpliced(at, 0, batch);
   }
 
-  /** A new one for `files` (from the device) and `stored` ones. Resolves to the answers that were refusals. */
+  /** A new one for `files` (from the device) and `stored` ones. Resolves to the refusals: an answer and the file's `name`. */
   async make(product, parameters, { files, stored }) {
     const made = await this.#ask("instructions", { method: "POST", json: { product_id: product.key, parameters } });
     if (!made.ok) return [made];
     const { instruction } = made.data.data;
     this.#put({ instruction, details: [] });
     const refused = [];
-    for (const { body, json } of [...files.map(formOf), ...stored.map(({ id }) => ({ json: { file_id: id } }))]) {
+    for (const { name, body, json } of [...files.map(formOf), ...stored.map(({ id, name }) => ({ name, json: { file_id: id } }))]) {
       const answer = await this.#ask(`instructions/${instruction.id}/details`, { method: "POST", body, json, within: 600_000 });
-      if (!answer.ok) refused.push(answer);
+      if (!answer.ok) refused.push({ ...answer, name });
       this.#later(instruction.id);
     }
     return refused;
@@ -100,7 +100,7 @@ export class Instructions {
 function formOf(file) {
   const body = new FormData();
   body.append("file", file);
-  return { body };
+  return { name: file.name, body };
 }
 
 /** Inputs with what comes of them. */

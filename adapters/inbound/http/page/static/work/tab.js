@@ -19,7 +19,7 @@ export function Tab({ page }) {
     <h1>${t("Work")}</h1>
     <p class="lede">${t("Have pictures compressed, converted or resized, many at once. Each file is worked on by itself.")}</p>
     <${NewBatch} work=${work} page=${page} />
-    ${trouble && html`<p class="trouble" role="alert">${sentence(trouble) || t("The server can’t be reached.")}${!isKnown && html` <button class="button small" type="button" onClick=${() => work.load()}>${t("Retry")}</button>`}</p>`}
+    ${trouble && html`<p class="trouble" role="alert">${trouble.name && html`<bdi>${trouble.name}</bdi>: `}${sentence(trouble) || t("The server can’t be reached.")}${!isKnown && html` <button class="button small" type="button" onClick=${() => work.load()}>${t("Retry")}</button>`}</p>`}
     ${batches.map((batch, at) => html`<${Batch} key=${batch.instruction.id} batch=${batch} work=${work} page=${page} isOpen=${at === 0} />`)}
     ${isKnown && batches.length === 0 && html`<p class="nothing">${t("Nothing has been asked for yet.")}</p>`}
   </div>`;
