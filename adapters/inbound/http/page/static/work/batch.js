@@ -12,7 +12,7 @@ export const stateWord = (status) => t(WORDS[status] ?? status);
 
 export function Batch({ batch: { instruction, details }, work, page, isOpen }) {
   const { id, product_key: key, parameters, status, created_at: createdAt } = instruction;
-  const told = Object.entries(parameters ?? {}).map(([name, value]) => `${name} ${value}`);
+  const told = Object.entries(parameters ?? {}).map(([name, value]) => `${t(name.replaceAll("_", " "))} ${value}`);
   const look = (event) => event.target.open && details === null && work.look(id);
   const over = details?.filter(({ input }) => input.status === "DONE" || input.status === "FAILED").length;
   useEffect(() => {
@@ -45,7 +45,7 @@ function Table({ details, page }) {
           ${details.map(
             ({ input, output }) => html`<tr key=${input.id} data-status=${input.status}>
               <th scope="row"><bdi>${input.file_name}</bdi></th>
-              <td><span class="state" data-status=${input.status}>${stateWord(input.status)}</span>${input.error && html`<span class="why">${input.error}</span>`}</td>
+              <td><span class="state" data-status=${input.status}>${stateWord(input.status)}</span>${input.error && html`<span class="why">${t(input.error)}</span>`}</td>
               <td class="number">${wholeBytes(input.file_size)}</td>
               <td class="number">${output?.file_size != null ? wholeBytes(output.file_size) : ""}</td>
               <td>${output?.status === "DONE" && html`<button class="button small" type="button" aria-label=${`${t("Save")}: ${output.file_name}`} onClick=${() => save({ output })}>${t("Save")}</button>`}</td>
