@@ -74,6 +74,7 @@ def test_files_come_as_they_are_to_who_can_not_unpack_them(server: ServerProcess
     old = http.get(f"/static/{'0' * 16}/app.js")
     assert (old.status, old.header("Cache-Control")) == (200, "no-cache")
     assert http.get(f"/static/{'0' * 16}/../pages.py").status == 404
+    assert http.get("/docs").status == 200, "the page's foot leads there"
     tag = packed.header("ETag") or ""
     again = http.get("/static/app.js", ("If-None-Match", tag), ("Accept-Encoding", "gzip"))
     assert again.status == 304
@@ -91,6 +92,9 @@ def test_the_page_speaks_the_readers_language(browser: Browser, server: ServerPr
     page.set_input_files("#files", file)
     expect(page.locator(".words")).to_have_text("1,5\u00a0МБ сохранено")
     expect(page.locator("#overall")).to_have_text("Сохранён 1 файл")
+    page.get_by_role("link", name="Файлы").click()
+    expect(page.get_by_role("button", name="Списком")).to_be_visible()
+    page.get_by_role("link", name="Загрузка").click()
     page.get_by_label("Язык").select_option("en")
     expect(page.locator(".words")).to_have_text("1.5\u00a0MB stored")
     assert page.evaluate("document.documentElement.lang") == "en-GB"

@@ -1,10 +1,6 @@
 /** Russian: what the page says, by the English sentence. What is counted has the forms of Intl.PluralRules. */
 
-import tabs from "./ru_tabs.js";
-
 export default {
-  ...tabs,
-
   // the frame
   "Sections": "Разделы",
   "Upload": "Загрузка",

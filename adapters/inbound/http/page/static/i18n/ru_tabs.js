@@ -1,4 +1,4 @@
-/** Russian, what the other tabs say. */
+/** Russian: what the other tabs say, which are fetched later. */
 
 export default {
   // files

@@ -11,14 +11,25 @@ export const LANGUAGES = { en: "English", ru: "Русский" };
 export const language = signal("en");
 const dictionary = signal({});
 
+/** Whether the words of the tabs that are fetched later are wanted, too. */
+let wantsTabs = false;
+
 /** Speak `code` from now on; English, should its dictionary not be had. */
 export async function speak(code) {
   try {
-    dictionary.value = code === "en" ? {} : (await import(`../i18n/${code}.js`)).default;
+    const parts = code === "en" ? [] : [import(`../i18n/${code}.js`), wantsTabs && import(`../i18n/${code}_tabs.js`)];
+    dictionary.value = Object.assign({}, ...(await Promise.all(parts)).map((part) => part && part.default));
     language.value = code;
   } catch {
     language.value = "en";
   }
+}
+
+/** Before the first of the other tabs is shown. */
+export function learnTabs() {
+  if (wantsTabs) return Promise.resolve();
+  wantsTabs = true;
+  return speak(language.value);
 }
 
 /** `sentence` in the language of the page; `{name}` stands for `values.name`. */

@@ -1,7 +1,7 @@
 /** A tab whose modules and styles are fetched when it is opened first. */
 
 import { html, useEffect, useSignal } from "../lib/html.js";
-import { t } from "../lib/i18n.js";
+import { learnTabs, t } from "../lib/i18n.js";
 import { withStyle } from "../lib/style.js";
 
 export function Later({ load, page, isOpen }) {
@@ -10,7 +10,7 @@ export function Later({ load, page, isOpen }) {
   const fetchIt = async () => {
     failed.value = false;
     try {
-      const [{ Tab: loaded, styles = [] }] = await Promise.all([load(), page.engine.load()]);
+      const [{ Tab: loaded, styles = [] }] = await Promise.all([load(), page.engine.load(), learnTabs()]);
       await Promise.all(styles.map((name) => withStyle(name, page.root)));
       Tab.value = () => loaded;
     } catch {
