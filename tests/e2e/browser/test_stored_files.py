@@ -3,6 +3,7 @@
 import io
 import re
 import wave
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -137,6 +138,11 @@ def _choose_several(page: Page, count: int) -> None:
     chosen = page.get_by_role("group", name="Selection")
     expect(chosen).to_contain_text("2 files selected")
     assert serious(page) == []
+    with page.expect_download() as saved:
+        chosen.get_by_role("button", name="Download as ZIP").click()
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        assert sorted(archive.namelist()) == ["bell.wav", "plan.pdf"]
+        assert archive.read("plan.pdf") == _PDF
     chosen.get_by_role("button", name="Delete").click()
     expect(page.locator(".card")).to_have_count(count - 2)
 
