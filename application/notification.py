@@ -12,6 +12,8 @@ from ports.feed import Feed
 from ports.unit_of_work import UnitOfWorkFactory
 
 _PAGE = 50
+_BEFORE_ALL = "0"
+"""No event has this id: who names it is told all that is kept."""
 
 
 class NotificationUseCase:
@@ -38,10 +40,10 @@ class NotificationUseCase:
         owner = None if principal == ANYBODY else principal.owner
         inbox = Inbox(self._unit_of_work, owner, self._forget)
         async with self._unit_of_work() as work:
-            if after:
-                inbox.number = await work.notifications.number_of(owner, after) or 0
-            else:
-                inbox.number = await work.notifications.newest()
+            if not after:
+                inbox.number, inbox.begins_after = await work.notifications.newest(owner) or (0, _BEFORE_ALL)
+            elif (number := await work.notifications.number_of(owner, after)) is not None:
+                inbox.number, inbox.begins_after = number, after
         self._inboxes.setdefault(owner, {})[inbox] = None
         inbox.wake()  # something may have been committed in between
         return inbox
@@ -78,6 +80,8 @@ class Inbox:
         self.owner = owner
         self.number = 0
         """All up to this one has been told."""
+        self.begins_after = _BEFORE_ALL
+        """The event that the first one follows: who is cut off before it was told any names this one."""
         self._unit_of_work = unit_of_work
         self._on_close = on_close
         self._has_news = asyncio.Event()

@@ -26,8 +26,8 @@ class Notifications(Protocol):
         better than not at all. None: it is not kept (any more)."""
 
     @abstractmethod
-    async def newest(self) -> int:
-        """The highest number there is of anybody's; 0: there is none."""
+    async def newest(self, owner: OwnerId | None) -> tuple[int, str] | None:
+        """Number and event's id of the owner's newest (None: anybody's). None: there is none."""
 
     @abstractmethod
     async def forget(self, *, before: datetime, limit: int) -> int:

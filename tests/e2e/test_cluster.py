@@ -173,9 +173,6 @@ def test_while_something_is_away_for_a_moment_nothing_acknowledged_is_lost(clust
     clients = [Client(cluster) for _ in range(2)]
     instruction_id = made(cluster.https()[0], "images/thumbnails")
     stream = Stream(cluster.https()[1], "")
-    added(cluster.https()[0], instruction_id, picture("png"))
-    last = stream.told(3, within=20)[-1][0]
-    stream.close()
 
     def load(client: Client) -> None:
         client.upload(os.urandom(700_000))
@@ -199,7 +196,8 @@ def test_while_something_is_away_for_a_moment_nothing_acknowledged_is_lost(clust
         assert bool(client.refused) == (away != "nats")
         client.check()
     assert [answer.status for answer in health] == [503, 503]
-    stream = Stream(cluster.https()[1], "", ("Last-Event-ID", last))
+    stream.close()
+    stream = Stream(cluster.https()[1], "", ("Last-Event-ID", stream.last))
     told = stream.told(8, within=20)
     assert Counter(data["status"] for _, _, data in told) == {"PENDING": 2, "PROCESSING": 2, "DONE": 4}
     stream.close()

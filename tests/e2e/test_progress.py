@@ -235,8 +235,7 @@ class Events:
 
     def events(self, *, within: float = 20) -> Iterator[tuple[str, int | None, Message]]:
         while True:
-            lines = self._take_until(b"\n\n", within).decode().split("\n")
-            fields = dict(line.split(": ", 1) for line in lines if ": " in line)
+            fields = self._fields(within)
             if "data" in fields:
                 id_ = int(fields["id"]) if "id" in fields else None
                 yield fields["event"], id_, json.loads(fields["data"])
@@ -248,6 +247,10 @@ class Events:
             if event[0] == type_:
                 break
         return seen
+
+    def _fields(self, within: float) -> dict[str, str]:
+        lines = self._take_until(b"\n\n", within).decode().split("\n")
+        return dict(line.split(": ", 1) for line in lines if ": " in line)
 
     def _take_until(self, mark: bytes, within: float) -> bytes:
         taken = b""

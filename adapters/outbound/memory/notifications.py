@@ -20,8 +20,8 @@ class MemoryNotifications(Notifications):
     async def number_of(self, owner: OwnerId | None, event_id: str) -> int | None:
         return min((one.number for one in self._of(owner) if one.event.id == event_id), default=None)
 
-    async def newest(self) -> int:
-        return max((one.number for one in self._all()), default=0)
+    async def newest(self, owner: OwnerId | None) -> tuple[int, str] | None:
+        return max(((one.number, one.event.id) for one in self._of(owner)), default=None)
 
     async def forget(self, *, before: datetime, limit: int) -> int:
         old = [one for one in self._all() if one.event.time < before][:limit]

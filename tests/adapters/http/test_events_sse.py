@@ -83,6 +83,7 @@ class Client:
     writer: asyncio.StreamWriter
     status: int
     headers: dict[str, str]
+    last_id = ""
 
     async def piece(self, within: float = 2.0) -> bytes:
         async with asyncio.timeout(within):

@@ -84,7 +84,9 @@ class Server:
         client.status = int(status.split()[1])
         client.headers = {name.lower(): value for name, _, value in (field.partition(": ") for field in fields)}
         if client.status == 200:
-            assert await client.piece() == b"retry: 2000\n\n"
+            retry, id_ = (await client.piece()).decode().rstrip().split("\n")
+            assert retry == "retry: 2000"
+            client.last_id = id_.removeprefix("id: ")
         return client
 
     async def close(self) -> None:
@@ -171,6 +173,31 @@ async def test_who_comes_back_is_told_what_it_missed_and_who_is_new_nothing_old(
     (event,) = events(1)
     await server.announce(event)
     for client in (back, long_gone, new):
+        assert await ids(client, 1) == [event.id]
+
+
+async def test_who_was_told_nothing_yet_comes_back_and_misses_nothing(server: Server) -> None:
+    new = await server.open()
+    await server.announce(*events(2, BOB))
+    missed = events(3)
+    await server.announce(missed[0])
+    back = await server.open(Last_Event_ID=new.last_id)
+    assert await ids(back, 1) == [missed[0].id]
+    new = await server.open()
+    assert new.last_id == missed[0].id
+    await server.announce(*missed[1:])
+    for header in (new.last_id, missed[0].id):
+        back = await server.open(Last_Event_ID=header)
+        assert back.last_id == missed[0].id  # a reader that is strict begins each stream without any
+        assert await ids(back, 2) == [event.id for event in missed[1:]]
+
+
+async def test_an_id_that_nobody_knows_is_not_repeated(server: Server) -> None:
+    (event,) = events(1)
+    await server.announce(event)
+    for strange in ("x%0Adata:%20%7B%7D%0A", "f" * 32):
+        client = await server.open(f"?last_event_id={strange}")
+        assert client.last_id == "0"
         assert await ids(client, 1) == [event.id]
 
 

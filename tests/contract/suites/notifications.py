@@ -33,7 +33,8 @@ async def after(process: Process, number: int = 0, *, owner: Principal = ALICE, 
 
 async def newest(process: Process) -> int:
     async with process.unit_of_work() as work:
-        return await work.notifications.newest()
+        number, _ = await work.notifications.newest(None) or (0, "")
+        return number
 
 
 async def number_of(process: Process, event: Event, *, owner: Principal = ALICE) -> int | None:
@@ -74,6 +75,17 @@ class NotificationsSuite(StoreSuite):
             found = await work.notifications.after(None, 0, limit=10)
             assert events_of(found) == events
             assert await work.notifications.number_of(None, events[1].id) == found[1].number
+
+    async def test_the_newest_is_the_owners(self, process: Process) -> None:
+        mine = [an_instruction_event() for _ in range(2)]
+        others = an_instruction_event(owner=BOB)
+        async with process.unit_of_work() as work:
+            assert await work.notifications.newest(ALICE.owner) is None
+        await announce(process, *mine, others)
+        async with process.unit_of_work() as work:
+            number, event_id = await work.notifications.newest(ALICE.owner) or (0, "")
+            assert (event_id, await work.notifications.number_of(None, event_id)) == (mine[1].id, number)
+            assert await work.notifications.newest(None) == (number + 1, others.id)
 
     async def test_what_notifies_nobody_is_not_kept(self, process: Process) -> None:
         await announce(process, an_event(an_upload(owner=ALICE), EventType.COMPLETED))

@@ -70,7 +70,7 @@ class NotificationsHandler(EventStream):
         await answer_with(self, Refused(reply.status, reply.headers, reply.body))
 
     async def _write_all(self, inbox: Inbox) -> None:
-        await self.begin()
+        await self.begin(last_id=inbox.begins_after)
         while not self._is_ended:
             found = await inbox.next(self._streams.heartbeat_seconds)
             if not self._is_ended:

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 HEARTBEAT = b":\n\n"
 _SEND_BUFFER_BYTES = 64 * 1024
 """What the kernel keeps for a slow reader is old news by the time it is read."""
-_RETRY = b"retry: 2000\n\n"
+_RETRY = b"retry: 2000\n"
 
 
 class EventStreams(Admission["EventStream"]):
@@ -95,8 +95,8 @@ class EventStream(ProblemHandler):
         if self._expiry is not None:
             self._expiry.cancel()
 
-    async def begin(self) -> None:
-        """Send the head.
+    async def begin(self, *, last_id: str = "") -> None:
+        """Send the head. ``last_id``: what the reader comes back with that was told nothing yet.
 
         Raises:
             StreamClosedError: the reader is gone.
@@ -108,7 +108,8 @@ class EventStream(ProblemHandler):
         if stream.closed():
             raise StreamClosedError
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        await self.send(_RETRY)
+        # WHATWG HTML §9.2.6: without data nothing is dispatched, and the id is kept.
+        await self.send(_RETRY + (f"id: {last_id}\n\n".encode() if last_id else b"\n"))
 
     async def send(self, texts: bytes) -> None:
         self.write(texts)

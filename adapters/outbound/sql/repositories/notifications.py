@@ -34,9 +34,10 @@ class SqlNotifications(Notifications):
         [row] = await self._transaction.read(named)
         return row["number"] if row["number"] is None else int(row["number"])
 
-    async def newest(self) -> int:
-        [row] = await self._transaction.read(select(func.max(_c.number).label("number")))
-        return int(row["number"] or 0)
+    async def newest(self, owner: OwnerId | None) -> tuple[int, str] | None:
+        last = select(_c.number, _c.event_id).where(_of(owner)).order_by(_c.number.desc()).limit(1)
+        rows = await self._transaction.read(last)
+        return next(((int(row["number"]), str(row["event_id"])) for row in rows), None)
 
     async def forget(self, *, before: datetime, limit: int) -> int:
         old = select(_c.number).where(_c.created_at < before).limit(limit)
