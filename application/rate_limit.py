@@ -172,15 +172,11 @@ class _Budget:
             windows.count(client, now)
 
     def _forget(self, now: float) -> None:
-        for _ in range(2):
-            if not self._stocks:  # while the database is away there may be none
-                return
+        for _ in range(min(2, len(self._stocks))):  # none: another request of the same client has let go of its stock
             client, stock = next(iter(self._stocks.items()))
             if max(stock.until, stock.refused_until) > now and len(self._stocks) <= _MAX_CLIENTS:
                 return
             del self._stocks[client]
-            if not self._stocks:
-                return
 
 
 def _check_stock(stock: _Stock, now: float) -> None:

@@ -1,5 +1,6 @@
 """How many requests a client may make."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -179,6 +180,7 @@ class Servers:
         self.clock = StandingClock()
         rates = MemoryRates()
         self.away = False
+        self.is_slow = False
         self.asked = 0
         self.limiters = [
             RateLimiter(limit, shared=Shared(self, rates), now=self.clock.monotonic, **others) for _ in range(count)
@@ -209,6 +211,8 @@ class Shared(MemorySharedRates):
     async def take(self, wish: Wish) -> Given:
         self._check()
         self._servers.asked += 1
+        if self._servers.is_slow:
+            await asyncio.sleep(0)
         return await super().take(wish)
 
     def _check(self) -> None:
@@ -260,6 +264,16 @@ async def test_who_is_refused_is_so_without_a_question() -> None:
     assert servers.asked == asked
     servers.clock.pass_by(timedelta(seconds=60))
     assert await servers.passed(20) == 5
+
+
+async def test_requests_that_come_together_after_a_pause_all_pass() -> None:
+    servers = Servers("600/minute")
+    await servers.look()
+    servers.limiters = servers.limiters[:1]
+    assert await servers.passed(2) == 2  # of what was given for two more, one is left
+    servers.clock.pass_by(timedelta(seconds=30))
+    servers.is_slow = True
+    assert await asyncio.gather(*(refused(servers.limiters[0], "a") for _ in range(4))) == [None] * 4
 
 
 async def test_what_was_counted_alone_counts_in_company() -> None:
