@@ -44,8 +44,12 @@ class ReconcileUseCase:
                 continue
             completed += view.file_id is not None
         await self._fold_names()
-        published = await self._outbox.publish_left(older_than=self._clock.now() - _ANNOUNCED_BY_NOW)
-        return Reconciled(completed, published)
+        return Reconciled(completed, await self.announce())
+
+    async def announce(self) -> int:
+        """Announce what those had left to tell that died; return how many events that were. Costs next to nothing: who
+        watches waits for them."""
+        return await self._outbox.publish_left(older_than=self._clock.now() - _ANNOUNCED_BY_NOW)
 
     async def _fold_names(self) -> None:
         """Of what an older version has stored, before this one came or beside it."""

@@ -9,6 +9,7 @@ from infrastructure.chores import Chore
 from infrastructure.setting_values import Duration
 
 _RECONCILE_SECONDS = 60.0
+_ANNOUNCE_SECONDS = 5.0
 _DIGEST_SECONDS = 60.0
 _BIN_SECONDS = 10.0
 
@@ -21,6 +22,7 @@ class UpkeepVariables(Variables):
 def _chores(parts: CoreParts, settings: UpkeepVariables) -> Iterable[Chore]:
     core = parts.core()
     yield Chore(work=core.reconcile.run, seconds=_RECONCILE_SECONDS, at_once=True)
+    yield Chore(work=core.reconcile.announce, seconds=_ANNOUNCE_SECONDS)
     yield Chore(work=core.cleanup.run, seconds=settings.cleanup_interval.total_seconds())
     yield Chore(work=core.file_ending.run, seconds=_BIN_SECONDS, at_once=True)
     yield Chore(work=core.digests.run, seconds=_DIGEST_SECONDS, pause=core.digests.pause)

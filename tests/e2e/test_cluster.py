@@ -154,11 +154,6 @@ def test_what_a_process_committed_that_died_of_it_is_announced_by_another_in_ord
     with listening(cluster.nats.url) as heard:
         with ChildProcess(python_module("tests.support.processes.dying", *died), log_path=log_path) as dying:
             assert dying.wait(20) == -signal.SIGKILL, dying.log_tail()
-        for server in cluster.servers:  # who comes up looks for what others have left
-            server.kill()
-        for server in cluster.servers:
-            server.launch()
-        cluster.whole()
         comes(lambda: len(heard) >= 3)
         http = cluster.https()[0]
         over(http, added(http, made(http), picture("png"))["input"])
