@@ -104,7 +104,9 @@ def _parser(program: str, more: str) -> argparse.ArgumentParser:
     parser.set_defaults(verb="serve")
     verbs.add_parser("serve", help="migrate, then serve until SIGTERM or Ctrl-C (the default)")
     worker = verbs.add_parser("worker", help="do jobs, and nothing else, until SIGTERM or Ctrl-C")
-    worker.add_argument("--slots", type=_count, metavar="N", help="how many at once (default: one for each core)")
+    worker.add_argument(
+        "--slots", type=_count, metavar="N", help="how many at once (default: one more than there are cores)"
+    )
     verbs.add_parser("migrate", help="bring the database's tables up to date")
     cleanup = verbs.add_parser(
         "cleanup", help="end expired uploads, remove nobody's bytes, forget what ended long ago, once"

@@ -27,10 +27,11 @@ def run(
 ) -> int:
     """Work until SIGTERM or SIGINT; return the process's exit code.
 
-    ``slots``: how many jobs at once; None: as many as there are cores. ``handlers``: None: those of all capabilities.
+    ``slots``: how many jobs at once; None: one more than there are cores, for one always waits. ``handlers``: None:
+    those of all capabilities.
     ``patience``: the ``…_seconds`` of ``Worker`` that are to be others.
     """
-    settings = settings.model_copy(update={"workers_inline": slots or cores()})
+    settings = settings.model_copy(update={"workers_inline": slots or cores() + 1})
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(_work(settings, dict(patience or {}), handlers))

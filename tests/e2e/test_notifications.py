@@ -21,6 +21,7 @@ from domain.events import Event
 from infrastructure.capabilities.database import DATABASE
 from infrastructure.capabilities.events import EVENTS
 from infrastructure.capabilities.jobs import JOBS
+from infrastructure.process import cores
 from infrastructure.settings import Settings
 from infrastructure.startup import started
 from tests.e2e.conftest import StartServer
@@ -110,7 +111,7 @@ def site(start_module_server: StartServer, nats_server: NatsServer) -> Iterator[
     server = start_module_server(**GATEWAY, EVENTS_URL=nats_server.url, WORKERS_INLINE="0")
     environment = clean_environment(server.data_dir, {"EVENTS_URL": nats_server.url})
     log_path = server.data_dir / "worker.log"
-    command = (sys.executable, STARTER, "worker", "--slots", "1")
+    command = (sys.executable, STARTER, "worker")
     with ChildProcess(command, name="the worker", environment=environment, log_path=log_path) as worker:
         yield Site(server, worker, nats_server.url)
 
@@ -160,6 +161,10 @@ def test_who_does_not_say_who_calls_is_refused_in_the_dialects_words(site: Site)
     answer = Http(site.server.port).get("/notifications/sse")
     assert (answer.status, answer.json()["data"]) == (401, None)
     assert "missing user identification" in answer.json()["message"]
+
+
+def test_a_worker_does_one_job_at_once_more_than_there_are_cores(site: Site) -> None:
+    assert f'"slots": {cores() + 1},' in site.worker.log_tail()
 
 
 def test_health_names_nats(site: Site) -> None:
