@@ -206,6 +206,16 @@ def test_a_new_file_takes_the_place_of_the_one_under_way(server: ServerProcess, 
     assert Kept(server, client).names == {name}
 
 
+def test_a_refusal_says_which_picture_it_ends(client: ImageClient) -> None:
+    for index, format_data in ((4, b"no picture"), (0, b"\xff\xd8\xff" + bytes(3000))):
+        assert client.upload(index, format_data)["file_idx"] == index
+    assert client.begin(9, file_size=MAX + 1)["file_idx"] == 9
+    assert client.begin(7) == READY
+    assert client.delete("7_none.jpg")["file_idx"] == 7  # it was under way
+    for answer in (client.delete("7_none.jpg"), client.say("{}")):
+        assert "file_idx" not in answer
+
+
 def test_a_deleted_picture_is_gone_and_makes_room(server: ServerProcess, client: ImageClient) -> None:
     name = name_of(client.upload(0, picture(1)))
     for other in ("../" + name, "0_x.jpg", "", "/etc/passwd", name + "\0"):

@@ -57,7 +57,7 @@ CHANNELS = {
         "binary frame `EOF`, or `finish`.",
         {
             "answer": an_object(
-                {"progress": COUNT, "file_name": TEXT, "code": TEXT},
+                {"progress": COUNT, "file_name": TEXT, "code": TEXT, "file_idx": COUNT},
                 status=one_of("ready", "uploading", "success", "abort", "timeout"),
                 message=TEXT,
             )

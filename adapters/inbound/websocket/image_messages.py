@@ -90,8 +90,11 @@ def answer_text(status: str, message: str, **more: str | int) -> bytes:
     return json.dumps({"status": status, "message": message, **more}, separators=(",", ":")).encode()
 
 
-def abort_text(error: LongshoreError) -> bytes:
-    return answer_text("abort", _TEXTS.get(error.code) or error.detail or "Something went wrong", code=error.code)
+def abort_text(error: LongshoreError, index: int | None) -> bytes:
+    """``index``: of the picture that this is the end of, if of any."""
+    which = {} if index is None else {"file_idx": index}
+    text = _TEXTS.get(error.code) or error.detail or "Something went wrong"
+    return answer_text("abort", text, code=error.code, **which)
 
 
 def _whole(fields: Sequence[tuple[str, object]]) -> dict[str, object]:

@@ -37,8 +37,8 @@ class ImageReceiverSocket(BaseSocket):
     """One file at a time. Messages are seen to one after the other: what a client sends ahead waits."""
 
     __slots__ = (
-        *("_answers", "_closing", "_expects", "_heard_at", "_incoming", "_is_busy", "_is_within", "_patience"),
-        *("_receiver", "_silence"),
+        *("_answers", "_closing", "_expects", "_heard_at", "_incoming", "_index", "_is_busy", "_is_within"),
+        *("_patience", "_receiver", "_silence"),
     )
 
     # Tornado hands the route's arguments to ``initialize`` by name, whatever its parents take.
@@ -54,6 +54,7 @@ class ImageReceiverSocket(BaseSocket):
         self._receiver = receiver
         self._patience = patience_seconds
         self._incoming: Incoming | None = None
+        self._index: int | None = None  # of what is under way, or was just wished for
         self._expects = True  # what comes while nothing is under way is an error; later it is what was sent ahead
         self._is_busy = False
         self._is_within = False  # a message of which a piece has been seen
@@ -118,7 +119,8 @@ class ImageReceiverSocket(BaseSocket):
         except LongshoreError as error:
             await self._drop()
             self._expects = False
-            self._answer(abort_text(error))
+            self._answer(abort_text(error, self._index))
+            self._index = None
         finally:
             self._is_busy = False
             self.on_bytes()
@@ -129,6 +131,7 @@ class ImageReceiverSocket(BaseSocket):
         match parse_message(text):
             case Upload() as wish:
                 await self._drop()
+                self._index = wish.file_idx
                 self._incoming = await self._receiver.begin(
                     self.principal,
                     ImageSession.of(self.principal, user_id=wish.user_id, session_id=wish.session_id),
@@ -166,7 +169,7 @@ class ImageReceiverSocket(BaseSocket):
     async def _finish(self, incoming: Incoming) -> None:
         name = await incoming.finish()
         await self._drop()
-        self._expects = False
+        self._expects, self._index = False, None
         self._answer(answer_text("success", Text.UPLOADED, file_name=name, progress=100))
 
     def _check_expected(self) -> None:
