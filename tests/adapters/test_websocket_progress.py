@@ -453,7 +453,7 @@ class TestAttacks:
         client = RawClient(server)
         await client.connect()
         await client.send(1, b"\x00" * 10, flags=0x80 | 0x40)
-        assert await client.close_code() is None
+        assert await client.close_code() == 1002
         client.close()
 
     @pytest.mark.parametrize(("opcode", "payload"), [(1, b'{"action":"ping"}'), (1, b"junk"), (9, b"hi"), (10, b"")])

@@ -14,7 +14,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import IOStream
 from tornado.web import HTTPError
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
 from adapters.inbound.common.admission import Admission, Drain, StreamBudget
 from adapters.inbound.common.auth import Authenticator, at_expiry
@@ -23,6 +23,7 @@ from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.common.visits import note_caller
+from adapters.inbound.websocket.incoming import MessageLimits, PiecewiseProtocol
 from adapters.inbound.websocket.outgoing import Outgoing
 from domain.access import Principal
 from domain.errors import LongshoreError
@@ -59,6 +60,7 @@ class Sockets(Admission["BaseSocket"]):
     def __init__(self, drain: Drain, budget: StreamBudget | None = None, limits: SocketLimits | None = None) -> None:
         super().__init__(drain, budget)
         self.limits = limits or SocketLimits()
+        self.message_limits = MessageLimits(self.limits.max_message_bytes, self.limits.max_message_bytes)
         self._due: dict[BaseSocket, float] = {}  # when each is to be pinged, soonest first
         self._pinging: asyncio.Task[None] | None = None
 
@@ -185,6 +187,22 @@ class BaseSocket(WebSocketHandler):
     @property
     def ping_interval(self) -> float:
         return 0  # ``Sockets`` pings
+
+    def get_websocket_protocol(self) -> WebSocketProtocol | None:
+        protocol = super().get_websocket_protocol()
+        if not isinstance(protocol, WebSocketProtocol13):
+            return protocol
+        return PiecewiseProtocol(self, self.message_limits, protocol.params)
+
+    @property
+    def message_limits(self) -> MessageLimits:
+        return self._sockets.message_limits
+
+    def on_bytes(self) -> None:
+        """Some bytes of a message have come: its sender is not silent."""
+
+    async def on_piece(self, data: bytes) -> None:
+        """What comes next of a binary message, which is longer. Who wants some says so."""
 
     # The open socket
 

@@ -4,7 +4,6 @@ import asyncio
 import time
 
 import structlog
-from tornado.websocket import WebSocketProtocol, WebSocketProtocol13
 
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.clients import Counter
@@ -19,7 +18,7 @@ from adapters.inbound.websocket.image_messages import (
     answer_text,
     parse_message,
 )
-from adapters.inbound.websocket.incoming import MessageLimits, PiecewiseProtocol
+from adapters.inbound.websocket.incoming import MessageLimits
 from adapters.inbound.websocket.outgoing import text_frame
 from application.image_receiver import ImageReceiverUseCase, Incoming
 from domain.errors import InvalidRequest, LongshoreError
@@ -63,12 +62,9 @@ class ImageReceiverSocket(BaseSocket):
         self._silence: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
 
-    def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        protocol = super().get_websocket_protocol()
-        if not isinstance(protocol, WebSocketProtocol13):
-            return protocol
-        largest = _LARGEST_MESSAGE * self._receiver.limits.max_bytes
-        return PiecewiseProtocol(self, MessageLimits(self.max_message_size, largest), protocol.params)
+    @property
+    def message_limits(self) -> MessageLimits:
+        return MessageLimits(self.max_message_size, _LARGEST_MESSAGE * self._receiver.limits.max_bytes)
 
     def open(self, *args: str, **kwargs: str) -> None:
         super().open(*args, **kwargs)
