@@ -35,7 +35,8 @@ _DIED = "each time its worker died while it was at it"
 class Worker:
     """``slots``: how many jobs are done at once.
 
-    ``idle_seconds``: without any news it looks for jobs that often, so nothing depends on who carries the news.
+    ``idle_seconds``: without any news it looks for jobs that often, so nothing depends on who carries the news. As long
+    as there are none one slot looks for all of them.
     ``lease_seconds``: how long a job stays a worker's that says nothing of it any more. ``outage_seconds``: how long
     what is away is left alone.
     """
@@ -63,6 +64,8 @@ class Worker:
         self._lease_seconds = lease_seconds
         self._outage_seconds = outage_seconds
         self._is_away = False
+        self._is_quiet = False  # the last look found nothing: until ``_looks_at`` no slot without news looks again
+        self._looks_at = 0.0
 
     async def run(self) -> None:
         """Work until this is cancelled. Then what is under way is put back, in ten seconds at most, as if it had never
@@ -78,8 +81,11 @@ class Worker:
     async def _work(self) -> None:
         seconds = 0.0  # what there is at the start is seen to without any news
         while True:
-            async with self._carrier.news(seconds):
-                await self._do_all()
+            async with self._carrier.news(seconds) as has_come:
+                now = asyncio.get_running_loop().time()
+                if has_come or not self._is_quiet or now >= self._looks_at:
+                    self._looks_at = now + self._idle_seconds
+                    await self._do_all()
             seconds = self._idle_seconds
 
     async def _do_all(self) -> None:
@@ -115,6 +121,7 @@ class Worker:
             return None
         async with self._unit_of_work() as work:
             job = await work.jobs.claim(kinds, token=self._ids.new(), lease_seconds=self._lease_seconds)
+            self._is_quiet = job is None
             if job is not None:
                 await work.commit()
         return job

@@ -25,6 +25,7 @@ from domain.job import USUAL, Job, JobState, Schedule
 from ports.unit_of_work import UnitOfWork
 from tests.support.builders import a_job, an_id
 from tests.support.until import wait_until
+from tests.support.virtual_time import run_virtually
 
 KIND = "thumbnails"
 PATIENT = 60.0
@@ -39,6 +40,7 @@ class Bench:
         outbox = MemoryOutbox(self.database, MemoryProgressNotifier(MemoryFeed()))
         self.unit_of_work = MemoryUnitOfWorkFactory(self.database, outbox, self.carrier.carry)
         self.is_away = False
+        self.looks = 0
         self.begun: list[str] = []
         self.done: list[str] = []
         self.given_up: list[tuple[str, str]] = []
@@ -50,6 +52,7 @@ class Bench:
     def units(self) -> UnitOfWork:
         if self.is_away:
             raise RepositoryUnavailable("the database is away")
+        self.looks += 1
         return self.unit_of_work()
 
     async def add(self, *jobs: Job) -> None:
@@ -145,6 +148,23 @@ async def test_what_nobody_told_of_is_found_all_the_same(bench: Bench) -> None:
         job = a_job(KIND)
         bench.database.jobs[job.id] = job
         await wait_until(lambda: bench.done)
+
+
+def test_of_slots_that_wait_one_looks_for_all_until_there_is_something(bench: Bench) -> None:
+    async def count() -> None:
+        bench.work = _hang
+        async with bench.working(slots=8, idle_seconds=1.0):
+            await asyncio.sleep(0.5)
+            bench.looks = 0
+            await asyncio.sleep(10)
+            assert 9 <= bench.looks <= 11
+            for _ in range(8):
+                job = a_job(KIND)
+                bench.database.jobs[job.id] = job
+            await asyncio.sleep(2.5)
+            assert len(bench.begun) == 8
+
+    run_virtually(count())
 
 
 async def test_as_many_are_done_at_once_as_there_are_slots(bench: Bench) -> None:
