@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from application.jobs import NEGLECT, NEGLECTED
 from domain.finding import Finding, ok, problem
 from domain.size import format_size
 from ports.audit import Audit
@@ -81,6 +82,8 @@ class DoctorUseCase:
             yield problem("… and more: jobs list")
         if not dead:
             yield ok("no job has been given up")
+        if count := await self._audit.neglected_jobs(self._clock.now() - NEGLECT):
+            yield problem(f"{count} {NEGLECTED}")
 
     async def _files(self, *, scrub: bool) -> AsyncIterator[Finding]:
         count = bad = unknown = 0

@@ -1,13 +1,23 @@
 """Work that is done later: who does which kind of it, and what an operator may ask of it. ``worker.py`` has it done."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from domain.ids import JobId
 from domain.job import USUAL, Job, JobState, Schedule
+from ports.audit import Audit
+from ports.clock import Clock
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
+log = logging.getLogger(__name__)
+
+NEGLECT = timedelta(minutes=5)
+NEGLECTED = (
+    "jobs wait, and nobody has done any for five minutes: is there a worker (WORKERS_INLINE, or starter.py worker)?"
+)
 _BATCH = 100
 
 
@@ -84,3 +94,25 @@ class JobsUseCase:
         if handler := self._handlers.get(job.kind):
             await handler.revived(work, job)
         return job
+
+
+class JobWatch:
+    """For servers that do no jobs themselves: tells the log, once, that nobody does any."""
+
+    def __init__(self, *, audit: Audit, clock: Clock, patience: timedelta = NEGLECT) -> None:
+        self._audit = audit
+        self._clock = clock
+        self._patience = patience
+        self._is_told = False
+
+    async def look(self) -> int:
+        """How many wait.
+
+        Raises:
+            RepositoryUnavailable
+        """
+        count = await self._audit.neglected_jobs(self._clock.now() - self._patience)
+        if count and not self._is_told:
+            log.warning("%d %s", count, NEGLECTED)
+        self._is_told = count > 0
+        return count

@@ -47,3 +47,7 @@ class Audit(Protocol):
     @abstractmethod
     async def dead_jobs(self, *, limit: int) -> Sequence[Job]:
         """Those that failed for good, the oldest first."""
+
+    @abstractmethod
+    async def neglected_jobs(self, since: datetime) -> int:
+        """How many have been due since before that; 0 if somebody has been at any job after it."""

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from dependency_injector import providers
 
-from application.jobs import JobHandler, JobsUseCase
+from application.jobs import JobHandler, JobsUseCase, JobWatch
 from application.worker import Worker
+from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.events import EventsParts
 from infrastructure.capabilities.jobs import JobsParts, JobsVariables
 from infrastructure.capabilities.observing import ObservingParts
@@ -16,6 +17,7 @@ from infrastructure.chores import Chore
 _LOOK_SECONDS = 1.0
 _LOOK_SECONDS_WITH_BROKER = 5.0
 _AGAIN_SECONDS = 5.0
+_WATCH_SECONDS = 300.0
 
 
 class WorkersParts(Parts):
@@ -24,6 +26,7 @@ class WorkersParts(Parts):
     more_workers: providers.Dependency[list[Worker]] = providers.Dependency(instance_of=list)
     """As well."""
     jobs = providers.Singleton(JobsUseCase, unit_of_work=EventsParts.unit_of_work, handlers=job_handlers)
+    job_watch = providers.Singleton(JobWatch, audit=DatabaseParts.audit, clock=SystemParts.clock)
     worker = providers.Singleton(
         Worker,
         unit_of_work=EventsParts.unit_of_work,
@@ -42,6 +45,8 @@ def _chores(parts: WorkersParts, settings: JobsVariables) -> Iterable[Chore]:
     if settings.workers_inline:
         for worker in (parts.worker(), *parts.more_workers()):
             yield Chore(work=worker.run, seconds=_AGAIN_SECONDS, at_once=True)
+    else:
+        yield Chore(work=parts.job_watch().look, seconds=_WATCH_SECONDS, at_once=True)
 
 
 WORKERS = Capability(parts=[WorkersParts], chores=_chores)

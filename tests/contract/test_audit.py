@@ -1,7 +1,7 @@
 """Contract of ports/audit.py, on every database."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -127,6 +127,25 @@ async def test_only_dead_jobs_are_told_of_the_oldest_first(audit: Audit, process
     assert [job.created_at for job in dead] == sorted(job.created_at for job in dead)
     assert (len(dead), {job.error for job in dead}) == (3, {"it is broken"})
     assert [job.id for job in await audit.dead_jobs(limit=1)] == [dead[0].id]
+
+
+async def test_jobs_are_neglected_that_are_due_while_nobody_is_at_any(audit: Audit, process: Process) -> None:
+    async with process.unit_of_work() as work:
+        for _ in range(3):
+            await work.jobs.add(a_job())
+        await work.commit()
+    soon, long_ago = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (1, -60))
+    assert (await audit.neglected_jobs(long_ago), await audit.neglected_jobs(soon)) == (0, 3)
+    async with process.unit_of_work() as work:
+        claimed = await work.jobs.claim([a_job().kind], token="t", lease_seconds=600)
+        await work.commit()
+    assert await audit.neglected_jobs(soon) == 0
+    assert await audit.neglected_jobs(soon + timedelta(hours=1)) == 3, "its lease has run out as well"
+    async with process.unit_of_work() as work:
+        assert claimed is not None
+        await work.jobs.bury(claimed, error="it is broken")
+        await work.commit()
+    assert await audit.neglected_jobs(soon + timedelta(hours=1)) == 2
 
 
 async def test_a_database_names_the_storage_that_it_has_met(shared_store: Store) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_images import picture, posted
 from tests.e2e.tus import Tus
 from tests.support.ports import free_port
 from tests.support.processes.process import STARTER
@@ -163,6 +165,20 @@ def test_cleanup_and_doctor_know_postgresql_too(postgres_url: str, data_dir: Pat
     assert done.returncode == 0, done.stdout
     assert "all 1 files are there" in done.stdout
     assert not (data_dir / "files.db").exists()
+
+
+def test_that_nobody_does_jobs_is_told_by_the_doctor_and_the_log(data_dir: Path) -> None:
+    env = {"WORKERS_INLINE": "0"}
+    with ServerProcess(data_dir, env) as server:
+        posted(Http(server.port), picture("png"))
+        assert "nobody has done any" not in run_verb("doctor", data_dir=data_dir, env=env).stdout
+        with sqlite3.connect(data_dir / "files.db", timeout=10) as database:
+            database.execute("UPDATE jobs SET due_at = '2026-11-01 00:00:00.000000'")
+        assert "PROBLEM  1 jobs wait, and nobody has done any" in run_verb("doctor", data_dir=data_dir, env=env).stdout
+        assert server.terminate() == 0
+        assert "nobody has done any" not in server.log()
+        server.launch()
+        until(lambda: "1 jobs wait, and nobody has done any" in server.log())
 
 
 def test_the_doctor_finds_a_missing_blob(stopped: Path) -> None:

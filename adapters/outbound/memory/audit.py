@@ -43,3 +43,9 @@ class MemoryAudit(Audit):
     async def dead_jobs(self, *, limit: int) -> Sequence[Job]:
         dead = [job for job in self._database.jobs.values() if job.state is JobState.DEAD]
         return sorted(dead, key=lambda job: (job.created_at, job.id))[:limit]
+
+    async def neglected_jobs(self, since: datetime) -> int:
+        wanted = [job for job in self._database.jobs.values() if job.state is not JobState.DEAD]
+        if any(job.state is JobState.RUNNING and job.due_at >= since for job in wanted):
+            return 0
+        return sum(job.due_at < since for job in wanted)

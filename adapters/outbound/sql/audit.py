@@ -12,7 +12,7 @@ from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.image_tables import renditions
 from adapters.outbound.sql.repositories.installation import SqlInstallation
 from adapters.outbound.sql.repositories.mapping import job_from_row
-from adapters.outbound.sql.tables import IS_OPEN, blob_deletions, files, jobs, uploads
+from adapters.outbound.sql.tables import IS_OPEN, IS_TO_BE_DONE, blob_deletions, files, jobs, uploads
 from domain.errors import LongshoreError
 from domain.finding import Finding, Recorded, ok, problem
 from domain.ids import FileId
@@ -82,6 +82,15 @@ class SqlAudit(Audit):
     async def dead_jobs(self, *, limit: int) -> Sequence[Job]:
         dead = select(jobs).where(jobs.c.state == JobState.DEAD).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
         return [job_from_row(row) for row in await self._read(dead)]
+
+    async def neglected_jobs(self, since: datetime) -> int:
+        due, state = jobs.c.due_at, jobs.c.state
+        counts = [
+            func.count().filter(due < since).label("neglected"),
+            func.count().filter(due >= since, state == JobState.RUNNING).label("leased"),
+        ]
+        [row] = await self._read(select(*counts).select_from(jobs).where(text(IS_TO_BE_DONE)))
+        return 0 if row["leased"] else int(row["neglected"])
 
     async def _read(self, statement: Executable) -> Sequence[RowMapping]:
         return await self._database.read(lambda connection: connection.execute(statement).mappings().all())
