@@ -12,11 +12,10 @@ from PIL import Image
 from tests.e2e.conftest import StartServer
 from tests.e2e.test_form_upload import MULTIPART, Part, file_part, form
 from tests.e2e.test_images import picture
-from tests.e2e.test_owners import ANNA, BERT, GATEWAY, UNKNOWN, as_user
-from tests.e2e.test_tokens import JWT, bearing, ours
+from tests.e2e.test_owners import ANNA, BERT, UNKNOWN, as_user
+from tests.e2e.test_tokens import JWT
 from tests.e2e.tus import Tus, id_of, metadata
 from tests.support.processes.server import ServerProcess, run_verb
-from tests.support.tokens import signed
 from tests.support.until import until
 from tests.support.wire import Header, Http, Response
 
@@ -306,36 +305,6 @@ def test_a_detail_outlives_its_file(anna: Http) -> None:
 
 
 # --- whose
-
-
-def routes_of(detail: dict[str, Any]) -> list[tuple[str, str, bytes | None]]:
-    one = f"/instructions/{detail['instruction_id']}"
-    paths = [one, f"{one}/details", f"{one}/details/{detail['id']}", f"{one}/details/{detail['id']}/file"]
-    body = json.dumps({"file_id": UNKNOWN}).encode()
-    return [*((method, path, None) for path in paths for method in ("GET", "HEAD")), ("POST", paths[1], body)]
-
-
-@pytest.mark.parametrize("mode", ["open", "gateway", "jwt"])
-def test_two_users_and_a_guest_see_their_own_and_nothing_else(http: Http, start_server: StartServer, mode: str) -> None:
-    if mode != "open":
-        http = Http(start_server(**(GATEWAY if mode == "gateway" else JWT)).port)
-    people = [as_user(http, ANNA), as_user(http, BERT), http.with_headers(GUEST)]
-    missing = MISSING
-    if mode == "jwt":  # which knows of no guests
-        people = [bearing(http, signed(ours(name))) for name in (ANNA, BERT)]
-        missing = "missing bearer token"
-    details = [added(who, made(who), picture("png"))["input"] for who in people]
-    for mine, who in enumerate(people):
-        for theirs, detail in enumerate(details):
-            for method, path, body in routes_of(detail):
-                status = who.request(method, path, [JSON], body).status
-                wanted = 403 if mine != theirs else 200 if body is None else 404
-                assert status == wanted, (mine, theirs, method, path)
-    for method, path, body in routes_of(details[0]):
-        if method != "HEAD":
-            assert_refused(http.request(method, path, [JSON], body), 401, missing)
-    assert_refused(http.get("/files"), 401, missing)
-    assert_refused(people[0].get("/files"), 403)
 
 
 def test_ids_that_can_be_none_are_told_apart_from_unknown_ones(anna: Http) -> None:
