@@ -1,15 +1,19 @@
-"""What other services are told on NATS: each detail once, as JSON, by whoever committed it."""
+"""What only NATS does: other services are told each detail once, as JSON, by whoever committed it; and its pings."""
 
 import asyncio
 import json
+import signal
 
 import nats
 from nats.aio.msg import Msg
 
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
+from adapters.outbound.nats.feed import NatsFeed
 from adapters.outbound.nats.notifications import NatsNotifications
+from adapters.outbound.nats.notifier import NatsProgressNotifier
 from domain.access import guest, user
+from domain.events import Event
 from tests.support.builders import an_event, an_id, an_instruction_event, an_upload
 from tests.support.events import is_well
 from tests.support.processes.nats import NatsServer
@@ -51,3 +55,32 @@ async def test_details_are_told_as_json_and_those_of_an_outage_after_it(nats_ser
         await wait_until(lambda: "gail" in [message.get("guest_id") for message in heard], 10)
     await notifications.close()
     assert len(own) == 4
+
+
+async def answers_soon(notifier: NatsProgressNotifier) -> bool:
+    try:
+        async with asyncio.timeout(0.05):
+            await notifier.check()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def test_who_was_answered_too_late_hears_the_others_all_the_same(nats_server: NatsServer) -> None:
+    nats_server.start()
+    subject, feed, heard = an_id(), NatsFeed(), list[Event]()
+    feed.listen(heard.append, lambda: None)
+    slow, other = (NatsProgressNotifier(nats_server.url, each, subject=subject) for each in (feed, NatsFeed()))
+    for notifier in (slow, other):
+        notifier.start()
+        await comes_true(lambda: is_well(notifier))  # noqa: B023 -- called at once
+    nats_server.process.signal(signal.SIGSTOP)
+    while await answers_soon(slow):  # it is stopped soon, not at once
+        pass
+    nats_server.process.signal(signal.SIGCONT)
+    await comes_true(lambda: is_well(slow))
+    event = an_instruction_event()
+    other.publish(event)
+    await wait_until(lambda: event in heard)
+    for notifier in (slow, other):
+        await notifier.close()

@@ -18,6 +18,7 @@ ANSWER_SECONDS = 2
 
 _CONNECT_SECONDS = 5
 _PROBE_SECONDS = 10  # a connection that died silently says nothing by itself
+_LOST_SECONDS = 60  # by then a connection without an answer has been found to be dead
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 2.0
 
 
@@ -31,6 +32,7 @@ class Connected(ABC):
         self._url = url
         self._connection: Client | None = None
         self._running: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[bool] | None = None
         self._backoff = _FIRST_BACKOFF
         self._is_told = False
 
@@ -50,10 +52,14 @@ class Connected(ABC):
         """
         if self._connection is None:
             raise Unavailable("NATS is away")
-        try:
-            await self._connection.flush(ANSWER_SECONDS)
-        except FAILURES as error:
-            raise Unavailable("NATS is away") from error
+        # One question at a time, which nobody takes back: nats-py stops reading, and says nothing of it, when an answer
+        # comes that is not waited for any more. Then others are not heard until the connection is found to be dead.
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(_answers(self._connection))
+        asking = self._asking
+        await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
+        if not asking.done() or asking.cancelled() or not asking.result():
+            raise Unavailable("NATS is away")
 
     @abstractmethod
     async def use(self, connection: Client) -> None:
@@ -109,6 +115,17 @@ class Connected(ABC):
             raise ConnectionResetError
         finally:
             self._connection = None
+            if self._asking is not None:
+                self._asking.cancel()
+                self._asking = None
             if not connection.is_closed:
                 with suppress(*FAILURES):
                     await connection.close()
+
+
+async def _answers(connection: Client) -> bool:
+    try:
+        await connection.flush(_LOST_SECONDS)
+    except FAILURES:
+        return False
+    return True
