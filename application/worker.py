@@ -161,10 +161,12 @@ class Worker:
         JobTakenOver: by the time that it could have been told so, nothing was committed.
         """
         running = asyncio.create_task(handler.run(job))
-        is_ours = True
+        is_ours, beat = True, self._lease_seconds / _BEATS
         try:
-            while is_ours and not (await asyncio.wait({running}, timeout=self._lease_seconds / _BEATS))[0]:
+            while is_ours and not (await asyncio.wait({running}, timeout=beat))[0]:
                 is_ours = await self._renew(job)
+            if not is_ours:  # or it is done, and its handler is about to hear of the commit, and to tell of it
+                await asyncio.wait({running}, timeout=beat)
         finally:
             if not running.done():
                 running.cancel()

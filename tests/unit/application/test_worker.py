@@ -47,6 +47,7 @@ class Bench:
         self.revived: list[str] = []
         self.handler = Handler(self)
         self.work: Callable[[Job], Awaitable[None]] = _nothing
+        self.seconds_to_hear = 0.0
         self.use_case = JobsUseCase(unit_of_work=self.units, handlers=[self.handler])
 
     def units(self) -> UnitOfWork:
@@ -105,6 +106,8 @@ class Handler(JobHandler):
         async with self._bench.unit_of_work() as work:
             await work.jobs.remove(job)
             await work.commit()
+        if self._bench.seconds_to_hear:
+            await asyncio.sleep(self._bench.seconds_to_hear)
         self._bench.done.append(job.subject)
 
     async def give_up(self, work: UnitOfWork, job: Job, error: str) -> None:
@@ -116,6 +119,10 @@ class Handler(JobHandler):
 
 async def _nothing(_: Job) -> None:
     pass
+
+
+async def _for_a_while(_: Job) -> None:
+    await asyncio.sleep(0.9)
 
 
 async def _hang(_: Job) -> None:
@@ -301,6 +308,20 @@ async def test_a_worker_that_ends_puts_back_what_it_is_at_as_if_it_had_not_begun
     assert bench.job.due_at <= datetime.now(UTC)
 
 
+def test_a_handler_that_is_about_to_hear_of_its_commit_is_not_cut_short(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work() -> None:
+        bench.work, bench.seconds_to_hear = _for_a_while, 0.5
+        await bench.add(a_job(KIND))
+        async with bench.working(lease_seconds=4):
+            await asyncio.sleep(2)
+
+    run_virtually(work())
+    assert bench.done
+    assert "taken over" not in caplog.text
+
+
 async def test_a_lease_is_renewed_as_long_as_the_work_lasts(bench: Bench) -> None:
     bench.work = _hang
     await bench.add(a_job(KIND))
@@ -316,7 +337,8 @@ async def test_who_has_lost_a_job_stops(bench: Bench, caplog: pytest.LogCaptureF
     await bench.add(a_job(KIND))
     async with bench.working(lease_seconds=0.08):
         await wait_until(lambda: bench.begun)
-        bench.database.jobs[bench.job.id] = replace(bench.job, token="another's")
+        later = datetime.now(UTC) + timedelta(hours=1)
+        bench.database.jobs[bench.job.id] = replace(bench.job, token="another's", due_at=later)
         await wait_until(lambda: "taken over" in caplog.text)
         assert (bench.job.state, bench.job.token) == (JobState.RUNNING, "another's")
         bench.work = _nothing
