@@ -1,15 +1,11 @@
 """What the papers say of the house is so: each record is listed, and what they name is there."""
 
-import ast
-import io
 import re
-import tokenize
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import PACKAGES, ROOT, Module, modules
+from tests.architecture.source import PACKAGES, ROOT, modules
 
 _RECORDS = ROOT / "docs" / "decisions"
 # Records stay as they were written; the moves of files are told by git.
@@ -48,8 +44,7 @@ def test_a_module_that_is_named_in_the_code_is_there() -> None:
     lost = [
         f"{module.path.relative_to(ROOT)}: {name}"
         for module in modules(*PACKAGES)
-        for text in _told(module)
-        for name in _MODULE_NAMED.findall(text)
+        for name in _MODULE_NAMED.findall(module.text)
         if not _is_there(name, module.path)
     ]
     assert lost == []
@@ -58,16 +53,6 @@ def test_a_module_that_is_named_in_the_code_is_there() -> None:
 def test_no_python_file_refers_to_a_paper_outside() -> None:
     found = [str(module.path.relative_to(ROOT)) for module in modules(*_PYTHON) if _PAPER_OUTSIDE in module.text]
     assert found == []
-
-
-def _told(module: Module) -> Iterator[str]:
-    """Comments, and the strings that stand alone: docstrings, also those of attributes."""
-    for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.string
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            yield node.value.value
 
 
 def _is_there(name: str, named_by: Path) -> bool:
