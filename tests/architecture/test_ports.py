@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from functools import cache
+from collections.abc import Sequence
+
+import pytest
 
 from tests.architecture.source import ROOT, Module, dotted, modules
 
@@ -46,7 +48,15 @@ def _adapters() -> list[tuple[str, str, str]]:
     ]
 
 
-@cache
+@pytest.fixture(scope="module")
+def collected(request: pytest.FixtureRequest) -> Sequence[str]:
+    """The ids of what is run of tests/contract, or would be: to collect it once more takes seconds."""
+    ids = [item.nodeid for item in request.session.items]
+    files = {id_.partition("::")[0] for id_ in ids}
+    is_all = {f"tests/contract/{path.name}" for path in (ROOT / "tests" / "contract").glob("test_*.py")} <= files
+    return ids if is_all else _collected().splitlines()
+
+
 def _collected() -> str:
     """What pytest would run of tests/contract, one test id a line."""
     done = subprocess.run(
@@ -55,16 +65,16 @@ def _collected() -> str:
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def _words_in_test_ids(port: str) -> set[str]:
+def _words_in_test_ids(port: str, collected: Sequence[str]) -> set[str]:
     words: set[str] = set()
-    for line in _collected().splitlines():
+    for line in collected:
         if line.startswith(f"tests/contract/test_{port}.py::") and "[" in line:
             words |= set(line.partition("[")[2].rstrip("]").replace("+", "-").split("-"))
     return words
@@ -83,12 +93,13 @@ def test_every_port_file_holds_a_protocol_whose_methods_are_abstract() -> None:
     assert concrete == [], "Python would accept an adapter that misses these"
 
 
-def test_every_port_has_its_contract_suite() -> None:
+def test_every_port_has_its_contract_suite(collected: Sequence[str]) -> None:
     ports = {_port(module) for module in _PORTS}
     suites = {port for port in ports if (ROOT / "tests" / "contract" / f"test_{port}.py").exists()}
     assert ports - suites - _WITHOUT_SUITE.keys() == set(), "these have none"
     assert suites & _WITHOUT_SUITE.keys() == set(), "these have one now: take them off the list of exceptions"
-    empty = [port for port in suites if f"tests/contract/test_{port}.py::" not in _collected()]
+    files = {line.partition("::")[0] for line in collected}
+    empty = [port for port in suites if f"tests/contract/test_{port}.py" not in files]
     assert empty == [], "these suites hold no test"
 
 
@@ -96,14 +107,18 @@ def test_no_exception_outlives_its_port() -> None:
     assert _WITHOUT_SUITE.keys() <= {_port(module) for module in _PORTS}
 
 
-def test_every_adapter_runs_in_its_ports_suite() -> None:
+def test_every_adapter_runs_in_its_ports_suite(collected: Sequence[str]) -> None:
     adapters = [adapter for adapter in _adapters() if adapter[0] not in _WITHOUT_SUITE]
     assert len(adapters) > len(_PORTS), "this check is blind"
     times = Counter(port for port, *_ in adapters)
     absent = [
         what
         for port, technology, adapter in adapters
-        for what in (_never_made(port, adapter) if times[port] == 1 else _never_run(port, technology, adapter))
+        for what in (
+            _never_made(port, adapter)
+            if times[port] == 1
+            else _never_run(port, technology, adapter, _words_in_test_ids(port, collected))
+        )
     ]
     assert absent == []
 
@@ -115,10 +130,9 @@ def _never_made(port: str, adapter: str) -> list[str]:
     return [] if adapter in used else [f"{suite.name} never makes a {adapter}"]
 
 
-def _never_run(port: str, technology: str, adapter: str) -> list[str]:
-    """Of one among several: its technology is in the ids of the suite's tests."""
+def _never_run(port: str, technology: str, adapter: str, words: set[str]) -> list[str]:
+    """Of one among several: its technology is among the ``words`` in the ids of the suite's tests."""
     wanted = _IN_TEST_IDS.get(technology, ({technology},))
-    words = _words_in_test_ids(port)
     return [
         f"tests/contract/test_{port}.py never runs {adapter} ({' or '.join(names)}); it runs {sorted(words)}"
         for names in wanted
