@@ -51,6 +51,9 @@ async def test_details_are_told_as_json_and_those_of_an_outage_after_it(nats_ser
         notifications.publish(an_instruction_event(owner=guest("gus")))
         await asyncio.to_thread(nats_server.start)
         await comes_true(lambda: is_well(notifications))
+        await wait_until(
+            lambda: listener.stats["reconnects"] and listener.is_connected, 10
+        )  # nobody keeps it for who is away
         notifications.publish(an_instruction_event(owner=guest("gail")))
         await wait_until(lambda: "gail" in [message.get("guest_id") for message in heard], 10)
     await notifications.close()
