@@ -50,6 +50,11 @@ def test_the_page_asks_for_a_token_and_shows_it_wherever_it_has_to(
     page.expect_state(photo.name, "failed")
     expect(page.words(photo.name)).to_contain_text("Sign in, then retry.")
 
+    form.get_by_label("Token").fill("rubbish")
+    form.get_by_role("button", name="Sign in").click()
+    expect(form.get_by_role("alert")).to_have_text("This server does not take that token, or no longer. Paste another.")
+    expect(page.page.get_by_role("button", name="Sign out")).to_have_count(0)
+
     form.get_by_label("Token").fill(token)
     form.get_by_role("button", name="Sign in").click()
     expect(form).to_be_hidden()

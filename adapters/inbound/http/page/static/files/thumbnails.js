@@ -27,6 +27,7 @@ export class Thumbnails {
       state = signal(isPicture({ type: file.media_type ?? "", name: file.name }) ? "" : "none");
       this.#known.set(file.id, state);
       if (file.image?.status === "DONE") state.value = "ready";
+      else if (file.image?.status === "ERROR") state.value = "none"; // it would be no better this time
       else if (state.value === "") this.#ask(file.id, state);
     }
     return state;

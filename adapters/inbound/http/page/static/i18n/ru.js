@@ -18,6 +18,7 @@ export default {
   "file": "файл",
   "all routes": "все маршруты",
   "Sign in": "Войти",
+  "This server does not take that token, or no longer. Paste another.": "Этот токен не подходит или больше не действует. Вставьте другой.",
   "Sign out": "Выйти",
   "Token": "Токен",
   "This server wants to know who you are. Paste the token that you were given; it is kept in this tab, until you close it.":

@@ -8,6 +8,8 @@ export class Server {
   #identity;
   /** Whether it has said that it wants to know who calls. */
   wantsToKnow = signal(false);
+  /** And that the token that was shown is not good, or no longer. */
+  isRefused = signal(false);
 
   /** `base` ends with a slash: all paths are below it, so a proxy's prefix does not matter. */
   constructor(base, identity) {
@@ -32,7 +34,7 @@ export class Server {
 
   signIn(token) {
     this.#identity.keep(token);
-    this.wantsToKnow.value = false;
+    this.wantsToKnow.value = this.isRefused.value = false;
   }
 
   signOut() {
@@ -47,7 +49,10 @@ export class Server {
    * @param {string | null | undefined} wayIn
    */
   heed(status, wayIn) {
-    if (status === 401 && /^Bearer\b/i.test(wayIn ?? "")) this.wantsToKnow.value = true;
+    if (status !== 401 || !/^Bearer\b/i.test(wayIn ?? "")) return;
+    if (this.isSignedIn) this.isRefused.value = true;
+    this.signOut();
+    this.wantsToKnow.value = true;
   }
 
   /**

@@ -19,7 +19,7 @@ export class Caller {
     const { ok, data } = await this.#server.ask("me", { within: 5000 });
     if (!ok) return;
     this.told.value = data;
-    if (data.auth_mode === "jwt" && data.owner === null) this.#server.wantsToKnow.value = true;
+    if (data.auth_mode === "jwt" && data.owner === null) this.#server.heed(401, "Bearer"); // as any other route would say
   }
 
   get isAdmin() {
