@@ -58,11 +58,14 @@ class Cluster:
         self.s3.share = 0.0
         self.postgres.start()
         self.nats.start()
-        for process in (*self.servers, *self.workers):
-            if not process.alive:
-                process.launch()
+        gone = [process for process in (*self.servers, *self.workers) if not process.alive]
+        logs = {worker: 0 if worker not in gone else len(worker.log()) for worker in self.workers}
+        for process in gone:
+            process.launch()
         for server in self.servers:
             server.wait_until_healthy()
+        for worker, before in logs.items():
+            until(lambda: '"working"' in worker.log()[before:], "a worker does not work")  # noqa: B023 -- called at once
 
     @contextmanager
     def without_nats(self) -> Iterator[None]:
