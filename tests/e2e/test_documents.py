@@ -112,6 +112,7 @@ def test_what_the_document_allows_is_answered_as_it_says(server: ServerProcess, 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_so_it_is_for_all_that_can_be_thought_of(server: ServerProcess, known: dict[str, str]) -> None:
     _try(server, known, 300)
 

@@ -236,7 +236,7 @@ def test_a_deletion_can_be_undone(tus: Tus, http: Http, module_server: ServerPro
     assert http.request("HEAD", f"/uploads/{file_id}", [VERSION]).header("Upload-Offset") == str(len(mark))
     assert names(http, name="to be undone") == ["to be undone"]
     assert http.request("DELETE", f"/files/{file_id}").status == 204
-    assert beneath(module_server).holding(mark) == []
+    assert beneath(module_server).settled(mark, 0) == 0
     assert http.request("POST", f"/files/{file_id}/restore").status == 404
     assert http.request("DELETE", f"/files/{stored(tus)}?undo=perhaps").status == 400
 

@@ -381,12 +381,12 @@ def test_a_form_cut_in_its_file_leaves_no_file(http: Http, module_server: Server
 @everywhere
 @pytest.mark.parametrize("size", [5_000, 3_000_000])
 def test_what_has_come_of_a_file_is_stored_within_a_second_though_its_form_stalls(http: Http, size: int) -> None:
-    upload_id = str(uuid.uuid4())
+    upload_id, before = str(uuid.uuid4()), Tus(http).open_uploads().keys()
     raw = form(file_part(os.urandom(size)))
     with http.connect() as connection:
         connection.send_head("POST", f"/upload?upload_id={upload_id}", [MULTIPART, ("Content-Length", str(len(raw)))])
         connection.send(raw[:-1000])
-        time.sleep(0.1)
+        until(lambda: Tus(http).open_uploads().keys() - before)  # its file has begun to come
         watcher = WebSocket.open(http, f"/ws/progress?upload_id={upload_id}")
         offsets = [message["offset"] for message in watcher.messages(within=1.9)]
         watcher.close()
