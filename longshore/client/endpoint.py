@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from longshore.client.errors import ClientError, Refused
-from longshore.client.server import Server
+from longshore.client.errors import ClientError, NotAllowed, Refused
+from longshore.client.server import PASSING, Server
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 _STRONGEST = ("sha256", "sha1", "crc32", "md5")
@@ -43,7 +43,7 @@ async def endpoint_of(server: Server) -> Endpoint:
     """At ``/uploads`` below the server's URL, as ours is; or, of another server, that URL itself.
 
     Raises:
-        Refused: neither speaks tus.
+        Refused: neither speaks tus; or it does not say now, or not to us.
         ServerAway
     """
     refusal: ClientError | None = None
@@ -51,6 +51,8 @@ async def endpoint_of(server: Server) -> Endpoint:
         try:
             response = await server.ask("OPTIONS", url, headers=VERSION)
         except Refused as error:
+            if isinstance(error, NotAllowed) or error.status in PASSING:  # speaks of who asks, or when: not of where
+                raise
             refusal = refusal or error
             continue
         if "1.0.0" in response.headers.get("Tus-Version", "").replace(" ", "").split(","):

@@ -379,6 +379,35 @@ def test_every_way_to_check_is_understood_by_the_server(here: Here, client: Clie
 # --- another server
 
 
+def test_a_server_that_does_not_say_whether_it_speaks_tus_is_told_by_its_own_words(here: Here) -> None:
+    asked: list[str] = []
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_OPTIONS(self) -> None:
+            asked.append(self.path)
+            self.send_error(int(self.path.split("/")[1]), "in its own words")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    here.file("a", b"x")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as other:
+        threading.Thread(target=other.serve_forever).start()
+        for status, code, words in (
+            ("429", 1, "in its own words"),
+            ("503", 1, "in its own words"),
+            ("401", 4, "in its own words"),
+            ("403", 4, "in its own words"),
+            ("404", 1, "does not speak tus 1.0"),
+            ("405", 1, "does not speak tus 1.0"),
+        ):
+            url = f"http://127.0.0.1:{other.server_address[1]}/{status}"
+            assert words in here.run("put", "a", "--server", url, "--patience", "0s", code=code)
+        other.shutdown()
+    elsewhere = [path for path in asked if not path.endswith("/uploads")]
+    assert elsewhere == ["/404/", "/404", "/405/", "/405"]
+
+
 @pytest.mark.npm
 def test_the_reference_server_of_tus_is_served_as_well(here: Here) -> None:
     script, modules = ROOT / "benchmarks" / "peers" / "tus_server.mjs", ROOT / "benchmarks" / "node_modules"
