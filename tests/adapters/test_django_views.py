@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import MutableMapping
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver, clear_url_caches, include, path
 
 from domain.access import Principal
 from longshore.django import urls
@@ -21,7 +22,7 @@ Message = MutableMapping[str, Any]
 class Urls:
     """As a module of Django's has them."""
 
-    urlpatterns: ClassVar[list[URLPattern]] = []
+    urlpatterns: ClassVar[list[URLPattern | URLResolver]] = []
 
 
 async def who(_: object) -> Principal:
@@ -29,10 +30,12 @@ async def who(_: object) -> Principal:
 
 
 class Django:
-    def __init__(self) -> None:
+    def __init__(self, below: str = "") -> None:
         if not settings.configured:
             settings.configure(ROOT_URLCONF=Urls, ALLOWED_HOSTS=["here"], SECRET_KEY="a test's")
-        Urls.urlpatterns = list(urls(in_memory(), principal=who))
+        ours = urls(in_memory(), principal=who)
+        Urls.urlpatterns = [path(below, include(list(ours)))]
+        clear_url_caches()
         self._app = get_asgi_application()
 
     async def ask(
@@ -96,3 +99,11 @@ async def test_an_upload_goes_on_from_the_request_before_the_one_that_was_cut() 
 async def test_pages_of_other_origins_may_change_nothing() -> None:
     status, _, body = await Django().ask("POST", "/uploads", Upload_Length="5", Origin="https://evil.example")
     assert (status, b'"forbidden"' in body) == (403, True)
+
+
+async def test_they_are_found_below_any_path() -> None:
+    for below, sent in (("st@re:a/", "/st@re:a"), ("é t/", "/é t")):  # as servers hand paths over: unescaped
+        django = Django(below)
+        status, told, _ = await django.ask("POST", f"{sent}/uploads", Upload_Length="3")
+        assert status == 201
+        assert (await django.ask("HEAD", unquote(told["location"])))[0] == 200

@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from inspect import isawaitable
 from typing import TypeAlias
+from urllib.parse import unquote
 
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.common.heads import PlainHead
 from adapters.inbound.common.refusals import refuse
 from adapters.inbound.common.request_id import request_id_of
+from adapters.inbound.common.uris import normal_path
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import CutShort, check_wishes
@@ -55,7 +57,7 @@ class Dialects:
     async def answer(self, head: PlainHead, body: ByteSource, who: Who, *, base: str = "") -> Reply:
         """``base``: what comes before our own paths; links that are handed out begin with it."""
         request_id = request_id_of(head.headers)
-        resource, groups = self._found(head.path.removeprefix(base), base)
+        resource, groups = self._found(normal_path(_below(base, head.path)), base)
         try:
             reply = await self._run(resource, groups, head, body, who=who, request_id=request_id)
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
@@ -133,6 +135,16 @@ class Dialects:
         form = Form(uploads=uploads, downloads=downloads, links=links, resumable=resumable, executor=self._threads)
         dialects = (Uploads(tus=tus, resumable=resumable, library=library), files, library, form)
         return [resource for dialect in dialects for resource in dialect.resources()]
+
+
+def _below(base: str, path: str) -> str:
+    """What comes after ``base``, which clients may spell as they like: ``@`` and ``%40`` are the same."""
+    if path.startswith(f"{base}/"):
+        return path.removeprefix(base)
+    meant = unquote(base)
+    longest = 3 * len(meant.encode()) + 1  # every byte escaped
+    ends = (slash.start() for slash in re.finditer("/", path[:longest]))
+    return next((path[end:] for end in ends if unquote(path[:end]) == meant), path)
 
 
 async def _uncounted() -> None:

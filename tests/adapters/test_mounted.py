@@ -1,0 +1,63 @@
+"""Routes of ours below a path of somebody's program, however that is spelt; and a ``principal`` that names nobody."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+import longshore.fastapi
+import longshore.starlette
+from adapters.inbound.frameworks.asgi import App
+from longshore.asgi import application
+from longshore.embed import Longshore, in_memory
+
+_TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def fastapi(store: Longshore, at: str, **options: Any) -> App:
+    app = FastAPI()
+    app.include_router(longshore.fastapi.router(store, prefix=at, **options))
+    return app
+
+
+def starlette(store: Longshore, at: str, **options: Any) -> App:
+    return Starlette(routes=[Mount(at, routes=longshore.starlette.routes(store, **options))])
+
+
+def asgi(store: Longshore, at: str, **options: Any) -> App:
+    return application(store, at=at, **options)
+
+
+_PROGRAMS: list[Callable[..., App]] = [fastapi, starlette, asgi]
+
+
+def asking(app: App) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]  # its own name for these
+    return httpx.AsyncClient(transport=transport, base_url="http://here")
+
+
+@pytest.mark.parametrize("program", _PROGRAMS)
+async def test_a_path_is_found_however_it_is_spelt(program: Callable[..., App]) -> None:
+    for at, spelt in (
+        ("/store", ("/store", "/%73tore", "/stor%65")),
+        ("/~a@b:c,d;e", ("/~a@b:c,d;e", "/%7Ea%40b%3Ac%2Cd%3Be", "/~a%40b:c,d%3be")),
+        ("/é t", ("/%C3%A9%20t", "/%c3%a9%20%74")),
+    ):
+        async with asking(program(in_memory(), at)) as client:
+            for base, ours in product(spelt, ("/uploads", "/%75ploads")):
+                begun = await client.post(f"{base}{ours}", headers={**_TUS, "Upload-Length": "3"})
+                assert begun.status_code == 201, (base, ours)
+                target = begun.headers["Location"]
+                sent = {**_TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+                assert (await client.patch(target, headers=sent, content=b"one")).status_code == 204, target
+                content = target.replace("/uploads/", "/files/") + "/content"
+                assert (await client.get(content)).content == b"one", content
+            named = await client.put(f"{spelt[-1]}/upload/a%2Fb%20%40.txt", content=b"two")
+            about = (await client.get(named.headers["Location"])).json()
+            assert about["name"] in ("a/b @.txt", "b @.txt")
+            assert (await client.get(f"{spelt[0]}x/uploads")).status_code == 404
