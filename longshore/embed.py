@@ -155,7 +155,7 @@ def in_memory(*, policy: UploadPolicy | None = None) -> Longshore:
 
 
 @asynccontextmanager
-async def on_disk(folder: Path, *, policy: UploadPolicy | None = None) -> AsyncIterator[Longshore]:
+async def on_disk(folder: str | Path, *, policy: UploadPolicy | None = None) -> AsyncIterator[Longshore]:
     """SQLite and a folder of plain files, durable as the server is; a server may be started on them later, or beside.
 
     Only this way needs more than pydantic (docs/embedding.md), so its imports are here.
@@ -173,7 +173,7 @@ async def on_disk(folder: Path, *, policy: UploadPolicy | None = None) -> AsyncI
     from infrastructure.link_secret import link_secret
     from infrastructure.migrate import migrate
 
-    policy = policy or UploadPolicy()
+    folder, policy = Path(folder), policy or UploadPolicy()
     database, volume = Database(f"sqlite+aiosqlite:///{folder / 'files.db'}"), Volume(folder / "storage")
     volume.prepare()
     await migrate(database)

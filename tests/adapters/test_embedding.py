@@ -72,6 +72,13 @@ async def test_a_source_that_fails_keeps_the_prefix_that_came(longshore: Longsho
         assert (await uploads.append(ME, upload.id, at=SENT + 10, source=rest)).file_id is not None
 
 
+async def test_a_folder_that_is_named_by_a_word_is_one_as_well(tmp_path: Path) -> None:
+    for folder in (str(tmp_path / "new"), tmp_path / "new"):
+        async with on_disk(folder) as longshore:
+            await longshore.put(ME, "a", b"waves")
+    assert {"files.db", "storage"} <= {entry.name for entry in (tmp_path / "new").iterdir()}
+
+
 async def test_of_a_file_that_can_not_be_resumed_nothing_is_kept(longshore: Longshore) -> None:
     for error in ERRORS:
         for length in (None, len(CONTENT), 100):
