@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from infrastructure import version
@@ -21,15 +22,20 @@ _SERVING = ("serve", "worker")
 _ON_SETTINGS = "Settings are environment variables or lines of .env; check-config shows them all."
 
 
-def main(arguments: Sequence[str] | None = None, *, program: str = "starter.py", more: str = "") -> NoReturn:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    program: str = "starter.py",
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> NoReturn:
     """Run one verb and end the process: 0 done, 1 it failed or found problems, 2 wrong settings or usage.
 
-    ``program``: what it was called as; ``more``: what else is said at the end of its help.
+    ``program``: what it was called as; ``others``: verbs that are run elsewhere and named here, with what they do.
     """
     _take_standard_streams()
     try:
         try:
-            sys.exit(_act(_parser(program, more).parse_args(arguments)))
+            sys.exit(_act(_parser(program, others).parse_args(arguments)))
         finally:
             _flush()
     except BrokenPipeError:  # whoever read what we print (head, less) has seen enough
@@ -92,12 +98,11 @@ def _with_settings(options: argparse.Namespace) -> int:
         return 130  # what shells expect after Ctrl-C
 
 
-def _parser(program: str, more: str) -> argparse.ArgumentParser:
+def _parser(program: str, others: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Longshore: resumable, durable uploads with live progress.",
-        epilog="\n\n".join(filter(None, [more, _ON_SETTINGS])),
+        epilog=_ON_SETTINGS,
     )
     parser.add_argument("--version", action="version", version=f"longshore {version()}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
@@ -120,6 +125,8 @@ def _parser(program: str, more: str) -> argparse.ArgumentParser:
     doctor = verbs.add_parser("doctor", help="look whether everything is in order; changes nothing")
     doctor.add_argument("--scrub", action="store_true", help="also read every file and compare its checksum")
     verbs.add_parser("check-config", help="print the effective settings, secrets masked")
+    for verb, what in others.items():
+        verbs.add_parser(verb, help=what)
     return parser
 
 

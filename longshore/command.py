@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-from longshore.client.verbs import SUMMARY, VERBS
+from longshore.client.verbs import VERBS
 
 _MISUSED = 2
 
@@ -18,6 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if arguments is None else [*arguments]
     if words and words[0] in VERBS:
         _of_client(words)
+    if words and words[0].startswith("-") and (verb := next((word for word in words if word in VERBS), None)):
+        print(f"longshore: options come after their verb: longshore {verb} {words[0]} …", file=sys.stderr)  # noqa: T201
+        sys.exit(_MISUSED)
     _of_server(words or ["--help"])
 
 
@@ -32,7 +35,7 @@ def _of_server(words: Sequence[str]) -> NoReturn:
     with _having("server"):
         from infrastructure.cli import main as run  # noqa: PLC0415
 
-        run(words, program="longshore", more=SUMMARY)
+        run(words, program="longshore", others=VERBS)
 
 
 @contextmanager

@@ -8,6 +8,3 @@ VERBS = {
     "share": "make a link that opens a file to whoever has it",
     "watch": "show what moves on the server right now",
 }
-
-_LINES = (f"  {verb:<12} {what}" for verb, what in VERBS.items())
-SUMMARY = "\n".join(["Files on any server (longshore VERB --help):", *_LINES])

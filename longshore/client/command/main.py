@@ -111,7 +111,7 @@ def _common() -> argparse.ArgumentParser:
         "--server",
         metavar="URL",
         default=os.environ.get("LONGSHORE_URL") or DEFAULT_URL,
-        help="default: $LONGSHORE_URL, else %(default)s; who calls is said by $LONGSHORE_TOKEN",
+        help=f"default: $LONGSHORE_URL, else {DEFAULT_URL}; who calls is said by $LONGSHORE_TOKEN",
     )
     common.add_argument("--json", action="store_true", help="a line of JSON for each file, on stdout")
     common.add_argument("-q", "--quiet", action="store_true", help="only say what went wrong")
