@@ -15,6 +15,7 @@ import longshore.starlette
 from adapters.inbound.frameworks.asgi import App
 from longshore.asgi import application
 from longshore.embed import Longshore, in_memory
+from longshore.serving import serving
 
 _TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -37,7 +38,7 @@ _PROGRAMS: list[Callable[..., App]] = [fastapi, starlette, asgi]
 
 
 def asking(app: App) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]  # its own name for these
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://here")
 
 
@@ -61,3 +62,24 @@ async def test_a_path_is_found_however_it_is_spelt(program: Callable[..., App]) 
             about = (await client.get(named.headers["Location"])).json()
             assert about["name"] in ("a/b @.txt", "b @.txt")
             assert (await client.get(f"{spelt[0]}x/uploads")).status_code == 404
+
+
+@pytest.mark.parametrize(("program", "told"), [(fastapi, "alice"), (asgi, None)])
+async def test_a_principal_that_is_none_is_told_to_the_program(
+    program: Callable[..., App], told: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the first request, whatever it asks for; and nothing comes of it."""
+
+    def principal(_: object = None) -> object:
+        return told
+
+    async with asking(program(in_memory(), "/store", principal=principal)) as client:
+        answer = await client.post("/store/uploads", headers={**_TUS, "Upload-Length": "3"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert f"TypeError: principal returned {told!r}: it has to be user(…)" in capsys.readouterr().out
+
+
+async def test_so_it_is_with_a_server_of_ours() -> None:
+    who: Any = lambda _: "alice"  # noqa: E731
+    async with serving(in_memory(), principal=who) as port, httpx.AsyncClient() as client:
+        assert (await client.get(f"http://127.0.0.1:{port}/uploads?state=open")).status_code == 500

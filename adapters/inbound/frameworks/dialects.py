@@ -21,6 +21,7 @@ from adapters.inbound.common.uris import normal_path
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import CutShort, check_wishes
+from adapters.inbound.http.engine.refused import allowed, not_allowed
 from adapters.inbound.http.engine.site import Site
 from adapters.inbound.http.files.files import Files
 from adapters.inbound.http.files.library import Library
@@ -84,7 +85,6 @@ class Dialects:
             raise refusal
         check_wishes(head.headers, head.version)
         method = head.headers.get("X-HTTP-Method-Override", "").strip().upper() or head.method
-        allowed = ", ".join(sorted({*resource.methods, "OPTIONS"}))
         exchange = Exchange(
             request=head,
             headers=head.headers,
@@ -97,9 +97,9 @@ class Dialects:
         )
         route = resource.methods.get(method)
         if route is None and method == "OPTIONS":
-            return Reply(204, {"Allow": allowed})
+            return Reply(204, {"Allow": allowed(resource)})
         if route is None:
-            raise Refusal(405, "method_not_allowed", f"allowed here: {allowed}", {"Allow": allowed})
+            raise not_allowed(resource)
         reply = None
         try:
             reply = await route(exchange, *groups)
@@ -112,7 +112,7 @@ class Dialects:
 
     async def _caller(self, who: Who, resource: Resource) -> Principal:
         told = who()
-        principal = await told if isawaitable(told) else told
+        principal = named(await told if isawaitable(told) else told)
         if principal is STRANGER and not resource.admits_strangers:
             raise Unauthenticated("say who you are")
         return principal
@@ -135,6 +135,19 @@ class Dialects:
         form = Form(uploads=uploads, downloads=downloads, links=links, resumable=resumable, executor=self._threads)
         dialects = (Uploads(tus=tus, resumable=resumable, library=library), files, library, form)
         return [resource for dialect in dialects for resource in dialect.resources()]
+
+
+def named(told: object) -> Principal:
+    """What a program has said of who calls, which no type checker may have looked at.
+
+    Raises:
+        TypeError
+    """
+    if isinstance(told, Principal):
+        return told
+    raise TypeError(
+        f"principal returned {told!r}: it has to be user(…), guest(…), ANYBODY or STRANGER of longshore.embed"
+    )
 
 
 def _below(base: str, path: str) -> str:

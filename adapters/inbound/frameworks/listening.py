@@ -13,7 +13,7 @@ from adapters.inbound.common.admission import Drain
 from adapters.inbound.common.auth import Authenticator
 from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.heads import Head
-from adapters.inbound.frameworks.dialects import Dialects
+from adapters.inbound.frameworks.dialects import Dialects, named
 from adapters.inbound.http.engine.accepting import Door
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.router import web_server
@@ -67,4 +67,4 @@ class _Calling(Authenticator):
         self._principal = principal
 
     def principal(self, request: HTTPServerRequest) -> Principal:
-        return self._principal(request)
+        return named(self._principal(request))
