@@ -30,6 +30,8 @@ class Refused(ClientError):
         self.status = status
         self.retry_after = 0.0
         """Seconds, as the server asked for."""
+        self.scheme = ""
+        """How who calls is to be said (``Bearer``: by a token), where that is what is missing."""
         self.code = code or f"status_{status}"
         self.request_id = request_id
 

@@ -181,6 +181,7 @@ def check(response: httpx.Response) -> None:
     error = kind(status, detail, code=str(told.get("code") or ""), request_id=response.headers.get("X-Request-Id", ""))
     wanted = response.headers.get("Retry-After", "")
     error.retry_after = float(wanted) if _SECONDS.fullmatch(wanted) else 0.0
+    error.scheme = response.headers.get("WWW-Authenticate", "").partition(" ")[0] if status == 401 else ""
     raise error
 
 

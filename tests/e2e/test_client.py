@@ -119,6 +119,7 @@ def test_a_file_is_put_listed_shared_fetched_and_deleted(here: Here) -> None:
     assert (stored["name"], stored["size"], stored["verified"]) == ("🎉 fête.bin", len(content), True)
     [listed] = here.told("ls", "fête")
     assert (listed["id"], listed["name"], listed["url"]) == (stored["id"], "🎉 fête.bin", stored["url"])
+    assert listed["created_at"] == Http(here.server.port).get(f"/files/{stored['id']}").json()["created_at"]
     assert "🎉 fête.bin" in here.run("ls")
     link = here.run("share", "🎉 fête.bin", "--for", "1h").strip()
     assert link.startswith(f"{here.server.url}/files/") and "signature=" in link

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import StartServer
+from tests.e2e.test_client import Here
 from tests.e2e.test_owners import GATEWAY, UNKNOWN, requests_for
 from tests.e2e.test_visibility import described
 from tests.e2e.tus import VERSION, Tus, id_of
@@ -340,3 +341,19 @@ def test_a_broken_file_of_keys_is_told_before_anything_is_changed(tmp_path: Path
         assert done.returncode != 0
         assert said in done.stdout + done.stderr
     assert not (data_dir / "files.db").exists()
+
+
+def test_the_client_says_where_it_looks_for_a_token(
+    guarded: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Here(tmp_path, guarded.server)
+    here.file("a.txt", b"waves")
+    for token, code, words in (
+        (None, 4, "($LONGSHORE_TOKEN is not set)"),
+        ("rubbish", 4, "($LONGSHORE_TOKEN is not accepted)"),
+        (signed(ours()), 0, "stored a.txt"),
+    ):
+        monkeypatch.delenv("LONGSHORE_TOKEN", raising=False)
+        if token is not None:
+            monkeypatch.setenv("LONGSHORE_TOKEN", token)
+        assert words in here.run("put", "a.txt", code=code)

@@ -9,7 +9,7 @@ from typing import Any
 
 from longshore.client.asynchronous import AsyncClient
 from longshore.client.command.bars import shown
-from longshore.client.command.output import Output, size_of
+from longshore.client.command.output import Output, instant, size_of
 from longshore.client.errors import BrokenOff, ClientError, NotAllowed, ServerAway
 from longshore.client.records import Progress
 
@@ -37,7 +37,7 @@ async def list_files(client: AsyncClient, options: argparse.Namespace, output: O
             "path": file.path or None,
             "size": file.size,
             "media_type": file.media_type,
-            "created_at": file.created_at.isoformat() if file.created_at else None,
+            "created_at": instant(file.created_at),
             "visibility": file.visibility,
             "url": file.url,
         }
@@ -82,8 +82,8 @@ async def link(client: AsyncClient, options: argparse.Namespace, output: Output)
         file_id = await _resolved(client, named, may_be_link=False)
         seconds = None if options.life is None else int(options.life)
         made = await client.share(file_id, seconds=seconds, disposition="inline" if options.inline else None)
-        expires_at = made.expires_at.isoformat() if made.expires_at else None
-        output.tell(made.url, {"event": "shared", "id": file_id, "url": made.url, "expires_at": expires_at})
+        about = {"event": "shared", "id": file_id, "url": made.url, "expires_at": instant(made.expires_at)}
+        output.tell(made.url, about)
 
     return await _each(options.files, one, output)
 

@@ -1,9 +1,11 @@
 """What is told of a run: results on stdout, everything else on stderr; for people or, line by line, as JSON."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from longshore.client.errors import ClientError, Refused
@@ -21,6 +23,11 @@ def size_of(count: float) -> str:
     while count >= 1024 and unit < len(_UNITS) - 1:
         count, unit = count / 1024, unit + 1
     return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"
+
+
+def instant(moment: datetime | None) -> str | None:
+    """As the server tells it, with a ``Z``."""
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ class Output:
 def words_of(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
+    if isinstance(error, Refused) and error.scheme.lower() == "bearer":
+        return f"{error} ($LONGSHORE_TOKEN {'is not accepted' if os.environ.get('LONGSHORE_TOKEN') else 'is not set'})"
     return str(error) or type(error).__name__
 
 
