@@ -25,7 +25,7 @@ from adapters.outbound.system.id_generator import SystemIdGenerator
 from adapters.outbound.tokens.download_signer import HmacDownloadSigner
 from application.core import Core, Outside, core_of
 from application.views import UploadView
-from domain.access import ANYBODY, Principal, Visibility, guest, user
+from domain.access import ANYBODY, STRANGER, Principal, Visibility, guest, user
 from domain.byte_range import ByteRange
 from domain.errors import LongshoreError, Unavailable
 from domain.events import Event, UploadEvent
@@ -37,6 +37,7 @@ from ports.byte_source import ByteSource
 
 __all__ = [
     "ANYBODY",
+    "STRANGER",
     "BlockSource",
     "BodyCut",
     "ByteRange",

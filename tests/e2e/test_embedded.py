@@ -116,9 +116,17 @@ def test_refusals_are_in_our_words_and_foreign_pages_may_change_nothing(program:
 
 def test_everybody_has_their_own(program: Program) -> None:
     """Where the program says who calls, as the example of FastAPI does."""
+    stranger = Http(program.http.port)
     bert = Http(program.http.port, (("X-User", "bert"),))
     found = bert.request("HEAD", begin(program, 5), [VERSION]).status
-    nobody = (
-        Http(program.http.port).request("POST", f"{program.base}/uploads", [VERSION, ("Upload-Length", "5")]).status
-    )
+    nobody = stranger.request("POST", f"{program.base}/uploads", [VERSION, ("Upload-Length", "5")]).status
     assert (found, nobody) == ((404, 401) if program.name == "fastapi" else (200, 201))
+
+
+def test_a_signed_link_opens_to_whoever_has_it(program: Program) -> None:
+    put = program.http.request("PUT", f"{program.base}/upload/waves.txt", body=b"waves")
+    made = program.http.request("POST", f"{put.header('Location')}/links")
+    assert made.status == 201, made
+    stranger = Http(program.http.port)
+    assert stranger.get(made.json()["url"]).body == b"waves"
+    assert stranger.request("OPTIONS", f"{program.base}/uploads").status == 204
