@@ -136,6 +136,13 @@ def test_a_file_is_put_listed_shared_fetched_and_deleted(here: Here) -> None:
     assert here.notes() == []
 
 
+def test_a_file_that_is_put_twice_is_there_twice(here: Here) -> None:
+    here.file("again.txt", b"waves")
+    ids = {each["id"] for _ in range(2) for each in here.told("put", "again.txt")}
+    assert len(ids) == 2 and {each["id"] for each in here.told("ls", "again.txt")} == ids
+    assert "2 files are called again.txt; say by id which one" in here.run("share", "again.txt", code=1)
+
+
 def test_a_folder_comes_with_its_tree_and_one_bad_file_keeps_no_other_from_its_way(here: Here) -> None:
     for name in ("trip/day 1/a.txt", "trip/day 2/b.txt", "trip/empty", "trip/.DS_Store"):
         here.file(name, b"" if name.endswith("empty") else name.encode())
