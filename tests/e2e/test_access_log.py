@@ -99,7 +99,7 @@ def test_a_client_that_leaves_has_a_line_that_says_so(server: ServerProcess, htt
     until(lambda: Tus(Http(server.port, http.headers[:2])).http.get("/health").status == 200)
     connection.reset()
     (line,) = until(lambda: lines_of(server, request_id))
-    assert line["bytes_in"] == 10
+    assert (line["bytes_in"], line["cut"]) == (10, True)
 
 
 def test_a_socket_and_an_event_stream_have_one_line_at_their_end(server: ServerProcess, http: Http) -> None:

@@ -78,6 +78,23 @@ def test_it_counts_what_happens(server: ServerProcess) -> None:
     assert one(after, "process_resident_memory_bytes") > 10**7
 
 
+@pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "closed"])
+def test_who_breaks_off_is_no_error_of_the_server(server: ServerProcess, *, is_reset: bool) -> None:
+    def counted() -> dict[str, float]:
+        now = series_of(server)
+        about = {"method": "PUT", "route": "/upload/{name}"}
+        return {name: one(now, "longshore_http_requests_total", status=name, **about) for name in ("cut", "5xx")}
+
+    before = counted()
+    with Http(server.port).connect() as connection:
+        connection.send_head("PUT", "/upload/a.bin", [USER, ("Content-Length", "1000")])
+        connection.send(b"x" * 10)
+        if is_reset:
+            connection.reset()
+    until(lambda: counted()["cut"] == before["cut"] + 1)
+    assert counted()["5xx"] == before["5xx"]
+
+
 def test_what_the_database_has_is_told_a_few_seconds_later_at_most(server: ServerProcess) -> None:
     http = Http(server.port).with_headers(USER)
     before = series_of(server)

@@ -37,7 +37,9 @@ class Visit:
     bytes_out: int = 0
     seconds: float = 0.0
     is_cut: bool = False
-    """The client did not get its reply to the end."""
+    """Its body broke off or stalled, or the client did not get its reply to the end."""
+    is_left: bool = False
+    """So it was cut by the client or its line: whatever its status says, that is no trouble of ours."""
     is_endless: bool = False
     """It lasts as long as somebody watches."""
 

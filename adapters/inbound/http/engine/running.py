@@ -111,6 +111,8 @@ class RunningExchange(ABC):
         self._request_id = request_id_of(request.headers)
         self._trace_id = trace_id_of(request.headers)
         self._begun = time.perf_counter()
+        self._is_left = False
+        """By the client, before the end."""
         self.ended = 0.0
         """When the reply had been sent; 0 before that."""
         self.sent = 0
@@ -152,6 +154,7 @@ class RunningExchange(ABC):
             reply = await self._answer()
             await self.send(reply)
         except StreamClosedError:
+            self._is_left = self._is_left or (reply is not None and reply.status < 500)
             self.abandon()
         except Exception:
             log.exception("reply failed", request_id=self._request_id)
@@ -179,7 +182,8 @@ class RunningExchange(ABC):
             self.body.received,
             self.sent,
             (self.ended or time.perf_counter()) - self._begun,
-            not self.ended,
+            is_cut=self._is_left or not self.ended,
+            is_left=self._is_left,
         )
         for observer in services.observers:
             observer(visit)
@@ -191,6 +195,7 @@ class RunningExchange(ABC):
             reply = self._preflight() or await (self._call_route() if is_plain else self._options())
         except Exception as error:  # noqa: BLE001 -- the edge: whatever it is, it is logged and answered
             reply = self._refuse(error)
+            self._is_left = isinstance(error, CutShort)
             reply.ends_connection = isinstance(error, Unreadable | CutShort | NoRoom | TooManyConnections)
         headers = reply.headers = {**self._resource.constant_headers(request.headers), **reply.headers}
         if cors.origins:

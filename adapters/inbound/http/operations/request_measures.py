@@ -31,7 +31,8 @@ class RequestMeasures:
     def observe(self, visit: Visit) -> None:
         method = visit.method if visit.method in _METHODS else _NOBODYS
         route = visit.route or _NOBODYS
-        self._requests.add(1, method, route, _CLASSES.get(visit.status // 100, _NOBODYS))
+        class_ = "cut" if visit.is_left else _CLASSES.get(visit.status // 100, _NOBODYS)
+        self._requests.add(1, method, route, class_)
         if not visit.is_endless:
             self._seconds.observe(visit.seconds, method, route)
         if visit.bytes_in:
