@@ -17,7 +17,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _SECRET_NAME = re.compile(r"(?i)^(?:proxy[-_])?authorization$|cookie$|password|secret|credential|token$|signature$")
 _SECRET_TEXTS = (
     re.compile(r"(?<=://)(?P<user>[^\s/:@]*):[^\s/@]+(?=@)"),  # postgresql://user:password@host
-    re.compile(r"(?i)(?<=bearer )[\w.~+/=-]+"),
+    # A short word of letters alone is prose ("a bearer token"), unless a token goes on behind it.
+    re.compile(r"(?i)(?<=bearer )(?![a-z]{1,12}\.?(?:[^\w.~+/=-]|$))[\w.~+/=-]+"),
     re.compile(r"(?i)(?<=[?&]signature=)[^&\s]+"),
 )
 # Control characters, and those that end a line or turn the reading direction.

@@ -167,6 +167,22 @@ def test_secrets_are_never_written(format_: Literal["console", "json"]) -> None:
     assert "hunter2" not in text
 
 
+@pytest.mark.parametrize(
+    ("told", "written_as"),
+    [
+        ("provide a bearer token", "provide a bearer token"),
+        ("a bearer token. Or none", "a bearer token. Or none"),
+        ("Bearer eyJhbGci.eyJzdWIi.c2ln", "Bearer ***"),
+        ("Bearer abcdefghijklmnopqrstuvwxyz", "Bearer ***"),
+        ("bearer abc-def, x", "bearer ***, x"),
+    ],
+)
+def test_a_word_is_no_secret(told: str, written_as: str) -> None:
+    stream = configured("json")
+    structlog.get_logger("a").info("refused", detail=told)
+    assert written(stream)[0]["detail"] == written_as
+
+
 def test_what_can_not_be_written_as_json_is_written_as_text() -> None:
     stream = configured("json")
     structlog.get_logger("a").info("x", thing=object(), half="\ud800")
