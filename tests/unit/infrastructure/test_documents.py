@@ -11,10 +11,12 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from adapters.inbound.common.visits import route_of
+from application.progress.messages import encode_json, instruction_message
 from infrastructure.capabilities import CAPABILITIES
 from infrastructure.container import container_of
 from infrastructure.setting_sources import load_settings
 from tests.architecture.source import ROOT
+from tests.support.builders import an_instruction_event
 
 Routes = set[tuple[str, str]]
 _VERBS = {"get", "put", "post", "delete", "options", "head", "patch"}
@@ -80,6 +82,15 @@ def test_every_schema_is_used(openapi: dict[str, Any]) -> None:
 async def test_every_socket_and_stream_is_a_channel(container: Any, asyncapi: dict[str, Any]) -> None:
     addresses = {channel["address"] for channel in asyncapi["channels"].values()}
     assert {address for address in addresses if address.startswith("/")} == handled(container)
+
+
+def test_progress_tells_of_instructions_too(asyncapi: dict[str, Any]) -> None:
+    """As ``instruction_message`` spells it: on the socket and on the stream, with what notifications say and more."""
+    event = an_instruction_event()
+    told = instruction_message(encode_json, event, sequence=1)
+    for channel in ("progress", "events"):
+        payload = asyncapi["channels"][channel]["messages"][event.type]["payload"]
+        assert set(payload["required"]) <= set(json.loads(told.body)) <= set(payload["properties"])
 
 
 def test_what_asyncapi_refers_to_is_there(asyncapi: dict[str, Any]) -> None:

@@ -32,6 +32,20 @@ class Channel:
 _NUMBER: Schema = {"type": "number"}
 _IMAGE = an_object({"error": TEXT}, image_id=ID, status=one_of(*(status.value for status in ImageStatus)))
 
+_OWNED: dict[str, Schema] = {"user_id": TEXT, "guest_id": TEXT}
+
+
+def _a_detail(**more: Schema) -> Schema:
+    return an_object(
+        {**_OWNED, "file_name": TEXT, "error": TEXT},
+        instruction_id=ID,
+        instruction_detail_id=ID,
+        status=one_of(*(status.value for status in DetailStatus)),
+        created_at=INSTANT,
+        **more,
+    )
+
+
 PROGRESS: Messages = {
     "progress": an_object(
         {"event_id": ID, "image": _IMAGE},
@@ -58,19 +72,13 @@ PROGRESS: Messages = {
         status=one_of(*(status.value for status in ImageStatus)),
         event_id=ID,
     ),
+    InstructionEventType.DETAIL.value: _a_detail(
+        type=one_of(InstructionEventType.DETAIL.value), sequence=COUNT, time=INSTANT, event_id=ID
+    ),
     "error": an_object({"upload_id": TEXT}, type=one_of("error"), code=TEXT),
 }
 
-_OWNED: dict[str, Schema] = {"user_id": TEXT, "guest_id": TEXT}
-_DETAIL_STATUS = one_of(*(status.value for status in DetailStatus))
-
-INSTRUCTION_DETAIL = an_object(
-    {**_OWNED, "file_name": TEXT, "error": TEXT},
-    instruction_id=ID,
-    instruction_detail_id=ID,
-    status=_DETAIL_STATUS,
-    created_at=INSTANT,
-)
+INSTRUCTION_DETAIL = _a_detail()
 NOTIFICATIONS: Messages = {
     InstructionEventType.DETAIL.value: INSTRUCTION_DETAIL,
     "image": an_object(
