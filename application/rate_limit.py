@@ -48,7 +48,8 @@ class RateLimiter:
         return await (self._of_users if is_user else self._requests).take(client)
 
     async def check_upload(self, client: str, *, is_user: bool = False) -> Told | None:
-        """Count the beginning of one upload: apart, and as a request once there is no room for it there.
+        """Count the beginning of one upload: apart, and as a request once there is no room for it there; what is left
+        of requests is told then, else None.
 
         Raises:
             TooManyRequests: as above; also of a client whose requests are refused just now.
@@ -56,9 +57,10 @@ class RateLimiter:
         requests = self._of_users if is_user else self._requests
         requests.check_room(client)
         try:
-            return await self._uploads.take(client)
+            await self._uploads.take(client)
         except TooManyRequests:
             return await requests.take(client)
+        return None
 
     async def look(self) -> None:
         """See whether there is another server; to be called every second or so.

@@ -1,5 +1,6 @@
 """What one client, one owner and one request may ask for, and what does not count. Contract §0, §2.9."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -127,6 +128,15 @@ def test_a_creation_that_is_refused_counts(http: Http) -> None:
     assert statuses(tus.create(None) for _ in range(REQUESTS)) == {400}
     assert tus.create(None).status == 429
     assert tus.create(5).status == 429
+
+
+def test_a_creation_that_is_refused_counts_once_where_uploads_count_as_requests(start_server: StartServer) -> None:
+    http = Http(start_server(RATE_LIMIT="50/hour", UPLOAD_RATE_LIMIT="1/hour", QUOTA_FILES="1").port)
+    assert http.request("PUT", "/upload/a.bin", [], b"x").status == 201
+    refused = [http.request("PUT", "/upload/b.bin", [], b"x") for _ in range(3)]
+    assert [answer.status for answer in refused] == [403] * 3
+    told = [re.findall(r"r=(\d+)", str(answer.header("RateLimit"))) for answer in refused]
+    assert told == [["49"], ["48"], ["47"]]
 
 
 def test_whoever_does_not_say_who_they_are_may_not_try_for_ever(server: ServerProcess) -> None:

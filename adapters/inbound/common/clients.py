@@ -37,9 +37,9 @@ class Counter:
         """
         return await self._limiter.check(self._client(request, principal), is_user=principal.is_user)
 
-    async def count_upload(self, request: HTTPServerRequest, principal: Principal) -> None:
-        """The same, of the beginning of an upload."""
-        await self._limiter.check_upload(self._client(request, principal), is_user=principal.is_user)
+    async def count_upload(self, request: HTTPServerRequest, principal: Principal) -> Told | None:
+        """The same, of the beginning of an upload; None: it did not count as a request."""
+        return await self._limiter.check_upload(self._client(request, principal), is_user=principal.is_user)
 
     async def caller(self, request: HTTPServerRequest) -> Principal:
         """Who opens what stays open, counted. To guess at tickets costs the database something: so whoever shows one is

@@ -108,6 +108,8 @@ class RunningExchange(ABC):
         """Of a stranger: why they are one."""
         self._caller = STRANGER
         self._told: Told | None = None
+        self._is_counted = False
+        """As a request."""
         self._request_id = request_id_of(request.headers)
         self._trace_id = trace_id_of(request.headers)
         self._begun = time.perf_counter()
@@ -233,12 +235,11 @@ class RunningExchange(ABC):
         is_resuming = resource.resumes and method == "HEAD"
         if drain.has_begun and not resource.is_public and not is_resuming:
             raise GoingDown
-        counting, is_counted = self._counting(method), False
+        counting = self._counting(method)
         try:
             self._caller = self._principal(method)
             if counting is Counting.AT_ONCE:
                 await self._count()
-                is_counted = True
             exchange = Exchange(
                 request=request,
                 headers=request.headers,
@@ -257,17 +258,17 @@ class RunningExchange(ABC):
                 raise not_allowed(resource)
             reply = await route(exchange, *self._groups)
         except (LongshoreError, Refusal) as error:
-            raise await self._answerable(error, is_counted=is_counted) from None
+            raise await self._answerable(error) from None
         await self._count_late(counting, reply)
         if self.body.is_cut:
             raise self._cut_short()
         return reply
 
-    async def _answerable(self, error: Exception, *, is_counted: bool) -> Exception:
+    async def _answerable(self, error: Exception) -> Exception:
         """What a route's refusal comes to."""
         if self.body.fault is not None:
             return self.body.fault
-        if not is_counted and not isinstance(error, TooManyRequests):
+        if not isinstance(error, TooManyRequests):
             await self._count()
         if self.body.is_cut and (self.services.drain.has_begun or is_final(error)):
             return self._cut_short()
@@ -308,11 +309,14 @@ class RunningExchange(ABC):
         return Counting.IF_REFUSED if is_of_upload or method == "DELETE" else Counting.AT_ONCE
 
     async def _count(self) -> None:
-        if not self._resource.is_public:
+        """Once, however often it is asked for."""
+        if not self._resource.is_public and not self._is_counted:
+            self._is_counted = True
             self._told = await self.services.counter.count(self.request, self._caller)
 
     async def _count_upload(self) -> None:
-        await self.services.counter.count_upload(self.request, self._caller)
+        if told := await self.services.counter.count_upload(self.request, self._caller):
+            self._is_counted, self._told = True, told
 
     async def _count_late(self, counting: "Counting", reply: Reply) -> None:
         """Count the request for which it took its reply to tell whether it counts."""
