@@ -139,6 +139,13 @@ def test_a_creation_that_is_refused_counts_once_where_uploads_count_as_requests(
     assert told == [["49"], ["48"], ["47"]]
 
 
+def test_metrics_count_only_for_those_who_may_not_read_them(http: Http) -> None:
+    admin = http.with_headers(("X-User-Scope", "admin"))
+    assert statuses(admin.get("/metrics") for _ in range(REQUESTS * 2)) == {200}
+    assert room_left(http) == REQUESTS
+    assert (http.get("/metrics").status, admin.get("/metrics").status) == (429, 200)
+
+
 def test_whoever_does_not_say_who_they_are_may_not_try_for_ever(server: ServerProcess) -> None:
     stranger = Http(server.port).with_headers(("X-Forwarded-For", "203.0.113.250"))
     tries: list[Callable[[], Response]] = [

@@ -86,6 +86,8 @@ class Resource:
     """For anyone, at any time, as often as they like."""
     admits_strangers: bool = False
     """Whether the route itself judges those of whom nothing is known."""
+    is_for_monitors: bool = False
+    """Whether its rate limit counts those alone who are refused: what watches a server is never told to come later."""
     constant_headers: Callable[["Headers"], Mapping[str, str]] = lambda _: {}
     """What goes with every reply to a request with these headers, refusals too."""
     resumes: bool = False

@@ -301,7 +301,7 @@ class RunningExchange(ABC):
         resource, has_body = self._resource, self.body.length != 0
         if resource.begins_uploads and method in ("POST", "PUT"):
             return Counting.APART
-        if resource.resumes and method == "HEAD":
+        if (resource.resumes and method == "HEAD") or resource.is_for_monitors:
             return Counting.IF_REFUSED
         if resource.sends_files and method in ("GET", "HEAD"):
             return Counting.UNLESS_CONTENT

@@ -39,7 +39,7 @@ class MetricsRoute:
 
     def resources(self) -> Sequence[Resource]:
         route = {"GET": self.get, "HEAD": self.get}
-        return [Resource(re.compile(r"/metrics/?"), route, admits_strangers=True)]
+        return [Resource(re.compile(r"/metrics/?"), route, admits_strangers=True, is_for_monitors=True)]
 
     async def get(self, exchange: Exchange) -> Reply:
         authenticator = self._authenticator
