@@ -77,7 +77,7 @@ class JobsUseCase:
         return job
 
     async def retry_all(self, kind: str) -> int:
-        """Have all dead ones of that kind done again; return how many there were."""
+        """Have all dead ones of that kind, or of that family of kinds, done again; return how many there were."""
         count = 0
         while True:
             async with self._unit_of_work() as work:

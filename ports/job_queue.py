@@ -69,7 +69,7 @@ class JobQueue(Protocol):
 
     @abstractmethod
     async def list(self, state: JobState | None = None, *, kind: str | None = None, limit: int) -> Sequence[Job]:
-        """The oldest first."""
+        """The oldest first. ``kind``: of that one, or of all that are of this family (``webhook``: ``webhook:…``)."""
 
     @abstractmethod
     async def count(self) -> Mapping[JobState, int]:

@@ -202,7 +202,10 @@ def test_a_worker_apart_delivers_and_what_one_was_killed_over_the_next_one_does(
             assert "Traceback" not in second.log()
 
 
-def test_what_nobody_took_is_told_by_the_doctor_and_sent_again_when_asked(start_server: StartServer) -> None:
+@pytest.mark.parametrize("named", ["kind", "family", "host"])
+def test_what_nobody_took_is_told_by_the_doctor_and_sent_again_when_asked(
+    start_server: StartServer, named: str
+) -> None:
     with Receiver() as receiver:
         receiver.answer = lambda _: status(500)
         env = {**sent_to(receiver), "WEBHOOK_RETRIES": "100ms", "WEBHOOK_EVENTS": "upload.completed"}
@@ -218,7 +221,10 @@ def test_what_nobody_took_is_told_by_the_doctor_and_sent_again_when_asked(start_
         assert found[3] == receiver.came[0].id and len(receiver.came) == 2
         assert Http(server.port).get("/health").status == 200
         receiver.answer = lambda _: OK
-        retried = run_verb("jobs", "retry", found[2], data_dir=server.data_dir, env=env)
+        host = f"webhook:127.0.0.1:{receiver.port}"
+        assert run_verb("jobs", "list", data_dir=server.data_dir, env=env).stdout.split("\t")[1] == host
+        which = {"kind": found[2], "family": "webhook", "host": host}[named]
+        retried = run_verb("jobs", "retry", which, data_dir=server.data_dir, env=env)
         assert (retried.returncode, retried.stdout) == (0, "1 will be tried again\n")
         [delivery] = all_taken(receiver, file_id, Counter({"upload.completed": 1}))
         assert delivery.id == found[3]

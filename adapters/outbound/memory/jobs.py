@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from adapters.outbound.memory.uploads import Changes
 from domain.errors import JobNotFound, JobTakenOver
 from domain.ids import JobId
-from domain.job import Job, JobState
+from domain.job import Job, JobState, family_of
 from ports.job_queue import JobQueue
 
 
@@ -63,7 +63,11 @@ class MemoryJobQueue(JobQueue):
         return self._keep(replace(job, state=JobState.QUEUED, attempts=0, due_at=_in(0)))
 
     async def list(self, state: JobState | None = None, *, kind: str | None = None, limit: int) -> Sequence[Job]:
-        wanted = [job for job in self._changes.all_jobs() if state in (None, job.state) and kind in (None, job.kind)]
+        wanted = [
+            job
+            for job in self._changes.all_jobs()
+            if state in (None, job.state) and kind in (None, job.kind, family_of(job.kind))
+        ]
         return sorted(wanted, key=lambda job: (job.created_at, job.id))[:limit]
 
     async def count(self) -> Mapping[JobState, int]:

@@ -263,6 +263,13 @@ class JobQueueSuite(StoreSuite):
         async with process.unit_of_work() as work:
             assert [job.id for job in await work.jobs.list(kind="another", limit=10)] == [another.id]
 
+    async def test_a_family_is_listed_with_all_its_kinds(self, process: Process) -> None:
+        one, two, _, own = await added(process, *(a_job(kind) for kind in ("a%:one", "a%:two", "ab:one", "a%")))
+        async with process.unit_of_work() as work:
+            family = {job.id for job in await work.jobs.list(kind="a%", limit=10)}
+            assert family == {one.id, two.id, own.id}
+            assert [job.id for job in await work.jobs.list(kind="a%:one", limit=10)] == [one.id]
+
     async def test_they_are_counted_by_state(self, process: Process) -> None:
         await added(process, *(a_job(KIND) for _ in range(3)))
         await buried(process, await claimed_one(process))

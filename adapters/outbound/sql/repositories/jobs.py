@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    or_,
     select,
     text,
     union_all,
@@ -130,7 +131,7 @@ class SqlJobQueue(JobQueue):
         if state is not None:
             wanted = wanted.where(_c.state == state)
         if kind is not None:
-            wanted = wanted.where(_c.kind == kind)
+            wanted = wanted.where(or_(_c.kind == kind, _c.kind.startswith(f"{kind}:", autoescape=True)))
         return [job_from_row(row) for row in await self._transaction.read(wanted)]
 
     async def count(self) -> Mapping[JobState, int]:
