@@ -37,6 +37,8 @@ _WELL_KNOWN = (
 _MAX_DURATION = timedelta(days=3650)
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kmgt]i?b?|b)?", re.ASCII | re.IGNORECASE)
 _PIXELS = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(mp)?", re.ASCII | re.IGNORECASE)
+_LEAST_PIXELS = 10_000
+"""Whoever says less has left out the unit: ``80`` would refuse every picture."""
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d)?", re.ASCII | re.IGNORECASE)
 _DURATION_UNITS = {
     "d": timedelta(days=1),
@@ -64,9 +66,10 @@ def parse_pixels(text: object) -> object:
     if not isinstance(text, str):
         return text
     found = _PIXELS.fullmatch(text.strip())
-    if found is None or int(Decimal(found[1]) * (10**6 if found[2] else 1)) < 1:
-        raise ValueError("allowed: a number of pixels such as 80MP or 80000000")
-    return int(Decimal(found[1]) * (10**6 if found[2] else 1))
+    count = 0 if found is None else int(Decimal(found[1]) * (10**6 if found[2] else 1))
+    if count < _LEAST_PIXELS:
+        raise ValueError(f"allowed: {_LEAST_PIXELS} pixels or more, such as 80MP or 80000000")
+    return count
 
 
 def format_pixels(count: int) -> str:
@@ -87,9 +90,9 @@ def parse_duration(text: object) -> object:
 
 
 def format_duration(duration: timedelta) -> str:
-    """As ``parse_duration`` reads it, in the largest unit that loses nothing."""
+    """As ``parse_duration`` reads it, in the largest unit that loses nothing; one day is 24h, as everybody says."""
     for unit, length in _DURATION_UNITS.items():
-        if duration % length == timedelta(0):
+        if duration % length == timedelta(0) and (unit, duration) != ("d", length):
             return f"{duration // length}{unit}"
     return f"{duration.total_seconds()}s"
 
