@@ -16,12 +16,12 @@ _TCP_INFO_BYTES = 128  # up to the end of tcpi_bytes_acked, since Linux 4.1
 
 
 class BodyWatchdog:
-    """Ends bodies that trickle: less than 1 KiB/s over 30 s while the core waits for them (slow loris, half-open).
+    """Ends bodies that trickle: less than 1 KiB/s while the core waits for them (slow loris, half-open).
 
-    Each is looked at when 30 s of its own are over, so that none outlives them.
+    Each is looked at when 29 s of its own are over, so that all is over within half a minute.
     """
 
-    def __init__(self, *, period_seconds: float = 30.0, least_bytes: int = 30 * 1024) -> None:
+    def __init__(self, *, period_seconds: float = 29.0, least_bytes: int = 29 * 1024) -> None:
         self.period_seconds = period_seconds
         self.least_bytes = least_bytes
         # Since when, and how many bytes it had then. Who waits longest is first: the period is one for all.
