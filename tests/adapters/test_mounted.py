@@ -1,6 +1,7 @@
 """Routes of ours below a path of somebody's program, however that is spelt; and a ``principal`` that names nobody."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -83,3 +84,12 @@ async def test_so_it_is_with_a_server_of_ours() -> None:
     who: Any = lambda _: "alice"  # noqa: E731
     async with serving(in_memory(), principal=who) as port, httpx.AsyncClient() as client:
         assert (await client.get(f"http://127.0.0.1:{port}/uploads?state=open")).status_code == 500
+
+
+@pytest.mark.parametrize("program", [fastapi, starlette, partial(asgi, otherwise=Starlette())])
+async def test_what_is_not_ours_is_the_programs(program: Callable[..., App]) -> None:
+    async with asking(program(in_memory(), "/s")) as client:
+        for path in ("/s/files", "/s/uploaded", "/s/filesystem/1", "/files/1", "/"):
+            assert "X-Request-Id" not in (await client.get(path)).headers, path
+        for path in ("/s/uploads?state=open", "/s/upload", "/s/upload/1", "/s/files/1", "/s/uploads/1"):
+            assert "X-Request-Id" in (await client.get(path)).headers, path

@@ -1,12 +1,13 @@
 """For any ASGI server, with or without a framework: bodies as they come, replies as they go."""
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut
 from adapters.inbound.common.heads import Fields, PlainHead
-from adapters.inbound.frameworks.dialects import OURS, Dialects, Who
+from adapters.inbound.frameworks.dialects import PATHS, Dialects, Who
 from adapters.inbound.http.engine.exchange import Reply
 from adapters.inbound.http.engine.framing import announced_length
 from domain.access import ANYBODY, Principal
@@ -15,6 +16,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_OURS = re.compile(f"/{PATHS}", re.DOTALL)
 
 
 class ReceivedBody(BlockSource):
@@ -103,7 +106,7 @@ class Mounted:
 
     @staticmethod
     def _is_ours(path: str, base: str) -> bool:
-        return path.startswith(base) and OURS.fullmatch(path[len(base) :]) is not None
+        return path.startswith(base) and _OURS.fullmatch(path[len(base) :]) is not None
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -39,8 +39,12 @@ from ports.byte_source import ByteSource
 Who: TypeAlias = Callable[[], Principal | Awaitable[Principal]]
 """Says who calls; may raise Unauthenticated, or return STRANGER where links and public files are to open."""
 
-WORDS = ("uploads", "upload", "files")
-"""What our paths begin with."""
+WHOLE = ("uploads", "upload")
+"""What our paths are, without the slash at their beginning,"""
+BEGINNINGS = (*WHOLE, "files")
+"""or what they begin with: ``/files`` itself is the program's."""
+PATHS = rf"(?:(?:{'|'.join(WHOLE)})|(?:{'|'.join(BEGINNINGS)})/.*)"
+"""Any that may be one of ours, as a pattern."""
 _BODY_THREADS = 4
 
 
@@ -162,7 +166,3 @@ def _below(base: str, path: str) -> str:
 
 async def _uncounted() -> None:
     """How often a client may ask is the program's to say."""
-
-
-OURS = re.compile(rf"/(?:{'|'.join(WORDS)})(?:/.*)?", re.DOTALL)
-"""Any path that may be one of ours."""

@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut
 from adapters.inbound.common.heads import Fields, PlainHead
-from adapters.inbound.frameworks.dialects import WORDS, Dialects
+from adapters.inbound.frameworks.dialects import PATHS, Dialects
 from adapters.inbound.http.engine.exchange import Reply
 from adapters.inbound.http.engine.framing import announced_length
 from domain.access import ANYBODY, Principal
@@ -42,7 +42,7 @@ def urls(
         reply = await dialects.answer(head, _Body(request, length=length), lambda: principal(request), base=base)
         return _response(reply, has_content=request.method != "HEAD")
 
-    return [re_path(rf"^(?P<rest>(?:{'|'.join(WORDS)})(?:/.*)?)$", csrf_exempt(view))]
+    return [re_path(rf"^(?P<rest>{PATHS})$", csrf_exempt(view))]
 
 
 class _Body(BlockSource):

@@ -9,14 +9,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.inbound.frameworks.asgi import Receive, Scope, Send, answer, send_reply
-from adapters.inbound.frameworks.dialects import Dialects
+from adapters.inbound.frameworks.dialects import BEGINNINGS, WHOLE, Dialects
 from adapters.inbound.http.engine.exchange import Reply
 from domain.access import ANYBODY, Principal
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-_PATHS = ("/uploads", "/uploads/{rest:path}", "/upload", "/upload/{rest:path}", "/files/{rest:path}")
+_PATHS = (*(f"/{path}" for path in WHOLE), *(f"/{path}/{{rest:path}}" for path in BEGINNINGS))
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
