@@ -358,12 +358,13 @@ def test_a_file_over_the_maximum_is_refused(start_server: StartServer, framing: 
     server = start_server(MAX_UPLOAD_SIZE="50000")
     http = Http(server.port)
     assert post(http, file_part(b"x" * 50_000)).status == 200
-    raw = form(file_part(b"x" * 50_001))
+    raw = form(file_part(b"x", "a.bin"), file_part(b"x" * 50_001, "b.bin"))
     if framing == "chunked":
         answer = http.request("POST", "/upload", [MULTIPART, ("Transfer-Encoding", "chunked")], chunked(raw))
     else:
         answer = http.request("POST", "/upload", [MULTIPART], raw)
     assert_refused(answer, 413)
+    assert answer.json()["message"].startswith("b.bin: ")
     assert beneath(server).settled(b"x" * 1000, 1) == 1
 
 

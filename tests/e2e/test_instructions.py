@@ -270,7 +270,9 @@ def test_many_files_come_in_one_form(anna: Http) -> None:
 def test_a_form_is_taken_whole_or_not_at_all(anna: Http, content: bytes, status: int) -> None:
     instruction_id = made(anna)
     good = file_part(picture("png"), "a.png", "image/png")
-    assert_refused(add(anna, instruction_id, good, file_part(content, "b.jpg", "image/jpeg")), status)
+    refused = add(anna, instruction_id, good, file_part(content, "b.jpg", "image/jpeg"))
+    assert_refused(refused, status)
+    assert refused.json()["message"].startswith("b.jpg: ")
     assert data_of(anna.get(f"/instructions/{instruction_id}/details"))["details"] == []
 
 

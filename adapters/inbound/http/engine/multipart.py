@@ -1,16 +1,18 @@
 """A multipart form, pulled apart as it arrives: each part is a byte source (RFC 7578, RFC 2046)."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
 from adapters.inbound.common.block_source import BlockSource, BodyCut
-from adapters.inbound.common.errors import Refusal
+from adapters.inbound.common.errors import Refusal, is_final
 from adapters.inbound.common.file_names import parse_part_names
 from adapters.inbound.http.engine.exchange import Exchange
+from domain.errors import LongshoreError
+from domain.file_name import file_name
 from ports.byte_source import ByteSource
 
 _BLOCK_BYTES = 256 * 1024
@@ -50,6 +52,16 @@ class FormPart(BlockSource):
         """What is stored are a part's bytes as they come; encoded ones would be taken for the file's."""
         if self._is_encoded:
             raise Refusal(415, "unsupported_media_type", "a part is encoded: parts are taken as they are")
+
+    @contextmanager
+    def named_in_refusals(self) -> Iterator[None]:
+        """Of several files, the refusal says which one it is about."""
+        try:
+            yield
+        except (LongshoreError, Refusal) as error:
+            if is_final(error):
+                error.detail = f"{file_name(self.filename)}: {error.detail}"
+            raise
 
     async def skip(self) -> None:
         """Read past what nobody asked for, however long it is."""

@@ -136,7 +136,8 @@ class Form:
                 if stored:
                     await exchange.count_upload()  # the first one has been, with the request
                 # One id can show one upload: of several files it shows the first.
-                view = await self._store(exchange.principal, part, places.take(), watch_id if not stored else "")
+                with part.named_in_refusals():
+                    view = await self._store(exchange.principal, part, places.take(), watch_id if not stored else "")
                 stored.append(file_id_of(view.id))
                 sizes += view.offset
         if not stored:

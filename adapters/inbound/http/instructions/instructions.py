@@ -191,7 +191,8 @@ class Instructions:
                     continue
                 if received:
                     await exchange.count_upload()  # the first one has been, with the request
-                received.append(await self._receive_part(exchange, part, caller, instruction_id))
+                with part.named_in_refusals():
+                    received.append(await self._receive_part(exchange, part, caller, instruction_id))
         if not received:
             raise Refusal(400, "no_file", "the form has no field named file with a file in it")
         claims.check(sum(detail.input.size for detail in received))
