@@ -1,12 +1,11 @@
-"""Gives stored files out, and takes them away for good."""
+"""Gives stored files out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.blob_deletions import BlobDeleter
 from application.digest import DigestUseCase
-from application.erasing import erase, find_or_recall
+from application.erasing import find_or_recall
 from domain.access import ADMINISTRATOR, MAX_LINK_LIFE, Disposition, DownloadToken, Principal
 from domain.errors import FileGone
 from domain.file import File
@@ -59,7 +58,6 @@ class DownloadUseCase:
     ) -> None:
         self._unit_of_work = unit_of_work
         self._blobs = blobs
-        self._deleter = BlobDeleter(unit_of_work, blobs)
         self._digests = digests
         self._signer = signer
         self._clock = clock
@@ -122,16 +120,3 @@ class DownloadUseCase:
         """
         token = DownloadToken.lasting(file.id, life, self._clock.now(), disposition)
         return SignedToken(token, self._signer.sign(token))
-
-    async def delete(self, principal: Principal, file_id: FileId, given: Mapping[str, str] = _NOTHING) -> None:
-        """Delete the file with its upload's record, and its bytes unless another file shares them.
-
-        That stands even if the bytes can't go just now: cleanup sees to it.
-        """
-        async with self._unit_of_work() as work:
-            file = await work.files.find(file_id)
-            file.check_changed_by(principal, given, self._clock.now())
-            keys = await erase(work, file_id, self._clock.now())
-            await work.commit()
-        for key in keys:
-            await self._deleter.delete_now(key)

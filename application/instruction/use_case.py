@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from application.download import DownloadUseCase, OpenFile
+from application.file import FileUseCase
 from application.picture_intake import PictureIntake
 from application.upload.keeping import KeepUseCase
 from application.views import DetailView
@@ -48,6 +49,7 @@ class InstructionUseCase:
         unit_of_work: UnitOfWorkFactory,
         keeping: KeepUseCase,
         downloads: DownloadUseCase,
+        files: FileUseCase,
         processor: ImageProcessor,
         spool: Spool,
         clock: Clock,
@@ -57,6 +59,7 @@ class InstructionUseCase:
         self._unit_of_work = unit_of_work
         self._keeping = keeping
         self._downloads = downloads
+        self._files = files
         self._intake = PictureIntake(processor)
         self._spool = spool
         self._clock = clock
@@ -172,7 +175,7 @@ class InstructionUseCase:
             for file in (detail.input, output):
                 if file is not None:
                     with suppress(FileNotFound):
-                        await self._downloads.delete(keeper, file.file_id)
+                        await self._files.delete(keeper, file.file_id)
 
     async def list_details(self, principal: Principal, instruction_id: InstructionId) -> Sequence[Detail]:
         async with self._unit_of_work() as work:

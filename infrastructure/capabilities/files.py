@@ -19,7 +19,9 @@ from infrastructure.capability import Capability, Parts
 
 
 class FilesParts(Parts):
-    files = providers.Singleton(Files, downloads=CoreParts.downloads, links=LinksParts.links)
+    files = providers.Singleton(
+        Files, downloads=CoreParts.downloads, stored=CoreParts.stored_files, links=LinksParts.links
+    )
     library = providers.Singleton(
         Library,
         files=files,

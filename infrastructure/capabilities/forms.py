@@ -15,6 +15,7 @@ class FormsParts(Parts):
         Form,
         uploads=CoreParts.uploads,
         downloads=CoreParts.downloads,
+        stored=CoreParts.stored_files,
         links=LinksParts.links,
         resumable=UploadsParts.resumable,
         executor=WebParts.body_threads,

@@ -152,7 +152,7 @@ class WebServer:
         cors = Cors(self._origins)
         services = Services(Authenticator(), a_counter(), cors, self.executor, self.drain, Site(cors))
         links = Links()
-        files = Files(downloads=self.downloads, links=links)
+        files = Files(downloads=self.downloads, stored=self.files, links=links)
         library = Library(files=files, stored=self.files, uploads=self.uploads, downloads=self.downloads, links=links)
         tus = Tus(
             uploads=self.uploads, downloads=self.downloads, files=files, links=links, max_length_bytes=_MAX_LENGTH
@@ -171,6 +171,7 @@ class WebServer:
             Form(
                 uploads=self.uploads,
                 downloads=self.downloads,
+                stored=self.files,
                 links=links,
                 resumable=resumable,
                 executor=self.executor,

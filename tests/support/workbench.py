@@ -53,6 +53,7 @@ class Workbench:
             unit_of_work=process.units,
             keeping=process.keeping,
             downloads=process.downloads,
+            files=process.files,
             processor=self.processor,
             spool=MemorySpool(),
             clock=deployment.clock,

@@ -128,15 +128,23 @@ class Dialects:
         return NOWHERE, ()
 
     def _resources_below(self, base: str = "") -> Sequence[Resource]:
-        uploads, downloads, links = self._core.uploads, self._core.downloads, Links(base)
+        uploads, downloads, stored = self._core.uploads, self._core.downloads, self._core.files
+        links = Links(base)
         most = self._policy.max_length_bytes
-        files = Files(downloads=downloads, links=links)
-        library = Library(files=files, stored=self._core.files, uploads=uploads, downloads=downloads, links=links)
+        files = Files(downloads=downloads, stored=stored, links=links)
+        library = Library(files=files, stored=stored, uploads=uploads, downloads=downloads, links=links)
         tus = Tus(uploads=uploads, downloads=downloads, files=files, links=links, max_length_bytes=most)
         resumable = Resumable(
             uploads=uploads, files=files, links=links, max_length_bytes=most, lifetime=self._policy.ttl
         )
-        form = Form(uploads=uploads, downloads=downloads, links=links, resumable=resumable, executor=self._threads)
+        form = Form(
+            uploads=uploads,
+            downloads=downloads,
+            stored=stored,
+            links=links,
+            resumable=resumable,
+            executor=self._threads,
+        )
         dialects = (Uploads(tus=tus, resumable=resumable, library=library), files, library, form)
         return [resource for dialect in dialects for resource in dialect.resources()]
 

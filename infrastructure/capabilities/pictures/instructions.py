@@ -27,6 +27,7 @@ class InstructionsParts(Parts):
         unit_of_work=EventsParts.unit_of_work,
         keeping=CoreParts.keeping,
         downloads=CoreParts.downloads,
+        files=CoreParts.stored_files,
         processor=ImagesParts.image_processor,
         spool=ImagesParts.image_spool,
         clock=SystemParts.clock,

@@ -47,7 +47,7 @@ def is_clean(deployment: Deployment) -> bool:
 
 
 async def test_bytes_that_go_at_once_are_noted_no_longer(deployment: Deployment, process: Process) -> None:
-    await process.downloads.delete(ALICE, await stored(process))
+    await process.files.delete(ALICE, await stored(process))
     assert is_clean(deployment)
     deployment.clock.pass_by(LATER)
     assert await process.cleanup.run() == NOTHING
@@ -59,7 +59,7 @@ async def test_a_file_deleted_while_storage_is_away_goes_with_a_later_cleanup(
 ) -> None:
     file_id = await stored(process)
     process.faults.put(Point.DELETE, away)
-    await process.downloads.delete(ALICE, file_id)
+    await process.files.delete(ALICE, file_id)
     deployment.clock.pass_by(LATER)
     assert await process.cleanup.run() == NOTHING
     assert len(deployment.memory.blobs) == 1
@@ -74,7 +74,7 @@ async def test_a_process_that_dies_before_the_bytes_go_is_made_up_for(deployment
     file_id = await stored(dying)
     dying.faults.put(Point.DELETE, Died())
     with pytest.raises(Died):
-        await dying.downloads.delete(ALICE, file_id)
+        await dying.files.delete(ALICE, file_id)
     assert len(deployment.memory.blobs) == 1
     deployment.clock.pass_by(LATER)
     assert await deployment.process().cleanup.run() == ONE
@@ -87,7 +87,7 @@ async def test_bytes_that_are_gone_already_are_forgotten_later(deployment: Deplo
     file_id = await stored(process)
     process.faults.put(Point.SAVE, error, after=1)  # the file's own commit went well
     try:
-        await process.downloads.delete(ALICE, file_id)
+        await process.files.delete(ALICE, file_id)
     except Died:
         assert isinstance(error, Died)
     assert deployment.memory.blobs == {}
@@ -101,7 +101,7 @@ async def test_of_a_deletion_that_was_not_committed_nothing_is_noted(deployment:
     file_id = await stored(process)
     process.faults.put(Point.SAVE, RepositoryUnavailable())
     with pytest.raises(RepositoryUnavailable):
-        await process.downloads.delete(ALICE, file_id)
+        await process.files.delete(ALICE, file_id)
     process.faults.heal()
     assert deployment.database.blob_deletions == {}
     assert await process.content(UploadId(file_id)) == DATA
@@ -110,7 +110,7 @@ async def test_of_a_deletion_that_was_not_committed_nothing_is_noted(deployment:
 async def test_what_was_noted_just_now_is_left_to_its_process(deployment: Deployment, process: Process) -> None:
     file_id = await stored(process)
     process.faults.put(Point.DELETE, StorageUnavailable())
-    await process.downloads.delete(ALICE, file_id)
+    await process.files.delete(ALICE, file_id)
     deployment.clock.pass_by(HOUR)
     other = deployment.process()
     assert await other.cleanup.run() == NOTHING
@@ -226,13 +226,13 @@ async def test_shared_bytes_stay_until_the_last_file_goes(deployment: Deployment
     second = await process.uploads.create(ALICE, FileDraft(sha256=SHA256), length=None)
     assert second.state is UploadState.COMPLETED
     process.faults.put(Point.DELETE, StorageUnavailable())
-    await process.downloads.delete(ALICE, first)
+    await process.files.delete(ALICE, first)
     process.faults.heal()
     deployment.clock.pass_by(LATER)
     assert await process.cleanup.run() == NOTHING
     assert await process.content(second.id) == DATA
     process.faults.put(Point.DELETE, StorageUnavailable())
-    await process.downloads.delete(ALICE, file_id_of(second.id))
+    await process.files.delete(ALICE, file_id_of(second.id))
     again = await process.uploads.create(ALICE, FileDraft(sha256=SHA256), length=None)
     assert again.state is UploadState.PENDING, "what is to be deleted is lent to nobody"
     process.faults.heal()
@@ -248,7 +248,7 @@ async def test_bytes_that_can_not_be_deleted_keep_no_others(deployment: Deployme
     files = [await stored(process) for _ in range(450)]
     process.faults.put(Point.DELETE, StorageUnavailable())
     for file_id in files:
-        await process.downloads.delete(ALICE, file_id)
+        await process.files.delete(ALICE, file_id)
     process.faults.heal()
     stuck = sorted(deployment.memory.blobs)[:5]
     for key in stuck:
@@ -266,7 +266,7 @@ async def test_while_storage_is_away_the_rest_of_the_chore_goes_on(deployment: D
     await process.uploads.abort(ALICE, ended.id)
     process.faults.put(Point.DELETE, StorageUnavailable())
     for file_id in files:
-        await process.downloads.delete(ALICE, file_id)
+        await process.files.delete(ALICE, file_id)
     deployment.clock.pass_by(DAY - HOUR)
     late = await process.begin(10)
     deployment.clock.pass_by(DAY)
@@ -281,7 +281,7 @@ async def test_two_cleanups_side_by_side_delete_each_blob_once(deployment: Deplo
     files = [await stored(one) for _ in range(20)]
     one.faults.put(Point.DELETE, StorageUnavailable())
     for file_id in files:
-        await one.downloads.delete(ALICE, file_id)
+        await one.files.delete(ALICE, file_id)
     one.faults.heal()
     deployment.clock.pass_by(LATER)
     cleaned = await asyncio.gather(one.cleanup.run(), two.cleanup.run())

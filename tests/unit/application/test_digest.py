@@ -108,7 +108,7 @@ class TestTheChore:
         lost, short, deleted, good = [await stored(process) for _ in range(4)]
         del deployment.memory.blobs[BlobKey(lost)]
         deployment.memory.blobs[BlobKey(short)] = DATA[:-1]
-        await process.downloads.delete(ALICE, file_id_of(deleted))
+        await process.files.delete(ALICE, file_id_of(deleted))
         assert await process.digests.run() == 1
         assert (await file_of(process, good)).sha256 == sha256(DATA)
         deployment.clock.pass_by(timedelta(minutes=11))
@@ -312,9 +312,9 @@ class TestTheOffer:
     ) -> None:
         ids = [known, (await offered(process)).id, (await offered(process)).id]
         for id_ in (ids[1], ids[0]):
-            await process.downloads.delete(ALICE, file_id_of(id_))
+            await process.files.delete(ALICE, file_id_of(id_))
             assert await process.content(ids[2]) == DATA
-        await process.downloads.delete(ALICE, file_id_of(ids[2]))
+        await process.files.delete(ALICE, file_id_of(ids[2]))
         assert deployment.memory.blobs == {}
 
     async def test_the_bytes_count_for_each_file(self) -> None:

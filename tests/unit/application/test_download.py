@@ -44,7 +44,7 @@ async def test_someone_elses_file_is_as_unknown(process: Process, file_id: FileI
         with pytest.raises(FileNotFound):
             await process.downloads.open(who, id_)
         with pytest.raises(FileNotFound):
-            await process.downloads.delete(who, id_)
+            await process.files.delete(who, id_)
     assert await process.content(UploadId(file_id)) == b"0123456789"
 
 
@@ -54,7 +54,7 @@ async def test_an_unfinished_upload_is_no_file(process: Process) -> None:
     with pytest.raises(FileNotFound):
         await process.downloads.open(ALICE, file_id_of(upload.id))
     with pytest.raises(FileNotFound):
-        await process.downloads.delete(ALICE, file_id_of(upload.id))
+        await process.files.delete(ALICE, file_id_of(upload.id))
     assert (await process.uploads.inspect(ALICE, upload.id)).offset == 4
 
 
@@ -68,20 +68,20 @@ async def test_bytes_taken_away_or_changed_behind_our_back_are_gone(
     with pytest.raises(FileGone):
         await process.downloads.open(ALICE, file_id)
     assert (await process.downloads.describe(ALICE, file_id)).size == 10
-    await process.downloads.delete(ALICE, file_id)
+    await process.files.delete(ALICE, file_id)
 
 
 async def test_a_deleted_file_is_gone_with_its_bytes_and_its_upload(
     deployment: Deployment, process: Process, file_id: FileId
 ) -> None:
-    await process.downloads.delete(ALICE, file_id)
+    await process.files.delete(ALICE, file_id)
     assert deployment.memory.blobs == {}
     with pytest.raises(FileNotFound):
         await process.downloads.open(ALICE, file_id)
     with pytest.raises(UploadNotFound):
         await process.uploads.inspect(ALICE, UploadId(file_id))
     with pytest.raises(FileNotFound):
-        await process.downloads.delete(ALICE, file_id)
+        await process.files.delete(ALICE, file_id)
 
 
 async def test_a_file_whose_deletion_was_not_committed_is_whole(
@@ -89,7 +89,7 @@ async def test_a_file_whose_deletion_was_not_committed_is_whole(
 ) -> None:
     process.faults.put(Point.SAVE, RepositoryUnavailable())
     with pytest.raises(RepositoryUnavailable):
-        await process.downloads.delete(ALICE, file_id)
+        await process.files.delete(ALICE, file_id)
     process.faults.heal()
     assert await process.content(UploadId(file_id)) == b"0123456789"
 
@@ -97,5 +97,5 @@ async def test_a_file_whose_deletion_was_not_committed_is_whole(
 async def test_deleting_one_file_leaves_the_others(process: Process, file_id: FileId) -> None:
     other = await process.begin(1)
     await process.send(other.id, b"x")
-    await process.downloads.delete(ALICE, file_id)
+    await process.files.delete(ALICE, file_id)
     assert await process.content(other.id) == b"x"

@@ -281,7 +281,7 @@ class TestRendering:
         image_id = (await gallery.receive(JPEG)).file.id
 
         async def delete() -> None:
-            await gallery.process.downloads.delete(ALICE, image_id)
+            await gallery.process.files.delete(ALICE, image_id)
 
         meanwhile(gallery, delete)
         assert await gallery.work() == 1
@@ -290,7 +290,7 @@ class TestRendering:
 
     async def test_a_file_that_was_deleted_before_needs_nothing(self, deployment: Deployment, gallery: Gallery) -> None:
         image_id = (await gallery.receive(JPEG)).file.id
-        await gallery.process.downloads.delete(ALICE, image_id)
+        await gallery.process.files.delete(ALICE, image_id)
         assert await gallery.work() == 0
         assert gallery.processor.drawn == []
         assert not (deployment.memory.blobs or deployment.database.jobs)
@@ -298,7 +298,7 @@ class TestRendering:
     async def test_a_deleted_file_takes_its_thumbnails_with_it(self, deployment: Deployment, gallery: Gallery) -> None:
         image_id = (await gallery.receive(JPEG)).file.id
         await gallery.work()
-        await gallery.process.downloads.delete(ALICE, image_id)
+        await gallery.process.files.delete(ALICE, image_id)
         assert not (deployment.memory.blobs or deployment.database.blob_deletions)
         with pytest.raises(FileNotFound):
             await gallery.images.describe(ALICE, image_id)

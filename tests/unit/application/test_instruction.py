@@ -251,7 +251,7 @@ class TestWorking:
 
     async def test_an_input_that_was_deleted_is_told_in_words(self, bench: Workbench, instruction: Instruction) -> None:
         detail = await bench.receive(instruction)
-        await bench.process.downloads.delete(ALICE, detail.input.file_id)
+        await bench.process.files.delete(ALICE, detail.input.file_id)
         with pytest.raises(FileGone):
             await content(bench, detail)
         assert await bench.work() == 1

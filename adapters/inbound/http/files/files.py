@@ -20,6 +20,7 @@ from adapters.inbound.http.files.conditions import (
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.files.presented import parse_link, parse_shown
 from application.download import DownloadUseCase, OpenFile, SignedToken
+from application.file import FileUseCase
 from application.views import UploadView
 from domain.access import MAX_LINK_LIFE, STRANGER, Disposition, Visibility
 from domain.errors import NotFound, Unauthenticated
@@ -48,8 +49,9 @@ class Files:
     exposes = ("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest")
     """With a file's content."""
 
-    def __init__(self, *, downloads: DownloadUseCase, links: Links) -> None:
+    def __init__(self, *, downloads: DownloadUseCase, stored: FileUseCase, links: Links) -> None:
         self._downloads = downloads
+        self._stored = stored
         self._links = links
 
     def resources(self) -> Sequence[Resource]:
@@ -84,7 +86,7 @@ class Files:
     async def delete(self, exchange: Exchange, text: str) -> None:
         """For good, by the address of the upload that brought it."""
         shown = parse_shown(exchange.request.query)
-        await self._downloads.delete(exchange.principal, parse_file_id(text), shown)
+        await self._stored.delete(exchange.principal, parse_file_id(text), shown)
 
     async def link(self, exchange: Exchange, text: str) -> Reply:
         """``POST /files/{id}/links?seconds=&disposition=``: a link that opens the file to whoever has it."""

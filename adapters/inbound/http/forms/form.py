@@ -24,6 +24,7 @@ from adapters.inbound.http.forms.places import Places
 from adapters.inbound.http.uploads.resumable import Resumable
 from adapters.inbound.http.uploads.uploads import is_resumable
 from application.download import DownloadUseCase
+from application.file import FileUseCase
 from application.upload import UploadUseCase
 from application.views import UploadView
 from domain.access import Principal
@@ -49,12 +50,14 @@ class Form:
         *,
         uploads: UploadUseCase,
         downloads: DownloadUseCase,
+        stored: FileUseCase,
         links: Links,
         resumable: Resumable,
         executor: Executor,
     ) -> None:
         self._uploads = uploads
         self._downloads = downloads
+        self._stored = stored
         self._links = links
         self._resumable = resumable
         self._executor = executor
@@ -82,7 +85,7 @@ class Form:
             return json_reply(self._envelope(files))
         except Exception as error:
             for file_id in stored:
-                await self._downloads.delete(exchange.principal, file_id)
+                await self._stored.delete(exchange.principal, file_id)
             status = status_of(error)
             if status == 500:
                 log.exception("request failed", request_id=exchange.request_id)

@@ -23,7 +23,6 @@ from adapters.inbound.http.engine.exchange import Exchange, Reply
 from adapters.inbound.http.files.conditions import wanted_digest
 from adapters.inbound.http.files.files import Files
 from adapters.inbound.http.files.links import Links
-from adapters.inbound.http.files.presented import parse_shown
 from application.download import DownloadUseCase
 from application.upload import UploadUseCase
 from application.views import UploadView
@@ -161,7 +160,7 @@ class Tus:
             await self._uploads.abort(exchange.principal, upload_id)
         except UploadNotOpen:
             # tus 1.0 §Termination holds for completed uploads too: their file goes.
-            await self._downloads.delete(exchange.principal, file_id_of(upload_id), parse_shown(exchange.request.query))
+            await self._files.delete(exchange, text)
         return Reply(204)
 
     async def _created_whole(self, exchange: Exchange, view: UploadView) -> Reply:
