@@ -10,6 +10,7 @@ from infrastructure.capabilities.chunks import ChunksVariables
 from infrastructure.capabilities.core import CoreVariables
 from infrastructure.capabilities.database import DatabaseVariables
 from infrastructure.capabilities.events import EventsVariables
+from infrastructure.capabilities.files import FilesVariables
 from infrastructure.capabilities.identity import IdentityVariables
 from infrastructure.capabilities.jobs import JobsVariables
 from infrastructure.capabilities.links import LinksVariables
@@ -29,6 +30,7 @@ from infrastructure.setting_values import mask_secrets
 # Pydantic has the fields of the last one first: so the variables are told and checked from below.
 class Settings(
     OperationsVariables,
+    FilesVariables,
     LinksVariables,
     WebVariables,
     IdentityVariables,

@@ -1,10 +1,14 @@
 """The files of ``deploy`` at work: nginx in front of a real server, systemd's own look at the units."""
 
+import hashlib
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,20 +18,34 @@ from tests.support.ports import free_port
 from tests.support.processes.nginx import Nginx
 from tests.support.processes.process import ROOT
 from tests.support.processes.server import ServerProcess
-from tests.support.wire import Header, Http, WebSocket
+from tests.support.wire import Header, Http, Response, WebSocket
 
 DEPLOY = ROOT / "deploy"
+ELSEWHERE = "https://elsewhere.example"
+
+
+class Front(NamedTuple):
+    """The server, the way to it, the path that it is below, and what is in front."""
+
+    server: ServerProcess
+    http: Http
+    path: str
+    nginx: Nginx
 
 
 @pytest.fixture(scope="module", params=["/", "/files-of/"], ids=["at the root", "below a path"])
 def front(
     request: pytest.FixtureRequest, start_module_server: StartServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[ServerProcess, Http, str]]:
-    """The server, the way to it, and the path that it is below."""
+) -> Iterator[Front]:
     prefix, port = str(request.param), free_port()
-    base = f"https://127.0.0.1:{port}{prefix.rstrip('/')}"
-    server = start_module_server(PUBLIC_URL=base, TRUSTED_PROXIES="127.0.0.1")
     folder = tmp_path_factory.mktemp("nginx")
+    server = start_module_server(
+        PUBLIC_URL=f"https://127.0.0.1:{port}{prefix.rstrip('/')}",
+        TRUSTED_PROXIES="127.0.0.1",
+        CORS_ORIGINS=ELSEWHERE,
+        STORAGE_PATH=f"{folder}/storage",
+        X_ACCEL_LOCATION="/longshore-stored/",
+    )
     text = (DEPLOY / "nginx.conf").read_text()
     for old, new in (
         ("127.0.0.1:8888", f"127.0.0.1:{server.port}"),
@@ -35,6 +53,7 @@ def front(
         ("server_name files.example.org", "server_name 127.0.0.1"),
         ("/etc/nginx/certificate.pem", f"{folder}/certificate.pem"),
         ("/etc/nginx/key.pem", f"{folder}/key.pem"),
+        ("/var/lib/longshore/storage/", f"{folder}/storage/"),
     ):
         assert old in text, old
         text = text.replace(old, new)
@@ -43,11 +62,11 @@ def front(
     nginx = Nginx(folder)
     nginx.site(port, text)
     with nginx:
-        yield server, Http(port, tls=nginx.trust), prefix.rstrip("/")
+        yield Front(server, Http(port, tls=nginx.trust), prefix.rstrip("/"), nginx)
 
 
-def test_an_upload_goes_through_and_its_links_lead_back(front: tuple[ServerProcess, Http, str]) -> None:
-    _, http, path = front
+def test_an_upload_goes_through_and_its_links_lead_back(front: Front) -> None:
+    _, http, path, _ = front
     created = http.request("POST", f"{path}/uploads", [VERSION, ("Upload-Length", "5")])
     target = target_of(created)
     assert target.startswith(f"{path}/uploads/")
@@ -56,9 +75,9 @@ def test_an_upload_goes_through_and_its_links_lead_back(front: tuple[ServerProce
     assert http.get(f"{path}/docs").status == http.get(f"{path}/openapi.json").status == 200
 
 
-def test_bodies_go_on_as_they_come(front: tuple[ServerProcess, Http, str]) -> None:
+def test_bodies_go_on_as_they_come(front: Front) -> None:
     """What came of one is there while its sender still sends; a proxy that gathers it would show nothing."""
-    _, http, path = front
+    _, http, path, _ = front
     target = target_of(http.request("POST", f"{path}/uploads", [VERSION, ("Upload-Length", str(64 << 20))]))
     socket = WebSocket.open(http, f"{path}/ws/progress?upload_id={id_of(target)}")
     with http.connect() as sending:
@@ -69,8 +88,8 @@ def test_bodies_go_on_as_they_come(front: tuple[ServerProcess, Http, str]) -> No
     socket.close()
 
 
-def test_streams_are_live(front: tuple[ServerProcess, Http, str]) -> None:
-    _, http, path = front
+def test_streams_are_live(front: Front) -> None:
+    _, http, path, _ = front
     with http.connect() as stream:
         stream.send_head("GET", f"{path}/events?scope=mine")
         assert stream.receive_head().status == 200
@@ -80,9 +99,92 @@ def test_streams_are_live(front: tuple[ServerProcess, Http, str]) -> None:
             told += stream.take(1)
 
 
+def stored(http: Http, path: str, content: bytes, name: str = "a.txt") -> str:
+    """The address of its content."""
+    link = http.request("PUT", f"{path}/upload/{name}", [], content).body.decode()
+    return urlsplit(link.strip()).path
+
+
+def _kept(answer: Response) -> dict[str, str]:
+    """Without what differs between two replies of one server anyway."""
+    own = {"server", "date", "connection", "x-request-id"}
+    return {name.lower(): text for name, text in answer.headers if name.lower() not in own}
+
+
+@pytest.mark.parametrize("headers", [(), (("Origin", ELSEWHERE),)], ids=["here", "elsewhere"])
+@pytest.mark.parametrize("asked", ["", "bytes=2-4", "bytes=-3", "bytes=6-", "bytes=0-1,3-4"])
+def test_a_file_that_nginx_sends_is_as_we_send_it(front: Front, asked: str, headers: tuple[Header, ...]) -> None:
+    server, http, path, _ = front
+    target = stored(http, path, b"hello, world", "%D1%8F%20%22.html")
+    headers = (*headers, ("Want-Repr-Digest", "sha-256=1"), *([("Range", asked)] if asked else []))
+    theirs = http.get(target, *headers)
+    ours = http.get(target, *headers, ("If-None-Match", '"another"'))  # conditions are ours to judge
+    assert (theirs.status, theirs.body) == (ours.status, ours.body)
+    assert _kept(theirs) == _kept(ours)
+    told = Http(server.port).get(target.removeprefix(path), *headers)  # as nginx itself is told
+    assert told.header("X-Accel-Redirect") is not None and told.body == b""
+
+
+def test_what_nginx_sends_is_given_to_nobody_but_by_our_word(front: Front) -> None:
+    server, http, path, _ = front
+    target = stored(http, path, b"hello, world")
+    place = Http(server.port).get(target.removeprefix(path)).header("X-Accel-Redirect")
+    assert place is not None and place.startswith("/longshore-stored/blobs/")
+    assert http.get(place).status == 404
+    assert http.get(target, ("X-Accel-Redirect", place), ("X-Accel-Mapping", "/=/etc/")).body == b"hello, world"
+    assert http.request("DELETE", target.removesuffix("/content")).status == 204
+    assert http.get(target).status == 404
+
+
+def test_what_is_deleted_while_nginx_sends_it_comes_to_its_end(front: Front) -> None:
+    _, http, path, _ = front
+    content = bytes(range(256)) * (48 << 12)  # more than sockets hold
+    target = stored(http, path, content)
+    with http.connect() as reading:
+        reading.send_head("GET", target)
+        assert reading.receive_head().status == 200
+        assert http.request("DELETE", target.removesuffix("/content")).status == 204
+        assert hashlib.sha256(reading.take(len(content))).digest() == hashlib.sha256(content).digest()
+
+
+_MIB = 1 << 20
+_TEN_GIB = 10 << 30
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("front", ["/"], indirect=True)
+def test_ten_gibibytes_go_in_by_one_patch_and_out_again_in_little_memory(front: Front) -> None:
+    server, http, _, nginx = front
+    block = hashlib.sha256(b"a block").digest() * (_MIB // 32)
+    before = [_peak_mib(pid) for pid in (server.pid, nginx.pid)]
+    target = target_of(http.request("POST", "/uploads", [VERSION, ("Upload-Length", str(_TEN_GIB))]))
+    with http.connect() as sending:
+        sending.send_head("PATCH", target, [VERSION, BYTES, ("Upload-Offset", "0"), ("Content-Length", str(_TEN_GIB))])
+        for number in range(_TEN_GIB // _MIB):
+            sending.send(block)
+            if number == 5000:  # what nginx gathered first would not be there
+                assert http.get(target).json()["offset"] > 4000 * _MIB
+        assert sending.receive("PATCH", within=60).status == 204
+    content = f"/files/{id_of(target)}/content"
+    with http.connect() as reading:
+        reading.send_head("GET", content)
+        assert reading.receive_head().header("Content-Length") == str(_TEN_GIB)
+        assert all(reading.take(_MIB) == block for _ in range(_TEN_GIB // _MIB))
+    grown = [_peak_mib(pid) - size for pid, size in zip((server.pid, nginx.pid), before, strict=True)]
+    assert max(grown) < 60, grown
+    assert http.request("DELETE", content.removesuffix("/content")).status == 204
+
+
+def _peak_mib(pid: int) -> float:
+    found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1]) / 1024
+
+
 @pytest.mark.parametrize("name", ["x-user-id", "x-guest-id", "x-user-scope"])
-def test_nobody_outside_says_who_calls(front: tuple[ServerProcess, Http, str], name: str) -> None:
-    _, http, path = front
+def test_nobody_outside_says_who_calls(front: Front, name: str) -> None:
+    _, http, path, _ = front
     claimed: Header = (name, "66f000000000000000000000")
     answer = http.get(f"{path}/instructions", claimed)
     assert answer.status == 401, answer

@@ -70,6 +70,10 @@ class Volume:
     def blob_path(self, key: BlobKey) -> Path:
         return self.root / key if "/" in key else self.blobs / key[:2] / key
 
+    def place_of(self, key: BlobKey) -> str:
+        """Below the root, for others who read there."""
+        return self.blob_path(key).relative_to(self.root).as_posix()
+
     def make_shard(self, path: Path) -> None:
         """Have the folder that ``path`` is to lie in, its entry durable; in any thread."""
         self._have(path.parent)

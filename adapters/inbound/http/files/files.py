@@ -17,6 +17,7 @@ from adapters.inbound.http.files.conditions import (
     wanted_digest,
     wants_sha256,
 )
+from adapters.inbound.http.files.front import Front
 from adapters.inbound.http.files.links import Links
 from adapters.inbound.http.files.presented import parse_link, parse_shown
 from application.download import DownloadUseCase, OpenFile, SignedToken
@@ -49,10 +50,14 @@ class Files:
     exposes = ("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest")
     """With a file's content."""
 
-    def __init__(self, *, downloads: DownloadUseCase, stored: FileUseCase, links: Links) -> None:
+    def __init__(
+        self, *, downloads: DownloadUseCase, stored: FileUseCase, links: Links, front: Front | None = None
+    ) -> None:
+        """``front``: None: nobody but us sends what is stored here."""
         self._downloads = downloads
         self._stored = stored
         self._links = links
+        self._front = front
 
     def resources(self) -> Sequence[Resource]:
         return [
@@ -145,10 +150,30 @@ class Files:
             if lasts:
                 headers["Cache-Control"] = f"{'public' if is_open else 'private'}, {_FOR_GOOD}"
             reply = _reply(exchange, opened, headers)
-            return (None if is_derived else await _elsewhere(exchange, opened, reply)) or reply
+            return (None if is_derived else await self._elsewhere(exchange, opened, reply)) or reply
         except BaseException:
             await opened.blob.close()
             raise
+
+    async def _elsewhere(self, exchange: Exchange, opened: OpenFile, reply: Reply) -> Reply | None:
+        """Where somebody else gives the bytes out, if somebody does: the front, which takes over our headers and does
+        ranges itself; or storage, to which a Range goes along as the client sends it again.
+
+        To storage not with If-Range: it has validators of its own, and ours would never match them.
+        """
+        if exchange.method != "GET" or reply.content is None:
+            return None
+        if self._front and (place := self._front.place_for(exchange, opened.file)) is not None:
+            told = {name: value for name, value in reply.headers.items() if name != "Content-Range"}
+            return Reply(200, {**told, "X-Accel-Redirect": place}, closing=opened.blob.close)
+        if "If-Range" in exchange.headers:
+            return None
+        link = await opened.link(disposition=reply.headers["Content-Disposition"])
+        if link is None:
+            return None
+        # The link opens the file to whoever has it, for a while: nobody is to keep it.
+        moved = {"Location": link, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        return Reply(307, moved, closing=opened.blob.close)
 
     def view(self, file: File) -> dict[str, object]:
         """``url`` is good for whoever may see this view."""
@@ -221,21 +246,6 @@ def _content_headers(file: File, disposition: Disposition | None) -> dict[str, s
     if file.sha256 is not None:
         headers["Repr-Digest"] = repr_digest(file.sha256)
     return headers
-
-
-async def _elsewhere(exchange: Exchange, opened: OpenFile, reply: Reply) -> Reply | None:
-    """To where storage gives the bytes out itself, if it does; a Range goes along, the client sends it again.
-
-    Not with If-Range: storage has validators of its own, and ours would never match them.
-    """
-    if exchange.method != "GET" or reply.content is None or "If-Range" in exchange.headers:
-        return None
-    link = await opened.link(disposition=reply.headers["Content-Disposition"])
-    if link is None:
-        return None
-    # The link opens the file to whoever has it, for a while: nobody is to keep it.
-    moved = {"Location": link, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    return Reply(307, moved, closing=opened.blob.close)
 
 
 def _parse_life(seconds: str | None) -> timedelta:
