@@ -10,7 +10,7 @@ import asyncpg
 from adapters.outbound.pg_notify.connection import Connected
 from adapters.outbound.pg_notify.payload import CHANNEL, decode
 from domain.events import Event
-from ports.feed import Feed
+from ports.feed import Feed, Listeners
 
 log = logging.getLogger(__name__)
 
@@ -24,31 +24,16 @@ class PostgresFeed(Connected, Feed):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.origin = secrets.token_hex(6)
-        self._listeners: dict[object, tuple[Callable[[Event], None], Callable[[], None]]] = {}
+        self._listeners = Listeners()
 
     def listen(self, on_event: Callable[[Event], None], on_gap: Callable[[], None]) -> Callable[[], None]:
-        key = object()
-        self._listeners[key] = (on_event, on_gap)
-
-        def end() -> None:
-            self._listeners.pop(key, None)
-
-        return end
+        return self._listeners.add(on_event, on_gap)
 
     def deliver(self, event: Event) -> None:
-        for on_event, _ in list(self._listeners.values()):
-            try:
-                on_event(event)
-            except Exception:
-                # The one who publishes must not pay for a listener's mistake.
-                log.exception("a listener failed")
+        self._listeners.tell(event)
 
     def report_gap(self) -> None:
-        for _, on_gap in list(self._listeners.values()):
-            try:
-                on_gap()
-            except Exception:
-                log.exception("a listener failed")
+        self._listeners.tell_of_gap()
 
     async def use(self, connection: asyncpg.Connection) -> None:
         lost = asyncio.Event()
