@@ -16,8 +16,7 @@ from ports.clock import Clock
 from ports.unit_of_work import UnitOfWorkFactory
 
 _SHOWN = 100
-# Whatever is open expires by then.
-_EVER = timedelta(days=36_500)
+_LONGEST_LIFE = timedelta(days=3651)  # of an upload: a day more than UPLOAD_TTL can say
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +47,15 @@ class AdministrationUseCase:
         unit_of_work: UnitOfWorkFactory,
         clock: Clock,
         jobs: JobsUseCase,
-        foresee: Callable[[], Awaitable[Cleaned]],
+        foresee_uploads: Callable[[], Awaitable[Cleaned]],
         foresee_inputs: Callable[[], Awaitable[int]],
         disks: Callable[[], Awaitable[Sequence[DiskFigures]]],
     ) -> None:
-        """``foresee`` and ``foresee_inputs``: what the two cleanups would do now."""
+        """``foresee_uploads``, ``foresee_inputs``: what the two cleanups would do now."""
         self._unit_of_work = unit_of_work
         self._clock = clock
         self._jobs = jobs
-        self._foresee = foresee
+        self._foresee_uploads = foresee_uploads
         self._foresee_inputs = foresee_inputs
         self._disks = disks
 
@@ -74,18 +73,18 @@ class AdministrationUseCase:
                 dead_jobs=await work.jobs.list(JobState.DEAD, limit=_SHOWN),
                 open_uploads=[
                     UploadView.of(upload)
-                    for upload in await work.uploads.list_expired(self._clock.now() + _EVER, limit=_SHOWN)
+                    for upload in await work.uploads.list_expired(self._clock.now() + _LONGEST_LIFE, limit=_SHOWN)
                 ],
             )
 
-    async def foresee(self, principal: Principal) -> tuple[Cleaned, int]:
+    async def foresee_cleanup(self, principal: Principal) -> tuple[Cleaned, int]:
         """What cleanup would do now, and of how many inputs of instructions; it looks through all that is staged.
 
         Raises:
             Forbidden: to all but administrators.
         """
         _check(principal)
-        return await self._foresee(), await self._foresee_inputs()
+        return await self._foresee_uploads(), await self._foresee_inputs()
 
     async def retry(self, principal: Principal, job_id: JobId) -> Job:
         """Have a dead job done again.

@@ -10,6 +10,7 @@ from domain.errors import LongshoreError, TooManyRequests
 from domain.rate import Given, Rate, Told, Wish, parse_rates, tightest
 from ports.shared_rates import SharedRates
 
+SAME = ""
 _MAX_CLIENTS = 50_000
 _PUBLISHED_AT_ONCE = 500
 _PATIENCE_SECONDS = 1.0
@@ -19,7 +20,7 @@ class RateLimiter:
     """``limit`` is such as ``600/minute`` or ``20/second;600/minute``; None: no limit.
 
     ``uploads``: how many uploads may be begun beside that, for quotas bound them already. ``users``: of those who are
-    known by more than their address, in place of ``limit``; empty: the same.
+    known by more than their address, in place of ``limit``; ``SAME``: as often.
     """
 
     def __init__(
@@ -27,14 +28,14 @@ class RateLimiter:
         limit: str | None,
         *,
         uploads: str | None = None,
-        users: str | None = "",
+        users: str | None = SAME,
         shared: SharedRates | None = None,
         now: Callable[[], float],
     ) -> None:
         """``shared``: None, nobody else serves. ``now``: seconds that only grow."""
         self._sharing = sharing = _Sharing(shared, now)
         self._requests = _Budget("request", limit, sharing, now)
-        self._of_users = _Budget("user", limit if users == "" else users, sharing, now)
+        self._of_users = _Budget("user", limit if users == SAME else users, sharing, now)
         self._uploads = _Budget("upload", uploads, sharing, now)
         self._budgets = (self._requests, self._of_users, self._uploads)
         self.is_limiting = any(budget.rates for budget in self._budgets)

@@ -34,7 +34,7 @@ class AdminParts(Parts):
         unit_of_work=EventsParts.unit_of_work,
         clock=SystemParts.clock,
         jobs=WorkersParts.jobs,
-        foresee=CoreParts.cleanup.foresee,
+        foresee_uploads=CoreParts.cleanup.foresee,
         foresee_inputs=InstructionsParts.instruction_cleanup.provided.foresee,
         disks=providers.Callable(_disks, Parts.settings),
     )

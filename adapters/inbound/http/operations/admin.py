@@ -57,7 +57,7 @@ class AdminRoutes:
 
     async def cleanup(self, exchange: Exchange) -> Reply:
         """As ``starter.py cleanup --dry-run``."""
-        cleaned, inputs = await self._administration.foresee(self._caller(exchange))
+        cleaned, inputs = await self._administration.foresee_cleanup(self._caller(exchange))
         content = {
             "expired_uploads": cleaned.expired_uploads,
             "orphans": cleaned.orphans,
