@@ -28,6 +28,9 @@ def test_everybody_is_told_who_they_are(guarded: ServerProcess) -> None:
     assert (stranger.status, stranger.json()["owner"], stranger.json()["is_admin"]) == (200, None, False)
     assert stranger.header("Cache-Control") == "no-store"
     assert anna["max_upload_size"] == 50 * 1024**3
+    refused = http.get("/me", ("Authorization", "Bearer no.token.atall"))
+    assert (refused.status, refused.json()["code"]) == (401, "invalid_token")
+    assert "invalid_token" in (refused.header("WWW-Authenticate") or "")
 
 
 @pytest.mark.parametrize("path", ["/admin", "/admin/cleanup", f"/admin/jobs/{'0' * 32}/retry"])

@@ -86,6 +86,8 @@ class Resource:
     """For anyone, at any time, as often as they like."""
     admits_strangers: bool = False
     """Whether the route itself judges those of whom nothing is known."""
+    minds_bad_tokens: bool = False
+    """Whether one whose token is not good is refused also where strangers are let in."""
     is_for_monitors: bool = False
     """Whether its rate limit counts those alone who are refused: what watches a server is never told to come later."""
     constant_headers: Callable[["Headers"], Mapping[str, str]] = lambda _: {}

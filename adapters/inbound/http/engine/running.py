@@ -292,7 +292,8 @@ class RunningExchange(ABC):
         try:
             return self.services.authenticator.principal(self.request)
         except Unauthenticated as error:
-            if self._resource.admits_strangers:
+            is_lie = isinstance(error, InvalidToken) and self._resource.minds_bad_tokens
+            if self._resource.admits_strangers and not is_lie:
                 self._unknown = error
                 return STRANGER
             raise

@@ -17,10 +17,10 @@ class CallerRoute:
 
     def resources(self) -> Sequence[Resource]:
         methods = {"GET": self.get, "HEAD": self.get}
-        return [Resource(re.compile(r"/me/?"), methods, admits_strangers=True)]
+        return [Resource(re.compile(r"/me/?"), methods, admits_strangers=True, minds_bad_tokens=True)]
 
     async def get(self, exchange: Exchange) -> Reply:
-        """``owner`` is null of a stranger: a page asks them to sign in."""
+        """``owner`` is null of a stranger: a page asks them to sign in. 401: the token is not good."""
         principal, mode = exchange.principal, self._authenticator.mode
         content: dict[str, object] = {
             "auth_mode": mode,
