@@ -80,14 +80,18 @@ class ImageReceiverUseCase:
         """``size``: of all its bytes, where the client tells. Whoever gets one of these closes it.
 
         Raises:
-            TooManyImages, UploadTooLarge, InvalidPicture (of no bytes), StorageFull: none is to be sent.
+            TooManyImages, TooManyFiles, QuotaExceeded, UploadTooLarge, InvalidPicture (of no bytes), StorageFull: none
+                is to be sent.
         """
         if size is not None and size > self.limits.max_bytes:
             raise UploadTooLarge(f"an image has at most {self.limits.max_bytes} bytes")
         if size == 0:
             raise InvalidPicture("no bytes are no picture")
         async with self._unit_of_work() as work:
-            self.limits.check_count(index, await work.received_images.list(session))
+            received = await work.received_images.list(session)
+            self.limits.check_count(index, received)
+            if all(image.index != index for image in received):  # else another one goes for it
+                await self._keeping.check_place(work, principal, size or 1)
         await self._room.check(size or self.limits.max_bytes)
         return Incoming(self, principal, session, index, file_name=file_name, size=size)
 

@@ -19,7 +19,7 @@ from domain.file import File
 from domain.file_draft import FileDraft
 from domain.ids import BlobKey, UploadId, blob_key_of
 from domain.upload import Upload
-from domain.upload_policy import UploadPolicy
+from domain.upload_policy import UploadPolicy, Usage
 from ports.blob_storage import Blob, BlobStorage
 from ports.clock import Clock
 from ports.id_generator import IdGenerator
@@ -58,6 +58,16 @@ class KeepUseCase:
         self._clock = clock
         self._policy = policy
         self._room = room or EndlessRoom()
+
+    async def check_place(self, work: UnitOfWork, principal: Principal, size: int) -> None:
+        """Whether there may be one more file, of so many bytes, as far as is known now: before it is sent in vain.
+
+        Raises:
+            TooManyFiles, QuotaExceeded
+        """
+        if self._policy.has_quota:
+            usage = await work.uploads.usage(principal.owner)
+            self._policy.check_usage(Usage(open_uploads=0, files=usage.files + 1, bytes=usage.bytes + size))
 
     async def keep(
         self,

@@ -20,15 +20,18 @@ from domain.errors import (
     LongshoreError,
     PictureCorrupted,
     ProcessorUnavailable,
+    QuotaExceeded,
     RepositoryUnavailable,
     StorageFull,
     StorageUnavailable,
+    TooManyFiles,
     TooManyImages,
     UploadNotOpen,
     UploadTooLarge,
 )
 from domain.image import ImageStatus
 from domain.received_image import ImageSession, ReceivedImage, SessionLimits, judge
+from domain.upload_policy import UploadPolicy
 from ports.room import Room
 from tests.support.deployment import Deployment, Process
 from tests.support.faults import Died, Point
@@ -48,8 +51,8 @@ class NoRoom(Room):
 class House:
     """Receivers over one database and one storage."""
 
-    def __init__(self, *, max_count: int = 3) -> None:
-        self.deployment = Deployment()
+    def __init__(self, *, max_count: int = 3, policy: UploadPolicy | None = None) -> None:
+        self.deployment = Deployment(policy)
         self.limits = SessionLimits(max_count=max_count, max_bytes=MAX)
         self.processor = PlainProcessor()
         self.session = ImageSession.of(WHO, user_id=USER, session_id=str(uuid.uuid4()))
@@ -115,6 +118,17 @@ async def test_what_is_received_is_a_file_an_image_and_a_job(house: House, frame
     file = house.deployment.database.files[image.file_id]
     assert (file.name, file.media_type, file.owner) == ("a.jpg", "image/jpeg", WHO.owner)
     assert house.deployment.database.images[image.file_id].status is ImageStatus.PROCESSING
+
+
+async def test_a_full_quota_is_told_before_bytes_come_but_one_may_take_the_place_of_another() -> None:
+    house = House(policy=UploadPolicy(max_files=1))
+    await house.send(plain_picture(0xFFFF), 0)
+    with pytest.raises(TooManyFiles):
+        await house.receiver().begin(WHO, house.session, 1, file_name="a.jpg")
+    await house.send(plain_picture(0xFFFF << 16), 0)
+    house = House(policy=UploadPolicy(max_bytes=100))
+    with pytest.raises(QuotaExceeded):
+        await house.receiver().begin(WHO, house.session, 0, file_name="a.jpg", size=101)
 
 
 async def test_the_limit_is_told_before_bytes_come_and_holds_if_it_is_reached_meanwhile(house: House) -> None:
