@@ -107,6 +107,10 @@ bench-smoke: $(DEV_STAMP) ## tiny sizes: only that every measurement runs
 
 # --- documents ---------------------------------------------------------------------------------------------------
 
+.PHONY: picture
+picture: $(DEV_STAMP) ## take the README's picture of the page again (docs/page.webp); needs Chromium
+	@$(BIN)/python scripts/page_picture.py
+
 .PHONY: collection
 collection: setup ## write longshore.postman_collection.json, for Postman, Bruno or Insomnia
 	@$(BIN)/python scripts/collection.py > longshore.postman_collection.json
