@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from domain.picture import PictureFormat
 from tests.e2e.browser.chromium import Watch
 from tests.e2e.browser.upload_page import UploadPage
+from tests.e2e.tus import Tus, metadata
 from tests.support.pictures import encoded, quarters
 
 pytestmark = pytest.mark.browser
@@ -76,6 +77,22 @@ def test_what_can_not_be_drawn_is_said_and_holds_nothing_up(troubled_page: Uploa
     expect(page.page.locator("#announcements")).to_contain_text(f"{jpeg.name}: No thumbnail", timeout=15_000)
     page.reload()
     expect(page.row(jpeg.name).locator(".words")).to_contain_text("No thumbnail: the picture is damaged.")
+
+
+def test_what_is_no_picture_is_asked_about_once(troubled_page: UploadPage, watch: Watch, server_tus: Tus) -> None:
+    """In the list of files, where a name and a type are all that is known."""
+    page = troubled_page.page
+    server_tus.completed(b"Dear all,", metadata(filename="letter.png", filetype="image/png"))
+    with page.expect_response("**/images") as refused:
+        page.goto(f"{troubled_page.url}/#files")
+    assert refused.value.status == 400
+    server_tus.completed(
+        encoded(quarters(90, 60), PictureFormat.JPEG), metadata(filename="a.jpg", filetype="image/jpeg")
+    )
+    watch.requests.clear()
+    page.reload()
+    expect(page.locator(".card[aria-label='a.jpg'] .thumbnail")).to_be_visible(timeout=15_000)
+    assert len([url for url in watch.requests if url.endswith("/images")]) == 1
 
 
 def stored(photo: Path) -> str:

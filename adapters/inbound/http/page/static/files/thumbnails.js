@@ -3,6 +3,7 @@
 import { isPicture } from "../lib/format.js";
 import { signal } from "../lib/html.js";
 import { Pacer } from "../lib/pacer.js";
+import { Refused } from "./refused.js";
 
 const LOOK_EVERY = 1500;
 const LONGEST = 20_000;
@@ -12,6 +13,7 @@ export class Thumbnails {
   #server;
   #feed;
   #pacer = new Pacer();
+  #refused = new Refused();
   /** By the file's id: a signal of "", "drawing", "ready" or "none". */
   #known = new Map();
 
@@ -28,6 +30,7 @@ export class Thumbnails {
       this.#known.set(file.id, state);
       if (file.image?.status === "DONE") state.value = "ready";
       else if (file.image?.status === "ERROR") state.value = "none"; // it would be no better this time
+      else if (this.#refused.has(file.id)) state.value = "none";
       else if (state.value === "") this.#ask(file.id, state);
     }
     return state;
@@ -35,9 +38,10 @@ export class Thumbnails {
 
   async #ask(id, state) {
     await this.#pacer.turn();
-    const { ok, data } = await this.#server.ask("images", { method: "POST", json: { file_id: id } });
-    if (ok) this.#told(id, state, data.status);
-    else state.value = "none";
+    const { ok, status, data } = await this.#server.ask("images", { method: "POST", json: { file_id: id } });
+    if (ok) return this.#told(id, state, data.status);
+    if (status === 400 || status === 413) this.#refused.add(id);
+    state.value = "none";
   }
 
   #told(id, state, status) {
