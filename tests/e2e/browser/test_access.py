@@ -80,11 +80,11 @@ def test_the_page_in_trouble_is_fit_for_all(narrow: UploadPage, make_file: MakeF
     narrow.reload()
     narrow.expect_state("missing.mov", "missing")
     narrow.page.route("**/uploads/*", by_method(PATCH=507))
-    narrow.choose(make_file("full.mov", size=1000))
+    narrow.choose(make_file("full.mov", size=100_000))
     narrow.expect_state("full.mov", "failed")
     narrow.page.unroute_all()
     narrow.page.route("**/uploads/*", by_method(PATCH=503))
-    narrow.choose(make_file("away.mov", size=1000))
+    narrow.choose(make_file("away.mov", size=100_000))
     narrow.expect_state("away.mov", "waiting")
     assert_fit_for_all(narrow)
 

@@ -3,13 +3,14 @@
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.e2e.browser.chromium import Watch
 from tests.e2e.browser.conftest import Download, MakeFile, sha256
 from tests.e2e.browser.test_trouble import refuse
 from tests.e2e.browser.upload_page import UploadPage, target_of
 from tests.e2e.tus import Tus
+from tests.support.processes.server import ServerProcess
 from tests.support.wire import Http
 
 pytestmark = pytest.mark.browser
@@ -31,6 +32,26 @@ def test_bytes_that_are_stored_already_are_not_sent_again(
         expect(page.words(copy)).to_contain_text("Was here already, nothing had to be sent")
         assert download(page.content_url(copy)) == sha256(file.with_name(copy))
     assert len(watch.patch_offsets) == sent
+
+
+def test_a_small_file_goes_in_one_request_and_once_if_its_answer_is_lost(
+    troubled_page: UploadPage, make_file: MakeFile, watch: Watch, server: ServerProcess, download: Download
+) -> None:
+    page, file, lost = troubled_page, make_file("letter.txt", size=20_000), []
+
+    def lose(route: Route) -> None:
+        if lost or route.request.method != "POST":
+            route.continue_()
+            return
+        lost.append(route.fetch().status)
+        route.abort("connectionreset")
+
+    page.page.route("**/uploads", lose)
+    page.choose(file)
+    page.expect_done("letter.txt")
+    assert (lost, watch.patch_offsets) == ([201], [])
+    assert download(page.content_url("letter.txt")) == sha256(file)
+    assert len(Http(server.port).get("/uploads?state=completed&name=letter.txt").json()["uploads"]) == 1
 
 
 def test_a_file_that_another_tab_sends_is_not_sent_twice(
@@ -70,7 +91,7 @@ def test_an_error_can_be_told_to_whoever_keeps_the_log(troubled_page: UploadPage
     page = troubled_page
     page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.page.route("**/uploads/*", lambda route: refuse(route, 507, {"X-Request-Id": "abc-123"}))
-    page.choose(*(make_file(f"{number}.bin", size=1000 + number) for number in range(2)))
+    page.choose(*(make_file(f"{number}.bin", size=100_000 + number) for number in range(2)))
     for name in ("0.bin", "1.bin"):
         page.expect_state(name, "failed")
     page.press("0.bin", "Copy details")

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.browser
 
 SMOOTH = 50
 """Milliseconds between two frames that nobody notices."""
-TAKEN_IN = 200
-"""The browser alone takes some 70 to hand two thousand files over."""
+HANDED_OVER = 200
+"""In which the browser alone hands two thousand files over, to an empty page, too: mostly some 80."""
 
 
 def test_two_thousand_rows_stay_smooth(page: UploadPage, browser: Browser, make_file: MakeFile, tmp_path: Path) -> None:
@@ -23,7 +23,8 @@ def test_two_thousand_rows_stay_smooth(page: UploadPage, browser: Browser, make_
     with long_work(browser, page.page, tmp_path / "trace.json") as taking_in:
         page.choose(*files)
         expect(page.page.locator("#overall")).to_contain_text("of 2,000 files", timeout=20_000)
-    assert taking_in[0] < TAKEN_IN
+    assert taking_in[0] < HANDED_OVER
+    assert taking_in[1] < SMOOTH
     page.page.mouse.move(200, 400)
     with long_work(browser, page.page, tmp_path / "trace.json") as looking:
         for _ in range(10):
@@ -49,5 +50,5 @@ def test_twelve_hundred_small_files_go_through_without_one_429(
         make_file(f"tree/{number % 3}/{number % 5}/{number}.txt", size=200 + number)
     page.drop(folder)
     expect(page.page.locator("#overall")).to_have_text("1,201 files stored", timeout=240_000)
-    assert statuses.count(204) >= 1201 and 429 not in statuses
+    assert statuses.count(201) >= 1201 and 429 not in statuses
     assert watch.errors == []

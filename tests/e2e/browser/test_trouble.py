@@ -72,7 +72,7 @@ def test_a_refusal_is_explained_and_can_be_retried(
 ) -> None:
     page = troubled_page
     page.page.route("**/uploads/*", lambda route: refuse(route, status))
-    page.choose(make_file("a.bin", size=1000))
+    page.choose(make_file("a.bin", size=100_000))
     page.expect_state("a.bin", "failed")
     expect(page.words("a.bin")).to_contain_text(words)
     page.page.unroute_all()
@@ -83,7 +83,7 @@ def test_a_refusal_is_explained_and_can_be_retried(
 def test_a_server_that_is_away_is_asked_again(troubled_page: UploadPage, make_file: MakeFile) -> None:
     page = troubled_page
     page.page.route("**/uploads/*", lambda route: refuse(route, 503, {"Retry-After": "60"}))
-    page.choose(make_file("a.bin", size=1000))
+    page.choose(make_file("a.bin", size=100_000))
     page.expect_state("a.bin", "waiting")
     expect(page.words("a.bin")).to_contain_text("The server is away for a moment. Trying again in 60\u00a0s.")
     page.page.unroute_all()
@@ -98,11 +98,11 @@ def test_a_sign_of_life_ends_the_waiting_and_a_request_for_less_is_met_in_silenc
     for life in ("another upload", "the browser's word"):
         name = f"{life}.bin"
         page.page.route("**/uploads/*", lambda route: refuse(route, 503, {"Retry-After": "60"}))
-        page.choose(make_file(name, size=1000))
+        page.choose(make_file(name, size=100_000))
         page.expect_state(name, "waiting")
         page.page.unroute_all()
         if life == "another upload":
-            page.choose(make_file("other.bin", size=1000))
+            page.choose(make_file("other.bin", size=100_000))
         else:
             page.page.evaluate("dispatchEvent(new Event('online'))")
         page.expect_done(name, within=10)

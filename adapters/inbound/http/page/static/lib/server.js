@@ -57,11 +57,11 @@ export class Server {
 
   /**
    * Never throws: `status` is 0 where no answer came. `json` is sent as such; `data` is the answer's JSON, or `{}`;
-   * `requestId` what the server's log knows the request by.
+   * `requestId` what the server's log knows the request by; `date` when it answered, by its own clock (NaN: untold).
    *
    * @param {string} path
    * @param {{method?: string, json?: object, body?: BodyInit, headers?: Record<string, string>, within?: number}} [how]
-   * @returns {Promise<{status: number, ok: boolean, data: any, requestId: string}>}
+   * @returns {Promise<{status: number, ok: boolean, data: any, requestId: string, date: number}>}
    */
   async ask(path, { method = "GET", json, body, headers = {}, within = ANSWERS_WITHIN } = {}) {
     try {
@@ -73,9 +73,9 @@ export class Server {
       });
       this.heed(answer.status, answer.headers.get("WWW-Authenticate"));
       const data = await answer.json().catch(() => ({}));
-      return { status: answer.status, ok: answer.ok, data, requestId: answer.headers.get("X-Request-Id") ?? "" };
+      return { status: answer.status, ok: answer.ok, data, requestId: answer.headers.get("X-Request-Id") ?? "", date: Date.parse(answer.headers.get("Date") ?? "") };
     } catch {
-      return { status: 0, ok: false, data: {}, requestId: "" };
+      return { status: 0, ok: false, data: {}, requestId: "", date: NaN };
     }
   }
 

@@ -21,6 +21,9 @@ const LONGEST_AWAY = 5000;
 const LEAST_WAIT = 1000;
 const LONGEST_WAIT = 120_000;
 
+/** Of a place among those that send: small ones mostly wait, so two have one. */
+const share = ({ goesAlong }) => (goesAlong ? 0.5 : 1);
+
 export class Sender {
   #uploads;
   #server;
@@ -41,13 +44,14 @@ export class Sender {
 
   fill() {
     if (this.#rest) return;
-    let free = AT_ONCE - this.#uploads.filter((upload) => upload.isUnderWay).length;
+    let free = AT_ONCE;
+    for (const upload of this.#uploads) if (upload.isUnderWay) free -= share(upload);
     let ahead = DIGEST_AHEAD;
     for (const upload of this.#uploads) {
       if (upload.state !== State.QUEUED) continue;
       if (free > 0) {
+        free -= share(upload);
         this.run(upload);
-        free -= 1;
       } else {
         this.#digest(upload);
         ahead -= 1;
@@ -82,7 +86,7 @@ export class Sender {
 
   /** Its digest, by which the server tells whether it has these bytes; of what is there in part nobody asks any more. */
   async #digest(upload) {
-    if (upload.url !== null || !upload.file || upload.sha256 !== null) return;
+    if (upload.url !== null || upload.goesAlong || !upload.file || upload.sha256 !== null) return;
     upload.digesting ??= this.#digester.of(upload.file);
     const digest = await upload.digesting;
     upload.digesting = null;
@@ -100,7 +104,7 @@ export class Sender {
 
   startOver(upload) {
     this.#uploads.watcher.unwatch(upload);
-    Object.assign(upload, { url: null, stored: 0, sent: 0, sha256: null, remoteState: null });
+    Object.assign(upload, { url: null, stored: 0, sent: 0, sha256: null, sentAlongAt: null, remoteState: null });
   }
 
   requeue(upload) {

@@ -1,5 +1,6 @@
 /** One run of one upload over tus: from wherever the server is to the end, the first trouble, or `stop()`. */
 
+import { arrivedSince } from "./arrived.js";
 import { fromStatus, inSmallerChunks, unreachable } from "./problems.js";
 
 const TUS = { "Tus-Resumable": "1.0.0" };
@@ -26,6 +27,7 @@ export class Transfer {
   #chunkSize = chunkSize;
   #offset = 0;
   #isThere = false;
+  #goesAlong;
 
   /**
    * `upload.url` is null for a new upload; otherwise the run goes on there and never creates another.
@@ -40,12 +42,14 @@ export class Transfer {
     this.#of = upload;
     this.#file = upload.file;
     this.#creating = upload.url === null;
+    this.#goesAlong = upload.goesAlong;
     this.#options = {
       endpoint: this.#creating ? server.url("uploads") : null,
       uploadUrl: upload.url,
       chunkSize: this.#chunkSize,
+      uploadDataDuringCreation: this.#goesAlong,
       retryDelays: null, // sender.js retries: it can say why it waits, be hurried, and obey Retry-After
-      urlStorage: new RecordUrls(upload, save),
+      urlStorage: new RecordUrls(upload, this.#goesAlong ? () => {} : save), // one that is whole already needs no way back
       fingerprint: () => Promise.resolve(upload.key),
       onBeforeRequest: (request) => {
         if (!this.#live) throw new Error("stopped");
@@ -62,13 +66,26 @@ export class Transfer {
 
   async start() {
     try {
-      const [{ Upload }] = await Promise.all([library(), this.#digest()]);
+      const [{ Upload }, arrived] = await Promise.all([library(), this.#goesAlong ? this.#arrived() : this.#digest()]);
       if (!this.#live) return;
+      if (arrived) return this.#isFound(arrived);
       this.#upload = new Upload(this.#file, { ...this.#options, metadata: metadata(this.#of) });
       this.#upload.start();
     } catch {
       this.#end(() => this.#on.failed(unreachable()));
     }
+  }
+
+  /** The URL it has, if it came through at the last try, whose answer did not. */
+  async #arrived() {
+    const { sentAlongAt } = this.#of;
+    this.#of.sentAlongAt ??= performance.now();
+    return sentAlongAt === null ? null : arrivedSince(sentAlongAt, this.#of, this.#server);
+  }
+
+  #isFound(url) {
+    this.#on.located(url);
+    this.#end(() => this.#on.finished({ duplicate: false }));
   }
 
   stop() {
@@ -89,7 +106,7 @@ export class Transfer {
     const offset = Number(response.getHeader("Upload-Offset") ?? NaN);
     if (request.getMethod() === "HEAD") this.#acknowledge(offset);
     // The digest that was announced is that of a file that we have there: nothing has to be sent.
-    this.#isThere = request.getMethod() === "POST" && this.#file.size > 0 && offset === this.#file.size;
+    this.#isThere = !this.#goesAlong && request.getMethod() === "POST" && this.#file.size > 0 && offset === this.#file.size;
   }
 
   #located() {

@@ -19,6 +19,7 @@ export const State = Object.freeze({
   DONE: "done",
 });
 
+const ALONG = 64 * 1024;
 export const UNNAMED = "Unnamed file";
 
 export class Upload {
@@ -55,6 +56,8 @@ export class Upload {
   news = signal(0);
   /** The file's SHA-256 in hexadecimal digits, once it has been read; "" where nobody will. */
   sha256 = null;
+  /** When it was sent with its creation for the first time, by `performance.now()`: then it may have come. */
+  sentAlongAt = null;
   /** Whether the server had its bytes already. */
   duplicate = false;
   /** Bytes handed to the network, and bytes the server calls durable; `sent` is never shown below `stored`. */
@@ -129,6 +132,11 @@ export class Upload {
   /** As it was chosen: with the folders it was in. */
   get fullName() {
     return this.path ? `${this.path}/${this.name}` : this.name;
+  }
+
+  /** So small a file goes with its creation, in one request: to ask first whether it is there would take as long. */
+  get goesAlong() {
+    return this.url === null && this.size > 0 && this.size <= ALONG;
   }
 
   get isUnderWay() {
