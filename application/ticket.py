@@ -21,7 +21,7 @@ class TicketUseCase:
 
     async def issue(self, principal: Principal) -> tuple[str, datetime]:
         """What is to be shown, and until when."""
-        shown, now = self._ids.new(), self._clock.now()
+        shown, now = self._ids.secret(), self._clock.now()
         ticket = Ticket.of(principal, shown, now=now, life=self._life)
         await self._tickets.add(ticket, now=now)
         return shown, ticket.expires_at

@@ -1,4 +1,4 @@
-"""Names of things: 128 random bits as 32 hex digits, safe in URLs and file names."""
+"""Names of things: 32 hex digits that nobody can guess (``ports/id_generator.py``), safe in URLs and file names."""
 
 import re
 from typing import NewType

@@ -121,7 +121,7 @@ class ArchiveUseCase:
     async def _keep(
         self, maker: Principal, name: str, files: Sequence[File], now: datetime
     ) -> tuple[str, Archive, Sequence[File]]:
-        shown = self._ids.new()
+        shown = self._ids.secret()
         archive = Archive(
             digest=digest_of(shown),
             maker=Principal(maker.owner, is_admin=maker.is_admin),

@@ -14,3 +14,8 @@ def ids() -> IdGenerator:
 
 class TestIdGenerator(IdGeneratorSuite):
     """All of it."""
+
+
+def test_another_moment_begins_in_another_way() -> None:
+    ids = SystemIdGenerator(moment_seconds=0)
+    assert len({ids.new()[:12] for _ in range(100)}) == 100
