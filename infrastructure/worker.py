@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 
 import structlog
+from dependency_injector import providers
 
 from application.jobs import JobHandler
 from application.worker import Worker
 from infrastructure import version
 from infrastructure.capability import CannotStart
 from infrastructure.container import Container
+from infrastructure.observing.job_log import JobLog
 from infrastructure.process import cores, loop_factory, on_signals
 from infrastructure.settings import Settings
 from infrastructure.startup import started
@@ -52,6 +54,7 @@ async def _work(
     if not settings.reaches_other_processes:
         log.warning("EVENTS_URL is memory://: who watches on a server does not hear of what is done here")
     async with started(settings) as container:
+        container.metrics.override(providers.Object(JobLog()))
         if handlers is not None:
             made = {**made, "handlers": list(handlers(container))}
         working = asyncio.create_task(_run([container.worker(**made), *container.more_workers()]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -157,6 +158,8 @@ async def test_a_worker_that_is_told_to_stop_costs_its_job_nothing(
         worker.signal(signal.SIGTERM)
         assert await asyncio.to_thread(worker.wait, 10) == 0
         assert await site.left() == [(JobState.QUEUED, 0)]
+        [told] = [line for line in map(json.loads, worker.log().splitlines()[-2:]) if line["message"] == "job"]
+        assert (told["kind"], told["outcome"]) == (KIND, "put_back") and told["seconds"] < 10
 
 
 async def test_a_poisonous_job_is_dead_after_three_attempts_told_of_and_revived(
