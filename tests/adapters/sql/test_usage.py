@@ -14,6 +14,7 @@ from application.upload.records import UploadRecords
 from domain.access import Principal
 from domain.file_draft import FileDraft
 from domain.upload_policy import UploadPolicy
+from ports.id_generator import IdGenerator
 from tests.support.builders import ALICE, BOB, RememberingNotifier, ShiftedClock, an_id
 
 pytestmark = pytest.mark.timeout(30)
@@ -25,9 +26,11 @@ SELECT printf('%032x', n), ?, 'a.jpg', 'image/jpeg', n, printf('%032x', n), '202
 """
 
 
-class Ids:
+class Ids(IdGenerator):
     def new(self) -> str:
         return an_id()
+
+    secret = new
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ def test_bytes_that_are_stored_already_are_not_sent_again(
 def test_a_small_file_goes_in_one_request_and_once_if_its_answer_is_lost(
     troubled_page: UploadPage, make_file: MakeFile, watch: Watch, server: ServerProcess, download: Download
 ) -> None:
-    page, file, lost = troubled_page, make_file("letter.txt", size=20_000), []
+    page, file = troubled_page, make_file("letter.txt", size=20_000)
+    lost: list[int] = []
 
     def lose(route: Route) -> None:
         if lost or route.request.method != "POST":
@@ -49,7 +50,8 @@ def test_a_small_file_goes_in_one_request_and_once_if_its_answer_is_lost(
     page.page.route("**/uploads", lose)
     page.choose(file)
     page.expect_done("letter.txt")
-    assert (lost, watch.patch_offsets) == ([201], [])
+    assert lost == [201]
+    assert watch.patch_offsets == []
     assert download(page.content_url("letter.txt")) == sha256(file)
     assert len(Http(server.port).get("/uploads?state=completed&name=letter.txt").json()["uploads"]) == 1
 
