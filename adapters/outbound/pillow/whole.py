@@ -14,6 +14,7 @@ class WholePicture(Picture):
         self.profile = image.info.get("icc_profile")
 
     def grey(self) -> Image.Image:
+        self._image.draft("L", self.size)  # of a JPEG all is read, and its brightness alone made pixels
         self._image.load()
         return eight_bit(self._image).convert("L")
 
