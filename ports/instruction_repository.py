@@ -24,8 +24,9 @@ class InstructionRepository(Protocol):
     @abstractmethod
     async def list(
         self, owner: OwnerId, selection: Selection, *, after: Place | None, limit: int
-    ) -> Sequence[Instruction]:
-        """The owner's, the newest first; those that come ``after`` a place in that order."""
+    ) -> tuple[Sequence[Instruction], Place | None]:
+        """The owner's, the newest first; those that come ``after`` a place in that order. And where to go on, None:
+        there are no more. Fewer than ``limit``, or none, may be followed by others: it looks at so many at a time."""
 
     @abstractmethod
     async def add_detail(self, detail: Detail) -> None:

@@ -12,6 +12,8 @@ from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
 from domain.upload_state import UploadState
 
+OpenPlace = tuple[datetime, UploadId]
+"""Where among what is open one is: when it expires, and its id."""
 Wanted = tuple[str, Principal]
 """A watch id, and who wants to see the upload that is shown under it."""
 
@@ -79,12 +81,15 @@ class UploadRepository(Protocol):
         """Delete uploads that were over ``before`` and left no file, at most ``limit``; return how many."""
 
     @abstractmethod
-    async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
-        """Uploads that are ready to be completed and are not: what a crash left."""
+    async def list_assembling(
+        self, *, after: OpenPlace | None, limit: int
+    ) -> tuple[Sequence[Upload], OpenPlace | None]:
+        """Looks at the next ``limit`` open uploads, by when they expire: those that are ready to be completed and are
+        not, as a crash leaves them; and where it stopped, None after the last one."""
 
     @abstractmethod
-    async def exists_open(self, upload_id: UploadId) -> bool:
-        """Whether an unfinished upload of that id is known: if not, its staged bytes are an orphan's."""
+    async def open_among(self, ids: Collection[UploadId]) -> set[UploadId]:
+        """Those of which an unfinished upload is known: staged bytes of the others are orphans'."""
 
     @abstractmethod
     async def is_known(self, upload_id: UploadId) -> bool:

@@ -97,9 +97,7 @@ class InstructionUseCase:
         """The principal's own (an administrator's too: only their own), the newest first; and where the next page
         begins, if there is one."""
         async with self._unit_of_work() as work:
-            found = await work.instructions.list(principal.owner, selection, after=after, limit=limit + 1)
-        page = found[:limit]
-        return page, (page[-1].created_at, page[-1].id) if len(found) > limit else None
+            return await work.instructions.list(principal.owner, selection, after=after, limit=limit)
 
     async def get(self, principal: Principal, instruction_id: InstructionId) -> Instruction:
         async with self._unit_of_work() as work:

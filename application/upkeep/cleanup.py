@@ -1,7 +1,7 @@
 """Ends what nobody will finish or miss: expired uploads and files, staged bytes that no upload owns, bytes of deleted
 files that are still there; forgets what has ended, and what owners were notified of."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _BATCH = 200
 _FORESEEN = 1000
+_LOOKED_UP_AT_ONCE = 500
 # Each may have a thousand received ranges, which go in the same transaction; acknowledgements wait for it on SQLite.
 _FORGOTTEN_AT_ONCE = 50
 _LEAST_MEMORY = timedelta(hours=24)
@@ -116,10 +117,8 @@ class CleanupUseCase:
         """What ``run`` would do now, counted up to a thousand of each; nothing is changed."""
         now = self._clock.now()
         orphans = 0
-        async for staged in self._storage.staged():
-            if now - staged.modified_at >= self._orphans_after:
-                async with self._unit_of_work() as work:
-                    orphans += not await work.uploads.exists_open(staged.upload_id)
+        async for some in self._ownerless(now):
+            orphans += len(some)
         async with self._unit_of_work() as work:  # left without a commit
             before = now - self._orphans_after
             return Cleaned(
@@ -155,26 +154,38 @@ class CleanupUseCase:
 
     async def _discard_orphans(self, now: datetime) -> int:
         discarded = 0
-        async for staged in self._storage.staged():
-            if now - staged.modified_at < self._orphans_after:
-                continue
-            try:
-                if await self._is_orphan(staged.upload_id, now):
-                    await self._storage.discard(staged.upload_id)
+        async for some in self._ownerless(now):
+            for upload_id in some:
+                try:
+                    await self._discard(upload_id, now)
                     discarded += 1
-            except StorageUnavailable:
-                continue  # this one stays for the next run; the rest need not wait for it
+                except StorageUnavailable:
+                    continue  # this one stays for the next run; the rest need not wait for it
         return discarded
 
-    async def _is_orphan(self, upload_id: UploadId, now: datetime) -> bool:
+    async def _ownerless(self, now: datetime) -> AsyncIterator[Sequence[UploadId]]:
+        """What is staged of no open upload, and has been for long: nobody opens one of its name any more."""
+        some: list[UploadId] = []
+        async for staged in self._storage.staged():
+            if now - staged.modified_at >= self._orphans_after:
+                some.append(staged.upload_id)
+            if len(some) == _LOOKED_UP_AT_ONCE:
+                yield await self._without_upload(some)
+                some = []
+        yield await self._without_upload(some)
+
+    async def _without_upload(self, ids: Sequence[UploadId]) -> Sequence[UploadId]:
         async with self._unit_of_work() as work:
-            if await work.uploads.exists_open(upload_id):
-                return False
+            open_ = await work.uploads.open_among(ids) if ids else set()
+        return [id_ for id_ in ids if id_ not in open_]
+
+    async def _discard(self, upload_id: UploadId, now: datetime) -> None:
+        async with self._unit_of_work() as work:
             if not await work.uploads.is_known(upload_id) and await self._has_blob(upload_id):
                 # A whole file whose commit never came has its blob's name already (ports/file_intake.py).
                 await work.blob_deletions.add(blob_key_of(upload_id), now)
                 await work.commit()
-            return True
+        await self._storage.discard(upload_id)
 
     async def _has_blob(self, upload_id: UploadId) -> bool:
         try:

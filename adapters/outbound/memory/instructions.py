@@ -29,10 +29,11 @@ class MemoryInstructionRepository(InstructionRepository):
 
     async def list(
         self, owner: OwnerId, selection: Selection, *, after: Place | None, limit: int
-    ) -> Sequence[Instruction]:
+    ) -> tuple[Sequence[Instruction], Place | None]:
         told = (self._told(each) for each in self._changes.all_instructions() if each.owner == owner)
         found = [each for each in told if _is_selected(each, selection) and (after is None or _place(each) < after)]
-        return sorted(found, key=_place, reverse=True)[:limit]
+        page = sorted(found, key=_place, reverse=True)[:limit]
+        return page, _place(page[-1]) if len(found) > limit else None
 
     async def add_detail(self, detail: Detail) -> None:
         self._changes.details[detail.id] = replace(detail)

@@ -18,7 +18,7 @@ from domain.received_image import ImageSession, ReceivedImage
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
 from domain.upload_state import UploadState
-from ports.upload_repository import UploadRepository, Wanted
+from ports.upload_repository import OpenPlace, UploadRepository, Wanted
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -262,14 +262,17 @@ class MemoryUploadRepository(UploadRepository):
             await self.delete(upload.id)
         return len(ended[:limit])
 
-    async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
-        found = self._where(lambda upload: upload.becomes_file and upload.state.is_open)
-        ready = [upload for upload in found if upload.is_ready]
-        return sorted(ready, key=lambda upload: (upload.updated_at, upload.id))[:limit]
+    async def list_assembling(
+        self, *, after: OpenPlace | None, limit: int
+    ) -> tuple[Sequence[Upload], OpenPlace | None]:
+        found = self._where(lambda upload: upload.state.is_open and (after is None or _place(upload) > after))
+        looked_at = sorted(found, key=_place)[:limit]
+        ready = [upload for upload in looked_at if upload.becomes_file and upload.is_ready]
+        return ready, _place(looked_at[-1]) if len(looked_at) == limit else None
 
-    async def exists_open(self, upload_id: UploadId) -> bool:
-        upload = self._changes.upload(upload_id)
-        return upload is not None and upload.state.is_open
+    async def open_among(self, ids: Collection[UploadId]) -> set[UploadId]:
+        found = ((id_, self._changes.upload(id_)) for id_ in ids)
+        return {id_ for id_, upload in found if upload is not None and upload.state.is_open}
 
     async def is_known(self, upload_id: UploadId) -> bool:
         return self._changes.upload(upload_id) is not None
@@ -285,3 +288,7 @@ class MemoryUploadRepository(UploadRepository):
 
 def _age(upload: Upload) -> tuple[datetime, UploadId]:
     return upload.created_at, upload.id
+
+
+def _place(upload: Upload) -> OpenPlace:
+    return upload.expires_at, upload.id

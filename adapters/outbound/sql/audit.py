@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Executable, RowMapping, func, select, text
 from adapters.outbound.sql.crc64 import unsigned
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.image_tables import renditions
+from adapters.outbound.sql.repositories.files import of_blobs
 from adapters.outbound.sql.repositories.installation import SqlInstallation
 from adapters.outbound.sql.repositories.mapping import job_from_row
-from adapters.outbound.sql.tables import IS_OPEN, IS_TO_BE_DONE, blob_deletions, files, jobs, uploads
+from adapters.outbound.sql.tables import IS_DEAD, IS_OPEN, IS_TO_BE_DONE, blob_deletions, files, jobs, uploads
 from domain.errors import LongshoreError
 from domain.finding import Finding, Recorded, ok, problem
 from domain.ids import FileId
@@ -54,7 +55,7 @@ class SqlAudit(Audit):
         return {row["id"] for row in rows}
 
     async def known_blobs(self, keys: Sequence[str]) -> set[str]:
-        kept = await self._read(select(files.c.blob_key).where(files.c.blob_key.in_(keys)))
+        kept = await self._read(select(files.c.blob_key).where(of_blobs(keys)))
         drawn = await self._read(select(renditions.c.blob_key).where(renditions.c.blob_key.in_(keys)))
         going = await self._read(select(blob_deletions.c.blob_key).where(blob_deletions.c.blob_key.in_(keys)))
         coming = await self.open_uploads(keys)  # an upload's blob has its name, see blob_key_of
@@ -80,7 +81,7 @@ class SqlAudit(Audit):
         return bool(await self._read(select(files.c.id).where(files.c.id == file_id)))
 
     async def dead_jobs(self, *, limit: int) -> Sequence[Job]:
-        dead = select(jobs).where(jobs.c.state == JobState.DEAD).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
+        dead = select(jobs).where(text(IS_DEAD)).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
         return [job_from_row(row) for row in await self._read(dead)]
 
     async def neglected_jobs(self, since: datetime) -> int:

@@ -81,8 +81,11 @@ IS_DIGESTED = "sha256 IS NOT NULL"
 IS_UNDIGESTED = "sha256 IS NULL"
 IS_LISTED = "restorable_until IS NULL"
 IS_UNFOLDED = "folded_name IS NULL"
+IS_SHARING = "blob_key <> id"  # all others' bytes bear the file's id
+IS_WATCHED = "watch_id <> id"  # under an id that the client chose
 IS_EXPIRING = "expires_at IS NOT NULL"
 IS_RESTORABLE = "restorable_until IS NOT NULL"
+IS_DEAD = f"state = '{JobState.DEAD}'"
 IS_TO_BE_DONE = f"state IN ({_listed([JobState.QUEUED, JobState.RUNNING])})"
 
 
@@ -128,7 +131,6 @@ uploads = Table(
     Column("expires_at", Instant, nullable=False),
     *_access(),
     Column("sha512", LargeBinary),
-    Index("ix_uploads_watch_id", "watch_id"),
 )
 
 # A set that only grows: one row a stretch, so that writers can't overwrite one another.
@@ -161,7 +163,6 @@ files = Table(
     Column("expires_at", Instant),
     Column("restorable_until", Instant),
     Column("crc32", BigInteger),
-    Index("ix_files_blob_key", "blob_key"),
 )
 
 # What each owner holds: written by triggers alone (usage_triggers.py), so that it goes with every change of the two
@@ -292,7 +293,6 @@ outbox = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("event", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Index("ix_outbox_created_at", "created_at"),
 )
 
 # What owners have been notified of, for those who come back (ports/notifications.py). No number is given twice,

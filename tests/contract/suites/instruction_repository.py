@@ -90,7 +90,7 @@ async def listed(
     process: Process, selection: Selection | None = None, *, after: Place | None = None, limit: int = 100
 ) -> list[InstructionId]:
     async with process.unit_of_work() as work:
-        found = await work.instructions.list(ALICE.owner, selection or Selection(), after=after, limit=limit)
+        found, _ = await work.instructions.list(ALICE.owner, selection or Selection(), after=after, limit=limit)
         return [instruction.id for instruction in found]
 
 

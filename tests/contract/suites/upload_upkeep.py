@@ -103,13 +103,20 @@ class UploadUpkeepSuite(StoreSuite):
         ):
             await added(process, upload)
         async with process.unit_of_work() as work:
-            assert {upload.id for upload in await work.uploads.list_assembling(limit=10)} == left
-            assert len(await work.uploads.list_assembling(limit=2)) == 2
+            found, end = await work.uploads.list_assembling(after=None, limit=100)
+            assert ({upload.id for upload in found}, end) == (left, None)
+            few, end = await work.uploads.list_assembling(after=None, limit=2)
+            met = {upload.id for upload in few}
+            while end is not None:
+                few, end = await work.uploads.list_assembling(after=end, limit=2)
+                met |= {upload.id for upload in few}
+                assert len(few) <= 2
+            assert met == left
 
     @pytest.mark.parametrize("state", UploadState)
     async def test_only_an_unfinished_upload_owns_staged_bytes(self, process: Process, state: UploadState) -> None:
         upload = await added(process, an_upload(state=state))
         async with process.unit_of_work() as work:
-            assert await work.uploads.exists_open(upload.id) is (state in OPEN_STATES)
-            assert not await work.uploads.exists_open(UploadId(an_id()))
+            open_ = {upload.id} if state in OPEN_STATES else set()
+            assert await work.uploads.open_among([upload.id, UploadId(an_id())]) == open_
             assert await work.uploads.is_known(upload.id) and not await work.uploads.is_known(UploadId(an_id()))

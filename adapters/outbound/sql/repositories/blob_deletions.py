@@ -14,9 +14,12 @@ from domain.ids import BlobKey
 from ports.blob_deletions import BlobDeletions
 
 _c = blob_deletions.c
-_IS_KEPT = or_(
-    *(select(table.c.blob_key).where(table.c.blob_key == _c.blob_key).exists() for table in (files, renditions))
+_KEEPERS = (
+    select(files.c.id).where(files.c.id == _c.blob_key, files.c.blob_key == files.c.id),
+    select(files.c.id).where(files.c.blob_key == _c.blob_key, files.c.blob_key != files.c.id),
+    select(renditions.c.blob_key).where(renditions.c.blob_key == _c.blob_key),
 )
+_IS_KEPT = or_(*(keeper.exists() for keeper in _KEEPERS))
 
 
 class SqlBlobDeletions(BlobDeletions):

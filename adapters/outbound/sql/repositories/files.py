@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     bindparam,
     delete,
     func,
@@ -35,13 +36,19 @@ _IS_UNDIGESTED: ColumnElement[bool] = text(IS_UNDIGESTED)  # type: ignore[assign
 _IS_LISTED: ColumnElement[bool] = text(IS_LISTED)  # type: ignore[assignment]
 _IS_UNFOLDED: ColumnElement[bool] = text(IS_UNFOLDED)  # type: ignore[assignment]
 _CHANGED = ("name", "folded_name", "path", "visibility", "expires_at")
-_LOOKED_AT = 20_000
+# A page is mostly full after few; a name that hardly any file has would be looked for among a million.
+_LOOKED_AT = (1_000, 20_000)
 _SAVE_DIGEST = (
     update(files).where(_c.id == bindparam("file_id"), _c.sha256.is_(None)).values(sha256=bindparam("digest"))
 )
 _SAVE_CRC32 = update(files).where(_c.id == bindparam("file_id"), _c.crc32.is_(None)).values(crc32=bindparam("found"))
 _FOLD = update(files).where(_c.id == bindparam("file_id")).values(folded_name=bindparam("folded"))
 _KEYS: Mapping[str, ColumnElement[Any]] = {"created_at": _c.created_at, "name": _c.folded_name, "size": _c.size}
+
+
+def of_blobs(keys: Collection[str]) -> ColumnElement[bool]:
+    """Files whose bytes are under one of these: the one that bears its name, and those of the few others."""
+    return or_(and_(_c.id.in_(keys), _c.blob_key == _c.id), and_(_c.blob_key.in_(keys), _c.blob_key != _c.id))
 
 
 def places(
@@ -117,13 +124,16 @@ class SqlFileRepository(FileRepository):
     async def list(
         self, selection: FileSelection, order: FileOrder, *, after: FilePlace | None, now: datetime, limit: int
     ) -> FilePage:
+        found: Sequence[File] = ()
         until = None
-        if selection.is_narrow:
-            # Else a name that hardly any file has would be looked for among a million.
-            rows = await self._transaction.read(places(selection, order, after).offset(_LOOKED_AT - 1).limit(1))
-            until = FilePlace(rows[0]["key"], FileId(rows[0]["id"])) if rows else None
-        wanted = page(selection, order, after, until, now, is_sqlite=self._transaction.is_sqlite)
-        found = [file_from_row(row) for row in await self._transaction.read(wanted.limit(limit + 1))]
+        for looked_at in _LOOKED_AT if selection.is_narrow else (None,):
+            if looked_at is not None:
+                rows = await self._transaction.read(places(selection, order, after).offset(looked_at - 1).limit(1))
+                until = FilePlace(rows[0]["key"], FileId(rows[0]["id"])) if rows else None
+            wanted = page(selection, order, after, until, now, is_sqlite=self._transaction.is_sqlite)
+            found = [file_from_row(row) for row in await self._transaction.read(wanted.limit(limit + 1))]
+            if len(found) > limit or until is None:
+                break
         return FilePage(found[:limit], order.place_of(found[limit - 1]) if len(found) > limit else until)
 
     async def fold_names(self, *, limit: int) -> int:
@@ -190,7 +200,7 @@ class SqlFileRepository(FileRepository):
         if not rows:
             return None
         key = BlobKey(rows[0]["blob_key"])
-        sharers = select(_c.id).where(_c.blob_key == key)
+        sharers = select(_c.id).where(of_blobs([key]))
 
         def delete_one(connection: Connection) -> bool:
             # PostgreSQL: who deletes another one of these files waits here until we are done, and the other way round.

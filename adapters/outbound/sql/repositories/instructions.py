@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     ScalarSelect,
+    Select,
     and_,
     case,
     delete,
@@ -59,6 +60,19 @@ _LATEST = select(func.max(_d.updated_at)).where(_d.instruction_id == _i.id).scal
 _TOLD = select(instructions, _status().label("status"), func.coalesce(_LATEST, _i.created_at).label("updated_at"))
 
 
+_PLACE = tuple_(_i.created_at, _i.id)
+_LOOKED_AT = 1000
+
+
+def _in_order(instructions: Select[Any]) -> Select[Any]:
+    return instructions.order_by(_i.created_at.desc(), _i.id.desc())
+
+
+def _place(rows: Sequence[RowMapping]) -> Place | None:
+    """Of the first one."""
+    return (rows[0]["created_at"], InstructionId(rows[0]["id"])) if rows else None
+
+
 class SqlInstructionRepository(InstructionRepository):
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
@@ -75,18 +89,27 @@ class SqlInstructionRepository(InstructionRepository):
 
     async def list(
         self, owner: OwnerId, selection: Selection, *, after: Place | None, limit: int
-    ) -> Sequence[Instruction]:
-        wanted = _TOLD.where(_i.owner == owner)
+    ) -> tuple[Sequence[Instruction], Place | None]:
+        within = [_i.owner == owner]
         if selection.since is not None:
-            wanted = wanted.where(_i.created_at >= selection.since)
+            within.append(_i.created_at >= selection.since)
         if selection.until is not None:
-            wanted = wanted.where(_i.created_at <= selection.until)
-        if selection.status is not None:
-            wanted = wanted.where(_status() == selection.status.value)
+            within.append(_i.created_at <= selection.until)
         if after is not None:
-            wanted = wanted.where(tuple_(_i.created_at, _i.id) < after)
-        rows = await self._transaction.read(wanted.order_by(_i.created_at.desc(), _i.id.desc()).limit(limit))
-        return [_instruction_from_row(row) for row in rows]
+            within.append(after > _PLACE)
+        last = None
+        if selection.status is not None:
+            # A status is that of all details: to look for one that few have would be to look at everything.
+            looked_at = _in_order(select(_i.created_at, _i.id).where(*within)).offset(_LOOKED_AT - 1).limit(1)
+            last = _place(await self._transaction.read(looked_at))
+            within.append(_status() == selection.status.value)
+        wanted = _TOLD.where(*within)
+        if last is not None:
+            wanted = wanted.where(last <= _PLACE)
+        rows = await self._transaction.read(_in_order(wanted).limit(limit + 1))
+        if len(rows) > limit:
+            rows, last = rows[:limit], _place(rows[limit - 1 : limit])
+        return [_instruction_from_row(row) for row in rows], last
 
     async def add_detail(self, detail: Detail) -> None:
         row = _detail_to_row(detail)

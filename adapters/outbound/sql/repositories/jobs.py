@@ -26,7 +26,7 @@ from sqlalchemy import (
 from adapters.outbound.sql.database import Transaction
 from adapters.outbound.sql.insert import insert_into
 from adapters.outbound.sql.repositories.mapping import job_from_row, job_to_row
-from adapters.outbound.sql.tables import IS_TO_BE_DONE, Instant, jobs
+from adapters.outbound.sql.tables import IS_DEAD, IS_TO_BE_DONE, Instant, jobs
 from domain.errors import JobNotFound, JobTakenOver
 from domain.ids import JobId
 from domain.job import Job, JobState
@@ -129,7 +129,7 @@ class SqlJobQueue(JobQueue):
     async def list(self, state: JobState | None = None, *, kind: str | None = None, limit: int) -> Sequence[Job]:
         wanted = select(jobs).order_by(_c.created_at, _c.id).limit(limit)
         if state is not None:
-            wanted = wanted.where(_c.state == state)
+            wanted = wanted.where(text(IS_DEAD) if state is JobState.DEAD else _c.state == state)
         if kind is not None:
             wanted = wanted.where(or_(_c.kind == kind, _c.kind.startswith(f"{kind}:", autoescape=True)))
         return [job_from_row(row) for row in await self._transaction.read(wanted)]

@@ -40,8 +40,10 @@ class SqlNotifications(Notifications):
         return next(((int(row["number"]), str(row["event_id"])) for row in rows), None)
 
     async def forget(self, *, before: datetime, limit: int) -> int:
-        old = select(_c.number).where(_c.created_at < before).limit(limit)
-        forgetting = delete(notifications).where(_c.number.in_(old.scalar_subquery()))
+        old = await self._transaction.read(select(_c.number).where(_c.created_at < before).limit(limit))
+        if not old:
+            return 0  # which has cost no turn to write
+        forgetting = delete(notifications).where(_c.number.in_([row["number"] for row in old]))
         return await self._transaction.write(lambda connection: connection.execute(forgetting).rowcount)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Label,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 
@@ -33,7 +35,7 @@ from domain.ids import OwnerId, UploadId
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy, Usage
 from domain.upload_state import OPEN_STATES, UploadKind, UploadState
-from ports.upload_repository import UploadRepository, Wanted
+from ports.upload_repository import OpenPlace, UploadRepository, Wanted
 
 _IS_OPEN: ColumnElement[bool] = text(IS_OPEN).self_group()  # type: ignore[assignment]
 _IS_UNMEASURED: ColumnElement[bool] = text(IS_UNMEASURED)  # type: ignore[assignment]
@@ -63,7 +65,9 @@ def _newest_watched(*of_whom: ColumnElement[bool]) -> Select[*tuple[object, ...]
     """Of each owner's uploads under each id the newest; oldest first."""
     newest_first = (_c.created_at.desc(), _c.id.desc())
     place = func.row_number().over(partition_by=(_c.watch_id, _c.owner), order_by=newest_first).label("place")
-    watched = _c.watch_id.in_(bindparam("watch_ids", expanding=True))
+    ids: BindParameter[Any] = bindparam("watch_ids", expanding=True)
+    # Mostly it is the upload's own.
+    watched = or_(and_(_c.id.in_(ids), _c.watch_id == _c.id), and_(_c.watch_id.in_(ids), _c.watch_id != _c.id))
     ranked = select(uploads, place).where(watched, *of_whom).subquery()
     newest: Select[*tuple[object, ...]] = select(ranked).where(ranked.c.place == 1)
     return newest.order_by(ranked.c.created_at, ranked.c.id)
@@ -200,7 +204,15 @@ class SqlUploadRepository(UploadRepository):
         gone = delete(uploads).where(_c.id.in_(ids))
         return await self._transaction.write(lambda connection: connection.execute(gone).rowcount)
 
-    async def list_assembling(self, *, limit: int) -> Sequence[Upload]:
+    async def list_assembling(
+        self, *, after: OpenPlace | None, limit: int
+    ) -> tuple[Sequence[Upload], OpenPlace | None]:
+        place = tuple_(_c.expires_at, _c.id)
+        ahead = select(_c.expires_at, _c.id).where(_IS_OPEN)
+        if after is not None:
+            ahead = ahead.where(place > after)
+        rows = await self._transaction.read(ahead.order_by(_c.expires_at, _c.id).offset(limit - 1).limit(1))
+        until = (rows[0]["expires_at"], UploadId(rows[0]["id"])) if rows else None
         # The ranges may overlap, so their sum says only which uploads are worth loading.
         ranges = received_ranges.c
         size = func.coalesce(func.sum(ranges.range_end - ranges.range_start), 0)
@@ -208,11 +220,15 @@ class SqlUploadRepository(UploadRepository):
         by_itself = and_(_c.completes_on_request.is_(False), _c.length.is_not(None), received >= _c.length)
         begun = or_(_c.state == UploadState.ASSEMBLING.value, by_itself)
         left = select(uploads).where(_IS_OPEN, _c.kind != UploadKind.PARTIAL.value, begun)
-        found = await self._load(left.order_by(_c.updated_at, _c.id).limit(limit))
-        return [upload for upload in found if upload.is_ready]
+        if after is not None:
+            left = left.where(place > after)
+        if until is not None:
+            left = left.where(place <= until)
+        return [upload for upload in await self._load(left) if upload.is_ready], until
 
-    async def exists_open(self, upload_id: UploadId) -> bool:
-        return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id, _IS_OPEN)))
+    async def open_among(self, ids: Collection[UploadId]) -> set[UploadId]:
+        rows = await self._transaction.read(select(_c.id).where(_c.id.in_(ids), _IS_OPEN))
+        return {UploadId(row["id"]) for row in rows}
 
     async def is_known(self, upload_id: UploadId) -> bool:
         return bool(await self._transaction.read(select(_c.id).where(_c.id == upload_id)))
