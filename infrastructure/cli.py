@@ -81,6 +81,8 @@ def _with_settings(options: argparse.Namespace) -> int:
     from infrastructure.setting_sources import SettingsError, load_settings  # noqa: PLC0415
     from infrastructure.setting_values import in_one_line  # noqa: PLC0415
 
+    if processes := getattr(options, "processes", None):
+        os.environ["PROCESSES"] = processes
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -107,7 +109,8 @@ def _parser(program: str, others: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"longshore {version()}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
     parser.set_defaults(verb="serve")
-    verbs.add_parser("serve", help="migrate, then serve until SIGTERM or Ctrl-C (the default)")
+    serve = verbs.add_parser("serve", help="migrate, then serve until SIGTERM or Ctrl-C (the default)")
+    serve.add_argument("--processes", metavar="N", help="by so many processes, which are looked after (PROCESSES)")
     worker = verbs.add_parser("worker", help="do jobs, and nothing else, until SIGTERM or Ctrl-C")
     worker.add_argument(
         "--slots", type=_count, metavar="N", help="how many at once (default: one more than there are cores)"
@@ -247,6 +250,33 @@ async def _doctor(settings: "Settings", *, scrub: bool) -> int:
 
 
 def _serve(settings: "Settings") -> int:
+    from infrastructure.supervision.supervised import Supervised  # noqa: PLC0415
+
+    supervised = Supervised.here()
+    if settings.processes and not supervised:
+        return _supervise(settings)
     from infrastructure.server import run  # noqa: PLC0415
 
-    return run(settings)
+    return run(settings, supervised)
+
+
+def _supervise(settings: "Settings") -> int:
+    from infrastructure.capability import CannotStart  # noqa: PLC0415
+    from infrastructure.server import greeting  # noqa: PLC0415
+    from infrastructure.supervision.listening import listen  # noqa: PLC0415
+    from infrastructure.supervision.order import Order, become_supervisor, own_command  # noqa: PLC0415
+
+    try:
+        sockets = listen(settings.api_host, settings.api_port)
+    except CannotStart as error:
+        print(error, file=sys.stderr)
+        return _FAILED
+    order = Order(
+        command=own_command(),
+        processes=settings.processes or 1,
+        listening=[each.fileno() for each in sockets],
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+        greeting=greeting(settings),
+    )
+    return become_supervisor(order)

@@ -3,13 +3,13 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import structlog
 from tornado.httpserver import HTTPServer
 from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_body_config
-from tornado.netutil import bind_sockets
 
 from adapters.inbound.common.uris import authority_of
 from adapters.inbound.http.engine.accepting import Door, raise_limit
@@ -25,38 +25,45 @@ from infrastructure.container import Container
 from infrastructure.process import loop_factory, on_signals
 from infrastructure.settings import Settings
 from infrastructure.startup import started
+from infrastructure.supervision.listening import listen
+from infrastructure.supervision.neighbours import SharedCounts
+from infrastructure.supervision.supervised import Link, Supervised
 
 log = structlog.get_logger(__name__)
 
-_BACKLOG = 4096  # of a crowd that connects at once, whoever finds no place comes again a second later
 # New ones before garbage is looked for. Python's own 700 are two connections: a crowd spent a fifth of its time on it.
 _GC_OBJECTS = 10_000
 _DRAIN_SECONDS = 30.0
 _CUT_SECONDS = 5.0
+_LAST_REQUEST_SECONDS = 1.0
+_RELIEVED_SECONDS = 600.0
+_WELL_SECONDS = 10.0
 # Of a query. As many ids as a head can hold are fewer.
 _MAX_FIELDS = 2000
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the process's exit code."""
+def run(settings: Settings, supervised: Supervised | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, or as long as the supervisor says; return the process's exit code."""
     raise_limit()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
-            runner.run(_serve(settings))
+            runner.run(_serve(settings, supervised))
         except CannotStart as error:
             print(error, file=sys.stderr)  # noqa: T201 -- the one line an operator has to see
             return 1
         return 0
 
 
-async def _serve(settings: Settings) -> None:
-    for warning in settings.warnings:
-        log.warning(warning)
-    stopping = on_signals()
+async def _serve(settings: Settings, supervised: Supervised | None) -> None:
+    stopping, relieved = on_signals(), asyncio.Event()
+    link = Link(supervised, relieved=relieved, stopping=stopping) if supervised else None
+    if supervised is None or supervised.is_first:
+        for warning in settings.warnings:
+            log.warning(warning)
     for capability in CAPABILITIES:
         capability.before_serving(settings)
-    async with started(settings) as container:
-        server, connections, door = _listen(container, settings)
+    async with started(settings, supervised=supervised) as container:
+        server, connections, door = _listen(container, settings, supervised)
         gc.freeze()  # what is here now stays: looking through it for garbage stops the loop for some 60 ms
         gc.set_threshold(_GC_OBJECTS, 10, 10)
         chores = [
@@ -64,15 +71,24 @@ async def _serve(settings: Settings) -> None:
             for capability in CAPABILITIES
             for chore in capability.chores(container, settings)
         ]
-        _greet(settings)
-        await stopping.wait()
+        if link is None:
+            _greet(settings)
+        else:
+            await _until_well(container, stopping)
+            link.serves()
+        await _first_of(stopping, relieved)
+        if not stopping.is_set():
+            await _end(chores)
+            await _let_go(connections, door, container, stopping)
         await _drain(server, connections, door, container)
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
+        await _end(chores)
+    if link is not None:
+        link.close()
 
 
-def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Connections, Door]:
+def _listen(
+    container: Container, settings: Settings, supervised: Supervised | None
+) -> tuple[HTTPServer, Connections, Door]:
     resources = [resource for capability in CAPABILITIES for resource in capability.resources(container)]
     set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=_MAX_FIELDS)))
     server, router = web_server(
@@ -83,12 +99,43 @@ def _listen(container: Container, settings: Settings) -> tuple[HTTPServer, Conne
         budget=container.connection_budget(),
         patience=Patience(idle_seconds=settings.keep_alive.total_seconds()),
     )
-    try:
-        sockets = bind_sockets(settings.api_port, settings.api_host, backlog=_BACKLOG)
-    except OSError as error:
-        where = authority_of(settings.api_host, settings.api_port)
-        raise CannotStart(f"cannot listen on {where}: {error.strerror}") from error
-    return server, router.connections, Door(sockets, router.accept, router.connections)
+    sockets = listen(settings.api_host, settings.api_port) if supervised is None else supervised.sockets()
+    neighbours = None if supervised is None else SharedCounts(supervised)
+    door = Door(sockets, router.accept, router.connections, neighbours=neighbours)
+    return server, router.connections, door
+
+
+async def _until_well(container: Container, stopping: asyncio.Event) -> None:
+    """Return once what the server leans on is there, or after a while: then the others have no more of it."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _WELL_SECONDS
+    health = await container.health().run()
+    while not (health.is_healthy or stopping.is_set() or loop.time() > deadline):
+        await asyncio.sleep(0.1)
+        health = await container.health().run()
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    await _end(waiting)
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _let_go(connections: Connections, door: Door, container: Container, stopping: asyncio.Event) -> None:
+    """Another process serves in our place: who is here is served to the end, and told to come by a new connection."""
+    log.info("relieved: what runs may end")
+    container.drain().let_go()
+    door.close()
+    await asyncio.gather(container.sockets().close_all(), container.streams().close_all())
+    await _until(stopping.is_set, _LAST_REQUEST_SECONDS)
+    connections.kept.close()
+    await _until(lambda: stopping.is_set() or not connections.running, _RELIEVED_SECONDS)
 
 
 async def _drain(server: HTTPServer, connections: Connections, door: Door, container: Container) -> None:
@@ -120,13 +167,16 @@ async def _until(is_so: Callable[[], bool], seconds: float) -> bool:
 
 
 def _greet(settings: Settings) -> None:
-    base = settings.public_url or f"http://{authority_of(settings.api_host, settings.api_port)}"
     with suppress(OSError):  # where it goes to a file there may be no room: that is no reason not to serve
-        print(  # noqa: T201 -- for the person at the terminal
-            f"Longshore {version()}\n"
-            f"  page          {base}/\n"
-            f"  API docs      {base}/docs\n"
-            f"  tus endpoint  {base}/uploads\n"
-            f"  data folder   {settings.data_dir}",
-            flush=True,
-        )
+        print(greeting(settings), flush=True)  # noqa: T201 -- for the person at the terminal
+
+
+def greeting(settings: Settings) -> str:
+    base = settings.public_url or f"http://{authority_of(settings.api_host, settings.api_port)}"
+    return (
+        f"Longshore {version()}\n"
+        f"  page          {base}/\n"
+        f"  API docs      {base}/docs\n"
+        f"  tus endpoint  {base}/uploads\n"
+        f"  data folder   {settings.data_dir}"
+    )

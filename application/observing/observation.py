@@ -1,4 +1,4 @@
-"""What whoever watches over a server wants to know of it, in figures."""
+"""What whoever watches over a server wants to know of what it leans on, in figures."""
 
 import asyncio
 from collections import Counter
@@ -13,7 +13,6 @@ from domain.size import MAX_SIZE
 from domain.upload_state import OPEN_STATES
 from ports.census import Census
 from ports.clock import Clock
-from ports.metrics import Metrics
 from ports.room import Room
 
 _STATES = (JobState.QUEUED, JobState.RUNNING, JobState.DEAD)
@@ -26,7 +25,6 @@ class ObservationUseCase:
     def __init__(
         self,
         *,
-        metrics: Metrics,
         census: Census,
         health: HealthUseCase,
         room: Room,
@@ -34,7 +32,6 @@ class ObservationUseCase:
         fresh_seconds: float = 5.0,
         patience_seconds: float = 3.0,
     ) -> None:
-        self._metrics = metrics
         self._census = census
         self._health = health
         self._room = room
@@ -48,10 +45,7 @@ class ObservationUseCase:
     async def run(self) -> Sequence[Family]:
         health, count, room = await asyncio.gather(self._health.run(), self._count(), self._left())
         services = {name: float(is_there) for name, is_there in health.services.items()}
-        families = [
-            *self._metrics.families(),
-            gauges("longshore_service_up", "Whether what the server leans on is there.", "service", services),
-        ]
+        families = [gauges("longshore_service_up", "Whether what the server leans on is there.", "service", services)]
         if room is not None:
             families.append(gauge("longshore_storage_room_bytes", "What may still come until bytes are refused.", room))
         return families if count is None else [*families, *_told(count)]

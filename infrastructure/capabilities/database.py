@@ -19,6 +19,7 @@ from adapters.outbound.sql.audit import SqlAudit
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
 from adapters.outbound.sql.locks.lock import SqlUploadLock
+from adapters.outbound.sql.locks.patience import AMONG_SEVERAL, PATIENCE
 from adapters.outbound.sql.repositories.installation import SqlInstallation
 from adapters.outbound.system.ballast import Ballast
 from infrastructure.capabilities.observing import ObservingParts
@@ -84,7 +85,12 @@ class DatabaseParts(Parts):
     )
     installation = providers.Singleton(SqlInstallation, database)
     ledger = providers.Singleton(SqlReceivedLedger, database, on_commit=ObservingParts.metrics.provided.committed)
-    lock = providers.Singleton(SqlUploadLock, database, SystemParts.clock)
+    lock = providers.Singleton(
+        SqlUploadLock,
+        database,
+        SystemParts.clock,
+        providers.Callable(lambda several: AMONG_SEVERAL if several else PATIENCE, of.is_several),
+    )
     audit = providers.Singleton(SqlAudit, database, tables=providers.Object(compared))
 
 

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated
 
 from dependency_injector import providers
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_serializer
 
 from adapters.outbound.memory.feed import MemoryFeed
 from adapters.outbound.memory.notifier import MemoryProgressNotifier
@@ -41,7 +41,9 @@ class EventsVariables(JobsVariables, DatabaseVariables):
 
     @property
     def telling(self) -> str:
-        """What events go by."""
+        """What events go by; several processes that nobody has told otherwise have PostgreSQL in common."""
+        if self.processes and self.is_postgres and "events_url" not in self.model_fields_set:
+            return _POSTGRES
         return broker_of(self.events_url) or self.events_url.partition(":")[0]
 
     @property
@@ -53,8 +55,19 @@ class EventsVariables(JobsVariables, DatabaseVariables):
         """Of the one that carries events, or jobs: other services are told there what becomes of instructions."""
         return next((url for url in (self.events_url, self.jobs_url) if broker_of(url) == NATS), None)
 
+    @field_serializer("events_url")
+    def _shown_events_url(self, url: str) -> str:
+        return f"{_POSTGRES}://" if self.telling == _POSTGRES else url
+
 
 def _misfits(settings: EventsVariables) -> Iterable[str]:
+    if settings.is_several and not settings.is_postgres:
+        yield (
+            "PROCESSES: more than one need a DATABASE_URL of PostgreSQL; SQLite lets one process write at a time, and "
+            "more would only wait for one another"
+        )
+    elif settings.is_several and not settings.reaches_other_processes:
+        yield "PROCESSES: more than one need an EVENTS_URL that reaches all of them, postgres:// or nats://"
     if settings.telling == _POSTGRES and not settings.is_postgres:
         yield "EVENTS_URL: 'postgres://' needs a DATABASE_URL of PostgreSQL"
 

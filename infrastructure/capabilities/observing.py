@@ -36,7 +36,11 @@ def _observers(access_log: AccessLog, measures: RequestMeasures, *, log_access: 
 
 
 class ObservingParts(Parts):
-    access_log = providers.Singleton(AccessLog, as_console=providers.Callable(_is_for_people, of.log_format))
+    access_log = providers.Singleton(
+        AccessLog,
+        as_console=providers.Callable(_is_for_people, of.log_format),
+        is_shared=providers.Callable(bool, of.processes),
+    )
     metrics = providers.Singleton(MemoryMetrics)
     request_measures = providers.Singleton(RequestMeasures)
     loop_lag = providers.Singleton(LoopLag)
@@ -58,6 +62,7 @@ def _measured(parts: ObservingParts) -> Iterable[Measured]:
     yield process_families
     yield parts.loop_lag().families
     yield parts.request_measures().families
+    yield parts.metrics().families
 
 
 OBSERVING = Capability(

@@ -15,7 +15,8 @@ from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.system.id_generator import SystemIdGenerator
 from domain.finding import Finding, ok, problem
 from infrastructure.capability import CannotStart, Capability, Parts, Variables
-from infrastructure.setting_values import path_in_url, within
+from infrastructure.setting_values import OrNone, path_in_url, within
+from infrastructure.supervision.supervised import Supervised
 
 
 def _host(text: str) -> str:
@@ -40,10 +41,17 @@ AtHome = AfterValidator(_at_home)
 class SystemVariables(Variables):
     api_host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     api_port: Annotated[int, within(1, 65535)] = 8888
+    processes: OrNone[Annotated[int, within(1, 64)]] = None
     data_dir: Annotated[Path, AfterValidator(_data_dir)] = Field(Path("var"), validate_default=True)
+
+    @property
+    def is_several(self) -> bool:
+        return (self.processes or 1) > 1
 
 
 class SystemParts(Parts):
+    supervised: providers.Provider[Supervised | None] = providers.Object(None)
+    """What a server of several knows of itself; ``infrastructure/startup.py`` hands it in."""
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(SystemIdGenerator)
 

@@ -8,6 +8,7 @@ What the server says about itself goes to standard error (``infrastructure/loggi
 import asyncio
 import json
 import os
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ _GATHERED_SECONDS = 0.1
 _MAX_GATHERED = 512
 _MAX_WAITING_BYTES = 4 * 1024 * 1024
 _END_SECONDS = 1.0
+_PIPE_BYTES = select.PIPE_BUF
 _MAX_PATH = 256
 _MAX_METHOD = 32
 _MAX_CLIENT = 64
@@ -31,10 +33,18 @@ _UNNAMED = (None, NOBODY, STRANGER.owner)
 class AccessLog:
     """Lives on the event loop; ``close`` it at the end."""
 
-    def __init__(self, fd: int = 1, *, as_console: bool = False, max_waiting_bytes: int = _MAX_WAITING_BYTES) -> None:
+    def __init__(
+        self,
+        fd: int = 1,
+        *,
+        as_console: bool = False,
+        is_shared: bool = False,
+        max_waiting_bytes: int = _MAX_WAITING_BYTES,
+    ) -> None:
+        """``is_shared``: other processes write there, too."""
         self._line = _console_line if as_console else _json_line
         self._lost_line = _lost_console_line if as_console else _lost_json_line
-        self._spout = _Spout(fd, max_waiting_bytes)
+        self._spout = _Spout(fd, max_waiting_bytes, is_shared=is_shared)
         self._lines: list[str] = []
         self._lost = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,8 +82,9 @@ class AccessLog:
 class _Spout:
     """A thread that writes what it is given, in order; it may stand still for ever without anybody minding."""
 
-    def __init__(self, fd: int, max_waiting_bytes: int) -> None:
+    def __init__(self, fd: int, max_waiting_bytes: int, *, is_shared: bool) -> None:
         self._fd = fd
+        self._is_shared = is_shared
         self._max_waiting_bytes = max_waiting_bytes
         self._blocks: SimpleQueue[bytes] = SimpleQueue()
         self._put_bytes = 0  # the loop's to count; the next is the thread's
@@ -102,10 +113,18 @@ class _Spout:
             left = memoryview(block)
             try:
                 while left:
-                    left = left[os.write(self._fd, left) :]
+                    size = _size_of_lines(left) if self._is_shared else len(left)
+                    left = left[os.write(self._fd, left[:size]) :]
             except OSError:  # nobody reads it any more, or its disk is full: the next one may fare better
                 time.sleep(0.01)
             self._written_bytes += len(block)
+
+
+def _size_of_lines(left: memoryview) -> int:
+    """Of whole lines, as much as a pipe takes in one piece: of more, others' lines could come into the middle."""
+    if len(left) <= _PIPE_BYTES:
+        return len(left)
+    return bytes(left[:_PIPE_BYTES]).rfind(b"\n") + 1 or _PIPE_BYTES
 
 
 def _json_line(visit: Visit) -> str:

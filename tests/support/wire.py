@@ -267,9 +267,9 @@ class WebSocket:
         return cls.asked(http, target, *headers).opened()
 
     @classmethod
-    def asked(cls, http: Http, target: str, *headers: Header) -> "WebSocket":
-        """The handshake is sent, and its answer still to be read by ``opened``."""
-        connection = http.connect()
+    def asked(cls, http: Http, target: str, *headers: Header, connection: Connection | None = None) -> "WebSocket":
+        """The handshake is sent, and its answer still to be read by ``opened``; ``connection``: None, a new one."""
+        connection = connection or http.connect()
         key = base64.b64encode(os.urandom(16)).decode()
         upgrade: list[Header] = [
             ("Connection", "Upgrade"),

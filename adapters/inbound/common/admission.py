@@ -21,9 +21,14 @@ class Drain:
 
     def __init__(self) -> None:
         self.has_begun = False
+        self.lets_go = False
+        """Another process serves in this one's place: each reply is its connection's last."""
 
     def begin(self) -> None:
         self.has_begun = True
+
+    def let_go(self) -> None:
+        self.lets_go = True
 
 
 class StreamBudget:

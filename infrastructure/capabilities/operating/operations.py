@@ -19,14 +19,17 @@ from infrastructure import version
 from infrastructure.capabilities.core import CoreParts
 from infrastructure.capabilities.database import DatabaseParts
 from infrastructure.capabilities.identity import IdentityParts
-from infrastructure.capabilities.observing import ObservingParts
 from infrastructure.capabilities.room import RoomParts
 from infrastructure.capabilities.storage import StorageParts
 from infrastructure.capabilities.system import SystemParts
 from infrastructure.capabilities.web import WebParts
 from infrastructure.capability import Capability, Measured, Parts, Variables, of
+from infrastructure.chores import Chore
 from infrastructure.setting_values import lower, upper
+from infrastructure.supervision.figures import Figures
 from ports.health import HealthCheck
+
+_SHARE_SECONDS = 1.0
 
 
 class OperationsVariables(Variables):
@@ -51,9 +54,9 @@ class OperationsParts(Parts):
     )
     measured: providers.Dependency[Sequence[Measured]] = providers.Dependency(instance_of=list)
     """As ``health_checks``."""
+    figures = providers.Singleton(Figures, measured, SystemParts.supervised)
     observation = providers.Singleton(
         ObservationUseCase,
-        metrics=ObservingParts.metrics,
         census=providers.Singleton(SqlCensus, DatabaseParts.database),
         health=health,
         room=RoomParts.room,
@@ -63,7 +66,7 @@ class OperationsParts(Parts):
     """As ``health_checks``."""
     documents = providers.Singleton(Documents, document_modules, version=version(), base=of.public_url)
     metrics_route = providers.Singleton(
-        MetricsRoute, observation, IdentityParts.authenticator, of.metrics_networks, measured
+        MetricsRoute, observation, IdentityParts.authenticator, of.metrics_networks, figures.provided.families
     )
 
 
@@ -74,10 +77,16 @@ def _resources(parts: OperationsParts) -> Iterable[Resource]:
     yield from parts.documents().resources()
 
 
+def _chores(parts: OperationsParts, _: OperationsVariables) -> Iterable[Chore]:
+    if parts.supervised():
+        yield Chore(work=parts.figures().share, seconds=_SHARE_SECONDS, at_once=True)
+
+
 OPERATIONS = Capability(
     variables=OperationsVariables,
     parts=[OperationsParts],
     resources=_resources,
+    chores=_chores,
     documents=[
         "adapters.inbound.http.operations.document",
         "adapters.inbound.http.documents.document",

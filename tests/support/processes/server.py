@@ -102,7 +102,7 @@ class ServerProcess(ChildProcess):
         """Nothing runs before ``start()`` or ``with``.
 
         ``migrates``: its first start finds nothing, and it is started by its file; else it finds an empty database,
-        which saves it a second, and is forked (``forked.py``) unless there is a ``wrapper``.
+        which saves it a second, and is forked (``forked.py``) unless there is a ``wrapper`` or it is to be several.
 
         ``log_path`` moves the log out of the data folder (for tests that fill that disk).
         ``wrapper`` goes before the command; it must leave the server its process id (``strace -D`` does).
@@ -113,7 +113,7 @@ class ServerProcess(ChildProcess):
             cwd=data_dir,  # away from the project: neither its .env nor its folder may matter
             log_path=log_path or data_dir / "server.log",
         )
-        self._is_forked = not wrapper and not migrates
+        self._is_forked = not wrapper and not migrates and "PROCESSES" not in (env or {})
         self.data_dir = data_dir
         self.env: dict[str, str] = dict(env or {})
         self.port = port or free_port()

@@ -6,7 +6,6 @@ import pytest
 
 from adapters.outbound.memory.census import MemoryCensus
 from adapters.outbound.memory.database import MemoryDatabase
-from adapters.outbound.memory.metrics import MemoryMetrics
 from adapters.outbound.memory.room import MemoryRoom
 from application.health import HealthUseCase
 from application.observing.observation import ObservationUseCase
@@ -42,9 +41,7 @@ class Full(Room):
 
 def observing(census: Census, clock: StandingClock, room: Room | None = None) -> ObservationUseCase:
     health = HealthUseCase(checks={}, clock=clock)
-    return ObservationUseCase(
-        metrics=MemoryMetrics(), census=census, health=health, room=room or MemoryRoom(), clock=clock
-    )
+    return ObservationUseCase(census=census, health=health, room=room or MemoryRoom(), clock=clock)
 
 
 @pytest.fixture
@@ -62,7 +59,7 @@ async def told(observation: ObservationUseCase) -> dict[str, dict[tuple[str, ...
 async def test_while_the_database_is_away_all_else_is_told(clock: StandingClock) -> None:
     families = await told(observing(Away(), clock))
     assert "longshore_files" not in families
-    assert "longshore_received_bytes_total" in families
+    assert "longshore_service_up" in families
 
 
 async def test_a_full_disk_has_no_room_and_one_without_end_is_not_told_of(clock: StandingClock) -> None:

@@ -260,12 +260,25 @@ def test_tokens_made_for_other_services_are_warned_of() -> None:
     assert load_settings({**env, "AUTH_JWT_AUDIENCE": "longshore"}, NO_FILE).warnings == ()
 
 
+def test_several_processes_hear_of_one_another_without_being_told_how() -> None:
+    env = {"DATABASE_URL": "postgresql://u:p@h/db", "PROCESSES": "2"}
+    settings = load_settings(env, NO_FILE)
+    assert (settings.telling, settings.shown()["EVENTS_URL"]) == ("postgres", "postgres://")
+    assert load_settings({**env, "EVENTS_URL": "nats://h"}, NO_FILE).telling == "nats"
+    with pytest.raises(SettingsError, match="reaches all of them"):
+        load_settings({**env, "EVENTS_URL": "memory://"}, NO_FILE)
+    assert load_settings({**env, "PROCESSES": "none"}, NO_FILE).telling == "memory"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
         ("API_PORT", "70000", "1 to 65535"),
         ("API_PORT", "8_888", "1 to 65535"),
         ("API_HOST", "http://localhost", "host name"),
+        ("PROCESSES", "0", "1 to 64"),
+        ("PROCESSES", "auto", "1 to 64"),
+        ("PROCESSES", "2", "PostgreSQL"),
         ("PUBLIC_URL", "example.org", "http://"),
         ("PUBLIC_URL", "https://u:p@example.org", "http://"),
         ("PUBLIC_URL", "https://example.org/?a=b", "http://"),

@@ -10,6 +10,7 @@ import os
 import resource
 import socket
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from adapters.inbound.http.engine.running import Connections
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 128  # then others get the loop
+_AT_ONCE_OF_OTHERS = 16
+_STEP_BACK_SECONDS = 0.005
+_COUNT_SECONDS = 0.1
 _HEARD_AT_ONCE = 16
 # Half of the descriptors is for files: whoever is let in will mostly want one. Of many not more than this, for those
 # that are in have theirs already.
@@ -38,6 +42,14 @@ class Patience:
     """How long those at the door wait for room before they are heard without."""
 
 
+class Neighbours(ABC):
+    """Other processes that take in by the same sockets."""
+
+    @abstractmethod
+    def least(self, own: int) -> int:
+        """How many connections the one of them has that has the fewest; they learn that we have ``own``."""
+
+
 class Door:
     """Has the listening sockets, and gives what comes in by them to ``serve``, with its address."""
 
@@ -47,7 +59,13 @@ class Door:
         serve: Callable[[socket.socket, object], None],
         connections: Connections,
         patience: Patience | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
+        """``neighbours``: None, nobody else takes in by these sockets."""
+        self._neighbours = neighbours
+        self._least = 0
+        self._own = 0
+        self._counted_at = float("-inf")
         self._sockets = sockets
         self._serve = serve
         self._connections = connections
@@ -60,7 +78,9 @@ class Door:
         self._open()
 
     def close(self) -> None:
-        """Take nobody in any more."""
+        """Take nobody in any more; may be asked again."""
+        if self._is_closed:
+            return
         self._is_closed = True
         if self._looking is not None:
             self._looking.cancel()
@@ -80,7 +100,32 @@ class Door:
     def _take_in(self, listening: socket.socket) -> None:
         if self._is_closed or self._looking is not None:
             return  # since it was told that somebody is there
-        for _ in range(_AT_ONCE):
+        if self._neighbours is None:
+            self._take(listening, _AT_ONCE)
+        elif self._have_many(self._neighbours):
+            self._shut()
+            self._looking = self._loop.call_later(_STEP_BACK_SECONDS, self._come_back)
+        else:
+            self._take(listening, 1)
+
+    def _have_many(self, neighbours: Neighbours) -> bool:
+        """More than one of them, by an eighth if we have so many: a crowd is not to be let in one by one."""
+        if self._loop.time() - self._counted_at >= _COUNT_SECONDS:
+            self._own, self._counted_at = self._connections.readers.count(), self._loop.time()
+        self._least = neighbours.least(self._own)
+        return self._own - self._own // 8 > self._least
+
+    def _come_back(self) -> None:
+        """Whoever has fewer connections, and took none, is busy or gone."""
+        self._looking = None
+        self._open()
+        least = self._least
+        if self._neighbours is not None and self._have_many(self._neighbours) and self._least == least:
+            for listening in self._sockets:
+                self._take(listening, _AT_ONCE_OF_OTHERS)
+
+    def _take(self, listening: socket.socket, at_once: int) -> None:
+        for _ in range(at_once):
             if not self._has_room():
                 self._pause()
                 return
@@ -99,6 +144,7 @@ class Door:
             return False
         except ConnectionAbortedError:
             return True
+        self._own += 1
         self._connections.readers.watch(connection)
         if is_late:
             self._connections.late.add(connection)

@@ -49,7 +49,10 @@ class ConnectedExchange(RunningExchange):
     async def send(self, reply: Reply) -> None:
         request = self.request
         is_last = (
-            reply.ends_connection or self.body.awaits_continue or not keeps_alive(request.headers, request.version)
+            reply.ends_connection
+            or self.services.drain.lets_go
+            or self.body.awaits_continue
+            or not keeps_alive(request.headers, request.version)
         )
         if is_last:
             reply.headers["Connection"] = "close"

@@ -69,6 +69,10 @@ class ReplyWatchdog:
         self._watched: WeakKeyDictionary[socket.socket, tuple[int, float] | None] = WeakKeyDictionary()
         self._task: asyncio.Task[None] | None = None
 
+    def count(self) -> int:
+        """How many connections are open; it looks at each."""
+        return sum(connection.fileno() >= 0 for connection in self._watched)
+
     def watch(self, connection: socket.socket) -> None:
         """From now on, whoever has it, until it is closed."""
         self._watched[connection] = None

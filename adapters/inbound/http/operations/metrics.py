@@ -22,7 +22,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 class MetricsRoute:
     """For administrators, for whoever comes directly from one of the networks that may, and in mode ``open`` for all.
 
-    ``others``: who has figures beside the use case's.
+    ``measured``: what servers count of themselves.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class MetricsRoute:
         observation: ObservationUseCase,
         authenticator: Authenticator,
         networks: Collection[IpNetwork],
-        others: Sequence[Callable[[], Sequence[Family]]],
+        measured: Callable[[], Sequence[Family]],
     ) -> None:
         self._observation = observation
         self._authenticator = authenticator
         self._networks = networks
-        self._others = others
+        self._measured = measured
 
     def resources(self) -> Sequence[Resource]:
         route = {"GET": self.get, "HEAD": self.get}
@@ -49,8 +49,7 @@ class MetricsRoute:
             if exchange.principal == STRANGER:
                 raise Unauthenticated(_WORDS)
             raise AccessRefused(_WORDS)
-        families = [family for others in self._others for family in others()]
-        families += await self._observation.run()
+        families = [*self._measured(), *await self._observation.run()]
         headers = {"Content-Type": _MEDIA_TYPE, "Cache-Control": "no-store"}
         return Reply(200, headers, text_of(families).encode())
 
