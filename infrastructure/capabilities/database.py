@@ -18,14 +18,15 @@ from sqlalchemy.exc import ArgumentError
 from adapters.outbound.sql.audit import SqlAudit
 from adapters.outbound.sql.database import Database
 from adapters.outbound.sql.ledger.ledger import SqlReceivedLedger
+from adapters.outbound.sql.locks.bell import Bell
 from adapters.outbound.sql.locks.lock import SqlUploadLock
-from adapters.outbound.sql.locks.patience import AMONG_SEVERAL, PATIENCE
 from adapters.outbound.sql.repositories.installation import SqlInstallation
 from adapters.outbound.system.ballast import Ballast
 from infrastructure.capabilities.observing import ObservingParts
 from infrastructure.capabilities.system import AtHome, SystemParts, SystemVariables
-from infrastructure.capability import CannotStart, Capability, Parts, of, starting
+from infrastructure.capability import AllParts, CannotStart, Capability, Parts, of, starting
 from infrastructure.migrate import compared, is_current
+from infrastructure.supervision.bells import Bells
 
 _ROOT = str(Path(__file__).resolve().parents[__name__.count(".")])
 """Where our top package lies, in a checkout or installed."""
@@ -85,23 +86,22 @@ class DatabaseParts(Parts):
     )
     installation = providers.Singleton(SqlInstallation, database)
     ledger = providers.Singleton(SqlReceivedLedger, database, on_commit=ObservingParts.metrics.provided.committed)
-    lock = providers.Singleton(
-        SqlUploadLock,
-        database,
-        SystemParts.clock,
-        providers.Callable(lambda several: AMONG_SEVERAL if several else PATIENCE, of.is_several),
-    )
+    bell = providers.Singleton(Bell)
+    lock = providers.Singleton(SqlUploadLock, database, SystemParts.clock, bell=bell)
     audit = providers.Singleton(SqlAudit, database, tables=providers.Object(compared))
 
 
 @asynccontextmanager
-async def _opened(parts: DatabaseParts, settings: DatabaseVariables) -> AsyncIterator[None]:
-    database = parts.database()
+async def _opened(parts: AllParts, settings: DatabaseVariables) -> AsyncIterator[None]:
+    database, supervised = parts.database(), parts.supervised()
+    bells = Bells(supervised, parts.bell()) if supervised else None
     try:
         with starting():
             await _bring_up_to_date(database, settings.database_url)
         yield
     finally:
+        if bells is not None:
+            bells.close()
         await database.close()
 
 

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from infrastructure.supervision.supervised import RELIEVED, Supervised
+from infrastructure.supervision.shared import Shared
+from infrastructure.supervision.supervised import RELIEVED
 
 
 @dataclass(slots=True, eq=False)
@@ -24,21 +25,13 @@ class Child:
     began: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def start(
-        cls,
-        command: Sequence[str],
-        berth: int,
-        *,
-        listening: Sequence[int],
-        figures: Sequence[int],
-        connections: int,
-    ) -> Self:
+    def start(cls, command: Sequence[str], berth: int, shared: Shared) -> Self:
         """Raises:
         OSError: the machine has no room for it, or its program is gone.
         """
         ours, its = socket.socketpair()
         with its:
-            supervised = Supervised(berth, listening, its.fileno(), figures, connections)
+            supervised = shared.with_link(berth, its.fileno())
             try:
                 process = subprocess.Popen(
                     command, env={**os.environ, **supervised.environment()}, pass_fds=supervised.descriptors

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -47,14 +46,3 @@ def become_supervisor(order: Order) -> NoReturn:
 def own_command() -> Sequence[str]:
     """What this process was started by."""
     return [sys.executable, *sys.orig_argv[1:]]
-
-
-def new_file(size: int = 0) -> int:
-    """One without a name, in memory where that can be; it goes with the last process that has it open."""
-    if hasattr(os, "memfd_create"):
-        file = os.memfd_create("longshore")
-    else:
-        with tempfile.TemporaryFile() as named:
-            file = os.dup(named.fileno())
-    os.ftruncate(file, size)
-    return file

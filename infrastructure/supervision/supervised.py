@@ -32,6 +32,10 @@ class Supervised:
     """A file for each berth, in which its process writes what it counts,"""
     connections: int
     """and one for all, in which each writes how many connections it has."""
+    bell: int
+    """What others ring here,"""
+    bells: Sequence[int]
+    """and where to ring for each berth."""
 
     @classmethod
     def here(cls) -> Self | None:
@@ -52,7 +56,7 @@ class Supervised:
 
     @property
     def descriptors(self) -> Sequence[int]:
-        return (*self.listening, self.link, *self.figures, self.connections)
+        return (*self.listening, self.link, *self.figures, self.connections, self.bell, *self.bells)
 
     def environment(self) -> Mapping[str, str]:
         """Of the process that is to be it."""

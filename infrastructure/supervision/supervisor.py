@@ -21,8 +21,8 @@ import structlog
 
 from infrastructure.logging import configure_logging
 from infrastructure.supervision.child import Child
-from infrastructure.supervision.order import Order, new_file
-from infrastructure.supervision.supervised import COUNT_BYTES
+from infrastructure.supervision.order import Order
+from infrastructure.supervision.shared import Shared
 
 log = structlog.get_logger(__name__)
 
@@ -257,11 +257,10 @@ def main() -> NoReturn:
     """The order is the first argument."""
     order = Order(**json.loads(sys.argv[1]))
     configure_logging(order.log_level, order.log_format)
-    figures = [new_file() for _ in range(order.processes)]
-    connections = new_file(order.processes * COUNT_BYTES)
+    shared = Shared.made(order.listening, order.processes)
 
     def start(berth: int) -> Child:
-        return Child.start(order.command, berth, listening=order.listening, figures=figures, connections=connections)
+        return Child.start(order.command, berth, shared)
 
     def greet() -> None:
         with suppress(OSError):

@@ -85,12 +85,24 @@ def test_who_watches_at_one_sees_what_comes_to_the_other(server: ServerProcess) 
 
 
 def test_connections_are_spread_over_all(server: ServerProcess) -> None:
-    connections, names = [Http(server.port).connect() for _ in range(12)], Counter[str]()
-    for connection in connections:
+    connections, names = list[Connection](), Counter[str]()
+    for _ in range(16):
+        connections.append(connection := Http(server.port).connect())
         connection.send_head("GET", "/health")
         names[str(connection.receive().header("X-Request-Id")).partition("-")[0]] += 1
+    for connection in connections:
         connection.close()
     assert len(names) == 2 and min(names.values()) >= 3, names
+
+
+def test_one_that_stands_still_keeps_nobody_waiting(server: ServerProcess) -> None:
+    stopped, _ = processes_of(server)
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        for _ in range(4):
+            assert Http(server.port).request("GET", "/health", within=2).status == 200
+    finally:
+        os.kill(stopped, signal.SIGCONT)
 
 
 def test_a_monitor_is_told_of_all_processes_whichever_it_asks(server: ServerProcess) -> None:

@@ -19,8 +19,8 @@ def main() -> None:
     behaviour = Path("behaviour").read_text().split()
     if "fails" in behaviour:
         sys.exit(3)
-    note("serves", given["berth"])
     link.send(b"+")
+    note("serves", given["berth"])
     if link.recv(1):
         note("relieved", given["berth"])
     else:

@@ -1,5 +1,6 @@
 """A line of the access log, and what becomes of lines that nobody reads."""
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator
@@ -126,3 +127,16 @@ def test_paths_have_one_name() -> None:
     assert route_of(r"/files/(?P<id>[^/]+)/content/?") == "/files/{id}/content"
     assert route_of(r"/static/(.+)") == "/static/{id}"
     assert route_of(r"\*") == "*"
+
+
+async def test_lines_of_processes_that_share_a_pipe_stay_whole(pipe: tuple[int, int]) -> None:
+    logs = [AccessLog(pipe[1], is_shared=True) for _ in range(2)]
+    for number in range(300):
+        for log in logs:
+            log.tell(a_visit(f"/files/{number}" + "x" * 200))
+    closing = asyncio.gather(*(log.close() for log in logs))
+    data = b""
+    while data.count(b"\n") < 600:  # in pieces, so that both wait for room and take turns
+        data += await asyncio.to_thread(os.read, pipe[0], 3_000)
+    await closing
+    assert {json.loads(line)["status"] for line in data.splitlines()} == {204}

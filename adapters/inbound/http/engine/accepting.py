@@ -22,7 +22,7 @@ from adapters.inbound.http.engine.running import Connections
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 128  # then others get the loop
-_AT_ONCE_OF_OTHERS = 16
+_AT_ONCE_OF_OTHERS = 4
 _STEP_BACK_SECONDS = 0.005
 _COUNT_SECONDS = 0.1
 _HEARD_AT_ONCE = 16

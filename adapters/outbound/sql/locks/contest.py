@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 
+from adapters.outbound.sql.locks.bell import Bell
 from adapters.outbound.sql.locks.leases import Found, SqlLeases, Taken
 from adapters.outbound.sql.locks.patience import Patience
 from adapters.outbound.sql.locks.process_identity import ProcessIdentity
@@ -17,7 +18,14 @@ class Contest:
     """One request's attempt; it ends with the lease, or UploadBusy."""
 
     def __init__(
-        self, upload_id: UploadId, leases: SqlLeases, me: ProcessIdentity, clock: Clock, patience: Patience
+        self,
+        upload_id: UploadId,
+        leases: SqlLeases,
+        me: ProcessIdentity,
+        *,
+        clock: Clock,
+        patience: Patience,
+        bell: Bell,
     ) -> None:
         self._upload_id = upload_id
         self._leases = leases
@@ -25,6 +33,7 @@ class Contest:
         self._name = f"{me.instance}:{next(requests)}"
         self._clock = clock
         self._patience = patience
+        self._bell = bell
         self._began = clock.monotonic()
         self._asked = False
         self._first: Found | None = None
@@ -39,7 +48,7 @@ class Contest:
             taken = await self._try()
             if taken is not None:
                 return taken
-            await is_set(given_up, within=self._patience.poll)
+            await self._bell.wait(given_up, within=self._patience.poll)
         raise UploadBusy("a newer request for this upload has come")
 
     async def _try(self) -> Taken | None:
@@ -48,6 +57,7 @@ class Contest:
             if not self._asked:
                 self._check_patience(None)
                 return await self._leases.claim(self._upload_id)  # its holder has just let go
+            self._bell.ring()
         found = await self._leases.find(self._upload_id)
         if found is None or found.wanted_by != self._name:
             raise UploadBusy("a newer request for this upload has come")
@@ -75,11 +85,3 @@ class Contest:
         )
         if self._clock.monotonic() - self._began >= self._patience.with_holder(lives=lives):
             raise UploadBusy("another request for this upload has not let go")
-
-
-async def is_set(event: asyncio.Event, *, within: float) -> bool:
-    try:
-        async with asyncio.timeout(within):
-            return await event.wait()
-    except TimeoutError:
-        return False

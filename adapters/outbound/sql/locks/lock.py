@@ -8,14 +8,15 @@ byte ranges are apart, in ranges.py, and are given back at once.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 from adapters.outbound.sql.database import Database
+from adapters.outbound.sql.locks.bell import Bell
 from adapters.outbound.sql.locks.contest import Contest
+from adapters.outbound.sql.locks.hold import Hold
 from adapters.outbound.sql.locks.leases import SqlLeases, Taken
 from adapters.outbound.sql.locks.local import LocalLease, Occupant
 from adapters.outbound.sql.locks.patience import PATIENCE, SAFE_SECONDS, Patience
@@ -23,7 +24,7 @@ from adapters.outbound.sql.locks.process_identity import ProcessIdentity
 from adapters.outbound.sql.locks.range_leases import RANGES, RangeLeases
 from adapters.outbound.sql.locks.ranges import RangeHolders
 from domain.byte_range import ByteRange
-from domain.errors import LongshoreError, Unavailable, UploadBusy
+from domain.errors import Unavailable, UploadBusy
 from domain.ids import UploadId
 from ports.clock import Clock
 from ports.upload_lock import Lease, UploadLock
@@ -36,9 +37,13 @@ log = logging.getLogger(__name__)
 class SqlUploadLock(UploadLock):
     """One a process is enough; ``close`` it so that no other process has to wait for what it held."""
 
-    def __init__(self, database: Database, clock: Clock, patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, patience: Patience = PATIENCE, bell: Bell | None = None
+    ) -> None:
         self._clock = clock
         self._patience = patience
+        self._bell = bell or Bell()
+        self._bell.on_heard = self._look_now
         self._me = ProcessIdentity.here()
         self._leases = SqlLeases(database, clock, self._me)
         self._ranges = RangeHolders(RangeLeases(database, clock, self._me), self._me, clock, patience)
@@ -48,6 +53,7 @@ class SqlUploadLock(UploadLock):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._looks_again = False
         self._renewed_at = self._swept_at = float("-inf")
 
     def hold(
@@ -55,7 +61,7 @@ class SqlUploadLock(UploadLock):
     ) -> AbstractAsyncContextManager[Lease]:
         if range_ is not None:
             return self._hold_range(upload_id, on_wanted, range_)
-        return _Hold(partial(self._enter, upload_id, on_wanted), self._leave, self._clock.monotonic)
+        return Hold(partial(self._enter, upload_id, on_wanted), self._leave, self._clock.monotonic)
 
     async def close(self) -> None:
         tokens = list(self._held)
@@ -196,7 +202,9 @@ class SqlUploadLock(UploadLock):
         taken = await self._leases.claim(upload_id)
         if taken is None:
             self._ranges.ask(upload_id)
-            contest = Contest(upload_id, self._leases, self._me, self._clock, self._patience)
+            contest = Contest(
+                upload_id, self._leases, self._me, clock=self._clock, patience=self._patience, bell=self._bell
+            )
             taken = await contest.win(occupant.wanted)
         return taken
 
@@ -218,9 +226,26 @@ class SqlUploadLock(UploadLock):
         if not self._held and not self._ranges:
             return
         if self._looking is None or self._looking.done():
-            self._looking = self._start(self._look_after_all())
-            self._tasks.add(self._looking)
+            self._look()
         self._timer = asyncio.get_running_loop().call_later(self._patience.watch, self._tick)
+
+    def _look(self) -> None:
+        self._looking = self._start(self._look_after_all())
+        self._tasks.add(self._looking)
+
+    def _look_now(self) -> None:
+        """Another process asks for something that it has just written down."""
+        if self._timer is None:
+            return  # we hold nothing
+        if self._looking is None or self._looking.done():
+            self._look()
+        elif not self._looks_again:  # it may have looked before that
+            self._looks_again = True
+            self._looking.add_done_callback(self._look_again)
+
+    def _look_again(self, _: object) -> None:
+        self._looks_again = False
+        self._look_now()
 
     async def _look_after_all(self) -> None:
         now = self._clock.monotonic()
@@ -280,10 +305,16 @@ class SqlUploadLock(UploadLock):
     def _release(self, *empty: LocalLease) -> None:
         """Give back those without an occupant, soon."""
         tokens = [local.token for local in empty if local.token is not None]
+        is_wanted = any(local.wanted_by is not None for local in empty)
         for local in empty:
             self._lose(local)
         if tokens:
-            self._spawn(self._leases.release(tokens))
+            self._spawn(self._give_back_all(tokens, is_wanted=is_wanted))
+
+    async def _give_back_all(self, tokens: list[str], *, is_wanted: bool) -> None:
+        await self._leases.release(tokens)
+        if is_wanted:
+            self._bell.ring()
 
     def _drop(self, local: LocalLease) -> None:
         if self._here.get(local.upload_id) is local:
@@ -302,34 +333,3 @@ class SqlUploadLock(UploadLock):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("the database did not take what was to be done about leases: %s", error)
-
-
-class _Hold(AbstractAsyncContextManager[Lease]):
-    def __init__(
-        self, enter: Callable[[], Awaitable[LocalLease]], leave: Callable[..., None], monotonic: Callable[[], float]
-    ) -> None:
-        self._enter = enter
-        self._leave = leave
-        self._monotonic = monotonic
-        self._local: LocalLease | None = None
-
-    async def __aenter__(self) -> Lease:
-        self._local = local = await self._enter()
-        token = local.token or ""
-
-        def check() -> None:
-            if local.token != token or self._monotonic() >= local.safe_until:
-                raise local.loss_of(token)
-
-        return Lease(local.upload_id, token, check)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        local, self._local = self._local, None
-        if local is not None:
-            self._leave(local, is_settled=error is None or _is_settled(error))
-
-
-def _is_settled(error: BaseException) -> bool:
-    return isinstance(error, LongshoreError) and not isinstance(error, Unavailable)

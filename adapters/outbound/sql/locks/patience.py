@@ -22,5 +22,3 @@ class Patience:
 
 
 PATIENCE = Patience()
-AMONG_SEVERAL = Patience(poll=0.02, watch=0.05)
-"""Where the next request of an upload mostly comes to another process of the same server than the last one."""
