@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 _MARKER = ".longshore"
 _KNOWN_SHARDS = 16 * 1024
-_ATTEMPTS = 3  # to have a folder that somebody removes just now
+_ATTEMPTS = 20  # to have a folder that somebody removes just now; another one that takes images away may do so often
 # Names are generated, yet a link that somebody planted is never followed.
 OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -88,7 +88,8 @@ class Volume:
         elif not folder.is_dir() and self.identify() is None:
             # Of a volume that is not mounted nothing is there: what was written then would be hidden by it later.
             raise StorageUnavailable("the volume is not mounted")
-        folder.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):  # of Path.mkdir's exist_ok this is an error if it is taken away just then
+            os.mkdir(folder, 0o700)
         sync_folder(folder.parent)
         if len(self._shards) >= _KNOWN_SHARDS:
             self._shards.clear()  # to make one durable again does no harm
