@@ -37,7 +37,8 @@ def test_a_forked_server_is_as_one_that_was_started_by_its_file(tmp_path: Path) 
         becomes(lambda: facts(forked) == facts(started))  # the last question for their health is still being closed
         assert facts(forked) == facts(started)
         assert (forked.terminate(), started.terminate()) == (0, 0)
-        assert forked.log().splitlines()[-1].count("drained") == started.log().splitlines()[-1].count("drained") == 1
+        # The access log is written by a thread of its own: its last line may come after.
+        assert forked.log().count('"drained"') == started.log().count('"drained"') == 1
 
 
 def test_a_kill_is_told_as_a_kill(tmp_path: Path) -> None:
