@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
-from tests.e2e.browser.chromium import FLAGS, Watch, chromium_path
+from tests.e2e.browser.chromium import FLAGS, Watch, chromium_path, forget, with_renderer
 from tests.e2e.browser.upload_page import UploadPage
 from tests.e2e.tus import Tus
 from tests.support.processes.server import ServerProcess
@@ -49,12 +49,17 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     launched.close()
 
 
+@pytest.fixture(scope="module")
+def shared_context(browser: Browser, shared_server: ServerProcess) -> Iterator[BrowserContext]:
+    with with_renderer(browser.new_context(), shared_server.url) as context:
+        yield context
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser that has never been here before."""
-    fresh = browser.new_context()
-    yield fresh
-    fresh.close()
+def context(shared_context: BrowserContext) -> Iterator[BrowserContext]:
+    """A browser that has never been here before, as far as a page can tell."""
+    yield shared_context
+    forget(shared_context)
 
 
 @pytest.fixture

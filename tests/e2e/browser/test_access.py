@@ -8,9 +8,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
-from tests.e2e.browser.chromium import Watch
+from tests.e2e.browser.chromium import Watch, forget, with_renderer
 from tests.e2e.browser.conftest import MakeFile
 from tests.e2e.browser.upload_page import UploadPage
 from tests.e2e.tus import Tus, metadata
@@ -25,14 +25,20 @@ Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 
 
-@pytest.fixture
-def narrow(browser: Browser, server: ServerProcess) -> Iterator[UploadPage]:
-    """The page, 360 pixels wide; axe may run in it."""
+@pytest.fixture(scope="module")
+def narrow_context(browser: Browser, shared_server: ServerProcess) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 360, "height": 740}, bypass_csp=True)
-    page = UploadPage(context.new_page(), server.url)
+    with with_renderer(context, shared_server.url) as narrow:
+        yield narrow
+
+
+@pytest.fixture
+def narrow(narrow_context: BrowserContext, server: ServerProcess) -> Iterator[UploadPage]:
+    """The page, 360 pixels wide; axe may run in it."""
+    page = UploadPage(narrow_context.new_page(), server.url)
     page.open()
     yield page
-    context.close()
+    forget(narrow_context)
 
 
 def serious(page: Page) -> list[str]:

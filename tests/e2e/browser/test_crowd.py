@@ -1,7 +1,5 @@
 """Very many files: the page stays smooth, and never meets the server's rate limit by its own work."""
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -17,16 +15,16 @@ HANDED_OVER = 200
 """In which the browser alone hands two thousand files over, to an empty page, too: mostly some 80."""
 
 
-def test_two_thousand_rows_stay_smooth(page: UploadPage, browser: Browser, make_file: MakeFile, tmp_path: Path) -> None:
+def test_two_thousand_rows_stay_smooth(page: UploadPage, browser: Browser, make_file: MakeFile) -> None:
     files = [make_file(f"many/{number:04}.bin", size=number % 7 + 1) for number in range(2000)]
     page.page.route("**/uploads", lambda _: None)  # none is answered: all stay where they are
-    with long_work(browser, page.page, tmp_path / "trace.json") as taking_in:
+    with long_work(browser) as taking_in:
         page.choose(*files)
         expect(page.page.locator("#overall")).to_contain_text("of 2,000 files", timeout=20_000)
     assert taking_in[0] < HANDED_OVER
     assert taking_in[1] < SMOOTH
     page.page.mouse.move(200, 400)
-    with long_work(browser, page.page, tmp_path / "trace.json") as looking:
+    with long_work(browser) as looking:
         for _ in range(10):
             page.page.mouse.wheel(0, 3000)
             page.page.wait_for_timeout(100)
