@@ -1,5 +1,6 @@
 """Each product, from POST to DONE, on pictures as phones and programs make them; finer: tests/adapters/pillow."""
 
+import functools
 from typing import Any
 
 import pytest
@@ -17,13 +18,18 @@ from tests.support.wire import Http
 JPEG, PNG, WEBP, HEIC = PictureFormat.JPEG, PictureFormat.PNG, PictureFormat.WEBP, PictureFormat.HEIC
 FORMATS = (JPEG, PNG, WEBP, HEIC)
 PHOTO = Image.blend(quarters(600, 400), Image.effect_noise((600, 400), 60).convert("RGB"), 0.04)
-PICTURES = {format_: encoded(PHOTO, format_, exif=exif(6), quality=92) for format_ in FORMATS}
 UPRIGHT = (BLUE, RED, YELLOW, GREEN)  # what EXIF says to turn to the right
 
 
 @pytest.fixture(scope="module")
 def module_server(start_module_server: StartServer) -> ServerProcess:
     return start_module_server()
+
+
+@functools.cache
+def pictures() -> dict[PictureFormat, bytes]:
+    """Not when this file is only read: drawing takes as long as a start of the server."""
+    return {format_: encoded(PHOTO, format_, exif=exif(6), quality=92) for format_ in FORMATS}
 
 
 @pytest.fixture
@@ -46,10 +52,10 @@ def anna(http: Http) -> Http:
 def test_each_product_makes_of_each_picture_what_it_says(
     anna: Http, product: str, parameters: dict[str, Any], formats: tuple[PictureFormat, ...], size: tuple[int, int]
 ) -> None:
-    parts = [file_part(data, f"sea.{format_.extension}", "image/any") for format_, data in PICTURES.items()]
+    parts = [file_part(data, f"sea.{format_.extension}", "image/any") for format_, data in pictures().items()]
     instruction_id = made(anna, f"images/{product}", **parameters)
     pairs = data_of(add(anna, instruction_id, *parts))["details"]
-    for pair, format_, original in zip(pairs, formats, PICTURES.values(), strict=True):
+    for pair, format_, original in zip(pairs, formats, pictures().values(), strict=True):
         told = over(anna, pair["output"])
         assert (told["status"], told["error"]) == ("DONE", None), told
         assert (told["mime_type"], told["file_name"]) == (format_.media_type, f"sea.{format_.extension}")

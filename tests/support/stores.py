@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Select
@@ -56,10 +58,13 @@ class Store(suites.Store):
         self._processes: list[Process] = []
 
     async def create(self) -> None:
-        if self.url is not None:
-            database = Database(self.url)
-            await database.write(metadata.create_all)
-            await database.close()
+        if self.url is None:
+            return
+        scheme, _, path = self.url.partition(":///")
+        if not scheme.startswith("sqlite"):
+            await _create(self.url)
+        elif not Path(path).exists():  # noqa: ASYNC240 -- a test's own file
+            Path(path).write_bytes(await _empty_file())  # noqa: ASYNC240
 
     def process(
         self,
@@ -106,6 +111,24 @@ class Store(suites.Store):
             clock,
             database,
         )
+
+
+async def _create(url: str) -> None:
+    database = Database(url)
+    await database.write(metadata.create_all)
+    await database.close()
+
+
+_empty_files: list[bytes] = []
+
+
+async def _empty_file() -> bytes:
+    """What SQLite makes of our tables: copied, a test has them without the statements and their waits for a disk."""
+    if not _empty_files:
+        with TemporaryDirectory() as folder:
+            await _create(f"sqlite+aiosqlite:///{folder}/empty.db")
+            _empty_files.append(Path(folder, "empty.db").read_bytes())  # noqa: ASYNC240
+    return _empty_files[0]
 
 
 @asynccontextmanager
