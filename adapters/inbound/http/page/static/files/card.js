@@ -12,7 +12,7 @@ export function Card({ file, page, thumbnails, actions, isChosen, isList }) {
   const state = thumbnails.of(file);
   const { name, path, size, visibility, created_at: createdAt } = file;
   const isPublic = visibility === "public";
-  const fullName = path || name;
+  const folder = path ? path.slice(0, path.lastIndexOf("/") + 1) : "";
   const act = (kind, label, icon) =>
     html`<button class="icon-button ${kind}" type="button" title=${label} aria-label=${`${label}: ${name}`} onClick=${() => actions[kind](file)}><${Icon} name=${icon} /></button>`;
   return html`<li class="card" aria-label=${name} data-id=${file.id} data-thumbnail=${state.value || "asked"}>
@@ -21,7 +21,9 @@ export function Card({ file, page, thumbnails, actions, isChosen, isList }) {
       <span class="card-word" aria-hidden="true">${extension(name) || t("FILE")}</span>
       ${state.value === "ready" && html`<${Thumbnail} server=${page.server} path=${(box) => thumbnailPath(file.id, box)} alt="" large=${!isList} />`}
     </button>
-    <p class="card-name" title=${fullName}><bdi>${fullName}</bdi></p>
+    <p class="card-name ${folder && "in-folder"}" title=${path || name}>
+      <bdi>${folder && html`<span class="card-folder">${folder}</span>`}${name}</bdi>
+    </p>
     <p class="card-line">
       <span>${wholeBytes(size)}</span>
       <span class="badge ${isPublic ? "public" : ""}">${isPublic ? t("public") : t("private")}</span>
