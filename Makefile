@@ -105,6 +105,10 @@ bench: $(DEV_STAMP) ## measure against the peers; table and benchmarks/results/l
 bench-smoke: $(DEV_STAMP) ## tiny sizes: only that every measurement runs
 	@$(BIN)/python -m benchmarks --smoke
 
+.PHONY: scale
+scale: $(DEV_STAMP) ## measure how cost grows, from a thousand rows to a million: docs/scale.md; twenty minutes, 10 GiB of disk
+	@$(BIN)/python -m benchmarks.growth
+
 # --- documents ---------------------------------------------------------------------------------------------------
 
 .PHONY: picture

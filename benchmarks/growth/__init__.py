@@ -1,0 +1,1 @@
+"""How cost grows: the same work over a thousand rows and over a million. What came of it: docs/scale.md."""
