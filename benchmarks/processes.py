@@ -77,9 +77,15 @@ class ServerProcess:
 
 @contextmanager
 def serving(
-    arguments: Sequence[str | Path], *, folder: Path, environment: Mapping[str, str], log: Path
+    arguments: Sequence[str | Path],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    log: Path,
+    account: str | None = None,
 ) -> Iterator[ServerProcess]:
-    """The server that ``arguments`` start, working in ``folder``, until the block ends."""
+    """The server that ``arguments`` start, working in ``folder``, until the block ends; ``account``: whose name it runs
+    under, if not ours."""
     with log.open("wb") as output:
         popen = subprocess.Popen(
             [str(argument) for argument in arguments],
@@ -88,6 +94,8 @@ def serving(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            user=account,
+            extra_groups=None if account is None else [],
         )
     process = ServerProcess(popen, log)
     try:

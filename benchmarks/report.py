@@ -25,6 +25,9 @@ DETAILS = {
     "peak_mib": "peak {:.0f} MiB",
     "growth_mib": "all {:.0f} MiB",
     "worst_ms": "worst {:.1f} ms",
+    "server_cores": "cores of the server {:.2f}",
+    "database_cores": "of the database {:.2f}",
+    "client_cores": "of the client {:.2f}",
 }
 
 

@@ -12,6 +12,7 @@ from benchmarks.measurements import (
     p6_thumbnails,
     p7_memory,
     p8_completion,
+    p10_processes,
     p11_whole_files,
 )
 from benchmarks.scale import Scale
@@ -26,6 +27,7 @@ _MODULES = (
     p6_thumbnails,
     p7_memory,
     p8_completion,
+    p10_processes,
     p11_whole_files,
 )
 
