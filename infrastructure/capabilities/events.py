@@ -61,13 +61,11 @@ class EventsVariables(JobsVariables, DatabaseVariables):
 
 
 def _misfits(settings: EventsVariables) -> Iterable[str]:
-    if settings.is_several and not settings.is_postgres:
+    if settings.is_several and not settings.reaches_other_processes:
         yield (
-            "PROCESSES: more than one need a DATABASE_URL of PostgreSQL; SQLite lets one process write at a time, and "
-            "more would only wait for one another"
+            "PROCESSES: more than one need a DATABASE_URL of PostgreSQL, or an EVENTS_URL of nats://: else who watches "
+            "at one of them does not hear of what comes to another"
         )
-    elif settings.is_several and not settings.reaches_other_processes:
-        yield "PROCESSES: more than one need an EVENTS_URL that reaches all of them, postgres:// or nats://"
     if settings.telling == _POSTGRES and not settings.is_postgres:
         yield "EVENTS_URL: 'postgres://' needs a DATABASE_URL of PostgreSQL"
 

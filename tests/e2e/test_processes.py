@@ -225,6 +225,7 @@ def replaced(server: ServerProcess) -> None:
     until(lambda: not set(before) & set(processes_of(server)), "the old ones stay", within=60)
 
 
+@pytest.mark.timeout(180)
 def test_all_are_replaced_and_no_client_sees_an_error(server: ServerProcess) -> None:
     with Uploaders(server.port, 4, pause=0.05) as uploaders:
         replaced(server)
@@ -233,6 +234,7 @@ def test_all_are_replaced_and_no_client_sees_an_error(server: ServerProcess) -> 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_all_are_replaced_three_times_under_twenty_clients_and_none_sees_an_error(server: ServerProcess) -> None:
     with Uploaders(server.port, 20, pause=0.005) as uploaders:
         for _ in range(3):
@@ -259,7 +261,7 @@ def test_a_port_that_somebody_has_is_refused_in_a_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, f"cannot listen on 127.0.0.1:{port}: Address already in use\n")
 
 
-def test_several_on_sqlite_are_refused_in_a_line(tmp_path: Path) -> None:
+def test_several_that_would_not_hear_of_one_another_are_refused_in_a_line(tmp_path: Path) -> None:
     done = run_verb("serve", "--processes", "2", data_dir=tmp_path, env={"API_PORT": str(free_port())})
     assert done.returncode == 2
     assert done.stderr.startswith("PROCESSES: more than one need a DATABASE_URL of PostgreSQL")

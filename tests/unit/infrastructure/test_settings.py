@@ -265,9 +265,10 @@ def test_several_processes_hear_of_one_another_without_being_told_how() -> None:
     settings = load_settings(env, NO_FILE)
     assert (settings.telling, settings.shown()["EVENTS_URL"]) == ("postgres", "postgres://")
     assert load_settings({**env, "EVENTS_URL": "nats://h"}, NO_FILE).telling == "nats"
-    with pytest.raises(SettingsError, match="reaches all of them"):
+    with pytest.raises(SettingsError, match="nats://: else who watches"):
         load_settings({**env, "EVENTS_URL": "memory://"}, NO_FILE)
     assert load_settings({**env, "PROCESSES": "none"}, NO_FILE).telling == "memory"
+    assert load_settings({"EVENTS_URL": "nats://h", "PROCESSES": "2"}, NO_FILE).telling == "nats", "with SQLite"
 
 
 @pytest.mark.parametrize(
