@@ -17,11 +17,13 @@ DEV_STAMP := $(VENV)/.requirements-dev
 BUCKET := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^(STORAGE_URL=.?s3:|S3_BUCKET=.)' || :)
 BROKER := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^(JOBS|EVENTS)_URL=.?(nats|tls|amqps?):' || :)
 CLIENTS := tests/clients
-# CI has two cores. Two more workers have them while other tests wait for a clock, which is half of their time.
+# CI has two cores. Three more workers have them while other tests wait for a clock, which is half of their time.
 # A file's tests stay on one worker, because they may share a server; the files come in the order of tests/conftest.py.
 PYTEST := $(BIN)/python -m pytest -q
 # A quarter of each start of a server, and half of collecting, is compiling where no bytecode may be kept.
 test test-long test-s3-full: export PYTHONDONTWRITEBYTECODE :=
+# All of them, so that the other tests need not be collected once more: tests/architecture/test_tests.py.
+SERIAL := tests/chaos
 BY_FILE := --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
@@ -52,9 +54,9 @@ migrate: setup ## bring the database to the newest schema (the server does so at
 .PHONY: test
 test: $(DEV_STAMP) clients ## run every test but the long ones
 	@failed=0; \
-	$(PYTEST) -n 4 $(BY_FILE) -m "not serial and not long" || failed=1; \
+	$(PYTEST) -n 5 $(BY_FILE) -m "not serial and not long" || failed=1; \
 	echo "Now those that need much of the machine, two at a time:"; \
-	$(PYTEST) -n 2 $(BY_FILE) -m "serial and not long" || failed=1; \
+	$(PYTEST) -n 2 $(BY_FILE) -m "serial and not long" $(SERIAL) || failed=1; \
 	if [ $$failed = 1 ]; then \
 		echo "What failed is tried once more, alone; if it passes now it is a flaky test, to be mended:"; \
 		$(PYTEST) --last-failed --last-failed-no-failures=none -m "not long"; \

@@ -15,3 +15,10 @@ def test_only_tests_of_whole_servers_know_their_folders() -> None:
 
 def test_the_longest_files_are_there() -> None:
     assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
+
+
+def test_what_is_serial_lies_where_it_is_looked_for() -> None:
+    """``make test`` collects nothing else when their turn comes."""
+    marked = [path for path in (ROOT / "tests").rglob("*.py") if "pytest.mark." + "serial" in path.read_text()]
+    assert {path.relative_to(ROOT / "tests").parts[0] for path in marked} == {"chaos"}
+    assert "SERIAL := tests/chaos\n" in (ROOT / "Makefile").read_text()
