@@ -62,6 +62,14 @@ def context(shared_context: BrowserContext) -> Iterator[BrowserContext]:
     forget(shared_context)
 
 
+@pytest.fixture(scope="module")
+def narrow_context(browser: Browser, shared_server: ServerProcess) -> Iterator[BrowserContext]:
+    """Whose pages are 360 pixels wide, and axe may run in them; who takes it has it ``forget``."""
+    context = browser.new_context(viewport={"width": 360, "height": 740}, bypass_csp=True)
+    with with_renderer(context, shared_server.url) as narrow:
+        yield narrow
+
+
 @pytest.fixture
 def watched(context: BrowserContext, server: ServerProcess) -> tuple[UploadPage, Watch]:
     page = context.new_page()

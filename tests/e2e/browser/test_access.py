@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
-from tests.e2e.browser.chromium import Watch, forget, with_renderer
+from tests.e2e.browser.chromium import Watch, forget
 from tests.e2e.browser.conftest import MakeFile
 from tests.e2e.browser.upload_page import UploadPage
 from tests.e2e.tus import Tus, metadata
@@ -23,13 +23,6 @@ MIB = 1024 * 1024
 AXE = Path(__file__).resolve().parents[2] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
-
-
-@pytest.fixture(scope="module")
-def narrow_context(browser: Browser, shared_server: ServerProcess) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 360, "height": 740}, bypass_csp=True)
-    with with_renderer(context, shared_server.url) as narrow:
-        yield narrow
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from domain.picture import PictureFormat
-from tests.e2e.browser.chromium import Watch
+from tests.e2e.browser.chromium import Watch, forget
 from tests.e2e.browser.test_access import THEMES, overflow, serious
 from tests.e2e.tus import Tus, metadata
 from tests.support.pictures import encoded, quarters
@@ -24,13 +24,12 @@ _FETCHED = """performance.getEntriesByType("resource").filter(({ name, transferS
 
 
 @pytest.fixture
-def narrow(browser: Browser, server: ServerProcess) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 360, "height": 740}, bypass_csp=True)
-    page = context.new_page()
+def narrow(narrow_context: BrowserContext, server: ServerProcess) -> Iterator[Page]:
+    page = narrow_context.new_page()
     watch = Watch(page)
     yield page
+    forget(narrow_context)
     assert watch.errors == []
-    context.close()
 
 
 def assert_fit_for_all(page: Page) -> None:
