@@ -21,9 +21,9 @@ from domain.job import JobState
 from tests.support.builders import RememberingNotifier, a_job
 from tests.support.processes.job_worker import KIND
 from tests.support.processes.nats import NatsServer
-from tests.support.processes.process import ChildProcess, python_module
+from tests.support.processes.process import ChildProcess
 from tests.support.processes.rabbitmq import RabbitServer
-from tests.support.processes.server import ServerProcess, clean_environment, lay_out_database, run_verb
+from tests.support.processes.server import ModuleProcess, ServerProcess, clean_environment, lay_out_database, run_verb
 from tests.support.until import comes_true, until
 from tests.support.wire import Http
 
@@ -58,8 +58,8 @@ class Site:
         number = len(list(self.folder.glob("worker-*")))
         log_path = self.folder / f"worker-{number}"
         log_path.touch()
-        worker = ChildProcess(
-            python_module("tests.support.processes.job_worker"),
+        worker = ModuleProcess(
+            "tests.support.processes.job_worker",
             name="the worker",
             environment=clean_environment(self.folder, self.env),
             log_path=log_path,

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -94,7 +95,10 @@ class Forking:
         output: int,
         errors: int,
     ) -> Forked:
-        """``starter.py <words>`` in a session of its own; ``output`` and ``errors`` are descriptors."""
+        """``starter.py <words>`` in a session of its own; ``output`` and ``errors`` are descriptors.
+
+        With ``-m`` as the first of ``words``: the module that is named then.
+        """
         assert self.bears(environment)
         order = {"words": list(words), "cwd": str(cwd), "environment": dict(environment)}
         return Forked(self, self._ask(order, [output, errors]))
@@ -163,7 +167,8 @@ def _load_what_is_late(environment: Mapping[str, str]) -> None:
 def _main() -> None:
 
     import infrastructure.doctor
-    import infrastructure.server  # noqa: F401
+    import infrastructure.server
+    import infrastructure.worker  # noqa: F401
     from infrastructure.cli import main
 
     with contextlib.suppress(ImportError):
@@ -173,7 +178,10 @@ def _main() -> None:
     words = _serve(asked)
     if words is not None:
         asked.detach()  # closed with all that is not its own
-        main(words)
+        if words[0] == "-m":
+            runpy.run_module(words[1], run_name="__main__")
+        else:
+            main(words)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import IO, Self
 
 from tests.support.ports import free_port
 from tests.support.processes.forked import Forking
-from tests.support.processes.process import ROOT, STARTER, ChildProcess, Running
+from tests.support.processes.process import ROOT, STARTER, ChildProcess, Running, python_module
 from tests.support.until import becomes
 
 START_SECONDS = 30.0  # bound for a loaded two-core machine; an idle one needs about a second
@@ -82,6 +82,23 @@ def lay_out_database(path: Path) -> None:
     if not path.exists():
         path.touch(mode=0o600)
         path.write_bytes(_empty_database())
+
+
+class ModuleProcess(ChildProcess):
+    """A module of the tests that runs what a server consists of; forked as servers are."""
+
+    def __init__(self, module: str, *, name: str, environment: Mapping[str, str], log_path: Path) -> None:
+        super().__init__(python_module(module), name=name, environment=environment, log_path=log_path)
+        self._module = module
+
+    def _spawned(self, log: IO[bytes] | int) -> Running:
+        assert self.environment is not None
+        if isinstance(log, int) or not _forking().bears(self.environment):
+            return super()._spawned(log)
+        number = log.fileno()
+        return _forking().start(
+            ["-m", self._module], cwd=ROOT, environment=self.environment, output=number, errors=number
+        )
 
 
 class ServerProcess(ChildProcess):

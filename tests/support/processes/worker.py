@@ -10,13 +10,12 @@ from pathlib import Path
 from infrastructure.logging import configure_logging
 from infrastructure.setting_sources import load_settings
 from infrastructure.worker import run
-from tests.support.processes.process import ChildProcess, python_module
-from tests.support.processes.server import clean_environment
+from tests.support.processes.server import ModuleProcess, clean_environment
 
 _PATIENCE = {"idle_seconds": 0.2, "lease_seconds": 1.0, "outage_seconds": 0.2}
 
 
-class WorkerProcess(ChildProcess):
+class WorkerProcess(ModuleProcess):
     """One worker with one slot."""
 
     log_path: Path
@@ -24,7 +23,7 @@ class WorkerProcess(ChildProcess):
     def __init__(self, data_dir: Path, env: Mapping[str, str]) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         super().__init__(
-            python_module(__name__),
+            __name__,
             name="the worker",
             environment=clean_environment(data_dir, env),
             log_path=data_dir / "worker.log",
