@@ -29,6 +29,7 @@ from tests.support.until import becomes
 
 REGION = "us-east-1"
 _START_SECONDS = 20.0
+_READY = 200  # buckets that are there from the start
 
 
 # It keeps the service's description, which takes long to load.
@@ -77,6 +78,7 @@ class S3Server:
         """
         self._process: ChildProcess | None = None
         self._home: Path | None = None
+        self._ready: list[str] = []
         if (named := os.environ.get("TEST_S3_SERVER")) and not streams_parts:
             parts = urlsplit(named)
             self.endpoint = f"{parts.scheme}://{parts.hostname}:{parts.port}"
@@ -100,8 +102,11 @@ class S3Server:
 
     def create_bucket(self) -> BucketAddress:
         """A new empty one."""
-        name = f"test-{secrets.token_hex(8)}"
-        self.run(lambda client: client.create_bucket(Bucket=name))
+        if self._ready:
+            name = self._ready.pop()
+        else:
+            name = f"test-{secrets.token_hex(8)}"
+            self.run(lambda client: client.create_bucket(Bucket=name))
         return BucketAddress(name, REGION, self.endpoint, self.access_key, self.secret_key)
 
     def settings(self, address: BucketAddress) -> dict[str, str]:
@@ -149,7 +154,10 @@ class S3Server:
 
     def _start(self, rclone: str, port: int, *options: str) -> None:
         assert self._home is not None
-        (self._home / "buckets").mkdir()
+        # To make a client that asks for one is more work than most tests have the bucket do.
+        self._ready = [f"test-{secrets.token_hex(8)}" for _ in range(_READY)]
+        for name in self._ready:
+            (self._home / "buckets" / name).mkdir(parents=True)
         process = self._process = ChildProcess(
             [
                 *(rclone, "serve", "s3", str(self._home / "buckets"), "--addr", f"127.0.0.1:{port}"),
