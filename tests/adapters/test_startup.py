@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 
 from infrastructure.migrate import revisions
 from tests.support.processes.process import ROOT
-from tests.support.processes.server import ServerProcess, run_verb
+from tests.support.processes.server import ServerProcess, lay_out_database, run_verb
 
 # Each import is told on standard error, in the process that makes it; children inherit the wish.
 _TELL_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
@@ -27,10 +27,18 @@ _LOADS_NO_MODULE = {"alembic", "mako", "limits", "PIL", "pillow_heif"}
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """One that has not been started."""
+    """One that has not been started, and finds nothing."""
     process = ServerProcess(tmp_path / "data", log_path=tmp_path / "server.log", migrates=True)
     yield process
     process.kill()
+
+
+@pytest.fixture
+def migrated(server: ServerProcess) -> ServerProcess:
+    """It finds a database as ``migrate`` leaves it."""
+    server.data_dir.mkdir()
+    lay_out_database(server.data_dir / "files.db")
+    return server
 
 
 def loaded(server: ServerProcess) -> set[str]:
@@ -76,33 +84,27 @@ def newest(database: Path) -> str:
         return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
 
-def test_the_first_start_migrates(server: ServerProcess) -> None:
-    server.start()
+def test_the_first_start_migrates_and_loads_what_that_takes(server: ServerProcess) -> None:
+    """Else the tests below could not fail: alembic is seen where it is loaded."""
+    assert "alembic" in packages(loaded(server))
     assert newest(server.data_dir / "files.db") == revisions()[-1]
     assert {"uploads", "files"} <= tables(server.data_dir / "files.db")
 
 
-def test_a_restart_loads_nothing_it_does_not_use(server: ServerProcess) -> None:
-    server.start()
-    assert server.terminate() == 0
-    modules = loaded(server)
+def test_a_restart_loads_nothing_it_does_not_use(migrated: ServerProcess) -> None:
+    modules = loaded(migrated)
     assert packages(modules) & (_LOADS_NO_MODULE | {"asyncpg", "aiobotocore", "botocore", "aiohttp"}) == set()
     assert {module for module in modules if module.startswith("adapters.outbound.pg_notify")} == set()
     assert {module for module in modules if module.startswith(("sqlalchemy.orm", "sqlalchemy.ext.asyncio"))} == set()
 
 
-def test_a_restart_on_postgresql_loads_asyncpg_and_no_migrations(server: ServerProcess, postgres_url: str) -> None:
-    server.env |= {"DATABASE_URL": postgres_url, "EVENTS_URL": "postgres://"}
-    server.start()
-    assert server.terminate() == 0
+def test_a_restart_on_postgresql_loads_asyncpg_and_no_migrations(
+    server: ServerProcess, server_postgres_url: str
+) -> None:
+    server.env |= {"DATABASE_URL": server_postgres_url, "EVENTS_URL": "postgres://"}
     modules = loaded(server)
     assert packages(modules) & _LOADS_NO_MODULE == set()
     assert {"asyncpg", "adapters.outbound.pg_notify.feed"} <= modules
-
-
-def test_what_the_migrating_process_loads_is_told_on_the_first_start(server: ServerProcess) -> None:
-    """Else the tests above could not fail: alembic is seen where it is loaded."""
-    assert "alembic" in packages(loaded(server))
 
 
 def test_servers_that_start_at_once_on_an_empty_folder_all_come_up(tmp_path: Path) -> None:
@@ -138,9 +140,8 @@ def test_a_server_whose_migration_failed_comes_up_once_the_cause_is_gone(server:
     server.start()
 
 
-def test_a_schema_newer_than_we_know_is_served_with_a_warning(server: ServerProcess) -> None:
-    server.start()
-    assert server.terminate() == 0
+def test_a_schema_newer_than_we_know_is_served_with_a_warning(migrated: ServerProcess) -> None:
+    server = migrated
     with contextlib.closing(sqlite3.connect(server.data_dir / "files.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     server.start()

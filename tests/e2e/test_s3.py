@@ -3,9 +3,11 @@
 import hashlib
 import os
 import socket
+import subprocess
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +21,7 @@ from tests.e2e.tus import Tus, id_of, metadata
 from tests.support.ports import free_port
 from tests.support.processes.faulty_s3 import FaultyS3
 from tests.support.processes.s3 import S3Server
-from tests.support.processes.server import ServerProcess, run_verb
+from tests.support.processes.server import ServerProcess, lay_out_database, run_verb
 from tests.support.wire import Http
 
 MIB = 1024 * 1024
@@ -241,7 +243,14 @@ def test_a_start_that_finds_no_bucket_says_which_and_where(
         case "endpoint":
             endpoint = f"http://127.0.0.1:{free_port()}"
     env |= {"STORAGE_URL": f"s3://{name}?endpoint={endpoint}", "S3_SECRET_KEY": key}
-    serve, doctor = (run_verb(verb, data_dir=tmp_path, env=env) for verb in ("serve", "doctor"))
+
+    def run(verb: str) -> subprocess.CompletedProcess[str]:
+        (folder := tmp_path / verb).mkdir()
+        lay_out_database(folder / "files.db")
+        return run_verb(verb, data_dir=folder, env=env)
+
+    with ThreadPoolExecutor() as side_by_side:  # each asks several times before it gives up
+        serve, doctor = side_by_side.map(run, ("serve", "doctor"))
     assert (serve.returncode, doctor.returncode) == (1, 1)
     (line,) = serve.stderr.splitlines()
     assert line.startswith(f"STORAGE_URL: the bucket {name} at {endpoint}: storage failed: ")
