@@ -14,6 +14,7 @@ from tests.architecture.source import ROOT, Module, modules
 EXAMPLE = ROOT / "examples" / "storage_adapter"
 
 
+@pytest.mark.timeout(130)
 def test_a_storage_of_somebody_elses_passes_the_suites_in_a_folder_of_its_own(tmp_path: Path) -> None:
     """With this repository on its path and none of its settings of pytest."""
     shutil.copytree(EXAMPLE, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("__pycache__"))
@@ -24,7 +25,7 @@ def test_a_storage_of_somebody_elses_passes_the_suites_in_a_folder_of_its_own(tm
         env=environment | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
