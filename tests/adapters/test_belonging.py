@@ -95,7 +95,7 @@ def test_once_the_only_file_is_deleted_there_is_nothing_to_lose_again(data_dir: 
     async def come_and_go() -> None:
         async with started(settings) as parts:
             upload_id = await a_file(parts.uploads())
-            await parts.downloads().delete(ALICE, file_id_of(upload_id))
+            await parts.stored_files().delete(ALICE, file_id_of(upload_id))
 
     asyncio.run(come_and_go())
     assert start(data_dir, env={"STORAGE_PATH": str(tmp_path / "new")}) == ""
