@@ -171,7 +171,7 @@ def test_a_kill_before_a_step_leaves_one_right_file(tmp_path: Path, step: Step) 
     """Killed when the kernel has been asked and has not begun."""
     with ServerProcess(tmp_path / "data", CHAOS) as server:
         upload = _all_but_the_last_chunk(server, seed=2)
-        _kill_at(server, upload, _rehearse(server, tmp_path, step), "delay_enter", tmp_path)
+        _kill_at(server, upload, _rehearse(server, tmp_path, step, upload), "delay_enter", tmp_path)
         assert upload.promised < upload.content.length, "the answer did not wait for this step"
         _is_finished_once_after_restart(server, upload)
 
@@ -181,7 +181,7 @@ def test_a_kill_between_commit_and_answer_leaves_one_right_file(tmp_path: Path) 
     """Killed when the kernel has synced the database's log and has not told so."""
     with ServerProcess(tmp_path / "data", CHAOS) as server:
         upload = _all_but_the_last_chunk(server, seed=2)
-        _kill_at(server, upload, _rehearse(server, tmp_path, _last_commit), "delay_exit", tmp_path)
+        _kill_at(server, upload, _rehearse(server, tmp_path, _last_commit, upload), "delay_exit", tmp_path)
         assert upload.promised < upload.content.length, "the answer did not wait for the commit"
         _is_finished_once_after_restart(server, upload)
 
@@ -259,20 +259,25 @@ class _Moment(NamedTuple):
     paths: Sequence[Path]
 
 
-def _rehearse(server: ServerProcess, tmp_path: Path, step: Step) -> _Moment:
-    """Complete an upload unharmed, and see when ``step`` comes."""
-    upload = _all_but_the_last_chunk(server, seed=1)
-    staged = staged_file(server.data_dir / "storage", upload)
+def _rehearse(server: ServerProcess, tmp_path: Path, step: Step, upload: ResumingUpload) -> _Moment:
+    """Complete another upload unharmed, and see when ``step`` comes; it will come to ``upload`` so."""
+    storage = server.data_dir / "storage"
+    other = _all_but_the_last_chunk(server, seed=1)
+    staged = staged_file(storage, other)
     with Strace(server.pid, tmp_path / "rehearsal") as strace:
-        _send_the_last_chunk(upload)
-    upload.close()
+        _send_the_last_chunk(other)
+    other.close()
     trace = strace.trace()
-    wanted = step(trace, staged, trace.answers(upload.acknowledgements[-1].client_port)[-1])
+    wanted = step(trace, staged, trace.answers(other.acknowledgements[-1].client_port)[-1])
     same = [call for call in trace.calls if call.name == wanted.name and call.entered <= wanted.entered]
     if is_log(wanted.target):
         # The first commit of a connection also syncs the database's folder: that one must not count.
         same = [call for call in same if call.target == wanted.target]
         return _Moment(wanted.name, len(same), [Path(wanted.target)])
+    if step is _sync_of_the_folder:
+        # Where the folder is new, the one that it lies in is synced, too: that one must not count.
+        same = [call for call in same if call.target == wanted.target]
+        return _Moment(wanted.name, len(same), [storage / "blobs" / staged_file(storage, upload).name[:2]])
     return _Moment(wanted.name, len(same), [])
 
 
