@@ -71,7 +71,7 @@ class CoreParts(Parts):
 @asynccontextmanager
 async def _opened(parts: CoreParts, _: CoreVariables) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        for part in (parts.progress(), parts.outbox(), parts.ledger(), parts.lock()):
+        for part in (parts.progress(), parts.outbox(), parts.file_records(), parts.ledger(), parts.lock()):
             stack.push_async_callback(part.close)
         yield
 

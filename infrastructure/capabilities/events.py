@@ -124,7 +124,7 @@ class EventsParts(Parts):
     unit_of_work = providers.Singleton(
         SqlUnitOfWorkFactory, DatabaseParts.database, outbox, JobsParts.job_carrier.provided.carry, jobs_of
     )
-    file_records = providers.Singleton(SqlFileRecords, unit_of_work, outbox)
+    file_records = providers.Singleton(SqlFileRecords, DatabaseParts.database, unit_of_work, outbox)
 
 
 @asynccontextmanager

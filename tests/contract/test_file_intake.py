@@ -115,6 +115,16 @@ async def test_what_the_policy_refuses_leaves_nothing(
         await kept(intake.process, upload.id, ALICE)
 
 
+async def test_of_those_that_come_together_only_those_too_many_are_refused(intake: Intake) -> None:
+    policy = UploadPolicy(max_files=4)
+    came = await asyncio.gather(*(take(intake, bytes([n]) * 500, policy) for n in range(7)), return_exceptions=True)
+    taken = [one for one in came if not isinstance(one, BaseException)]
+    assert [type(one) for one in came if isinstance(one, BaseException)] == [TooManyFiles] * 3
+    assert {(await found(intake, file)).id for _, file in taken} == {file.id for _, file in taken}
+    told = [event.subject for event in told_by(intake) if event.type is EventType.COMPLETED]
+    assert sorted(told) == sorted(upload.id for upload, _ in taken)
+
+
 async def test_staged_names_go_once_all_is_recorded(intake: Intake) -> None:
     taken = {upload.id for upload, _ in await asyncio.gather(*(take(intake, b"abc") for _ in range(20)))}
     for _ in range(250):

@@ -92,6 +92,7 @@ async def intakes_of(
         stack.push_async_callback(writer.close)
         intake = VolumeChunkIntake(staging, process.ledger, writer=writer, turn=process.database.turns)
         assert isinstance(process.unit_of_work, SqlUnitOfWorkFactory) and isinstance(process.outbox, SqlOutbox)
-        records = SqlFileRecords(process.unit_of_work, process.outbox)
+        records = SqlFileRecords(process.database, process.unit_of_work, process.outbox)
+        stack.push_async_callback(records.close)
         files = VolumeFileIntake(staging, records, writer=writer, turn=process.database.turns)
         yield Intake(intake, files, Storages(staging, volume_blobs), process, writer)
