@@ -1,6 +1,7 @@
 """Many who begin to watch at once, on the real server: what is read for them is counted. Contract §2.4, §1 (limits)."""
 
 import json
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from tests.e2e.test_owners import ANNA, BERT, GATEWAY, as_user
 from tests.e2e.test_progress import Events, Message
 from tests.e2e.tus import Tus, id_of
 from tests.support.processes.process import ROOT
+from tests.support.processes.server import ServerProcess
 from tests.support.wire import Header, Http, WebSocket
 
 ADMIN: Header = ("X-User-Scope", "admin")
@@ -26,6 +28,16 @@ class Counted:
 
     http: Http
     statements: Path
+    server: ServerProcess
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """What is sent within comes to it all at once, behind it."""
+        self.server.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.server.signal(signal.SIGCONT)
 
     @property
     def anna(self) -> Tus:
@@ -44,7 +56,7 @@ class Counted:
 def counted(start_module_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Counted:
     statements = tmp_path_factory.mktemp("counted") / "statements"
     server = start_module_server(**GATEWAY, PYTHONPATH=_COUNTING, STATEMENTS=str(statements))
-    return Counted(Http(server.port), statements)
+    return Counted(Http(server.port), statements, server)
 
 
 WATCHED = "watch_id IN"
@@ -113,8 +125,9 @@ class TestReads:
         ids = {id_of(Tus(http).created(9)) for _ in range(5)}
         before = counted.reads(LISTED)
         with crowd([http] * 50, "/ws/progress" + ("?scope=mine" if asks == "by query" else "")) as sockets:
-            for socket in sockets if asks == "by message" else ():
-                socket.send_json({"action": "subscribe", "scope": "mine"})
+            with counted.held_up():
+                for socket in sockets if asks == "by message" else ():
+                    socket.send_json({"action": "subscribe", "scope": "mine"})
             for socket in sockets:
                 assert {message["upload_id"] for message in first(5, socket)} == ids
         assert 1 <= counted.reads(LISTED) - before <= 25

