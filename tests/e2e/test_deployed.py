@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.conftest import StartServer
+from tests.e2e.ietf import MORE, interop
 from tests.e2e.tus import BYTES, VERSION, id_of, target_of
 from tests.support.ports import free_port
 from tests.support.processes.nginx import Nginx
@@ -86,6 +87,17 @@ def test_bodies_go_on_as_they_come(front: Front) -> None:
         offsets = (message.get("offset", 0) for message in socket.messages(within=20))
         assert next(offset for offset in offsets if offset >= 8 << 20)
     socket.close()
+
+
+def test_the_request_behind_one_that_could_have_been_told_its_url_is_answered_at_once(front: Front) -> None:
+    """nginx takes an interim response for the last one, and the next request would wait."""
+    _, http, path, _ = front
+    with http.connect() as connection:
+        connection.send_head("POST", f"{path}/uploads", [interop(8), MORE, ("Content-Length", "0")])
+        target = target_of(created := connection.receive("POST"))
+        assert created.interim == ()
+        connection.send_head("HEAD", target, [interop(8)])
+        assert connection.receive("HEAD", within=5).header("Upload-Offset") == "0"
 
 
 def test_streams_are_live(front: Front) -> None:

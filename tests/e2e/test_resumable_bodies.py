@@ -71,6 +71,14 @@ def test_bodies_are_appended_to_the_byte(ietf: Ietf, size: int, framing: str) ->
     assert ietf.content(target) == content
 
 
+@pytest.mark.parametrize(("named", "statuses"), [([], []), ([("Via", "1.1 front")], [104])])
+def test_a_proxy_that_names_itself_passes_interim_responses_on(
+    ietf: Ietf, named: list[Header], statuses: list[int]
+) -> None:
+    answer = ietf.create(b"", MORE, ("X-Forwarded-For", "203.0.113.9"), *named)
+    assert [interim.status for interim in answer.interim] == statuses
+
+
 @any_size
 def test_the_connection_lives_on_behind_interim_responses(ietf: Ietf, size: int) -> None:
     content = os.urandom(size)

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from adapters.inbound.common.errors import Refusal, title_of
 
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -69,6 +70,15 @@ def check_wishes(headers: Mapping[str, str], version: str) -> None:
 def awaits_continue(headers: Mapping[str, str], version: str) -> bool:
     """Whether the client may wait for our word before it sends the body; HTTP/1.0 has no such word."""
     return version == "HTTP/1.1" and "100-continue" in _members(headers.get("Expect", ""))
+
+
+def understands_interim(headers: Mapping[str, str], version: str) -> bool:
+    """RFC 9110 §15.2: HTTP/1.0 knows none. §15: proxies pass them on; but nginx takes the first for the last, so that
+    the next request on its client's connection waits until ours is closed, and over HTTP/2 this one fails. A proxy that
+    keeps to the letter names itself in ``Via`` (§7.6.3); of one that does not it is not believed.
+    """
+    is_forwarded = any(name in headers for name in _FORWARDED)
+    return version != "HTTP/1.0" and ("Via" in headers or not is_forwarded)
 
 
 def keeps_alive(headers: Mapping[str, str], version: str) -> bool:

@@ -29,7 +29,7 @@ from adapters.inbound.common.visits import Observer, Visit, route_of
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.cors import Cors
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
-from adapters.inbound.http.engine.framing import CutShort, Unreadable, check_wishes, head_of
+from adapters.inbound.http.engine.framing import CutShort, Unreadable, check_wishes, head_of, understands_interim
 from adapters.inbound.http.engine.keep_alive import KeptConnections
 from adapters.inbound.http.engine.refused import GoingDown, NoRoom, allowed, not_allowed
 from adapters.inbound.http.engine.site import Site
@@ -135,11 +135,8 @@ class RunningExchange(ABC):
         """The reply can't be completed: only closing tells the client so."""
 
     def inform(self, status: int, headers: Mapping[str, str]) -> None:
-        """Send an interim response (1xx), unless the client does not read what it was sent before.
-
-        RFC 9110 §15.2: HTTP/1.0 knows none.
-        """
-        if self.request.version != "HTTP/1.0":
+        """Send an interim response (1xx), unless the client does not read what it was sent before."""
+        if understands_interim(self.request.headers, self.request.version):
             self.tell(head_of(status, headers))
 
     def cut(self) -> None:
