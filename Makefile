@@ -66,6 +66,15 @@ test: $(DEV_STAMP) clients ## run every test but the long ones
 test-long: $(DEV_STAMP) clients ## soaks, the full chaos and the power cuts; takes its time
 	@$(PYTEST) -m "long"
 
+# A bucket of Ceph's radosgw, where its packages are, else rclone's. CROWD=50: fewer clients.
+.PHONY: thrash
+thrash: $(DEV_STAMP) ## a cluster under 200 clients of which something is killed every 5 s; MINUTES=10
+	@$(BIN)/python -m tests.chaos.crowd.thrash --minutes $(or $(MINUTES),10) --clients $(or $(CROWD),200)
+
+.PHONY: soak
+soak: $(DEV_STAMP) ## a server under all kinds of clients for MINUTES=60: what grows, what is left over
+	@$(BIN)/python -m tests.chaos.crowd.soak --minutes $(or $(MINUTES),60) --clients $(or $(CROWD),60)
+
 # Ceph's packages: apt install ceph-mon ceph-osd radosgw ceph-common
 .PHONY: test-s3-full
 test-s3-full: $(DEV_STAMP) ## what concerns S3 once more, on a Ceph radosgw of Debian's packages

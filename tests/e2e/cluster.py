@@ -4,9 +4,9 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,23 +102,27 @@ class Cluster:
             self.s3.share = 0.0
 
 
+def settings(storage: Mapping[str, str], database_url: str, nats: NatsServer) -> dict[str, str]:
+    """What all processes of a cluster are told."""
+    return {
+        **ROOMY,
+        **GATEWAY,
+        **storage,
+        "S3_PROXY": "1",
+        "DATABASE_URL": database_url,
+        "EVENTS_URL": nats.url,
+        "JOBS_URL": nats.url,
+        "WORKERS_INLINE": "0",
+        "LINK_SECRET": os.urandom(16).hex(),
+    }
+
+
 @contextmanager
 def running(folder: Path, postgres: PostgresCluster, s3: S3Server, nats: NatsServer) -> Iterator[Cluster]:
     nats.start()
     with FaultyS3(s3.endpoint) as faulty, ExitStack() as processes:
         address = s3.create_bucket()
-        env = {
-            **ROOMY,
-            **GATEWAY,
-            **s3.settings(address),
-            "STORAGE_URL": f"s3://{address.name}?endpoint={faulty.endpoint}&region={address.region}",
-            "S3_PROXY": "1",
-            "DATABASE_URL": postgres.lay_out_database(),
-            "EVENTS_URL": nats.url,
-            "JOBS_URL": nats.url,
-            "WORKERS_INLINE": "0",
-            "LINK_SECRET": os.urandom(16).hex(),
-        }
+        env = settings(s3.settings(replace(address, endpoint=faulty.endpoint)), postgres.lay_out_database(), nats)
         cluster = Cluster(
             servers=(ServerProcess(folder / "here", env), ServerProcess(folder / "there", env)),
             workers=(

@@ -44,14 +44,14 @@ class Stream(Events):
 
     def __init__(self, http: Http, query: str, *headers: Header) -> None:
         super().__init__(http, query, *headers)
-        self.last = self._fields(_SOON)["id"]
+        self.last = self.fields(_SOON)["id"]
         """What a browser comes back with."""
 
     def told(self, count: int, *, within: float = _SOON) -> list[tuple[str, str, dict[str, Any]]]:
         """id, type, data."""
         seen = list[tuple[str, str, dict[str, Any]]]()
         while len(seen) < count:
-            fields = self._fields(within)
+            fields = self.fields(within)
             self.last = fields.get("id", self.last)
             if "data" in fields:
                 seen.append((fields["id"], fields["event"], json.loads(fields["data"])))

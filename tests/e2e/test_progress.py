@@ -235,7 +235,7 @@ class Events:
 
     def events(self, *, within: float = 20) -> Iterator[tuple[str, int | None, Message]]:
         while True:
-            fields = self._fields(within)
+            fields = self.fields(within)
             if "data" in fields:
                 id_ = int(fields["id"]) if "id" in fields else None
                 yield fields["event"], id_, json.loads(fields["data"])
@@ -248,7 +248,7 @@ class Events:
                 break
         return seen
 
-    def _fields(self, within: float) -> dict[str, str]:
+    def fields(self, within: float) -> dict[str, str]:
         lines = self._take_until(b"\n\n", within).decode().split("\n")
         return dict(line.split(": ", 1) for line in lines if ": " in line)
 

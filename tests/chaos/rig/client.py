@@ -52,6 +52,19 @@ class Answer:
         return self.headers.get(name.lower(), "")
 
 
+class _Final(http.client.HTTPResponse):
+    """Interim responses (104 of the IETF draft) are skipped, which http.client does with 100 alone; its way of reading
+    a status is not told to mypy.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 < status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
 class Wire:
     """One connection that is opened again when it broke; every call either answers or raises OSError."""
 
@@ -106,6 +119,7 @@ class Wire:
     def _open(self) -> http.client.HTTPConnection:
         if self._connection is None:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+            connection.response_class = _Final
             connection.connect()
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connection = connection
@@ -149,6 +163,7 @@ class ResumingUpload:
         pause: float = 0,
         timeout: float = 30,
         endpoint: str = "/uploads",
+        headers: Mapping[str, str] | None = None,
         on_acknowledgement: Callable[["ResumingUpload"], None] | None = None,
         gate: threading.Event | None = None,
         stop: threading.Event | None = None,
@@ -166,6 +181,7 @@ class ResumingUpload:
         self._turn = 0
         self._pause = pause
         self._endpoint = endpoint
+        self._headers = dict(headers or {})
         self._on_acknowledgement = on_acknowledgement
         self._gate = gate
         self._stop = stop
@@ -210,8 +226,7 @@ class ResumingUpload:
         self._wire.close()
 
     def create(self) -> None:
-        headers = {**TUS, "Upload-Length": str(self.content.length), "Content-Length": "0"}
-        answer = self._wire.request("POST", self._endpoint, headers)
+        answer = self._wire.request("POST", self._endpoint, {**self._headers, **self._creation()})
         if answer.status != 201:
             self._puzzled("POST", answer)
             raise ConnectionError(f"POST answered {answer.status}")
@@ -219,11 +234,11 @@ class ResumingUpload:
 
     def resume(self) -> int | None:
         """The server's offset; None when it cannot tell now."""
-        answer = self._wire.request("HEAD", self.location, TUS)
+        answer = self._wire.request("HEAD", self.location, {**self._headers, **self._words})
         if answer.status in (404, 410):
             self._broken(f"HEAD answered {answer.status} after {self.promised} bytes were acknowledged")
             raise Refused(f"{self.location}: HEAD answered {answer.status}")
-        if answer.status != 200:
+        if answer.status not in (200, 204):
             self._puzzled("HEAD", answer)
             time.sleep(_PATIENCE)
             return None
@@ -239,13 +254,13 @@ class ResumingUpload:
         self._turn += 1
         stop = min(offset + size, self.content.length)
         headers = {
-            **TUS,
+            **self._headers,
+            **self._piece(stop),
             "Upload-Offset": str(offset),
-            "Content-Type": "application/offset+octet-stream",
             "Content-Length": str(stop - offset),
         }
         answer = self._wire.request("PATCH", self.location, headers, self.content.blocks(offset, stop))
-        if answer.status != 204:
+        if answer.status not in (200, 201, 204):
             self._puzzled("PATCH", answer)
             time.sleep(_PATIENCE)
             return None
@@ -254,6 +269,16 @@ class ResumingUpload:
             self._broken(f"PATCH to byte {stop} was answered with offset {told}")
         self._promise(told, answer)
         return told
+
+    # What one protocol says: tus.
+
+    _words: Mapping[str, str] = TUS
+
+    def _creation(self) -> Mapping[str, str]:
+        return {**self._words, "Upload-Length": str(self.content.length), "Content-Length": "0"}
+
+    def _piece(self, stop: int) -> Mapping[str, str]:
+        return {**self._words, "Content-Type": "application/offset+octet-stream"}
 
     def _promise(self, offset: int, answer: Answer) -> None:
         self.acknowledgements.append(Acknowledgement(time.monotonic(), offset, answer.status, answer.client_port))
@@ -283,13 +308,23 @@ class ResumingUpload:
 class HangingPatch:
     """A PATCH that announces more than it sends, then waits: the client whose network went away."""
 
-    def __init__(self, url: str, location: str, *, offset: int, announced: int, sent: bytes) -> None:
+    def __init__(
+        self,
+        url: str,
+        location: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        offset: int,
+        announced: int,
+        sent: bytes,
+    ) -> None:
         parts = urlsplit(url)
         self.socket = socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80), timeout=30)
+        more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         head = (
             f"PATCH {location} HTTP/1.1\r\nHost: {parts.netloc}\r\nTus-Resumable: 1.0.0\r\n"
             f"Upload-Offset: {offset}\r\nContent-Type: application/offset+octet-stream\r\n"
-            f"Content-Length: {announced}\r\n\r\n"
+            f"Content-Length: {announced}\r\n{more}\r\n"
         )
         self.socket.sendall(head.encode() + sent)
         self.answer = b""

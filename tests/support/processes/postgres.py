@@ -148,6 +148,10 @@ class PostgresCluster:
         """Run one statement as the superuser (``pg_terminate_backend`` and the like, for fault tests)."""
         _run_in_thread(self._execute(statement, database))
 
+    def count(self, query: str, url: str) -> int:
+        """The one number that a query of the database at ``url`` brings."""
+        return int(_run_in_thread(self._execute(query, url.rpartition("/")[2])))
+
     def start(self) -> None:
         """Start the stopped server on its port and data; return once it takes connections."""
         if self.running:
@@ -249,10 +253,12 @@ class PostgresCluster:
             return {}
         return {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
 
-    async def _execute(self, statement: str, database: str) -> None:
+    async def _execute(self, statement: str, database: str) -> Any:
         connection = await asyncpg.connect(self.url(database, "postgresql"), timeout=10, ssl=False)
         try:
-            await connection.execute(statement)
+            # What brings nothing may be several statements, which only ``execute`` takes.
+            ask = connection.fetchval if statement.startswith("SELECT count") else connection.execute
+            return await ask(statement)
         finally:
             await connection.close()
 
@@ -298,7 +304,7 @@ def _account() -> pwd.struct_passwd | None:
     raise PostgresMissing("postgres refuses to run as root and there is no other account to lend it")
 
 
-def _run_in_thread(work: Coroutine[Any, Any, None]) -> None:
+def _run_in_thread(work: Coroutine[Any, Any, Any]) -> Any:
     """Run ``work`` on a loop of its own in a thread: the caller's thread may be running one already."""
     with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(asyncio.run, work).result()
+        return thread.submit(asyncio.run, work).result()
