@@ -155,6 +155,9 @@ class RunningExchange(ABC):
         except StreamClosedError:
             self._is_left = self._is_left or (reply is not None and reply.status < 500)
             self.abandon()
+        except LongshoreError as error:  # storage went away in the middle of it
+            log.warning("reply cut short", request_id=self._request_id, error=error.detail)
+            self.abandon()
         except Exception:
             log.exception("reply failed", request_id=self._request_id)
             self.abandon()
