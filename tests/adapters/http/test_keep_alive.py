@@ -1,5 +1,6 @@
 """Chunk after chunk on one connection: whatever comes there is answered as on a fresh connection."""
 
+import gc
 import hashlib
 import os
 import re
@@ -97,6 +98,10 @@ def keep(wire: Connection, server: WebServer, *, chunks: int = 1) -> None:
     for _ in range(chunks - 1):
         assert offset_in(send_chunk(wire, server, url, b"other", at=at)) == at + 5
         at += 5
+
+
+def connections() -> int:
+    return sum(isinstance(thing, Ours) for thing in gc.get_objects())
 
 
 def sockets() -> set[str]:
@@ -737,6 +742,21 @@ class TestIdleConnections:
 
 @on_both_loops
 class TestTheEnd:
+    def test_what_a_client_leaves_is_gone_with_it(self, server: WebServer) -> None:
+        """In a ring it would wait for a search for garbage, and those for what is old are hours apart."""
+        before, kept = connections(), []
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                with Connection(server.port) as wire:
+                    keep(wire, server, chunks=3)
+                    kept.append(connections() - before)
+            assert all(kept), "none was there"
+            assert becomes(lambda: connections() <= before)
+        finally:
+            gc.enable()
+
     def test_a_stopped_server_leaves_no_socket(self, tmp_path: Path, loop: str) -> None:
         before = sockets()
         wires = []

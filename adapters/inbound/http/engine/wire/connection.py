@@ -51,6 +51,7 @@ class Connection:
         return taken
 
     def close(self) -> None:
+        self.request = None  # it knows us: neither would be gone before somebody looks for garbage, which is rarely
         self.readiness.close()
         self.socket.close()
 
