@@ -1,5 +1,6 @@
 """What came of a run: a table for people, JSON for whoever compares runs."""
 
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,11 @@ _SLOWEST = 30
 def tell(line: str) -> None:
     """How far it is, to whoever waits for it."""
     print(line, file=sys.stderr, flush=True)
+
+
+def ends_in_order() -> None:
+    """Whoever ends a long run ends what it has started, too."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 @dataclass(frozen=True, slots=True)

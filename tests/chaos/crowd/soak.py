@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from tests.chaos.crowd.crowd import Crowd
-from tests.chaos.crowd.report import Check, Report, tell
+from tests.chaos.crowd.report import Check, Report, ends_in_order, tell
 from tests.chaos.crowd.verify import LEFT_OVER, checks_of_clients, checks_of_files, checks_of_jobs, checks_of_verbs
 from tests.chaos.rig.growth import Look, look_at, slope
 from tests.chaos.rig.settings import CHAOS
@@ -143,6 +143,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=60)
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results" / "soak.json")
     options = parser.parse_args()
+    ends_in_order()
     with (
         tempfile.TemporaryDirectory() as folder,
         ServerProcess(Path(folder) / "data", SETTINGS, migrates=True) as server,

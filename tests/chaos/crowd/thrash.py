@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.chaos.crowd.crowd import Crowd
 from tests.chaos.crowd.records import Faults
-from tests.chaos.crowd.report import Check, Report, tell
+from tests.chaos.crowd.report import Check, Report, ends_in_order, tell
 from tests.chaos.crowd.verify import LEFT_OVER, checks_of_clients, checks_of_files, checks_of_jobs, checks_of_verbs
 from tests.chaos.rig.cluster import Cluster, running
 from tests.support.processes.process import ROOT
@@ -84,6 +84,7 @@ def thrash(cluster: Cluster, *, seconds: float, clients: int, seed: int = 1) -> 
     worst = max((row.answered[1] for row in calm), default=0.0)
     report.checks += checks_of_clients(records)
     report.checks.append(Check("p99 of a chunk while nothing is cut off", f"{worst:.2f} s", worst < _CHUNK_SECONDS))
+    tell("jobs, files and what is left over are looked at")
     report.checks += checks_of_jobs(cluster.url, records)
     report.checks += checks_of_files(cluster.url, records)
     report.checks += _checks_of_leftovers(cluster, crowd)
@@ -112,6 +113,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results" / "thrash.json")
     parser.add_argument("--folder", type=Path, help="where logs and data are kept afterwards")
     options = parser.parse_args()
+    ends_in_order()
     with tempfile.TemporaryDirectory() as temporary, running(options.folder or Path(temporary)) as cluster:
         report = thrash(cluster, seconds=options.minutes * 60, clients=options.clients)
     print(report.table())
