@@ -51,6 +51,7 @@ class OrdinaryUpload(ResumingUpload):
         self._line = line
         self._is_watched = is_watched
         self._stands = 0
+        self._is_completed = True  # once all of its bytes are there
         self._asked_at = 0.0
 
     def run(self, *, within: float = 600) -> None:
@@ -85,7 +86,7 @@ class OrdinaryUpload(ResumingUpload):
             return 0
         if offset is None:
             return self.resume()
-        if offset == self.content.length:
+        if offset == self.content.length and self._is_completed:
             self.complete = True
             return offset
         if not self._asked_at:
@@ -119,6 +120,11 @@ class IetfUpload(OrdinaryUpload):
 
     kind = "IETF chunk"
     _words = _INTEROP
+
+    def _promise(self, offset: int, answer: Answer) -> None:
+        """All bytes do not make it complete: where the reply to the last ones was lost, that has to be said again."""
+        super()._promise(offset, answer)
+        self._is_completed = answer.header("upload-complete") == "?1"
 
     def _creation(self) -> Mapping[str, str]:
         return {**_INTEROP, "Upload-Complete": "?0", "Upload-Length": str(self.content.length), "Content-Length": "0"}
