@@ -28,9 +28,12 @@ def ends_in_order() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Check:
+    """``is_timed``: what a machine that has too much to do can't keep."""
+
     what: str
     found: str
     is_good: bool
+    is_timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,11 @@ class Report:
     @property
     def times(self) -> list[Times]:
         return times_by_phase(self.records.samples, self.faults)
+
+    @property
+    def failed(self) -> list[Check]:
+        """Whatever the machine."""
+        return [check for check in self.checks if not check.is_good and not check.is_timed]
 
     def table(self) -> str:
         lines = ["", self.title, "─" * _WIDTH, *(f"  {name}: {value}" for name, value in self.facts.items())]
