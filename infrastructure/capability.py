@@ -30,7 +30,15 @@ def starting() -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        raise CannotStart(f"cannot start: {error.detail or error.code}") from error
+        raise CannotStart(f"cannot start: {error.detail or error.code}{_reason(error)}") from error
+
+
+def _reason(error: Unavailable) -> str:
+    """What the driver said, if one did: a wrong name and a wrong port look alike otherwise."""
+    if error.__cause__ is None:
+        return ""
+    said = str(getattr(error.__cause__, "orig", None) or error.__cause__).partition("\n")[0]
+    return f": {said.rpartition('>: ')[2]}" if said else ""
 
 
 class Variables(BaseSettings):

@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(128 + signal.SIGPIPE)
 
 
+_SHORT_PATIENCE = 5.0  # where nothing is lost by asking again
 _ON_INTERRUPT = {
     "put": "stopped: the same command goes on where it was",
     "get": "stopped: the same command goes on where it was",
@@ -69,7 +70,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 async def _act(options: argparse.Namespace, output: Output) -> int:
-    patience = Patience(give_up=options.patience)
+    moves_bytes = options.verb in ("put", "get", "watch")
+    usual = Patience().give_up if moves_bytes else _SHORT_PATIENCE
+    patience = Patience(give_up=usual if options.patience is None else options.patience)
     async with AsyncClient(options.server, token=os.environ.get("LONGSHORE_TOKEN"), patience=patience) as client:
         return await _RUN[options.verb](client, options, output)
 
@@ -118,9 +121,8 @@ def _common() -> argparse.ArgumentParser:
     common.add_argument(
         "--patience",
         type=_seconds,
-        default=Patience().give_up,
         metavar="TIME",
-        help="how long a server may be away before it is given up (default: 5m)",
+        help="how long a server may be away before it is given up (default: 5m; of ls, rm and share 5s)",
     )
     return common
 
