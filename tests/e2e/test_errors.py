@@ -160,7 +160,8 @@ def test_a_refusal_is_found_in_the_log_by_its_id(http: Http, module_server: Serv
     if http.get(target, ("X-Request-Id", mark)).status < 400:
         return
     lines = until(
-        lambda: [json.loads(line) for line in module_server.log().splitlines() if mark in line], module_server.log_tail
+        lambda: [json.loads(line) for line in module_server.log().splitlines() if mark in line and '"level"' in line],
+        module_server.log_tail,
     )
     assert {line["request_id"] for line in lines} == {mark} and {line["level"] for line in lines} == {"info"}
 
