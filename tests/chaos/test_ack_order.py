@@ -20,7 +20,7 @@ from tests.chaos.rig.verify import staged_file, wrong_content
 from tests.chaos.rig.writer import writer_of, written_by
 from tests.e2e.image_client import ImageClient, picture
 from tests.support.processes.server import ServerProcess
-from tests.support.processes.strace import FILE_WRITES, RENAMES, SYNCS, Call, Strace, Trace, is_log
+from tests.support.processes.strace import FILE_WRITES, RENAMES, SYNCS, Call, Strace, Trace, is_log, parse
 from tests.support.wire import Http
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
@@ -222,6 +222,14 @@ def test_without_durability_the_same_watch_sees_answers_that_come_too_early(tmp_
             upload.send(upload.promised)
         upload.close()
         assert early_answers(strace.trace(), upload, staged, chunk=64 * _KIB) != []
+
+
+def test_an_answer_that_strace_left_under_way_is_one() -> None:
+    """The client has read it, and is quicker than the call's return."""
+    begun = '7 1.0 sendto(18<TCP:[127.0.0.1:80->127.0.0.1:389]>, "HTTP/1.1 204", 12'
+    for log in (f"{begun} <unfinished ...>\n8 1.1 fsync(3</a> <detached ...>", f"{begun} <detached ...>"):
+        (answer,) = parse(log).select("sendto")
+        assert (answer.answer, answer.peer_port) == (204, 389)
 
 
 def early_answers(trace: Trace, upload: ResumingUpload, staged: Path, *, chunk: int, first: int = 0) -> list[str]:

@@ -39,7 +39,11 @@ _ATTACH_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One system call; ``entered`` and ``left`` are places in the log, comparable over all threads."""
+    """One system call; ``entered`` and ``left`` are places in the log, comparable over all threads.
+
+    What was under way when strace left has result 0 and ends after everything else: an answer that a client has
+    read is one like any other, and a sync is one that nothing waited for.
+    """
 
     thread: int
     name: str
@@ -134,9 +138,8 @@ def parse(log: str) -> Trace:
         if ended := _RESULT.match(rest):
             result = int(ended[2]) if ended[2] != "?" else -1
             calls.append(Call(thread, name, arguments + ended[1], result, entered, place))
-    # Under way when strace left: an answer may have reached its client already.
     for thread, (name, arguments, entered) in begun.items():
-        calls.append(Call(thread, name, arguments, -1, entered, sys.maxsize))
+        calls.append(Call(thread, name, arguments, 0, entered, sys.maxsize))
     return Trace(sorted(calls, key=lambda call: call.entered))
 
 
