@@ -10,6 +10,7 @@ from application.views import UploadView
 from domain.access import Principal
 from domain.errors import UploadBusy
 from domain.ids import UploadId
+from domain.upload import Upload
 from ports.clock import Clock
 from ports.unit_of_work import UnitOfWorkFactory
 
@@ -33,18 +34,24 @@ class UploadLooking:
             # Those who ask at the same time wait together, or each would end the one before.
             return await self._settling.join(upload_id, partial(self._settle, principal, upload_id))
         except UploadBusy:
-            return await self.look_at(principal, upload_id)  # a writer came meanwhile: this is what counts so far
+            upload = await self._read(principal, upload_id)
+            if upload.is_ready:
+                raise  # to many a client all bytes mean a file, and whoever makes it may still fail
+            return UploadView.of(upload)  # a writer came meanwhile: this is what counts so far
 
     async def look_at(self, principal: Principal, upload_id: UploadId) -> UploadView:
-        upload = await self._uploads.read(principal, upload_id)
-        upload.check_here(self._clock.now())
-        return UploadView.of(upload)
+        return UploadView.of(await self._read(principal, upload_id))
 
     async def list_open(self, principal: Principal, *, limit: int) -> Sequence[UploadView]:
         now = self._clock.now()
         async with self._unit_of_work() as work:
             uploads = await work.uploads.list_open(principal, limit=limit)
         return [UploadView.of(upload) for upload in uploads if now < upload.expires_at]
+
+    async def _read(self, principal: Principal, upload_id: UploadId) -> Upload:
+        upload = await self._uploads.read(principal, upload_id)
+        upload.check_here(self._clock.now())
+        return upload
 
     async def _settle(self, principal: Principal, upload_id: UploadId) -> UploadView:
         async with self._uploads.opened(principal, upload_id) as (upload, _):

@@ -271,7 +271,7 @@ class UploadUseCase:
 
     async def inspect(self, principal: Principal, upload_id: UploadId) -> UploadView:
         """The upload as it stands, after ending whatever request still writes it; finishes what a fault left
-        unfinished."""
+        unfinished. UploadBusy: all bytes are there, and somebody else is making a file of them."""
         return await self._looking.inspect(principal, upload_id)
 
     async def look_at(self, principal: Principal, upload_id: UploadId) -> UploadView:

@@ -73,7 +73,7 @@ class Faults:
         self._patience[point] = after
 
     def hold_up(self, point: Point) -> asyncio.Event:
-        """Whoever reaches ``point`` waits there until the event is set. Only for receipts."""
+        """Whoever reaches ``point`` waits there until the event is set. Only for receipts and seals."""
         return self._gates.setdefault(point, asyncio.Event())
 
     def heal(self) -> None:
@@ -158,6 +158,7 @@ class FaultyStorage(MemoryChunkStorage):
         await super().join(upload_id, parts)
 
     async def seal(self, upload_id: UploadId, *, size: int, fenced: bool = False) -> BlobKey:
+        await self._faults.wait(Point.SEAL)
         self._faults.reach(Point.SEAL, upload_id)
         key = await super().seal(upload_id, size=size, fenced=fenced)
         self._faults.reach(Point.SEALED, upload_id)

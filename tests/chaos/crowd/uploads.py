@@ -1,6 +1,7 @@
 """Clients of resumable uploads: tus, the IETF's, and the chunk API's, a chunk at a time as a slow line has them."""
 
 import contextlib
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -36,7 +37,8 @@ def keep(line: Line, path: str, content: Content, file_id: str) -> None:
     if line.draw.random() < line.kept:
         records.kept.append(kept)
         return
-    line.ask("GET", path)
+    if hashlib.sha256(line.ask("GET", path).body).hexdigest() != content.sha256:
+        records.broken.append(f"{line.who}: {path} is another, or no file yet")
     line.ask("DELETE", f"/files/{file_id}", expects={204, 404})  # 404: the answer to the first try was lost
     records.deleted.append((line.owner, path))
 

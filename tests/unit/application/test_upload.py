@@ -47,6 +47,7 @@ from tests.support.builders import ADMIN, ALICE, BOB, an_id
 from tests.support.deployment import NAME, Deployment, Process
 from tests.support.faults import Died, Point
 from tests.support.sources import CutSource, HangingSource, source_of
+from tests.support.virtual_time import run_virtually
 
 KIB = 1024
 STRETCH = 64 * KIB  # what the memory storage makes durable at a time
@@ -771,6 +772,25 @@ class TestTakingOver:
         for view in await asyncio.gather(older, newer):
             assert view.state is UploadState.COMPLETED
         assert deployment.told(upload.id) == [CREATED, PROGRESS, COMPLETED]
+
+    def test_what_is_still_being_made_a_file_of_is_not_called_whole(self, deployment: Deployment) -> None:
+        """A client that hears of all bytes takes the file for stored, and might delete it before it is there."""
+
+        async def ask_meanwhile() -> None:
+            one, two = deployment.process(), deployment.process()
+            upload = await one.begin(4)
+            gate = one.faults.hold_up(Point.SEAL)
+            last = asyncio.create_task(one.send(upload.id, b"0123"))
+            await asyncio.sleep(1)
+            assert (await two.uploads.look_at(ALICE, upload.id)).offset == 4
+            for process in (one, two):
+                with pytest.raises(UploadBusy):
+                    await process.uploads.inspect(ALICE, upload.id)
+            gate.set()
+            await asyncio.gather(last, return_exceptions=True)
+            assert (await two.uploads.inspect(ALICE, upload.id)).state is UploadState.COMPLETED
+
+        run_virtually(ask_meanwhile())
 
     async def test_of_three_at_once_the_newest_is_served(self, process: Process) -> None:
         upload = await process.begin(10)
