@@ -4,8 +4,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
-from domain.checksum import Buffer
-
 
 class ByteSource(Protocol):
     """A body of bytes from a client; nothing is read from the wire before the first call of ``read`` or ``pour``.
@@ -37,15 +35,13 @@ class ByteSource(Protocol):
         as if nothing had been read."""
 
     @abstractmethod
-    async def pour(
-        self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
-    ) -> int:
+    async def pour(self, fd: int, *, at: int, limit: int, seconds: float, permit: Callable[[], None]) -> int:
         """Write the next bytes into ``fd`` from position ``at`` on; return how many.
 
         Stops after ``limit`` bytes, after ``seconds`` (then it may return early with what there is, at least
-        1 byte), or at the body's end: 0 means there is nothing more. ``observe`` is given every stretch in
-        order, perhaps in another thread, right before it is written; what it raises keeps the stretch from being
-        written and is raised here. Without it the bytes need not pass through this process at all.
+        1 byte), or at the body's end: 0 means there is nothing more. ``permit`` is asked right before each write,
+        perhaps in another thread; what it raises keeps that from being done and is raised here. The bytes need not
+        pass through this process: who has to see them reads them back.
 
         Raises:
             OSError: from the write; what was written before may be in the file.

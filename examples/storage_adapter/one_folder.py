@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from domain.byte_range import ByteRange, Extent
-from domain.checksum import Buffer, Hasher, crc64nvme  # plain Python; awscrt.checksums has one for large files
+from domain.checksum import Hasher, crc64nvme  # plain Python; awscrt.checksums has one for large files
 from domain.errors import FileGone, StorageFull, StorageUnavailable, UploadNotFound
 from domain.ids import BlobKey, UploadId, blob_key_of, parse_upload_id
 from ports.blob_storage import Blob, BlobStorage
@@ -56,13 +56,13 @@ class FolderChunkStorage(ChunkStorage):
         with _opened(self._part(upload_id), least=at if expects is None else expects, writes=True) as fd:
             while end is None or at < end:
                 room = _STRETCH_BYTES if end is None else min(_STRETCH_BYTES, end - at)
-                check = _Check(hasher, permit)
                 with _translated():
-                    size = await source.pour(fd, at=at, limit=room, seconds=_STRETCH_SECONDS, observe=check)
+                    size = await source.pour(fd, at=at, limit=room, seconds=_STRETCH_SECONDS, permit=permit)
                 if not size:
                     break
                 await _in_thread(self._make_durable, fd)  # first: what is yielded is promised to the client
-                yield Extent(ByteRange(at, at + size), check.crc64)
+                crc64 = await _in_thread(_read_back, fd, at, at + size, hasher)
+                yield Extent(ByteRange(at, at + size), crc64)
                 at += size
 
     async def holds(self, upload_id: UploadId, *, extent: Extent, source: ByteSource) -> bool:
@@ -204,21 +204,6 @@ class FolderBlobStorage(BlobStorage):
         _sync_folder(blob.parent)
 
 
-class _Check:
-    """Sees every byte right before it is written: may it be, and what does it make of the checksum?"""
-
-    def __init__(self, hasher: Hasher | None, permit: Callable[[], None]) -> None:
-        self.crc64 = 0
-        self._hasher = hasher
-        self._permit = permit
-
-    def __call__(self, data: Buffer) -> None:
-        self._permit()
-        self.crc64 = crc64nvme(data, self.crc64)
-        if self._hasher:
-            self._hasher.update(data)
-
-
 @contextmanager
 def _opened(path: Path, *, least: int = 0, writes: bool = False) -> Iterator[int]:
     """With at least so many bytes in it, or it is FileGone; where none are wanted, who writes makes the file."""
@@ -231,6 +216,20 @@ def _opened(path: Path, *, least: int = 0, writes: bool = False) -> Iterator[int
         yield fd
     finally:
         os.close(fd)
+
+
+def _read_back(fd: int, at: int, end: int, hasher: Hasher | None) -> int:
+    """What ``pour`` has written is seen here for the first time; its CRC-64/NVME."""
+    crc64 = 0
+    while at < end:
+        block = os.pread(fd, min(_BLOCK_BYTES, end - at), at)
+        if not block:
+            raise FileGone("the file is shorter than what was written")
+        crc64 = crc64nvme(block, crc64)
+        if hasher:
+            hasher.update(block)
+        at += len(block)
+    return crc64
 
 
 def _append(part: int, target: int, size: int) -> None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Executor
 
 from adapters.inbound.common.writing import write_blocks
-from domain.checksum import Buffer
 from domain.errors import LongshoreError
 from ports.byte_source import ByteSource
 
@@ -60,9 +59,7 @@ class BlockSource(ByteSource, ABC):
         self._rest = data + self._rest
         return None
 
-    async def pour(
-        self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
-    ) -> int:
+    async def pour(self, fd: int, *, at: int, limit: int, seconds: float, permit: Callable[[], None]) -> int:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         poured = 0
@@ -70,7 +67,7 @@ class BlockSource(ByteSource, ABC):
             block = await self._gather(min(limit - poured, _HOP_BYTES), until=deadline, at_least=0 if poured else 1)
             if not block:
                 break
-            poured += await write_blocks(self._executor, fd, [block], at + poured, observe)
+            poured += await write_blocks(self._executor, fd, [block], at + poured, permit)
         return poured
 
     def stop(self) -> None:

@@ -9,10 +9,10 @@ from domain.checksum import Buffer
 
 
 async def write_blocks(
-    executor: Executor | None, fd: int, blocks: Sequence[bytes], at: int, observe: Callable[[Buffer], None] | None
+    executor: Executor | None, fd: int, blocks: Sequence[bytes], at: int, permit: Callable[[], None]
 ) -> int:
-    """Write the blocks from position ``at`` on, in a thread; return their size."""
-    writing = asyncio.get_running_loop().run_in_executor(executor, _write, fd, blocks, at, observe)
+    """Write the blocks from position ``at`` on, in a thread, if ``permit`` lets each; return their size."""
+    writing = asyncio.get_running_loop().run_in_executor(executor, _write, fd, blocks, at, permit)
     try:
         return await asyncio.shield(writing)
     except asyncio.CancelledError:
@@ -29,10 +29,9 @@ def write_block(fd: int, block: Buffer, at: int) -> int:
     return at
 
 
-def _write(fd: int, blocks: Sequence[bytes], at: int, observe: Callable[[Buffer], None] | None) -> int:
+def _write(fd: int, blocks: Sequence[bytes], at: int, permit: Callable[[], None]) -> int:
     start = at
     for block in blocks:
-        if observe:
-            observe(block)
+        permit()
         at = write_block(fd, block, at)
     return at - start

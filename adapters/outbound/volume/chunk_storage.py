@@ -14,8 +14,8 @@ from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume, translated
 from adapters.outbound.volume.writing.writer import ChunkWriter
 from domain.byte_range import ByteRange, Extent
-from domain.checksum import Buffer, Hasher
-from domain.errors import LongshoreError, Unavailable
+from domain.checksum import Hasher
+from domain.errors import FileGone, LongshoreError, Unavailable
 from domain.ids import BlobKey, UploadId
 from ports.byte_source import ByteSource
 from ports.chunk_storage import ChunkStorage, Staged
@@ -23,6 +23,7 @@ from ports.chunk_storage import ChunkStorage, Staged
 SMALL_BYTES = 256 * 1024
 _COPY_BYTES = 64 * 1024 * 1024
 _COMPARE_BYTES = 256 * 1024
+_READ_BYTES = 256 * 1024
 
 
 class VolumeChunkStorage(ChunkStorage):
@@ -74,9 +75,10 @@ class VolumeChunkStorage(ChunkStorage):
             if data:
                 yield await self.store(upload_id, at=at, data=data, permit=permit, hasher=hasher)
             return
-        observer = partial(_Observer, hasher, permit)
         least = at if expects is None else expects
-        async with aclosing(self._pour(upload_id, at, source, limit, observer, least=least)) as stretches:
+        async with aclosing(
+            self._pour(upload_id, at, source, limit, least=least, hasher=hasher, permit=permit)
+        ) as stretches:
             async for extent in stretches:
                 yield extent
 
@@ -194,9 +196,10 @@ class VolumeChunkStorage(ChunkStorage):
         at: int,
         source: ByteSource,
         limit: int | None,
-        observer: Callable[[], "_Observer"],
         *,
         least: int,
+        hasher: Hasher | None,
+        permit: Callable[[], None],
     ) -> AsyncGenerator[Extent, None]:
         """One stretch is made durable, and told of, while the next one arrives."""
         fd = await self._threads.run(partial(self._staging.open, upload_id, least=least), undo=os.close)
@@ -205,8 +208,7 @@ class VolumeChunkStorage(ChunkStorage):
         left = limit
         try:
             while left is None or left > 0:
-                check = observer()
-                pouring = asyncio.create_task(self._pour_stretch(source, fd, at, left, check))
+                pouring = asyncio.create_task(self._pour_stretch(source, fd, at, left, permit))
                 if syncing:
                     done = await syncing
                     syncing = None
@@ -214,8 +216,8 @@ class VolumeChunkStorage(ChunkStorage):
                 size = await pouring
                 if not size:
                     break
-                extent = Extent(ByteRange(at, at + size), check.crc64)
-                syncing = asyncio.create_task(self._make_durable(upload_id, fd, extent))
+                stretch = ByteRange(at, at + size)
+                syncing = asyncio.create_task(self._make_durable(upload_id, fd, stretch, hasher))
                 at += size
                 left = None if left is None else left - size
             if syncing:
@@ -226,14 +228,25 @@ class VolumeChunkStorage(ChunkStorage):
             await _ended(pouring, syncing)  # the descriptor is theirs until then
             os.close(fd)
 
-    async def _pour_stretch(self, source: ByteSource, fd: int, at: int, left: int | None, check: "_Observer") -> int:
+    async def _pour_stretch(
+        self, source: ByteSource, fd: int, at: int, left: int | None, permit: Callable[[], None]
+    ) -> int:
         limit = self._checkpoint_bytes if left is None else min(left, self._checkpoint_bytes)
         with translated():
-            return await source.pour(fd, at=at, limit=limit, seconds=self._checkpoint_seconds, observe=check)
+            return await source.pour(fd, at=at, limit=limit, seconds=self._checkpoint_seconds, permit=permit)
 
-    async def _make_durable(self, upload_id: UploadId, fd: int, extent: Extent) -> Extent:
-        await self._threads.run_to_end(partial(self._staging.sync, upload_id, fd))
-        return extent
+    async def _make_durable(self, upload_id: UploadId, fd: int, stretch: ByteRange, hasher: Hasher | None) -> Extent:
+        """While the disk takes it, it is read back for its checksums: on its way here nobody has seen it."""
+        crc64, synced = await asyncio.gather(
+            self._threads.run_to_end(partial(_read_back, fd, stretch, hasher)),
+            self._threads.run_to_end(partial(self._staging.sync, upload_id, fd)),
+            return_exceptions=True,
+        )
+        if isinstance(synced, BaseException):
+            raise synced
+        if isinstance(crc64, BaseException):
+            raise crc64
+        return Extent(stretch, crc64)
 
 
 async def _ended(pouring: asyncio.Task[int] | None, syncing: asyncio.Task[Extent] | None) -> None:
@@ -243,19 +256,20 @@ async def _ended(pouring: asyncio.Task[int] | None, syncing: asyncio.Task[Extent
     await asyncio.gather(*filter(None, (pouring, syncing)), return_exceptions=True)
 
 
-class _Observer:
-    """Counts the checksums of what is about to be written, if it may be."""
-
-    def __init__(self, hasher: Hasher | None, permit: Callable[[], None]) -> None:
-        self.crc64 = 0
-        self._hasher = hasher
-        self._permit = permit
-
-    def __call__(self, data: Buffer) -> None:
-        self._permit()
-        self.crc64 = crc64nvme(data, self.crc64)
-        if self._hasher:
-            self._hasher.update(data)
+def _read_back(fd: int, stretch: ByteRange, hasher: Hasher | None) -> int:
+    """Its CRC-64/NVME."""
+    crc64, at = 0, stretch.start
+    buffer = memoryview(bytearray(min(_READ_BYTES, stretch.size)))
+    with translated():
+        while at < stretch.end:
+            size = os.preadv(fd, [buffer[: stretch.end - at]], at)
+            if not size:
+                raise FileGone("the file is shorter than what was written")
+            crc64 = crc64nvme(buffer[:size], crc64)
+            if hasher:
+                hasher.update(buffer[:size])
+            at += size
+    return crc64
 
 
 def _is_at(fd: int, at: int, block: bytes) -> bool:

@@ -65,16 +65,17 @@ class Staging:
         self.files.give_back(upload_id, fd)
 
     def open(self, upload_id: UploadId, *, least: int) -> int:
-        """To write: what was received before ``least`` must still be there, or zeros would take its place."""
+        """To write, and to read that back: what was received before ``least`` must still be there, or zeros would take
+        its place."""
         with translated():
             staged = self._volume.staged_path(upload_id)
             if least == 0:
-                fd = self._create(staged, os.O_WRONLY)
+                fd = self._create(staged, os.O_RDWR)
                 if not os.fstat(fd).st_size:
                     self._known_entries.pop(upload_id, None)  # the file may be a new one
                 return fd
             with gone_if_missing(self._volume):
-                fd = os.open(staged, os.O_WRONLY | OPEN_FLAGS)
+                fd = os.open(staged, os.O_RDWR | OPEN_FLAGS)
             if os.fstat(fd).st_size < least:
                 os.close(fd)
                 raise FileGone("the bytes are not what was received")

@@ -23,7 +23,8 @@ from adapters.outbound.volume.chunk_storage import VolumeChunkStorage
 from adapters.outbound.volume.threads import Threads
 from adapters.outbound.volume.volume import Volume
 from domain.byte_range import Extent
-from domain.checksum import Buffer, Hasher
+from domain.checksum import Hasher
+from domain.errors import UploadTakenOver
 from domain.ids import UploadId
 from domain.upload_state import UploadState
 from ports.byte_source import ByteSource
@@ -49,7 +50,7 @@ def fd(tmp_path: Path) -> Iterator[int]:
 
 
 async def pour(source: ByteSource, fd: int, *, at: int = 0, limit: int = 8 * MIB, seconds: float = 1.0) -> int:
-    return await asyncio.wait_for(source.pour(fd, at=at, limit=limit, seconds=seconds, observe=None), 5)
+    return await asyncio.wait_for(source.pour(fd, at=at, limit=limit, seconds=seconds, permit=lambda: None), 5)
 
 
 class TestInterimResponses:
@@ -203,19 +204,17 @@ class TestChunkedBodies:
         assert await pour(sender.body, fd, at=3) == 3
         assert os.pread(fd, 10, 0) == b"abcdef"
 
-    async def test_what_is_poured_is_observed_in_order(self, sender: Sender, fd: int) -> None:
-        seen = bytearray()
+    async def test_nothing_is_poured_that_is_not_permitted(self, sender: Sender, fd: int) -> None:
+        def permit() -> None:
+            if os.fstat(fd).st_size:
+                raise UploadTakenOver
 
-        def observe(data: Buffer) -> None:
-            seen.extend(data)
-
-        data = os.urandom(3 * MIB)
-        sending = asyncio.create_task(sender.send_all(data))
-        poured = 0
-        while count := await sender.body.pour(fd, at=poured, limit=MIB, seconds=1, observe=observe):
-            poured += count
-        await sending
-        assert (poured, bytes(seen), os.pread(fd, len(data), 0)) == (len(data), data, data)
+        sending = asyncio.create_task(sender.send_all(os.urandom(3 * MIB)))
+        size = await sender.body.pour(fd, at=0, limit=1000, seconds=1, permit=permit)
+        with pytest.raises(UploadTakenOver):
+            await sender.body.pour(fd, at=size, limit=MIB, seconds=1, permit=permit)
+        assert os.fstat(fd).st_size == size
+        sending.cancel()
 
     async def test_a_cancelled_pour_has_stopped_writing(self, sender: Sender, fd: int) -> None:
         sender.send(b"abc")

@@ -8,7 +8,6 @@ from adapters.inbound.common.writing import write_blocks
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.wire.chunked import ChunkedDecoder
 from adapters.inbound.http.engine.wire.connection import Connection
-from domain.checksum import Buffer
 
 _BLOCK_BYTES = 256 * 1024
 # Writing is done in a thread; a hop for less than this costs more than the write.
@@ -49,9 +48,7 @@ class ChunkedBody(Body):
         is_whole = self.has_ended and self.fault is None and self._held <= limit
         return b"".join(self._take(limit)) if is_whole else None
 
-    async def pour(
-        self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
-    ) -> int:
+    async def pour(self, fd: int, *, at: int, limit: int, seconds: float, permit: Callable[[], None]) -> int:
         deadline = self._loop.time() + seconds
         poured = 0
         while poured < limit and (not poured or self._loop.time() < deadline):
@@ -59,7 +56,7 @@ class ChunkedBody(Body):
             blocks = self._take(limit - poured)
             if not blocks:
                 break
-            poured += await write_blocks(self._executor, fd, blocks, at + poured, observe)
+            poured += await write_blocks(self._executor, fd, blocks, at + poured, permit)
         return poured
 
     async def discard(self, limit: int) -> None:

@@ -1,29 +1,17 @@
 """A body of a known length: large ones go from the socket to the file in a thread, in bursts."""
 
 import asyncio
-import select
-import socket
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
 
-from adapters.inbound.common.writing import write_block, write_blocks
+from adapters.inbound.common.writing import write_blocks
 from adapters.inbound.http.engine.body import Body
+from adapters.inbound.http.engine.wire.bursts import Burst, move
 from adapters.inbound.http.engine.wire.connection import Connection
-from domain.checksum import Buffer
 
-_BUFFER_BYTES = 256 * 1024
 _SMALL_BYTES = 256 * 1024
 _DISCARD_BYTES = 64 * 1024
-# How long a thread waits for a sender that pauses before it gives its place to another body, and how long it does
-# in all: a trickle pauses often and never long.
-_IDLE_MILLISECONDS = 5
-_IDLE_SECONDS_A_BURST = 0.02
-
-_threads = threading.local()
 
 
 class SocketBody(Body):
@@ -79,18 +67,16 @@ class SocketBody(Body):
             self._count(len(block))
         return None if self.left else self._take_prefix(limit)
 
-    async def pour(
-        self, fd: int, *, at: int, limit: int, seconds: float, observe: Callable[[Buffer], None] | None
-    ) -> int:
+    async def pour(self, fd: int, *, at: int, limit: int, seconds: float, permit: Callable[[], None]) -> int:
         self.begin()
         deadline = self._loop.time() + seconds
         poured = 0
         if self._prefix:
-            poured = await write_blocks(self._executor, fd, [self._take_prefix(limit)], at, observe)
+            poured = await write_blocks(self._executor, fd, [self._take_prefix(limit)], at, permit)
         while self.left and poured < limit and not self._is_stopped:
             if poured and self._loop.time() >= deadline:
                 return poured
-            moved, is_ended = await self._burst(fd, at + poured, min(limit - poured, self.left), deadline, observe)
+            moved, is_ended = await self._burst(fd, at + poured, min(limit - poured, self.left), deadline, permit)
             self._count(moved)
             poured += moved
             if is_ended:
@@ -114,11 +100,11 @@ class SocketBody(Body):
             self._count(len(came))
 
     async def _burst(
-        self, fd: int, at: int, limit: int, deadline: float, observe: Callable[[Buffer], None] | None
+        self, fd: int, at: int, limit: int, deadline: float, permit: Callable[[], None]
     ) -> tuple[int, bool]:
         seconds = max(0.0, deadline - self._loop.time())
-        burst = _Burst(self._socket, fd, at, limit, seconds, observe, lambda: self._is_stopped)
-        work = self._loop.run_in_executor(self._executor, _move, burst)
+        burst = Burst(self._socket, fd, at, limit, seconds, permit, lambda: self._is_stopped)
+        work = self._loop.run_in_executor(self._executor, move, burst)
         self._is_bursting = True
         try:
             return await asyncio.shield(work)
@@ -136,51 +122,3 @@ class SocketBody(Body):
     def _count(self, size: int) -> None:
         self.received += size
         self.left -= size
-
-
-@dataclass(slots=True)
-class _Burst:
-    """Bytes to move from a socket to a place in a file while they come."""
-
-    source: socket.socket
-    fd: int
-    at: int
-    limit: int
-    seconds: float
-    observe: Callable[[Buffer], None] | None
-    is_stopped: Callable[[], bool]
-
-
-def _move(burst: _Burst) -> tuple[int, bool]:
-    """In a thread: how many bytes were moved, and whether the sender is gone."""
-    buffer = _thread_buffer()
-    poll = select.poll()
-    poll.register(burst.source, select.POLLIN)
-    moved, at, idle = 0, burst.at, 0.0
-    until = time.monotonic() + burst.seconds
-    while moved < burst.limit and not burst.is_stopped() and (not moved or time.monotonic() < until):
-        try:
-            size = burst.source.recv_into(buffer, min(burst.limit - moved, _BUFFER_BYTES))
-        except BlockingIOError:
-            begun = time.monotonic()
-            if idle > _IDLE_SECONDS_A_BURST or not poll.poll(_IDLE_MILLISECONDS):
-                break
-            idle += time.monotonic() - begun
-            continue
-        except OSError:
-            return moved, True
-        if not size:
-            return moved, True
-        block = buffer[:size]
-        if burst.observe:
-            burst.observe(block)
-        at = write_block(burst.fd, block, at)
-        moved += size
-    return moved, False
-
-
-def _thread_buffer() -> memoryview:
-    buffer: memoryview | None = getattr(_threads, "buffer", None)
-    if buffer is None:
-        buffer = _threads.buffer = memoryview(bytearray(_BUFFER_BYTES))
-    return buffer
