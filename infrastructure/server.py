@@ -13,9 +13,11 @@ from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_b
 
 from adapters.inbound.common.uris import authority_of
 from adapters.inbound.http.engine.accepting import Door, raise_limit
+from adapters.inbound.http.engine.exchange import Resource
+from adapters.inbound.http.engine.handlers import Handler
 from adapters.inbound.http.engine.keep_alive import Patience
 from adapters.inbound.http.engine.router import web_server
-from adapters.inbound.http.engine.running import Connections
+from adapters.inbound.http.engine.running import Connections, Services
 from adapters.inbound.http.uploads.uploads import NOWHERE
 from infrastructure import version
 from infrastructure.capabilities import CAPABILITIES
@@ -63,7 +65,14 @@ async def _serve(settings: Settings, supervised: Supervised | None) -> None:
     for capability in CAPABILITIES:
         capability.before_serving(settings)
     async with started(settings, supervised=supervised) as container:
-        server, connections, door = _listen(container, settings, supervised)
+        server, connections, door = listening(
+            container,
+            settings,
+            container.services(),
+            [resource for capability in CAPABILITIES for resource in capability.resources(container)],
+            [handler for capability in CAPABILITIES for handler in capability.handlers(container)],
+            supervised=supervised,
+        )
         gc.freeze()  # what is here now stays: looking through it for garbage stops the loop for some 60 ms
         gc.set_threshold(_GC_OBJECTS, 10, 10)
         chores = [
@@ -86,15 +95,21 @@ async def _serve(settings: Settings, supervised: Supervised | None) -> None:
         link.close()
 
 
-def _listen(
-    container: Container, settings: Settings, supervised: Supervised | None
+def listening(
+    container: Container,
+    settings: Settings,
+    services: Services,
+    resources: Sequence[Resource],
+    handlers: Sequence[Handler] = (),
+    *,
+    supervised: Supervised | None = None,
 ) -> tuple[HTTPServer, Connections, Door]:
-    resources = [resource for capability in CAPABILITIES for resource in capability.resources(container)]
+    """What serves these from now on, where the settings say; ``close`` it at the end, the door first."""
     set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=_MAX_FIELDS)))
     server, router = web_server(
         resources,
-        container.services(),
-        [handler for capability in CAPABILITIES for handler in capability.handlers(container)],
+        services,
+        handlers,
         nowhere=NOWHERE,
         budget=container.connection_budget(),
         patience=Patience(idle_seconds=settings.keep_alive.total_seconds()),
@@ -103,6 +118,15 @@ def _listen(
     neighbours = None if supervised is None else SharedCounts(supervised)
     door = Door(sockets, router.accept, router.connections, neighbours=neighbours)
     return server, router.connections, door
+
+
+async def close(server: HTTPServer, connections: Connections, container: Container) -> None:
+    """Whoever is still there is cut."""
+    connections.kept.close()
+    await server.close_all_connections()
+    connections.watchdog.close()
+    connections.readers.close()
+    container.body_threads().shutdown(wait=False)
 
 
 async def _until_well(container: Container, stopping: asyncio.Event) -> None:
@@ -148,11 +172,7 @@ async def _drain(server: HTTPServer, connections: Connections, door: Door, conta
         for exchange in list(connections.running):
             exchange.cut()
         await _until(lambda: not connections.running, _CUT_SECONDS)
-    connections.kept.close()
-    await server.close_all_connections()
-    connections.watchdog.close()
-    connections.readers.close()
-    container.body_threads().shutdown(wait=False)
+    await close(server, connections, container)
     log.info("drained")
 
 

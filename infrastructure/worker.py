@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
 
 import structlog
 from dependency_injector import providers
@@ -16,6 +17,7 @@ from infrastructure.observing.job_log import JobLog
 from infrastructure.process import cores, loop_factory, on_signals
 from infrastructure.settings import Settings
 from infrastructure.startup import started
+from infrastructure.worker_metrics import listens_for_metrics, metrics_served
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +35,7 @@ def run(
     those of all capabilities.
     ``patience``: the ``…_seconds`` of ``Worker`` that are to be others.
     """
-    settings = settings.model_copy(update={"workers_inline": slots or cores() + 1})
+    settings = listens_for_metrics(settings.model_copy(update={"workers_inline": slots or cores() + 1}))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(_work(settings, dict(patience or {}), handlers))
@@ -57,13 +59,18 @@ async def _work(
         container.metrics.override(providers.Object(JobLog()))
         if handlers is not None:
             made = {**made, "handlers": list(handlers(container))}
-        working = asyncio.create_task(_run([container.worker(**made), *container.more_workers()]))
-        log.info("working", version=version(), slots=settings.workers_inline, carrier=container.carrying())
-        stopped = asyncio.create_task(stopping.wait())
-        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()  # it never ends by itself: whoever looks after this process is to see why it did
-        log.info("stopping; what is under way is put back")
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-        stopped.cancel()
+        async with metrics_served(container, settings):
+            await _until_stopped(_run([container.worker(**made), *container.more_workers()]), container, stopping)
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None], container: Container, stopping: asyncio.Event) -> None:
+    working = asyncio.create_task(work)
+    log.info("working", version=version(), slots=container.settings().workers_inline, carrier=container.carrying())
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if working.done():
+        working.result()  # it never ends by itself: whoever looks after this process is to see why it did
+    log.info("stopping; what is under way is put back")
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    stopped.cancel()

@@ -6,17 +6,18 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
 from dependency_injector import providers
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from adapters.inbound.common.auth import IpNetwork
 from adapters.inbound.common.visits import Observer
 from adapters.inbound.http.operations.request_measures import RequestMeasures
 from adapters.outbound.memory.metrics import MemoryMetrics
+from infrastructure.capabilities.system import parse_listening_host
 from infrastructure.capability import Capability, Measured, Parts, Variables, of
 from infrastructure.chores import Chore
 from infrastructure.observing.access_log import AccessLog
 from infrastructure.observing.process_measures import LoopLag, process_families
-from infrastructure.setting_values import Flag, Listed, networks
+from infrastructure.setting_values import Flag, Listed, OrNone, networks, within
 
 _LAG_SECONDS = 0.5
 
@@ -24,6 +25,8 @@ _LAG_SECONDS = 0.5
 class ObservingVariables(Variables):
     log_access: Flag = True
     metrics_networks: Annotated[Listed[IpNetwork], BeforeValidator(networks)] = ()
+    worker_metrics_host: Annotated[str, AfterValidator(parse_listening_host)] = "127.0.0.1"
+    worker_metrics_port: OrNone[Annotated[int, within(1, 65535)]] = None
 
 
 def _is_for_people(log_format: Literal["console", "json"] | None) -> bool:

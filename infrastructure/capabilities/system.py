@@ -19,7 +19,7 @@ from infrastructure.setting_values import OrNone, path_in_url, within
 from infrastructure.supervision.supervised import Supervised
 
 
-def _host(text: str) -> str:
+def parse_listening_host(text: str) -> str:
     text = re.sub(r"\[(.*)\]", r"\1", text)  # an IPv6 address as it stands in URLs
     if not re.fullmatch(r"[0-9A-Za-z_.:%-]{1,255}", text, re.ASCII):
         raise ValueError("allowed: a host name or an IP address to listen on, without scheme or port")
@@ -39,7 +39,7 @@ AtHome = AfterValidator(_at_home)
 
 
 class SystemVariables(Variables):
-    api_host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
+    api_host: Annotated[str, AfterValidator(parse_listening_host)] = "127.0.0.1"
     api_port: Annotated[int, within(1, 65535)] = 8888
     processes: OrNone[Annotated[int, within(1, 64)]] = None
     data_dir: Annotated[Path, AfterValidator(_data_dir)] = Field(Path("var"), validate_default=True)

@@ -87,6 +87,21 @@ def test_compose_hands_on_what_its_cluster_sets() -> None:
             assert (ROOT / source).exists() if source.startswith(".") else source in compose()["volumes"]
 
 
+def test_workers_are_read_where_they_tell_their_figures() -> None:
+    [scraped] = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
+    [workers] = scraped["dns_sd_configs"]
+    assert workers["names"][0] in compose()["services"]
+    assert of_env(DEPLOY / "cluster.env")["WORKER_METRICS_PORT"] == str(workers["port"])
+    [pod] = [
+        each["spec"]["template"]
+        for each in manifests()
+        if each["kind"] == "Deployment" and each["spec"]["template"]["spec"]["containers"][0]["args"] == ["worker"]
+    ]
+    port = in_kubernetes()["WORKER_METRICS_PORT"]
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == port
+    assert str(pod["spec"]["containers"][0]["ports"][0]["containerPort"]) == port
+
+
 def test_containers_are_not_root_and_write_nowhere_but_where_they_may() -> None:
     for name in ("server", "worker"):
         service = compose()["services"][name]

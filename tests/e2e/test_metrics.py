@@ -2,14 +2,19 @@
 
 import math
 import re
+import signal
 import uuid
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import StartServer
+from tests.e2e.test_images import picture, posted
+from tests.e2e.test_owners import ANNA, GATEWAY, as_user
 from tests.e2e.tus import Tus
-from tests.support.processes.server import ServerProcess
+from tests.support.ports import free_port
+from tests.support.processes.server import ServerProcess, run_verb
+from tests.support.processes.worker import WorkerProcess
 from tests.support.until import until
 from tests.support.wire import Header, Http, WebSocket
 
@@ -28,16 +33,24 @@ def server(start_module_server: StartServer) -> ServerProcess:
 
 
 def text_of(server: ServerProcess) -> str:
-    answer = Http(server.port).with_headers(*ADMIN).get("/metrics")
+    return told_at(Http(server.port).with_headers(*ADMIN))
+
+
+def told_at(http: Http) -> str:
+    answer = http.get("/metrics")
     assert answer.status == 200, answer
     assert answer.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
     return answer.body.decode()
 
 
 def series_of(server: ServerProcess) -> Series:
+    return series_in(text_of(server))
+
+
+def series_in(text: str) -> Series:
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text_of(server))
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 
@@ -162,3 +175,28 @@ def test_a_network_may_be_let_in_but_nobody_behind_a_proxy_there(start_server: S
     assert http.get("/metrics").status == 200
     for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):
         assert http.get("/metrics", (name, "127.0.0.1")).status == 401
+
+
+def test_a_worker_apart_tells_of_its_jobs_on_a_port_of_its_own(start_server: StartServer) -> None:
+    server, port = start_server(**GATEWAY, WORKERS_INLINE="0"), free_port()
+    env = {**GATEWAY, "WORKER_METRICS_PORT": str(port), "METRICS_NETWORKS": "127.0.0.1"}
+    http = Http(port)
+    with WorkerProcess(server.data_dir, env) as worker:
+        posted(as_user(Http(server.port), ANNA), picture("jpeg"))
+        until(lambda: '"outcome": "done"' in worker.log(), worker.log_tail)
+        text = told_at(http)
+        told = series_in(text)
+        assert one(told, "longshore_job_duration_seconds_count", kind="thumbnails", outcome="done") == 1
+        assert one(told, "longshore_files") == one(told, "longshore_service_up", service="database") == 1
+        assert one(told, "process_resident_memory_bytes") > 10**7
+        assert not re.findall("^longshore_(?:http|chunk|received|subscribers)", text, re.MULTILINE)
+        assert http.get("/metrics", ("Via", "1.1 proxy")).status == 401
+        assert http.get("/health").status == http.get("/uploads").status == 404
+        second = run_verb("worker", data_dir=server.data_dir, env=env)
+        assert (second.returncode, second.stderr.splitlines()[-1]) == (
+            1,
+            f"cannot listen on 127.0.0.1:{port}: Address already in use",
+        )
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(10) == 0
+        assert '"logger": "access"' not in worker.log() and "Traceback" not in worker.log()
