@@ -11,6 +11,7 @@ from datetime import datetime
 
 from application.blob_deletions import BlobDeleter
 from application.jobs import JobHandler
+from application.observing.trace import current_trace
 from domain.errors import FileGone, FileNotFound, InvalidPicture, JobTakenOver, TooManyPixels
 from domain.file import File
 from domain.ids import BlobKey, FileId, JobId
@@ -142,7 +143,8 @@ async def have_drawn(
     """Once this is committed, a worker draws the image's thumbnails. ``is_new``: it has not been stored yet."""
     image.queue(now)
     await (work.images.add(image) if is_new else work.images.save(image))
-    await work.jobs.add(Job(id=job_id, kind=THUMBNAILS, subject=image.id, created_at=now, due_at=now))
+    job = Job(job_id, THUMBNAILS, image.id, created_at=now, due_at=now, trace=current_trace())
+    await work.jobs.add(job)
     work.announce(image.event(file))
 
 

@@ -6,6 +6,7 @@ The job is written with the event (``Webhooks.deliveries``), so none is missed, 
 import logging
 
 from application.jobs import JobHandler
+from application.observing.trace import trace_headers
 from domain.errors import JobFailed
 from domain.job import Job, Schedule
 from domain.webhook import Answer, Endpoint, signed_headers
@@ -53,7 +54,7 @@ class DeliveryHandler(JobHandler):
         JobTakenOver, Unavailable: it was, and may be once more.
         """
         body = job.payload.encode()
-        headers = signed_headers(job.subject, body, self._secrets, self._clock.now())
+        headers = {**signed_headers(job.subject, body, self._secrets, self._clock.now()), **trace_headers()}
         self._check(await self._sender.post(self._endpoint.url, headers, body))
         async with self._unit_of_work() as work:
             await work.jobs.remove(job)

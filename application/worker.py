@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from application.jobs import JobHandler
+from application.observing.trace import within
 from application.observing.uncounted import UNCOUNTED
 from domain.errors import (
     JobFailed,
@@ -92,7 +93,8 @@ class Worker:
         """Until none is due."""
         try:
             while (job := await self._claimed()) is not None:
-                await self._see_to(job)
+                with within(job.trace):
+                    await self._see_to(job)
         except Unavailable as error:
             if not self._is_away:
                 log.warning("jobs have to wait: %s", error.detail)

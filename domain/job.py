@@ -8,6 +8,7 @@ from zlib import crc32
 
 from domain.events import Event
 from domain.ids import JobId
+from domain.trace import Trace
 
 
 class JobState(StrEnum):
@@ -44,6 +45,8 @@ class Job:
     token: str = ""
     error: str = ""
     payload: str = ""
+    trace: Trace | None = None
+    """Of what caused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ class Schedule:
 USUAL = Schedule()
 
 JobsOf = Callable[[Event], Sequence[Job]]
-"""What is to be done about an event: written down with it, of which no worker is told but by the event itself."""
+"""What is to be done about an event: written down with it, of which no worker is told but by the event itself. To be
+asked in the context in which the event came about."""
 
 
 def nothing_to_do(_: Event) -> Sequence[Job]:

@@ -8,6 +8,7 @@ from types import new_class
 
 from dependency_injector import containers, providers
 
+from application.observing.trace import remembering
 from domain.job import JobsOf, nothing_to_do
 from infrastructure.capabilities import CAPABILITIES
 from infrastructure.settings import Settings
@@ -48,4 +49,4 @@ def _together(asking: Sequence[JobsOf | None]) -> JobsOf:
     all_ = [jobs_of for jobs_of in asking if jobs_of is not None]
     if not all_:
         return nothing_to_do
-    return lambda event: [job for jobs_of in all_ for job in jobs_of(event)]
+    return remembering(lambda event: [job for jobs_of in all_ for job in jobs_of(event)])

@@ -1,7 +1,8 @@
 """What the server says about itself: lines for people on a terminal, JSON for machines, on standard error.
 
 Loggers are ``structlog.get_logger(__name__)``; what ``structlog.contextvars`` binds (``request_id``,
-``upload_id``) goes with every line below it. The core has no structlog and uses ``logging`` with ``extra=``.
+``upload_id``) goes with every line below it, and so does the id of the trace that it belongs to.
+The core has no structlog and uses ``logging`` with ``extra=``.
 Whatever comes from outside may be logged as it is: this module makes it harmless, takes secrets out and shortens it,
 so that no request makes more of the log than of the network.
 """
@@ -13,6 +14,8 @@ from typing import Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from application.observing.trace import current_trace
 
 _SECRET_NAME = re.compile(r"(?i)^(?:proxy[-_])?authorization$|cookie$|password|secret|credential|token$|signature$")
 _SECRET_TEXTS = (
@@ -45,6 +48,7 @@ def configure_logging(
     as_console = (format_ or ("console" if on_terminal else "json")) == "console"
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -83,6 +87,12 @@ def configure_logging(
     logging.captureWarnings(True)
     for name in _CHATTERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    if (trace := current_trace()) is not None:
+        event["trace_id"] = trace.trace_id
+    return event
 
 
 def _hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

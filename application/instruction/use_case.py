@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from application.download import DownloadUseCase, OpenFile
 from application.file import FileUseCase
+from application.observing.trace import current_trace
 from application.picture_intake import PictureIntake
 from application.upload.keeping import KeepUseCase
 from application.views import DetailView
@@ -228,7 +229,8 @@ class InstructionUseCase:
             updated_at=now,
         )
         await work.instructions.add_detail(detail)
-        await work.jobs.add(Job(id=JobId(self._ids.new()), kind=EDIT, subject=detail.id, created_at=now, due_at=now))
+        job = Job(JobId(self._ids.new()), EDIT, detail.id, created_at=now, due_at=now, trace=current_trace())
+        await work.jobs.add(job)
         work.announce(detail.event(instruction.owner))
         return detail
 

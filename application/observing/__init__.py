@@ -1,1 +1,1 @@
-"""What goes on, in figures: ports that are measured, and what whoever watches over a server asks."""
+"""What goes on: ports that are measured, what whoever watches over a server asks, and whose traces it belongs to."""

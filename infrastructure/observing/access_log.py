@@ -140,7 +140,7 @@ def _json_line(visit: Visit) -> str:
 
 
 def _trace(visit: Visit) -> str:
-    return f',"trace_id":"{visit.trace_id}"' if visit.trace_id else ""
+    return f',"trace_id":"{visit.trace.trace_id}"' if visit.trace else ""
 
 
 def _cut(visit: Visit) -> str:
@@ -154,7 +154,7 @@ def _console_line(visit: Visit) -> str:
     words = (
         f"{_now()} {visit.client[:_MAX_CLIENT]} {user} {visit.method[:_MAX_METHOD]} {_harmless(visit.path)} "
         f"{visit.status} in={visit.bytes_in} out={visit.bytes_out} {visit.seconds * 1000:.1f}ms {visit.request_id}"
-        f"{' trace=' + visit.trace_id if visit.trace_id else ''}{' cut' if visit.is_cut else ''}"
+        f"{' trace=' + visit.trace.trace_id if visit.trace else ''}{' cut' if visit.is_cut else ''}"
     )
     return f"{_quoted(words)[1:-1]}\n"
 

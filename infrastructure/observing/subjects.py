@@ -34,6 +34,7 @@ WEBHOOKS = {
                 header("webhook-id", ID, "The event's, and the same whenever it is sent.", needed=True),
                 header("webhook-timestamp", TEXT, "When it was sent, in seconds.", needed=True),
                 header("webhook-signature", TEXT, "`v1,` and a HMAC; one for each secret.", needed=True),
+                header("traceparent", TEXT, "Of the request that caused it, if that had one (W3C Trace Context)."),
             ],
             "requestBody": body(
                 an_object(type=one_of(*EVENT_TYPES), timestamp=INSTANT, data=an_object(event_id=ID, owner=TEXT))

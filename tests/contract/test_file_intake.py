@@ -1,6 +1,7 @@
 """What every file intake promises: bytes first, then upload, file and events together, or nothing at all."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from application.observing.trace import remembering, within
 from domain.checksum import crc64nvme
 from domain.errors import FileNotFound, LongshoreError, QuotaExceeded, TooManyFiles, UploadNotFound
 from domain.events import Event, EventType
 from domain.file import File
 from domain.ids import blob_key_of
+from domain.trace import Trace
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy
 from domain.webhook import Endpoint, Webhooks, body_of
@@ -33,7 +36,8 @@ async def intake(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     url = f"sqlite+aiosqlite:///{tmp_path / 'files.db'}" if rest.startswith("sqlite") else None
     if rest == "postgres":
         url = str(request.getfixturevalue("postgres_url"))
-    async for one in intakes_of(kind, tmp_path, url, jobs_of=Webhooks([Endpoint("https://one.example")]).deliveries):
+    jobs_of = remembering(Webhooks([Endpoint("https://one.example")]).deliveries)
+    async for one in intakes_of(kind, tmp_path, url, jobs_of=jobs_of):
         if not rest.endswith("cold"):
             await one.warm_up()
         yield one
@@ -88,6 +92,20 @@ async def test_many_at_once_get_their_own_bytes_rows_and_events(intake: Intake) 
         told = [event.type for event in told_by(intake) if event.subject == upload.id]
         assert told == [EventType.CREATED, EventType.COMPLETED]
     assert await intake.process.outbox.publish_left(older_than=datetime.now(UTC)) == 0  # all are told of
+
+
+async def test_jobs_belong_to_the_trace_of_what_asked_for_them_whoever_else_came_along(intake: Intake) -> None:
+    async def traced(number: int) -> tuple[str, Trace | None]:
+        trace = Trace(f"{number:032x}", "00f067aa0ba902b7") if number else None
+        with within(trace):
+            upload, _ = await take(intake, b"x" * (100 + number))
+        return upload.id, trace
+
+    expected = dict(await asyncio.gather(*map(traced, range(8))))
+    async with intake.process.unit_of_work() as work:
+        jobs = await work.jobs.list(limit=100)
+    assert len(jobs) == 16
+    assert [job.trace for job in jobs] == [expected[json.loads(job.payload)["data"]["upload_id"]] for job in jobs]
 
 
 async def test_the_largest_is_taken(intake: Intake) -> None:

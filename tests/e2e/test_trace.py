@@ -1,4 +1,5 @@
-"""W3C Trace Context: a valid ``traceparent`` is in the log lines about its request, any other is nowhere."""
+"""W3C Trace Context: a valid ``traceparent`` is in the log lines about its request and about what comes of it, and goes
+on to receivers of webhooks; any other is nowhere."""
 
 import json
 import uuid
@@ -7,7 +8,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import StartServer
+from tests.e2e.test_images import picture, posted
+from tests.e2e.test_webhooks import sent_to
 from tests.support.processes.server import ServerProcess
+from tests.support.processes.worker import WorkerProcess
+from tests.support.receiver import Delivery, Receiver
 from tests.support.until import until
 from tests.support.wire import Http, WebSocket
 
@@ -78,3 +83,35 @@ def test_a_trace_ends_with_its_request(server: ServerProcess) -> None:
         assert connection.receive().status == 404
     for request_id in (second, third):  # the third was there before the first was answered
         assert all("trace_id" not in line for line in lines_of(server, request_id, at_least=2))
+
+
+def test_a_trace_goes_on_to_jobs_in_other_processes_and_to_receivers(start_server: StartServer) -> None:
+    """One is sampled, one is not, one is none."""
+    kept, other = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE[::-1]}-{PARENT}-00"
+    with Receiver() as receiver:
+        server = start_server(**sent_to(receiver), WORKERS_INLINE="0")
+        http = Http(server.port)
+        id_of = {
+            given: posted(http.with_headers(("traceparent", given)), picture("jpeg"))
+            for given in (kept, other, f"00-{TRACE}-{PARENT}")
+        }
+
+        def of(given: str) -> list[Delivery]:
+            return [one for one in receiver.taken if id_of[given] in one.told["data"].values()]
+
+        with WorkerProcess(server.data_dir, sent_to(receiver)) as worker:
+            until(lambda: all(len(of(given)) == 4 for given in id_of), worker.log_tail, within=15)
+            for given in id_of:
+                expected = given if given.endswith(("-00", "-01")) else None
+                assert {one.headers.get("traceparent") for one in of(given)} == {expected}
+                for one in of(given):
+                    one.verify()
+            jobs = until(lambda: _jobs(worker, 15), worker.log_tail)
+    for trace_id, count in ((TRACE, 5), (TRACE[::-1], 5), (None, 5)):
+        assert [line.get("trace_id") for line in jobs].count(trace_id) == count
+
+
+def _jobs(worker: WorkerProcess, at_least: int) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in worker.log().splitlines() if line.endswith("}")]
+    jobs = [line for line in lines if line["message"] == "job"]
+    return jobs if len(jobs) >= at_least else []

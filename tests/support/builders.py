@@ -13,6 +13,7 @@ from domain.ids import BlobKey, DetailId, FileId, InstructionId, JobId, OwnerId,
 from domain.job import Job
 from domain.metadata import Metadata
 from domain.receipt import Receipt
+from domain.trace import Trace
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy
 from domain.upload_state import UploadKind, UploadState
@@ -118,7 +119,14 @@ def a_file(
     )
 
 
-def a_job(kind: str = "thumbnails", *, subject: str = "", created_at: datetime = NOW, payload: str = "") -> Job:
+def a_job(
+    kind: str = "thumbnails",
+    *,
+    subject: str = "",
+    created_at: datetime = NOW,
+    payload: str = "",
+    trace: Trace | None = None,
+) -> Job:
     return Job(
         id=JobId(an_id()),
         kind=kind,
@@ -126,6 +134,7 @@ def a_job(kind: str = "thumbnails", *, subject: str = "", created_at: datetime =
         created_at=created_at,
         due_at=created_at,
         payload=payload,
+        trace=trace,
     )
 
 

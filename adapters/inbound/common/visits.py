@@ -11,6 +11,7 @@ from tornado.httputil import HTTPServerRequest
 
 from domain.access import Principal
 from domain.ids import OwnerId
+from domain.trace import Trace
 
 _NAMED = re.compile(r"\(\?P<(\w+)>[^()]*\)")
 _UNNAMED = re.compile(r"\([^()]*\)")
@@ -27,8 +28,8 @@ class Visit:
     """Of many paths the one name, such as ``/uploads/{id}``; empty: it is nobody's."""
     client: str
     request_id: str
-    trace_id: str = ""
-    """Empty: it belongs to none."""
+    trace: Trace | None = None
+    """That it belongs to."""
     caller: OwnerId | None = None
     """None: nobody got to know."""
     status: int = 0

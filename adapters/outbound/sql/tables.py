@@ -197,6 +197,7 @@ jobs = Table(
     Column("created_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
     Column("payload", Text, nullable=False, server_default=text("''")),
+    Column("traceparent", Text),
     Index("ix_jobs_subject", "subject"),
 )
 

@@ -10,6 +10,7 @@ from domain.errors import JobNotFound, JobTakenOver
 from domain.events import EventType
 from domain.ids import JobId
 from domain.job import USUAL, Job, JobState
+from domain.trace import Trace
 from tests.contract.suites.stores import Process, Store, StoreSuite, kept
 from tests.support.builders import NOW, a_job, an_event, an_id, an_upload
 from tests.support.until import comes_true
@@ -69,10 +70,11 @@ async def taken_over(process: Process, other: Process) -> tuple[Job, Job]:
 
 class JobQueueSuite(StoreSuite):
     async def test_a_job_comes_as_it_was_added(self, process: Process) -> None:
-        [job] = await added(process, a_job(KIND, subject="Ü\U0001f3d6'\"", payload='{"a": "Ü"}'))
+        trace = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", is_sampled=False)
+        [job] = await added(process, a_job(KIND, subject="Ü\U0001f3d6'\"", payload='{"a": "Ü"}', trace=trace))
         got = await claimed_one(process)
         assert (got.id, got.kind, got.subject, got.created_at) == (job.id, job.kind, job.subject, job.created_at)
-        assert got.payload == job.payload
+        assert (got.payload, got.trace) == (job.payload, trace)
         assert (got.state, got.attempts, got.error) == (JobState.RUNNING, 1, "")
         assert got.due_at - datetime.now(UTC) > timedelta(seconds=50)
 

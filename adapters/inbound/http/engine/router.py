@@ -14,7 +14,7 @@ from tornado.web import Application
 
 from adapters.inbound.common.connections import ConnectionBudget
 from adapters.inbound.common.errors import Refusal
-from adapters.inbound.common.request_id import bind_trace, request_id_of, trace_id_of
+from adapters.inbound.common.request_id import bind_trace, request_id_of, trace_of
 from adapters.inbound.common.uris import normal_path
 from adapters.inbound.common.visits import Visit, route_of
 from adapters.inbound.http.engine.connected import ConnectedExchange
@@ -28,6 +28,7 @@ from adapters.inbound.http.engine.wire.connection import Connection
 from adapters.inbound.http.engine.wire.handing_over import HandedStream
 from adapters.inbound.http.engine.wire.head import MAX_HEAD_BYTES
 from domain.errors import TooManyConnections
+from domain.trace import Trace
 
 
 def web_server(
@@ -152,13 +153,14 @@ class Router(Serving):
     def _hand_over(self, connection: Connection, request: HTTPServerRequest) -> None:
         connection.readiness.close()
         request.headers["X-Request-Id"] = request_id_of(request.headers)  # the handler's and the visit's are one
-        stream = HandedStream(connection, request, self._visit(request), self._services.observers)
+        trace = trace_of(request.headers)
+        stream = HandedStream(connection, request, self._visit(request, trace), self._services.observers)
         context = Context()
-        if trace_id := trace_id_of(request.headers):
-            context.run(bind_trace, trace_id, request.headers["X-Request-Id"])
+        if trace is not None:
+            context.run(bind_trace, trace, request.headers["X-Request-Id"])
         context.run(self._server.handle_stream, stream, connection.context.address)  # type: ignore[arg-type]  # as it was accepted
 
-    def _visit(self, request: HTTPServerRequest) -> Visit | None:
+    def _visit(self, request: HTTPServerRequest, trace: Trace | None) -> Visit | None:
         services = self._services
         if not services.observers:
             return None
@@ -168,7 +170,7 @@ class Router(Serving):
             next(route_of(pattern.pattern) for pattern in self.handled if pattern.fullmatch(request.path)),
             services.authenticator.client_ip(request),
             request.headers["X-Request-Id"],
-            trace_id_of(request.headers),
+            trace,
         )
 
 

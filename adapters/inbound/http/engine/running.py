@@ -24,7 +24,7 @@ from adapters.inbound.common.clients import Counter
 from adapters.inbound.common.errors import Refusal, is_final
 from adapters.inbound.common.rate_headers import rate_headers
 from adapters.inbound.common.refusals import refuse
-from adapters.inbound.common.request_id import bind_trace, request_id_of, trace_id_of
+from adapters.inbound.common.request_id import bind_trace, request_id_of, trace_of
 from adapters.inbound.common.visits import Observer, Visit, route_of
 from adapters.inbound.http.engine.body import Body
 from adapters.inbound.http.engine.cors import Cors
@@ -111,7 +111,7 @@ class RunningExchange(ABC):
         self._is_counted = False
         """As a request."""
         self._request_id = request_id_of(request.headers)
-        self._trace_id = trace_id_of(request.headers)
+        self._trace = trace_of(request.headers)
         self._begun = time.perf_counter()
         self._is_left = False
         """By the client, before the end."""
@@ -146,8 +146,8 @@ class RunningExchange(ABC):
     async def run(self) -> None:
         connections = self.connections
         connections.running.add(self)
-        if self._trace_id:
-            bind_trace(self._trace_id, self._request_id)
+        if self._trace is not None:
+            bind_trace(self._trace, self._request_id)
         reply = None
         try:
             reply = await self._answer()
@@ -178,7 +178,7 @@ class RunningExchange(ABC):
             route_of(self._resource.pattern.pattern),
             services.authenticator.client_ip(request),
             self._request_id,
-            self._trace_id,
+            self._trace,
             self._caller.owner,
             reply.status if reply is not None else 500,
             self.body.received,

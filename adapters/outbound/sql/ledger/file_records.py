@@ -23,6 +23,7 @@ from adapters.outbound.sql.tables import files, jobs, outbox, received_ranges, u
 from domain.errors import BudgetExceeded
 from domain.events import Event
 from domain.file import File
+from domain.job import Job
 from domain.upload import Upload
 from domain.upload_policy import UploadPolicy
 
@@ -47,6 +48,7 @@ class _Entry:
     upload: Upload
     file: File
     events: Sequence[Event]
+    jobs: Sequence[Job]
     policy: UploadPolicy
 
 
@@ -63,7 +65,7 @@ class SqlFileRecords:
         """For ``plain_files.py``; None if it can't tell whether the owner may have so many bytes."""
         if policy.max_bytes is not None:
             return None
-        made = self._rows_of(_Entry(upload, file, events, policy))
+        made = _rows_of(self._entry(upload, file, events, policy))
         made += [(outbox, event_to_row(event)) for event in _lasting(events)]
         return marshal.dumps((upload.owner, policy.max_files, [_as_kept(table, row) for table, row in made]))
 
@@ -75,7 +77,7 @@ class SqlFileRecords:
         """Commit them and publish the events; if they are committed already, that is all."""
         # On SQLite commits of one process share a transaction anyway.
         is_shared = not self._database.is_sqlite
-        if is_shared and await self._batches.submit(_Entry(upload, file, events, policy)):
+        if is_shared and await self._batches.submit(self._entry(upload, file, events, policy)):
             return
         async with self._unit_of_work() as work:
             if await work.uploads.is_known(upload.id):
@@ -99,7 +101,7 @@ class SqlFileRecords:
         events = [event for entry in entries for event in entry.events]
         try:
             async with self._database.transaction() as transaction:
-                await transaction.write(partial(_insert, [row for entry in entries for row in self._rows_of(entry)]))
+                await transaction.write(partial(_insert, [row for entry in entries for row in _rows_of(entry)]))
                 lasting = _lasting(events)
                 numbers = await self._outbox.keep(lasting, transaction) if lasting else []
                 limits = {entry.upload.owner: entry.policy for entry in entries if entry.policy.has_quota}
@@ -111,15 +113,20 @@ class SqlFileRecords:
         self._outbox.publish(events, numbers)
         return [True] * len(entries)
 
-    def _rows_of(self, entry: _Entry) -> list[_Row]:
-        """All but events, in the order in which they may be written."""
-        upload, jobs_of = entry.upload, self._unit_of_work.jobs_of
-        return [
-            (uploads, upload_to_row(upload)),
-            *((received_ranges, extent_to_row(upload.id, extent)) for extent in upload.received),
-            (files, file_to_row(entry.file)),
-            *((jobs, job_to_row(job)) for event in entry.events for job in jobs_of(event)),
-        ]
+    def _entry(self, upload: Upload, file: File, events: Sequence[Event], policy: UploadPolicy) -> _Entry:
+        # Here, not where several are written together: what is asked for belongs to what it comes of.
+        asked = [job for event in events for job in self._unit_of_work.jobs_of(event)]
+        return _Entry(upload, file, events, asked, policy)
+
+
+def _rows_of(entry: _Entry) -> list[_Row]:
+    """All but events, in the order in which they may be written."""
+    return [
+        (uploads, upload_to_row(entry.upload)),
+        *((received_ranges, extent_to_row(entry.upload.id, extent)) for extent in entry.upload.received),
+        (files, file_to_row(entry.file)),
+        *((jobs, job_to_row(job)) for job in entry.jobs),
+    ]
 
 
 def _insert(rows: Sequence[_Row], connection: Connection) -> None:

@@ -19,6 +19,7 @@ from domain.job import Job, JobState
 from domain.metadata import Metadata
 from domain.received_image import ImageSession, ReceivedImage
 from domain.rendition import Box, Rendition
+from domain.trace import parse_trace
 from domain.upload import Upload
 from domain.upload_state import UploadKind, UploadState
 
@@ -184,6 +185,7 @@ def job_to_row(job: Job) -> dict[str, Any]:
         "created_at": job.created_at,
         "due_at": job.due_at,
         "payload": job.payload,
+        "traceparent": str(job.trace) if job.trace else None,
     }
 
 
@@ -199,6 +201,7 @@ def job_from_row(row: RowMapping) -> Job:
         created_at=row["created_at"],
         due_at=row["due_at"],
         payload=row["payload"],
+        trace=parse_trace(row["traceparent"] or ""),
     )
 
 
