@@ -3,9 +3,9 @@
 # Nothing is written but /data and /tmp: it runs with a root that can only be read, and as nobody in particular.
 
 FROM python:3.13-slim AS packages
-COPY requirements.txt requirements-s3.txt requirements-brokers.txt /build/
+COPY requirements.txt requirements-s3.txt requirements-brokers.txt requirements-otel.txt /build/
 RUN python -m venv /venv \
-    && for each in requirements requirements-s3 requirements-brokers; do \
+    && for each in requirements requirements-s3 requirements-brokers requirements-otel; do \
          /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /build/$each.txt || exit 1; \
        done
 

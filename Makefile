@@ -12,10 +12,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 RUN_STAMP := $(VENV)/.requirements
 S3_STAMP := $(VENV)/.requirements-s3
 BROKERS_STAMP := $(VENV)/.requirements-brokers
+OTEL_STAMP := $(VENV)/.requirements-otel
 DEV_STAMP := $(VENV)/.requirements-dev
-# What a bucket or a broker needs comes where the settings name one.
+# What a bucket, a broker or a collector needs comes where the settings name one.
 BUCKET := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^(STORAGE_URL=.?s3:|S3_BUCKET=.)' || :)
 BROKER := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^(JOBS|EVENTS)_URL=.?(nats|tls|amqps?):' || :)
+COLLECTOR := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^OTEL_EXPORTER_OTLP_ENDPOINT=.' || :)
 CLIENTS := tests/clients
 # CI has two cores. Three more workers have them while other tests wait for a clock, which is half of their time.
 # A file's tests stay on one worker, because they may share a server; the files come in the order of tests/conftest.py.
@@ -33,13 +35,16 @@ help: ## show this list
 # --- running -----------------------------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: $(RUN_STAMP) $(if $(BUCKET),$(S3_STAMP)) $(if $(BROKER),$(BROKERS_STAMP)) ## create .venv with the pinned requirements
+setup: $(RUN_STAMP) $(if $(BUCKET),$(S3_STAMP)) $(if $(BROKER),$(BROKERS_STAMP)) $(if $(COLLECTOR),$(OTEL_STAMP)) ## create .venv with the pinned requirements
 
 .PHONY: s3
 s3: $(S3_STAMP) ## add what a bucket needs; `make run` does so by itself where the settings name one
 
 .PHONY: brokers
 brokers: $(BROKERS_STAMP) ## add what NATS and RabbitMQ need; `make run` does so by itself where the settings name one
+
+.PHONY: otel
+otel: $(OTEL_STAMP) ## add what an OpenTelemetry collector needs; `make run` does so by itself where the settings name one
 
 .PHONY: run
 run: setup ## serve on http://127.0.0.1:8888
@@ -189,7 +194,12 @@ $(BROKERS_STAMP): requirements-brokers.txt | $(BIN)/python
 	@$(PIP) -r requirements-brokers.txt
 	@touch $@
 
+$(OTEL_STAMP): requirements-otel.txt | $(BIN)/python
+	@echo "Installing what an OpenTelemetry collector needs into $(VENV) ..."
+	@$(PIP) -r requirements-otel.txt
+	@touch $@
+
 $(DEV_STAMP): requirements-dev.txt | $(BIN)/python
 	@echo "Installing the pinned development requirements into $(VENV) ..."
 	@$(PIP) -r requirements-dev.txt
-	@touch $@ $(RUN_STAMP) $(S3_STAMP) $(BROKERS_STAMP)
+	@touch $@ $(RUN_STAMP) $(S3_STAMP) $(BROKERS_STAMP) $(OTEL_STAMP)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from application.jobs import JobHandler
-from application.observing.trace import within
+from application.observing.trace import current_trace, within
 from application.observing.uncounted import UNCOUNTED
+from application.observing.untraced import UNTRACED
 from domain.errors import (
     JobFailed,
     JobTakenOver,
@@ -19,9 +20,11 @@ from domain.errors import (
     Unavailable,
 )
 from domain.job import Job, family_of
+from domain.trace import Span, SpanKind
 from ports.id_generator import IdGenerator
 from ports.job_carrier import JobCarrier
 from ports.metrics import Metrics
+from ports.tracer import Tracer
 from ports.unit_of_work import UnitOfWorkFactory
 
 log = logging.getLogger(__name__)
@@ -51,6 +54,7 @@ class Worker:
         handlers: Iterable[JobHandler],
         slots: int,
         metrics: Metrics = UNCOUNTED,
+        tracer: Tracer = UNTRACED,
         idle_seconds: float = 1.0,
         lease_seconds: float = 15.0,
         outage_seconds: float = 5.0,
@@ -61,6 +65,7 @@ class Worker:
         self._handlers = {handler.kind: handler for handler in handlers}
         self._slots = slots
         self._metrics = metrics
+        self._tracer = tracer
         self._idle_seconds = idle_seconds
         self._lease_seconds = lease_seconds
         self._outage_seconds = outage_seconds
@@ -93,7 +98,7 @@ class Worker:
         """Until none is due."""
         try:
             while (job := await self._claimed()) is not None:
-                with within(job.trace):
+                with within(self._tracer.begun(job.trace)):
                     await self._see_to(job)
         except Unavailable as error:
             if not self._is_away:
@@ -156,7 +161,21 @@ class Worker:
             log.warning("job %s (%s %s) failed: %r", job.id, job.kind, job.subject, error, exc_info=is_strange)
             await self._failed(handler, job, _in_words(error))
         finally:
-            self._metrics.job_ended(family_of(job.kind), outcome, loop.time() - began)
+            self._told(job, outcome, loop.time() - began)
+
+    def _told(self, job: Job, outcome: str, seconds: float) -> None:
+        family = family_of(job.kind)
+        self._metrics.job_ended(family, outcome, seconds)
+        if trace := current_trace():
+            attributes: dict[str, str | int | bool] = {
+                "longshore.job.id": job.id,
+                "longshore.job.kind": family,
+                "longshore.job.subject": job.subject,
+                "longshore.job.attempt": job.attempts,
+                "longshore.job.outcome": outcome,
+            }
+            name, has_failed = f"job {family}", outcome == "failed"
+            self._tracer.ended(Span(trace, name, SpanKind.CONSUMER, seconds, attributes, has_failed=has_failed))
 
     async def _run(self, handler: JobHandler, job: Job) -> None:
         """Raises:

@@ -15,7 +15,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # Each is constrained by those before.
-FILES = ("requirements.txt", "requirements-s3.txt", "requirements-brokers.txt", "requirements-dev.txt")
+FILES = (
+    "requirements.txt",
+    "requirements-s3.txt",
+    "requirements-brokers.txt",
+    "requirements-otel.txt",
+    "requirements-dev.txt",
+)
 
 
 def main() -> int:

@@ -118,6 +118,7 @@ class WebParts(Parts):
         drain=drain,
         site=site,
         observers=ObservingParts.observers,
+        begun=ObservingParts.tracer.provided.begun,
     )
     pages = providers.Singleton(Pages, version(), downloads_from=of.downloads_from)
 

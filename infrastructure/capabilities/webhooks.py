@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Se
 
 from adapters.inbound.common.uris import parse_host
 from adapters.outbound.memory.job_carrier import MemoryJobCarrier
+from application.observing.traced import TracedWebhookSender
+from application.observing.untraced import UNTRACED
 from application.webhook import DeliveryHandler
 from application.worker import Worker
 from domain.events import Event
@@ -28,6 +30,7 @@ from ports.clock import Clock
 from ports.feed import Feed
 from ports.id_generator import IdGenerator
 from ports.metrics import Metrics
+from ports.tracer import Tracer
 from ports.unit_of_work import UnitOfWorkFactory
 from ports.webhook_sender import WebhookSender
 
@@ -129,8 +132,11 @@ def _workers(
     clock: Clock,
     ids: IdGenerator,
     metrics: Metrics,
+    tracer: Tracer,
 ) -> list[Worker]:
     """One for each endpoint, so that none of them waits for another; ``feed`` wakes them."""
+    if tracer is not UNTRACED:
+        sender = TracedWebhookSender(sender, tracer, clock.monotonic)
     secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
     secrets = tuple(parse_secret(word) for word in secret.split())
     schedule = Schedule(tuple(pause.total_seconds() for pause in settings.webhook_retries), spread=_SPREAD)
@@ -162,6 +168,7 @@ def _workers(
             ],
             slots=_SLOTS,
             metrics=metrics,
+            tracer=tracer,
             idle_seconds=idle_seconds,
             lease_seconds=max(_LEAST_LEASE_SECONDS, settings.webhook_timeout.total_seconds()),
         )
@@ -186,6 +193,7 @@ class WebhooksParts(Parts):
         clock=SystemParts.clock,
         ids=SystemParts.ids,
         metrics=ObservingParts.metrics,
+        tracer=ObservingParts.tracer,
     )
 
 

@@ -35,6 +35,7 @@ class WorkersParts(Parts):
         handlers=job_handlers,
         slots=of.workers_inline,
         metrics=ObservingParts.metrics,
+        tracer=ObservingParts.tracer,
         idle_seconds=providers.Callable(
             lambda carrying: _LOOK_SECONDS if carrying == "database" else _LOOK_SECONDS_WITH_BROKER, JobsParts.carrying
         ),

@@ -132,7 +132,7 @@ def _json_line(visit: Visit) -> str:
     user = "null" if owner in _UNNAMED else _quoted(str(owner).removeprefix("user:"))
     return (
         f'{{"timestamp":"{_now()}","logger":"access","method":{_quoted(visit.method[:_MAX_METHOD])},'
-        f'"path":{_quoted(_harmless(visit.path))},"status":{visit.status},'
+        f'"path":{_quoted(harmless(visit.path))},"status":{visit.status},'
         f'"bytes_in":{visit.bytes_in},"bytes_out":{visit.bytes_out},'
         f'"milliseconds":{visit.seconds * 1000:.1f},"client_address":{_quoted(visit.client[:_MAX_CLIENT])},'
         f'"user_id":{user},"request_id":{_quoted(visit.request_id)}{_trace(visit)}{_cut(visit)}}}\n'
@@ -152,7 +152,7 @@ def _console_line(visit: Visit) -> str:
     owner = visit.caller
     user = "-" if owner in _UNNAMED else str(owner).removeprefix("user:")
     words = (
-        f"{_now()} {visit.client[:_MAX_CLIENT]} {user} {visit.method[:_MAX_METHOD]} {_harmless(visit.path)} "
+        f"{_now()} {visit.client[:_MAX_CLIENT]} {user} {visit.method[:_MAX_METHOD]} {harmless(visit.path)} "
         f"{visit.status} in={visit.bytes_in} out={visit.bytes_out} {visit.seconds * 1000:.1f}ms {visit.request_id}"
         f"{' trace=' + visit.trace.trace_id if visit.trace else ''}{' cut' if visit.is_cut else ''}"
     )
@@ -167,7 +167,7 @@ def _lost_console_line(count: int) -> str:
     return f"{_now()} lost_lines={count}\n"
 
 
-def _harmless(path: str) -> str:
+def harmless(path: str) -> str:
     """Bounded, and without a query that somebody escaped: it may have a signature."""
     if "%" in path:
         path = path.partition("%3F")[0].partition("%3f")[0]

@@ -1,5 +1,6 @@
 """Every part can be made, whichever way the server is set up: a misspelt name or argument is found here."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from infrastructure.capabilities.database import DATABASE
 from infrastructure.capabilities.events import EVENTS
 from infrastructure.capabilities.jobs import JOBS
 from infrastructure.capabilities.links import LINKS
+from infrastructure.capabilities.observing import OBSERVING
 from infrastructure.capabilities.storage import STORAGE, STORAGES
 from infrastructure.capabilities.system import SYSTEM
+from infrastructure.capability import CannotStart
 from infrastructure.container import Container, container_of
 from infrastructure.settings import Settings
+from infrastructure.startup import started
 
 _POSTGRESQL = "postgresql://root:secret@127.0.0.1:1/nobody"
 _WAYS = {
@@ -111,3 +115,16 @@ def test_no_two_capabilities_bring_a_part_of_one_name() -> None:
 def test_every_storage_is_one_that_can_be_chosen(tmp_path: Path) -> None:
     chosen = [container_of(Settings.model_validate({"data_dir": tmp_path, **way})) for way in _WAYS.values()]
     assert {container.settings().storage_scheme for container in chosen} == set(STORAGES)
+
+
+async def test_a_collector_without_the_package_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.context", None)
+    monkeypatch.delitem(sys.modules, "adapters.outbound.opentelemetry.tracer", raising=False)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")  # put back at the end
+    settings = Settings.model_validate({"data_dir": tmp_path, "otel_exporter_otlp_endpoint": "http://127.0.0.1:4318"})
+    told = r"^OTEL_EXPORTER_OTLP_ENDPOINT: it needs the package opentelemetry\S*: make otel"
+    with pytest.raises(CannotStart, match=told):
+        async with started(settings, [OBSERVING]):
+            pass

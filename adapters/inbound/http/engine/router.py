@@ -153,7 +153,7 @@ class Router(Serving):
     def _hand_over(self, connection: Connection, request: HTTPServerRequest) -> None:
         connection.readiness.close()
         request.headers["X-Request-Id"] = request_id_of(request.headers)  # the handler's and the visit's are one
-        trace = trace_of(request.headers)
+        trace = self._services.begun(trace_of(request.headers))
         stream = HandedStream(connection, request, self._visit(request, trace), self._services.observers)
         context = Context()
         if trace is not None:

@@ -6,7 +6,7 @@ How its bytes come and go is in ``connected.py``.
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -37,6 +37,7 @@ from adapters.inbound.http.engine.watchdog import BodyWatchdog, ReplyWatchdog
 from domain.access import STRANGER, Principal
 from domain.errors import InvalidToken, LongshoreError, TooManyConnections, TooManyRequests, Unauthenticated
 from domain.rate import Told
+from domain.trace import Trace
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,8 @@ class Services:
     site: Site
     observers: Sequence[Observer] = ()
     """Who is told of every request at its end."""
+    begun: Callable[[Trace | None], Trace | None] = lambda cause: cause
+    """A tracer's."""
 
 
 @dataclass(slots=True)
@@ -111,7 +114,7 @@ class RunningExchange(ABC):
         self._is_counted = False
         """As a request."""
         self._request_id = request_id_of(request.headers)
-        self._trace = trace_of(request.headers)
+        self._trace = services.begun(trace_of(request.headers))
         self._begun = time.perf_counter()
         self._is_left = False
         """By the client, before the end."""

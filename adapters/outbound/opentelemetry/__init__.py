@@ -1,0 +1,1 @@
+"""Spans to an OpenTelemetry collector, by its SDK: loaded only where one is named."""
