@@ -40,3 +40,8 @@ def test_a_position_is_of_any_size(huge: str) -> None:
 
 def test_zeros_before_a_position_do_not_count() -> None:
     assert parse_range(f"bytes={'0' * 5000}-{'0' * 5000}9", 100) == (ByteRange(0, 10), 206)
+
+
+@pytest.mark.parametrize("field", ["bytes=0-", "bytes=0-0", "bytes=-5", "bytes=-0", f"bytes={HUGE}-"])
+def test_of_an_empty_file_any_range_is_the_whole(field: str) -> None:
+    assert parse_range(field, 0) == (None, 200)

@@ -11,11 +11,12 @@ _MOST_DIGITS = 1000  # Python reads 4,300 at most; whoever counts so far is beyo
 def parse_range(field: str, size: int) -> tuple[ByteRange | None, int]:
     """The bytes that ``field`` asks of ``size``, and the status: 206, 416 if there are none, 200 for the whole.
 
-    RFC 9110 §14.2: a server may ignore a Range header; we do for several ranges at once and for other units.
+    RFC 9110 §14.2: a server may ignore a Range header; we do for several ranges at once, for other units, and of what
+    is empty: a player or a client that goes on where it was has all of that, and would take a 416 for a failure.
     """
     whole = ByteRange(0, size) if size else None
     found = _ONE_RANGE.fullmatch(field.strip())
-    if found is None or found[1] == found[2] == "":
+    if not size or found is None or found[1] == found[2] == "":
         return whole, 200
     if found[1] == "":  # the last so many bytes
         count = min(_number(found[2]), size)
