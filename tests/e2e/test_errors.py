@@ -108,7 +108,6 @@ def test_an_unknown_address_is_a_problem_too(http: Http, target: str) -> None:
         ("PUT", f"/uploads/{UNKNOWN}", {"HEAD", "PATCH", "DELETE", "GET"}),
         ("POST", f"/files/{UNKNOWN}", {"GET", "HEAD", "DELETE"}),
         ("PUT", f"/files/{UNKNOWN}/content", {"GET", "HEAD"}),
-        ("GET", "/upload", {"POST"}),
         ("POST", "/health", {"GET"}),
         ("DELETE", "/", {"GET"}),
     ],

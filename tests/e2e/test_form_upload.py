@@ -71,6 +71,25 @@ def assert_refused(answer: Response, *statuses: int) -> None:
     assert "Traceback" not in answer.body.decode() and "file" not in body
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", [], 405),
+        ("PUT", [], 405),
+        ("POST", [("Content-Encoding", "gzip")], 415),
+        ("POST", [("Expect", "a-miracle")], 417),
+        ("POST", [("Origin", "https://elsewhere.example")], 403),
+    ],
+)
+def test_what_the_server_refuses_before_it_reads_the_form_is_in_the_envelope_too(
+    http: Http, method: str, headers: list[Header], status: int
+) -> None:
+    answer = http.request(method, "/upload/", [MULTIPART, *headers])
+    assert_refused(answer, status)
+    assert answer.json()["request_id"] == answer.header("X-Request-Id")
+    assert status != 405 or answer.words("Allow") == {"post", "options"}
+
+
 # --- one form
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
 
-import structlog
-
 from adapters.inbound.common.digests import digests_checked, parse_content_digest, parse_repr_digest
 from adapters.inbound.common.errors import Refusal, code_of, detail_of, headers_of, status_of
 from adapters.inbound.common.file_names import parse_path_name
@@ -33,14 +31,23 @@ from domain.file_draft import FileDraft
 from domain.ids import FileId, file_id_of
 from domain.metadata import Metadata
 
-log = structlog.get_logger(__name__)
+
+def form_refusal(error: Exception, request_id: str) -> Reply:
+    """The answer of ``POST /upload`` to whatever it refuses, whoever raised it."""
+    envelope: dict[str, object] = {
+        "status": "error",
+        "message": detail_of(error),
+        "code": code_of(error),
+        "request_id": request_id,
+    }
+    return json_reply(envelope, status_of(error), {**headers_of(error), "Cache-Control": "no-store"})
 
 
 class Form:
     """One method a route (docs/http.md, Whole files). Beside what any route may answer:
 
-    - ``post``: 200, an envelope; in one too: 400 no form, none with a file in it, or a chunk of a file; 413 too long,
-      too many parts, or more than the owner's quota; 415 a part that is encoded.
+    - ``post``: 200, an envelope, as what it refuses: 400 no form, none with a file in it, or a chunk of a file; 413 too
+      long, too many parts, or more than the owner's quota; 415 a part that is encoded.
     - ``put``: 201, the link; 400 a chunk, or other digests (RFC 9530); 411, 413; 415 a form. With Upload-Complete it is
       a creation: ``adapters/inbound/http/uploads/resumable.py``.
     """
@@ -64,7 +71,7 @@ class Form:
 
     def resources(self) -> Sequence[Resource]:
         return [
-            Resource(re.compile(r"/upload/?"), {"POST": self.post}, begins_uploads=True),
+            Resource(re.compile(r"/upload/?"), {"POST": self.post}, begins_uploads=True, refusal=form_refusal),
             Resource(
                 re.compile(r"/upload/(?P<name>[^/]+)/?"),
                 {"PUT": self.put},
@@ -83,19 +90,10 @@ class Form:
             await self._store_parts(exchange, stored)
             files = [await self._downloads.describe(exchange.principal, file_id) for file_id in stored]
             return json_reply(self._envelope(files))
-        except Exception as error:
+        except Exception:
             for file_id in stored:
                 await self._stored.delete(exchange.principal, file_id)
-            status = status_of(error)
-            if status == 500:
-                log.exception("request failed", request_id=exchange.request_id)
-            envelope: dict[str, object] = {
-                "status": "error",
-                "message": detail_of(error),
-                "code": code_of(error),
-                "request_id": exchange.request_id,
-            }
-            return json_reply(envelope, status, headers_of(error))
+            raise
 
     async def put(self, exchange: Exchange, name: str) -> Reply:
         """``curl -T file …/upload/``: the answer is the link, on a line of its own."""
