@@ -456,6 +456,14 @@ class TestAttacks:
         assert await client.close_code() == 1002
         client.close()
 
+    async def test_text_that_is_none_ends_the_socket(self, server: Server) -> None:
+        """RFC 6455 §8.1."""
+        client = RawClient(server)
+        await client.connect()
+        await client.send(1, b'{"action":"\xff"}')
+        assert await client.close_code() == 1007
+        client.close()
+
     @pytest.mark.parametrize(("opcode", "payload"), [(1, b'{"action":"ping"}'), (1, b"junk"), (9, b"hi"), (10, b"")])
     async def test_a_flood_ends_the_socket(self, opcode: int, payload: bytes) -> None:
         async with serving(SocketLimits(messages_per_second=50)) as server:

@@ -121,6 +121,56 @@ def test_a_method_an_address_does_not_know_is_refused_with_those_it_knows(
     assert method.lower() not in answer.words("Allow")
 
 
+WATCHED = ["/events", "/notifications/sse/", "/ws/progress", "/image/upload"]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "BREW"])
+@pytest.mark.parametrize("target", WATCHED)
+def test_streams_and_sockets_are_asked_for_by_get_or_head_alone(http: Http, target: str, method: str) -> None:
+    answer = http.request(method, target)
+    assert_problem(answer, 405)
+    assert answer.words("Allow") == http.request("OPTIONS", target).words("Allow") == {"get", "head", "options"}
+
+
+@pytest.mark.parametrize(("target", "status"), [("/events?scope=mine", 200), ("/events", 400), (WATCHED[1], 200)])
+def test_a_head_tells_of_a_stream_and_opens_none(http: Http, target: str, status: int) -> None:
+    with http.connect() as connection:
+        connection.send_head("HEAD", target)
+        answer = connection.receive("HEAD")
+        assert answer.status == status
+        assert ("event-stream" in (answer.header("Content-Type") or "")) == (status == 200)
+        assert connection.drain(seconds=0.1) == b""
+
+
+@pytest.mark.parametrize("target", WATCHED)
+def test_an_expectation_nobody_knows_opens_nothing(http: Http, target: str) -> None:
+    assert_problem(http.get(target, ("Expect", "a-miracle")), 417)
+
+
+@pytest.mark.parametrize(
+    ("version", "told", "status"),
+    [
+        ("1.1", {"Upgrade": "h2c"}, 426),
+        ("1.1", {"Connection": "keep-alive"}, 426),
+        ("1.0", {}, 426),
+        ("1.1", {"Sec-WebSocket-Version": "12"}, 426),
+        ("1.1", {"Sec-WebSocket-Key": ""}, 400),
+        ("1.1", {"Sec-WebSocket-Key": "c2hvcnQ="}, 400),
+    ],
+)
+@pytest.mark.parametrize("target", WATCHED[2:])
+def test_what_is_no_handshake_is_refused_in_words(
+    http: Http, target: str, version: str, told: dict[str, str], status: int
+) -> None:
+    """RFC 6455 §4.2.1; RFC 9110 §7.8 of HTTP/1.0."""
+    key = base64.b64encode(bytes(16)).decode()
+    hands = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (hands | told).items())
+    with http.connect() as connection:
+        connection.send(f"GET {target} HTTP/{version}\r\nHost: localhost\r\n{lines}\r\n".encode())
+        assert_problem(connection.receive(), status)
+
+
 @pytest.mark.parametrize("method", ["BREW", "TRACE", "PROPFIND", "get", "__class__"])
 def test_a_method_nobody_knows_is_refused(http: Http, method: str) -> None:
     answer = http.request(method, "/uploads")

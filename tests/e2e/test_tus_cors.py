@@ -159,6 +159,13 @@ def test_other_routes_follow_the_same_rule(opened: Tus) -> None:
         assert opened.http.get(target, ("Origin", "null")).header("Access-Control-Allow-Origin") is None
 
 
+def test_a_friend_can_read_a_refusal_of_what_is_no_resource_of_ours(opened: Tus) -> None:
+    for target in ("/events", "/ws/progress", "/nowhere"):
+        refused = opened.http.request("POST", target, [("Origin", FRIEND)])
+        assert refused.status in (404, 405)
+        assert refused.header("Access-Control-Allow-Origin") == FRIEND, target
+
+
 def test_a_friend_can_read_what_each_route_tells(opened: Tus) -> None:
     file = opened.completed(b"hello").rpartition("/")[2]
     everywhere = {"retry-after", "x-request-id"}

@@ -1,6 +1,7 @@
 """What every WebSocket of ours has: who may open it, how much it may say, how long it may keep silent."""
 
 import asyncio
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
 TOKEN_EXPIRED = 4401  # RFC 6455 §7.4.2: ours to give
 _VERSIONS = ("7", "8", "13")  # Tornado's
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)  # RFC 6455 §4.2.1
 
 _NO_HEADERS = HTTPHeaders()
 _NO_ARGUMENTS: dict[str, list[bytes]] = {}
@@ -146,13 +148,19 @@ class BaseSocket(WebSocketHandler):
         """Raises:
         Refusal: not a request for a WebSocket.
         """
-        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+        request, headers = self.request, self.request.headers
+        wants = headers.get("Upgrade", "").lower() == "websocket" and "upgrade" in _words(headers.get("Connection", ""))
+        # RFC 9110 §7.8: an Upgrade of HTTP/1.0 is passed over
+        if request.method == "HEAD" or request.version == "HTTP/1.0" or not wants:
             upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
             raise Refusal(426, "upgrade_required", "this is a WebSocket", upgrade)
-        version = self.request.headers.get("Sec-WebSocket-Version", "")
-        if self.request.method == "GET" and version not in _VERSIONS:
+        if request.method != "GET":
+            return  # 405
+        if headers.get("Sec-WebSocket-Version", "") not in _VERSIONS:
             # RFC 6455 §4.4: and which one would be understood
             raise Refusal(426, "upgrade_required", "WebSockets are spoken by RFC 6455", {"Sec-WebSocket-Version": "13"})
+        if not _KEY.fullmatch(headers.get("Sec-WebSocket-Key", "").strip()):
+            raise Refusal(400, "invalid_request", "Sec-WebSocket-Key is 16 bytes in base64 (RFC 6455)")
 
     def check_origin(self, origin: str) -> bool:
         return True  # pages of other origins don't get here: ``adapters/inbound/http/engine/site.py``
@@ -302,3 +310,7 @@ class BaseSocket(WebSocketHandler):
         if connection is None or connection.stream is None:
             raise WebSocketClosedError
         return connection.stream
+
+
+def _words(field: str) -> list[str]:
+    return [word.strip() for word in field.lower().split(",")]

@@ -11,9 +11,9 @@ from tornado.websocket import WebSocketProtocol13, _WebSocketParams
 _PIECE_BYTES = 64 * 1024
 # RFC 6455 §5.2
 _FINAL, _RESERVED, _MASKED, _CONTROL = 0x80, 0x70, 0x80, 0x08
-_CONTINUATION, _BINARY = 0x0, 0x2
+_CONTINUATION, _TEXT, _BINARY = 0x0, 0x1, 0x2
 _MAX_CONTROL_BYTES = 125
-_PROTOCOL_ERROR, _TOO_BIG = 1002, 1009  # RFC 6455 §7.4.1
+_PROTOCOL_ERROR, _NO_TEXT, _TOO_BIG = 1002, 1007, 1009  # RFC 6455 §7.4.1
 
 
 class PieceTaker(Protocol):
@@ -69,6 +69,9 @@ class PiecewiseProtocol(WebSocketProtocol13):
         if is_final:
             data, opcode = bytes(self._held), self._opcode
             self._held, self._opcode, self._size = bytearray(), 0, 0
+            if opcode == _TEXT and not _is_text(data):
+                self._refuse(_NO_TEXT, "text is UTF-8")  # RFC 6455 §8.1
+                return
             await self._hand_over(opcode, data)
 
     def _refuse(self, code: int, reason: str) -> None:
@@ -104,3 +107,11 @@ class PiecewiseProtocol(WebSocketProtocol13):
     async def _hand_over(self, opcode: int, data: bytes) -> None:
         if (handled := self._handle_message(opcode, data)) is not None:
             await handled
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

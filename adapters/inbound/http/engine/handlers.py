@@ -17,7 +17,7 @@ Handler = tuple[str, type[RequestHandler], dict[str, Any]]
 
 
 class ProblemHandler(RequestHandler):
-    """Says what is wrong as RFC 9457 problem details: 405 with ``Allow``, and whatever status an error has."""
+    """Says what is wrong as RFC 9457 problem details. No other method than GET or HEAD gets here (``Router``)."""
 
     @cached_property
     def request_id(self) -> str:
@@ -29,8 +29,6 @@ class ProblemHandler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ANN401 -- Tornado's signature
         error = kwargs.get("exc_info", (None, HTTPError(status_code), None))[1]
-        if status_code == 405:
-            self.set_header("Allow", "GET, HEAD")  # what was set before an error is cleared
         _ = answer_with(self, refuse(error, self.request, self.request_id))
 
     def log_exception(

@@ -19,7 +19,7 @@ from adapters.inbound.common.uris import normal_path
 from adapters.inbound.common.visits import Visit, route_of
 from adapters.inbound.http.engine.connected import ConnectedExchange
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
-from adapters.inbound.http.engine.framing import announced_length
+from adapters.inbound.http.engine.framing import announced_length, check_wishes
 from adapters.inbound.http.engine.handlers import Handler
 from adapters.inbound.http.engine.keep_alive import KeptConnections, Patience, Serving
 from adapters.inbound.http.engine.refused import NoRoom
@@ -121,8 +121,13 @@ class Router(Serving):
         self._exchange(connection, request, self._nowhere, (), error)
 
     def _is_for_handlers(self, request: HTTPServerRequest) -> bool:
-        is_plain = announced_length(request.headers) == 0 and request.method != "OPTIONS"
-        return is_plain and self._services.site.refusal(request) is None
+        if request.method not in _HANDLED.methods or announced_length(request.headers) != 0:
+            return False
+        try:
+            check_wishes(request.headers, request.version)
+        except Refusal:
+            return False
+        return self._services.site.refusal(request) is None
 
     def _resource_of(self, request: HTTPServerRequest) -> tuple[Resource | None, tuple[str, ...]]:
         request.path = normal_path(request.path)  # so Tornado's handlers see it, too
@@ -178,5 +183,6 @@ async def _refuse_body(_: Exchange) -> Reply:
     raise Refusal(400, "invalid_request", "no body is wanted here")
 
 
-_HANDLED = Resource(re.compile(""), {"GET": _refuse_body}, is_public=True)
-"""What is not left to a handler of Tornado's, which reads every body to its end before it looks at the request."""
+_HANDLED = Resource(re.compile(""), {"GET": _refuse_body, "HEAD": _refuse_body}, is_public=True)
+"""What is not left to a handler of Tornado's: it reads every body to its end before it looks at the request, and its
+refusals know nothing of other origins' pages."""

@@ -63,6 +63,9 @@ class EventsHandler(EventStream):
             if writing:
                 writing.cancel()
 
+    def check_wishes(self) -> None:
+        self._parse_wishes()
+
     # What the use case asks of a subscriber
 
     def offer(self, message: ProgressMessage) -> None:

@@ -81,6 +81,20 @@ class EventStream(ProblemHandler):
         note_caller(self.request, caller)
         return caller
 
+    async def head(self) -> None:
+        """What GET would be answered, without a stream."""
+        try:
+            await self.who_calls()
+            self.check_wishes()
+            self._describe()
+        except (LongshoreError, Refusal, HTTPError) as error:
+            await self.answer_refusal(error)
+
+    def check_wishes(self) -> None:
+        """Raises:
+        Refusal: what is asked for is not told here.
+        """
+
     def admit(self, principal: Principal) -> None:
         """It ends once it is no longer known who calls. To be undone by ``leave``.
 
@@ -101,9 +115,7 @@ class EventStream(ProblemHandler):
         Raises:
             StreamClosedError: the reader is gone.
         """
-        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.set_header("Cache-Control", "no-store, no-transform")  # a proxy that compresses holds events back
-        self.set_header("X-Accel-Buffering", "no")
+        self._describe()
         stream = self._stream_connection().stream
         if stream.closed():
             raise StreamClosedError
@@ -137,6 +149,11 @@ class EventStream(ProblemHandler):
     async def answer_refusal(self, error: LongshoreError | Refusal | HTTPError) -> None:
         """Where the head has not been sent."""
         await answer_with(self, refuse(error, self.request, self.request_id, what="event stream refused"))
+
+    def _describe(self) -> None:
+        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.set_header("Cache-Control", "no-store, no-transform")  # a proxy that compresses holds events back
+        self.set_header("X-Accel-Buffering", "no")
 
     def _stream_connection(self) -> HTTP1Connection:
         return cast(HTTP1Connection, self.request.connection)
