@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from application.blob_deletions import BlobDeleter
 from application.upload.warm_uploads import WarmUploads
 from domain.access import Principal
-from domain.errors import LongshoreError, UploadBusy, UploadGone
+from domain.errors import LongshoreError, UploadBusy, UploadGone, UploadTakenOver
 from domain.events import EventType
 from domain.ids import UploadId, blob_key_of
 from domain.upload import Upload
@@ -50,6 +50,10 @@ class UploadEnding:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 await asyncio.sleep(_PAUSE_SECONDS)
+            except UploadTakenOver:
+                # Known here, and joined at another server since: by now it is known no more, and read anew.
+                if attempt or not (await self._uploads.read(principal, upload_id)).is_joined:
+                    raise
             except UploadGone:
                 if attempt == 0:
                     raise

@@ -16,7 +16,10 @@ from tests.chaos.rig.disk import wait_until_stopped
 from tests.chaos.rig.settings import CHAOS
 from tests.chaos.rig.verify import doubled_files, wrong_content
 from tests.chaos.rig.watcher import ProgressWatcher
+from tests.e2e.test_tus_concatenation import join, partials
+from tests.e2e.tus import Tus, target_of
 from tests.support.processes.server import ServerProcess
+from tests.support.wire import Http
 
 pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
 
@@ -72,6 +75,15 @@ def test_an_upload_begun_at_one_server_goes_on_at_the_other(pair: "Pair") -> Non
     assert upload.broken_promises == [] and upload.surprises == {}
     assert wrong_content(there.url, [upload]) == []
     assert doubled_files(_volume(here), [upload]) == []
+
+
+def test_a_part_that_another_server_joined_can_be_terminated(pair: "Pair") -> None:
+    """Here it is known as it was before; nobody's request is newer."""
+    here, there = (Tus(Http(server.port)) for server in pair)
+    parts = partials(here, b"hello", b" world")
+    final = target_of(join(there, parts))
+    assert [here.delete(part).status for part in parts] == [204, 204]
+    assert here.content(final) == b"hello world"
 
 
 def test_a_hanging_request_at_one_server_is_ended_by_a_head_at_the_other(pair: "Pair") -> None:
