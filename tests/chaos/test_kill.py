@@ -288,6 +288,7 @@ def _goes_on(fleet: Fleet, acknowledgements: int) -> bool:
 def _is_finished_once_after_restart(server: ServerProcess, upload: ResumingUpload) -> None:
     server.restart()
     upload.run(within=30)
+    upload.close()
     assert upload.broken_promises == []
     assert upload.surprises == {}
     assert wrong_content(server.url, [upload]) == []
