@@ -111,6 +111,23 @@ def test_what_the_document_allows_is_answered_as_it_says(server: ServerProcess, 
     assert len(answered) > 80
 
 
+def test_every_route_has_a_head_where_it_has_a_get_and_takes_a_slash_at_its_end(
+    server: ServerProcess, known: dict[str, str]
+) -> None:
+    http = Http(server.port, tuple(ME.items()))
+    routes = {path: verbs.keys() for path, verbs in http.get("/openapi.json").json()["paths"].items()}
+    reads = [path for path, verbs in routes.items() if "get" in verbs and not path.startswith("/static/")]
+    assert len(reads) > 25
+    for path in reads:
+        id_ = next((id_ for beginning, id_ in known.items() if path.startswith(beginning)), "0" * 32)
+        target = re.sub(r"{\w+}", id_, path)
+        head = http.request("HEAD", target)
+        assert head.status != 405 and head.body == b"", path
+        assert http.request("HEAD", f"{target}/".replace("//", "/")).status == head.status, path
+        if path not in ENDLESS | {"/uploads/{id}"}:  # whose HEAD tells an offset
+            assert http.get(target).status == head.status, path
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_so_it_is_for_all_that_can_be_thought_of(server: ServerProcess, known: dict[str, str]) -> None:

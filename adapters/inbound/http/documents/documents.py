@@ -46,10 +46,10 @@ class Documents:
 
     def resources(self) -> Sequence[Resource]:
         routes: Sequence[tuple[str, Callable[..., Any]]] = [
-            (r"/openapi\.json", self.openapi),
-            (r"/asyncapi\.json", self.asyncapi),
+            (r"/openapi\.json/?", self.openapi),
+            (r"/asyncapi\.json/?", self.asyncapi),
             (r"/docs/?", self.page),
-            (r"/docs/(?P<name>[\w.-]+)", self.file),
+            (r"/docs/(?P<name>[\w.-]+)/?", self.file),
         ]
         return [
             Resource(re.compile(pattern), {"GET": route, "HEAD": route}, is_public=True) for pattern, route in routes

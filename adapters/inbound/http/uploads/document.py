@@ -21,6 +21,7 @@ from adapters.inbound.common.documents.words import (
     path_id,
     query,
     ref,
+    with_head,
 )
 from adapters.inbound.common.encoding import TUS_ALGORITHMS
 from adapters.inbound.http.uploads.tus import EXTENSIONS, VERSION
@@ -89,28 +90,30 @@ _CREATE = operation(
 PATHS = {
     "/uploads": {
         "post": _CREATE,
-        "get": operation(
-            "The caller's unfinished uploads, or files",
-            {
-                200: answer(
-                    "Uploads, the newest first, at most 100; or a page of files.",
-                    an_object(
-                        {"next_cursor": or_null(TEXT)},
-                        uploads=listed({"anyOf": [ref("Upload"), ref("ListedFile")]}),
-                    ),
-                )
-            },
-            tag=_TAG,
-            takes=[
-                query("state", one_of("open", "completed")),
-                query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
-                query("cursor", TEXT, "What next_cursor told."),
-                query("name", TEXT, "Part of a file's name."),
-                query("media_type", TEXT, "How it begins, such as image/."),
-                query("sort", one_of(*(order.value for order in FileOrder))),
-                query("owner", TEXT, "For administrators."),
-            ],
-            refuses=(400, 401, 403, 429),
+        **with_head(
+            operation(
+                "The caller's unfinished uploads, or files",
+                {
+                    200: answer(
+                        "Uploads, the newest first, at most 100; or a page of files.",
+                        an_object(
+                            {"next_cursor": or_null(TEXT)},
+                            uploads=listed({"anyOf": [ref("Upload"), ref("ListedFile")]}),
+                        ),
+                    )
+                },
+                tag=_TAG,
+                takes=[
+                    query("state", one_of("open", "completed")),
+                    query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
+                    query("cursor", TEXT, "What next_cursor told."),
+                    query("name", TEXT, "Part of a file's name."),
+                    query("media_type", TEXT, "How it begins, such as image/."),
+                    query("sort", one_of(*(order.value for order in FileOrder))),
+                    query("owner", TEXT, "For administrators."),
+                ],
+                refuses=(400, 401, 403, 429),
+            )
         ),
         "options": operation(
             "What is understood here",

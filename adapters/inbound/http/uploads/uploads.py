@@ -47,7 +47,12 @@ class Uploads:
             ),
             Resource(
                 re.compile(r"/uploads/?"),
-                {"POST": self.create, "OPTIONS": self.options, "GET": self._library.uploads},
+                {
+                    "POST": self.create,
+                    "OPTIONS": self.options,
+                    "GET": self._library.uploads,
+                    "HEAD": self._library.uploads,
+                },
                 constant_headers=self.constant_headers,
                 exposes=exposes,
                 begins_uploads=True,
