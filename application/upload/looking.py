@@ -1,6 +1,7 @@
 """How uploads stand, for whoever asks; and what a fault left unfinished is finished for them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from application.upload.completing import UploadCompleting
@@ -8,8 +9,8 @@ from application.upload.single_flight import SingleFlight
 from application.upload.warm_uploads import WarmUploads
 from application.views import UploadView
 from domain.access import Principal
-from domain.errors import UploadBusy
-from domain.ids import UploadId
+from domain.errors import FileNotFound, UploadBusy
+from domain.ids import FileId, UploadId
 from domain.upload import Upload
 from ports.clock import Clock
 from ports.unit_of_work import UnitOfWorkFactory
@@ -28,6 +29,8 @@ class UploadLooking:
     async def inspect(self, principal: Principal, upload_id: UploadId) -> UploadView:
         """See ``UploadUseCase.inspect``."""
         view = await self.look_at(principal, upload_id)
+        if view.file_id is not None:
+            await self._check_lasts(view.file_id)
         if not view.state.is_open:
             return view
         try:
@@ -52,6 +55,16 @@ class UploadLooking:
         upload = await self._uploads.read(principal, upload_id)
         upload.check_here(self._clock.now())
         return upload
+
+    async def _check_lasts(self, file_id: FileId) -> None:
+        """A client that asks whether all has arrived would be told so of a file that nobody can open any more.
+
+        Raises:
+            FileExpired
+        """
+        async with self._unit_of_work() as work:
+            with suppress(FileNotFound):  # as its upload is told of
+                (await work.files.find(file_id)).check_here(self._clock.now())
 
     async def _settle(self, principal: Principal, upload_id: UploadId) -> UploadView:
         async with self._uploads.opened(principal, upload_id) as (upload, _):

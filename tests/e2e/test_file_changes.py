@@ -194,6 +194,8 @@ def test_what_is_over_is_gone_for_everybody_and_cleanup_takes_its_bytes(
         ("POST", f"/files/{file_id}/restore"),
     ):
         assert http.request(method, target).status == 410, (method, target)
+    for headers in ([VERSION], [], [("Upload-Draft-Interop-Version", "8")]):
+        assert http.request("HEAD", f"/uploads/{file_id}", headers).status == 410, headers
     assert http.get(link).json()["code"] == "file_expired"
     assert patch(http, file_id, {"expires_at": None}).status == 410
     assert names(http, name="over ") == ["over later"]
