@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from PIL import Image
@@ -316,6 +317,8 @@ def test_ids_that_can_be_none_are_told_apart_from_unknown_ones(anna: Http) -> No
         assert_refused(anna.get(path), 400, "invalid id")
     for path in (f"/instructions/{UNKNOWN}", f"{one}/details/{UNKNOWN}", f"{one}/details/{UNKNOWN}/file"):
         assert_refused(anna.get(path), 404)
+    assert_refused(anna.get(f"/instructions/{UUID(UNKNOWN)}"), 404)
+    assert anna.get(f"/instructions/{UUID(detail['instruction_id'])}/details/{UUID(detail['id'])}").status == 200
     assert anna.get(f"{one.upper().lower()}/").status == 200
     assert_refused(anna.request("DELETE", one), 405)
 

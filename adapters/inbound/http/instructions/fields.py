@@ -15,6 +15,7 @@ from domain.instruction import DetailStatus, Selection
 _MOST, _USUAL = 1000, 50
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9a-f]{32})", re.ASCII)
 
 
@@ -23,7 +24,7 @@ def parse_instruction(text: str) -> InstructionId:
     Refusal: 400, for here an id that can't be one is told apart from one that is not known.
     """
     try:
-        return parse_instruction_id(text)
+        return parse_instruction_id(_plain(text))
     except NotFound:
         raise _invalid_id() from None
 
@@ -31,7 +32,7 @@ def parse_instruction(text: str) -> InstructionId:
 def parse_detail(text: str) -> DetailId:
     """As ``parse_instruction``."""
     try:
-        return parse_detail_id(text)
+        return parse_detail_id(_plain(text))
     except NotFound:
         raise _invalid_id() from None
 
@@ -129,6 +130,11 @@ def _is_date(text: str) -> bool:
 
 def invalid_body() -> Refusal:
     return Refusal(400, "invalid_request", "invalid request body")
+
+
+def _plain(text: str) -> str:
+    """A UUID with its hyphens is one without them: what this service's clients take for an id is none that can't be."""
+    return text.replace("-", "") if _UUID.fullmatch(text) else text
 
 
 def _invalid_id() -> Refusal:
