@@ -12,6 +12,7 @@ from benchmarks.measurements import (
     p6_thumbnails,
     p7_memory,
     p8_completion,
+    p9_event_loop,
     p10_processes,
     p11_whole_files,
 )
@@ -27,6 +28,7 @@ _MODULES = (
     p6_thumbnails,
     p7_memory,
     p8_completion,
+    p9_event_loop,
     p10_processes,
     p11_whole_files,
 )
