@@ -361,6 +361,9 @@ def test_a_link_to_the_file_opens_its_thumbnails(gateway: Gateway) -> None:
         assert_refused(gateway.nobody.get(f"{path}?{urlencode({'expires': 1, 'signature': 'x'})}"), 403)
     told = gateway.nobody.get(f"/images/{image_id}?{query}").json()
     assert gateway.nobody.get(target(told["thumbnails"]["300x300"])).status == 200
+    assert gateway.anna.request("DELETE", f"/files/{image_id}").status == 204
+    for path in (*parts(image_id), f"/files/{image_id}/content"):
+        assert gateway.nobody.get(f"{path}?{query}").status == 404, "who follows a link is not asked who they are"
 
 
 # --- elsewhere, and after a crash

@@ -208,12 +208,13 @@ class Files:
 
 
 @contextmanager
-def strangers_asked(exchange: Exchange) -> Iterator[None]:
-    """One of whom nothing is known is asked who they are, instead of being told what is not there."""
+def strangers_asked(exchange: Exchange, link: SignedToken | None = None) -> Iterator[None]:
+    """One of whom nothing is known is asked who they are, instead of being told what is not there; but not who follows
+    a signed link, of which it says nothing who that is."""
     try:
         yield
     except NotFound:
-        if exchange.principal is STRANGER:
+        if exchange.principal is STRANGER and link is None:
             raise Unauthenticated("say who you are, or follow a link that opens the file") from None
         raise
 

@@ -89,7 +89,7 @@ class Images:
 
     async def get(self, exchange: Exchange, text: str) -> Reply:
         image_id, shown, link = _asked(exchange, text)
-        with strangers_asked(exchange):
+        with strangers_asked(exchange, link):
             view = await self._images.describe(exchange.principal, image_id, shown, link)
         if link is None and view.file.credential is not None:
             link = self._downloads.sign(view.file)  # what is told is good for whoever may see it
@@ -97,7 +97,7 @@ class Images:
 
     async def original(self, exchange: Exchange, text: str) -> Reply:
         image_id, shown, link = _asked(exchange, text)
-        with strangers_asked(exchange):
+        with strangers_asked(exchange, link):
             view = await self._images.describe(exchange.principal, image_id, shown, link)
         return await self._files.give(exchange, await self._downloads.open_stored(view.file), link, lasts=True)
 
@@ -107,7 +107,7 @@ class Images:
         box = _BOXES.get(size.lower())
         if box is None:
             raise ThumbnailNotFound(f"there are these sizes: {', '.join(box.label for box in Box)}")
-        with strangers_asked(exchange):
+        with strangers_asked(exchange, link):
             opened = await self._images.open_thumbnail(exchange.principal, image_id, box, shown, link)
         return await self._files.give(exchange, opened, link, lasts=True, is_derived=True)
 
