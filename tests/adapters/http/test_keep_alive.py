@@ -711,6 +711,18 @@ class TestClientsThatGoAway:
         assert wire.ends(within=2)
 
 
+def test_less_patience_with_idle_ones_than_with_heads_is_kept_to(tmp_path: Path) -> None:
+    """``KEEP_ALIVE=5s``: what waits longer for its head does not put off the look at those that are idle."""
+    patience = Patience(idle_seconds=0.2)
+    with (
+        serving(WebServer(tmp_path / "volume", patience=patience)) as server,
+        Connection(server.port) as idle,
+        Connection(server.port),
+    ):
+        keep(idle, server)
+        assert idle.ends(within=2)
+
+
 class TestIdleConnections:
     @pytest.fixture
     def server(self, tmp_path: Path) -> Iterator[WebServer]:

@@ -56,6 +56,7 @@ class KeptConnections:
     def __init__(self, serving: Serving, patience: Patience) -> None:
         self._serving = serving
         self._patience = patience
+        self._idles_briefly = patience.idle_seconds < patience.head_seconds  # then idle ones may be the next to go
         self._idle: dict[Connection, None] = {}  # in both, who waits longest is first
         self._begun: dict[Connection, None] = {}
         self._sweeping: asyncio.TimerHandle | None = None
@@ -107,7 +108,7 @@ class KeptConnections:
 
     def _listen(self, connection: Connection) -> None:
         connection.readiness.ask(partial(self._look, connection))
-        if self._sweeping is None:
+        if self._sweeping is None or (self._idles_briefly and len(self._idle) == 1):
             self._sweep()
 
     def _look_ahead(self, connection: Connection) -> None:
