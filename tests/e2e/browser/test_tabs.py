@@ -96,8 +96,10 @@ def test_the_page_speaks_the_readers_language(browser: Browser, server: ServerPr
     page.get_by_role("link", name="Загрузка").click()
     page.get_by_label("Язык").select_option("en")
     expect(page.locator(".words")).to_have_text("1.5\u00a0MB stored")
+    sections = page.get_by_role("navigation").bounding_box()
     assert page.evaluate("document.documentElement.lang") == "en-GB"
     page.get_by_label("Theme").select_option("dark")
+    assert page.get_by_role("navigation").bounding_box() == sections, "on every tab at the same place"
     dark = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Upload files")

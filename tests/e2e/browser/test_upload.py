@@ -159,10 +159,15 @@ def test_pause_all_and_resume_all(page: UploadPage, make_file: MakeFile) -> None
     files = [make_file(f"{number}.bin", size=6 * MIB) for number in range(4)]
     page.limit_upload_speed(1 * MIB)
     page.choose(*files)
-    page.page.get_by_role("button", name="Pause all").click()
+    pause, resume = (page.page.get_by_role("button", name=f"{what} all") for what in ("Pause", "Resume"))
+    place = pause.bounding_box()
+    pause.press("Enter")
     expect(page.page.locator('.row[data-state="paused"]')).to_have_count(4)
+    expect(resume).to_be_focused()
+    at = resume.bounding_box()
+    assert place and at and (at["x"], at["y"]) == (place["x"], place["y"]), "whatever comes and goes beside it"
     page.limit_upload_speed(None)
-    page.page.get_by_role("button", name="Resume all").click()
+    resume.press("Enter")
     page.expect_done(*(file.name for file in files))
 
 

@@ -51,12 +51,10 @@ export function Board({ page, focusChooser }) {
   };
   return html`<section id="board" aria-labelledby="board-title" hidden=${all.length === 0}>
     <div class="board-head">
-      <div class="board-words">
-        <h2 id="board-title" tabindex="-1" ref=${title}>${t("Uploads")}</h2>
-        <${Overall} uploads=${uploads} all=${all} ticks=${ticks} />
-      </div>
+      <h2 id="board-title" tabindex="-1" ref=${title}>${t("Uploads")}</h2>
       <${ForAll} uploads=${uploads} all=${all} questions=${questions} say=${page.say} focus=${() => (uploads.length ? title.current.focus() : focusChooser())} />
     </div>
+    <${Overall} uploads=${uploads} all=${all} ticks=${ticks} />
     <p id="legend" class="legend" hidden=${all.every(({ state }) => state === State.DONE)}>
       <span><span class="swatch stored"></span> ${t("stored on the server")}</span>
       <span><span class="swatch sent"></span> ${t("sent by this browser")}</span>
@@ -99,8 +97,12 @@ function ForAll({ uploads, all, questions, say, focus }) {
   const button = (id, shown, act, label) =>
     html`<button id=${id} class="button quiet" type="button" hidden=${!shown} onClick=${act}>${label}</button>`;
   return html`<div class="board-acts">
-    ${button("pause-all", some(movable), () => uploads.pauseAll(), t("Pause all"))}
-    ${button("resume-all", !some(movable) && some(({ state }) => state === State.PAUSED), () => uploads.resumeAll(), t("Resume all"))}
+    ${
+      // One element, which keeps the focus as its word turns.
+      some(movable)
+        ? button("pause-all", true, () => uploads.pauseAll(), t("Pause all"))
+        : button("resume-all", some(({ state }) => state === State.PAUSED), () => uploads.resumeAll(), t("Resume all"))
+    }
     ${button("retry-all", some(({ state }) => state === State.FAILED), () => uploads.retryAll(), t("Retry all"))}
     ${button("cancel-all", open.length > 1, cancel, t("Cancel all"))}
     ${button("clear-done", some(({ state }) => state === State.DONE), clear, t("Clear finished"))}
