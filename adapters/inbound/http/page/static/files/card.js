@@ -17,13 +17,13 @@ export function Card({ file, page, thumbnails, actions, isChosen, isList }) {
     html`<button class="icon-button ${kind}" type="button" title=${label} aria-label=${`${label}: ${name}`} onClick=${() => actions[kind](file)}><${Icon} name=${icon} /></button>`;
   return html`<li class="card" aria-label=${name} data-id=${file.id} data-thumbnail=${state.value || "asked"}>
     <input class="card-check" type="checkbox" aria-label=${t("Select {name}", { name })} checked=${isChosen} onChange=${() => actions.choose(file)} />
-    <button class="card-face" type="button" aria-label=${t("Preview of {name}", { name })} onClick=${() => actions.open(file)}>
+    <button class="card-face" type="button" tabindex="-1" aria-label=${t("Preview of {name}", { name })} onClick=${() => actions.open(file)}>
       <span class="card-word" aria-hidden="true">${extension(name) || t("FILE")}</span>
       ${state.value === "ready" && html`<${Thumbnail} server=${page.server} path=${(box) => thumbnailPath(file.id, box)} alt="" large=${!isList} />`}
     </button>
-    <p class="card-name ${folder && "in-folder"}" title=${path || name}>
-      <bdi>${folder && html`<span class="card-folder">${folder}</span>`}${name}</bdi>
-    </p>
+    <button class="card-open" type="button" title=${path || name} aria-haspopup="dialog" onClick=${() => actions.open(file)}>
+      <bdi class="card-name ${folder && "in-folder"}">${folder && html`<span class="card-folder">${folder}</span>`}${name}</bdi>
+    </button>
     <p class="card-line">
       <span>${wholeBytes(size)}</span>
       <span class="badge ${isPublic ? "public" : ""}">${isPublic ? t("public") : t("private")}</span>

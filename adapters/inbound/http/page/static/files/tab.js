@@ -55,7 +55,7 @@ export function Tab({ page }) {
     async remove(file) {
       const at = items.indexOf(file);
       await remove([file]);
-      const cards = title.current?.parentElement.querySelectorAll(".card-face");
+      const cards = title.current?.parentElement.querySelectorAll(".card-open");
       (cards?.[Math.min(at, cards.length - 1)] ?? title.current)?.focus();
     },
     choose(file) {
