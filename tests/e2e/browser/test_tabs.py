@@ -24,11 +24,16 @@ _FETCHED = """performance.getEntriesByType("resource").filter(({ name, transferS
 
 
 @pytest.fixture
-def narrow(narrow_context: BrowserContext, server: ServerProcess) -> Iterator[Page]:
+def opened(narrow_context: BrowserContext, server: ServerProcess) -> Iterator[tuple[Page, Watch]]:
     page = narrow_context.new_page()
-    watch = Watch(page)
-    yield page
+    yield page, Watch(page)
     forget(narrow_context)
+
+
+@pytest.fixture
+def narrow(opened: tuple[Page, Watch]) -> Iterator[Page]:
+    page, watch = opened
+    yield page
     assert watch.errors == []
 
 
@@ -91,15 +96,15 @@ def test_the_page_speaks_the_readers_language(browser: Browser, server: ServerPr
     page.set_input_files("#files", file)
     expect(page.locator(".words")).to_have_text("1,5\u00a0МБ сохранено")
     expect(page.locator("#overall")).to_have_text("Сохранён 1 файл")
+    sections = page.get_by_role("navigation").bounding_box()
     page.get_by_role("link", name="Файлы").click()
     expect(page.get_by_role("button", name="Списком")).to_be_visible()
+    assert page.get_by_role("navigation").bounding_box() == sections, "on every tab at the same place"
     page.get_by_role("link", name="Загрузка").click()
     page.get_by_label("Язык").select_option("en")
     expect(page.locator(".words")).to_have_text("1.5\u00a0MB stored")
-    sections = page.get_by_role("navigation").bounding_box()
     assert page.evaluate("document.documentElement.lang") == "en-GB"
     page.get_by_label("Theme").select_option("dark")
-    assert page.get_by_role("navigation").bounding_box() == sections, "on every tab at the same place"
     dark = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Upload files")
@@ -108,21 +113,33 @@ def test_the_page_speaks_the_readers_language(browser: Browser, server: ServerPr
     context.close()
 
 
-def test_work_is_a_table_with_the_state_of_each_file(narrow: Page, server: ServerProcess, tmp_path: Path) -> None:
+def test_work_is_a_table_with_the_state_of_each_file(
+    opened: tuple[Page, Watch], server: ServerProcess, tmp_path: Path
+) -> None:
+    narrow, watch = opened
     good, bad = tmp_path / "sea.jpg", tmp_path / "cut.jpg"
     good.write_bytes(encoded(quarters(1200, 900), PictureFormat.JPEG))
     bad.write_bytes(good.read_bytes()[:2000])
     narrow.goto(f"{server.url}/#work")
     narrow.get_by_label("What to do").select_option("images/convert")
     narrow.get_by_label("format").select_option("webp")
-    narrow.set_input_files("#work-files", [good, bad])
+    none = tmp_path / "notes.jpg"
+    none.write_bytes(b"hello, world")
+    narrow.set_input_files("#work-files", [good, bad, none])
     narrow.get_by_role("button", name="Begin").click()
     row = narrow.get_by_role("row").filter(has_text="sea.jpg")
     expect(row.locator(".state")).to_have_text("done", timeout=20_000)
     broken = narrow.get_by_role("row").filter(has_text="cut.jpg")
     expect(broken.locator(".state")).to_have_text("failed", timeout=20_000)
     expect(broken).to_contain_text("damaged")
+    refused = narrow.get_by_role("alert").get_by_role("paragraph")
+    expect(refused).to_have_text(["1 file was refused.", re.compile("^notes.jpg: this is no picture")])
     assert_fit_for_all(narrow)
+    narrow.get_by_label("Language").select_option("ru")
+    expect(refused).to_have_text(["Отказано в 1 файле.", re.compile("^notes.jpg: это не изображение")])
+    expect(broken).to_contain_text("повреждено")
+    narrow.get_by_label("Язык").select_option("en")
+    assert len(watch.errors) == 1 and "400" in watch.errors[0], "the browser's own word on what was refused"
     with narrow.expect_download() as saved:
         row.get_by_role("button", name=re.compile("^Save")).click()
     assert Path(saved.value.path()).read_bytes()[8:12] == b"WEBP"

@@ -13,10 +13,10 @@ export function Tab({ page }) {
   const { server } = page;
   const told = useSignal(null);
   const health = useSignal(null);
-  const trouble = useSignal("");
+  const trouble = useSignal(null);
   const look = async () => {
     const [one, other] = await Promise.all([server.ask("admin"), server.ask("health")]);
-    trouble.value = one.ok ? "" : sentence(one) || t("The server can’t be reached.");
+    trouble.value = one.ok ? null : one;
     if (one.ok) told.value = one.data;
     if (other.status) health.value = other.data;
   };
@@ -27,7 +27,7 @@ export function Tab({ page }) {
   }, []);
   const retry = async (job) => {
     const answer = await server.ask(`admin/jobs/${job.id}/retry`, { method: "POST" });
-    page.tell(answer.ok ? t("It is tried again.") : sentence(answer) || t("The server can’t be reached."));
+    page.tell(answer.ok ? t("It is tried again.") : sentence(answer));
     look();
   };
   const cancel = async (upload) => {
@@ -43,7 +43,7 @@ export function Tab({ page }) {
   };
   return html`<div class="tab wide">
     <h1>${t("Admin")}</h1>
-    ${trouble.value && html`<p class="trouble" role="alert">${trouble.value}</p>`}
+    ${trouble.value && html`<p class="trouble" role="alert">${sentence(trouble.value)}</p>`}
     ${!told.value && !trouble.value && html`<p class="waiting">${t("One moment…")}</p>`}
     ${told.value &&
     html`<div class="panels">

@@ -45,7 +45,7 @@ export function Tab({ page }) {
   };
   const show = async (file, visibility) => {
     const answer = await files.change(file, { visibility });
-    if (!answer.ok) page.tell(sentence(answer) || t("The server can’t be reached."));
+    if (!answer.ok) page.tell(sentence(answer));
     else page.say(t(visibility === "public" ? "{name} is public now." : "{name} is private now.", file));
   };
   const actions = {
@@ -71,7 +71,7 @@ export function Tab({ page }) {
     <h1 tabindex="-1" ref=${title}>${t("Files")}</h1>
     <${Filters} files=${files} isList=${isList} seesAll=${page.me.isAdmin && !page.me.opensForAll} />
     ${some.length > 0 && html`<${Chosen} some=${some} page=${page} remove=${remove} show=${show} all=${some.length < items.length && (() => (chosen.value = new Set(items.map(({ id }) => id))))} clear=${() => (chosen.value = new Set())} />`}
-    ${files.trouble.value && html`<p class="trouble" role="alert">${sentence(files.trouble.value) || t("The server can’t be reached.")} <button class="button small" type="button" onClick=${() => files.look()}>${t("Retry")}</button></p>`}
+    ${files.trouble.value && html`<p class="trouble" role="alert">${sentence(files.trouble.value)} <button class="button small" type="button" onClick=${() => files.look()}>${t("Retry")}</button></p>`}
     <${More} items=${items} step=${AT_FIRST} more=${files.cursor.value ? () => files.more() : null}>
       ${(cards) => html`<ul class=${isList.value ? "lines" : "gallery"} role="list" aria-busy=${files.isLoading.value}>
         ${cards.map((file) => html`<${Card} key=${file.id} file=${file} page=${page} thumbnails=${thumbnails} actions=${actions} isChosen=${chosen.value.has(file.id)} isList=${isList.value} />`)}

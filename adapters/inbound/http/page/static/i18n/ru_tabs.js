@@ -100,6 +100,15 @@ export default {
   "enlarge": "увеличивать",
   "box": "рамка",
 
+  "this is no picture that can be taken: JPEG, PNG, WebP, GIF, HEIC, HEIF and AVIF can":
+    "это не изображение, которое можно обработать: подходят JPEG, PNG, WebP, GIF, HEIC, HEIF и AVIF",
+  "not a picture that we can read": "такое изображение прочитать нельзя",
+  "the file is empty": "файл пуст",
+  "the picture is damaged": "изображение повреждено",
+  "what it would become has more pixels than are taken, or than its format can hold":
+    "в результате было бы больше пикселей, чем допустимо или чем вмещает формат",
+  "the picture takes too long to be looked at": "изображение обрабатывается слишком долго",
+  "no such file": "такого файла нет",
   // activity
   "Uploads that are under way, from wherever they are sent.": "Загрузки, которые идут сейчас, откуда бы их ни отправляли.",
   "Throughput": "Скорость",

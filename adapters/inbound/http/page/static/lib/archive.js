@@ -11,5 +11,5 @@ import { sentence } from "./server.js";
 export async function saveArchive({ server, tell }, ids) {
   const answer = await server.ask("files/archive", { method: "POST", json: { ids } });
   if (answer.ok) location.assign(whole(server, "files/archive", answer.data.url));
-  else tell(sentence(answer) || t("The server can’t be reached."));
+  else tell(sentence(answer));
 }

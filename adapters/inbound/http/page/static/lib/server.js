@@ -1,6 +1,7 @@
 /** The server that a page, or an element on somebody else's page, belongs to: where it is, and who calls it. */
 
 import { signal } from "./html.js";
+import { t } from "./i18n.js";
 
 const ANSWERS_WITHIN = 30_000;
 
@@ -98,7 +99,12 @@ export class Server {
   }
 }
 
-/** What to say of an answer that is no success: the server's own sentence, if it has one. */
-export function sentence({ data }) {
-  return data.detail || data.message || data.title || "";
+/**
+ * What to say of an answer that is no success: the server's own sentence, in the page's language where that knows it.
+ * `name`: of the file that it is about, which whoever shows it says already.
+ */
+export function sentence({ data }, name = "") {
+  const said = data.detail || data.message || data.title;
+  if (!said) return t("The server can’t be reached.");
+  return t(name && said.startsWith(`${name}: `) ? said.slice(name.length + 2) : said);
 }

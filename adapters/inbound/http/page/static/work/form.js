@@ -3,7 +3,6 @@
 import { sentenceCase } from "../lib/format.js";
 import { html, useRef, useSignal } from "../lib/html.js";
 import { t, tn } from "../lib/i18n.js";
-import { sentence } from "../lib/server.js";
 
 export function NewBatch({ work, page }) {
   const chosen = useSignal("images/compress");
@@ -19,15 +18,14 @@ export function NewBatch({ work, page }) {
   const begin = async (event) => {
     event.preventDefault();
     isBusy.value = true;
-    const refused = await work.make(product, parametersIn(form.current, product), { files: files.value, stored: stored.value });
+    // What was taken is not to be taken twice, and what was refused for good would be again.
+    const left = await work.make(product, parametersIn(form.current, product), { files: files.value, stored: stored.value });
     isBusy.value = false;
-    if (refused.length === 0) {
-      files.value = [];
-      stored.value = [];
-      form.current.reset();
-      page.say(t("Begun."));
-    } else page.say(`${tn("{n} file was refused.", "{n} files were refused.", refused.length)} ${sentence(refused[0])}`);
-    work.trouble.value = refused[0] ?? null;
+    files.value = left.files;
+    stored.value = left.stored;
+    if (work.trouble.value) return;
+    form.current.reset();
+    if (work.refused.value.length < count) page.say(t("Begun."));
   };
   return html`<form class="batch-form" ref=${form} onSubmit=${begin}>
     <label>${t("What to do")}

@@ -19,7 +19,9 @@ export class Instructions {
   /** `{instruction, details}`, the newest first; `details` are pairs `{input, output}`, null before they are known. */
   batches = signal([]);
   isKnown = signal(false);
+  /** The answer to what did not work; and those to files that were refused, each with its `name`. */
   trouble = signal(null);
+  refused = signal([]);
 
   constructor(page) {
     this.#page = page;
@@ -81,26 +83,40 @@ export class Instructions {
     this.batches.value = at < 0 ? [batch, ...others] : others.toSpliced(at, 0, batch);
   }
 
-  /** A new one for `files` (from the device) and `stored` ones. Resolves to the refusals: an answer and the file's `name`. */
+  /**
+   * A new one for `files` (from the device) and `stored` ones. Resolves to those of both that may go better next time;
+   * all, where it could not even be begun.
+   */
   async make(product, parameters, { files, stored }) {
     const made = await this.#ask("instructions", { method: "POST", json: { product_id: product.key, parameters } });
-    if (!made.ok) return [made];
+    this.trouble.value = made.ok ? null : made;
+    this.refused.value = [];
+    if (!made.ok) return { files, stored };
     const { instruction } = made.data.data;
     this.#put({ instruction, details: [] });
     const refused = [];
-    for (const { name, body, json } of [...files.map(formOf), ...stored.map(({ id, name }) => ({ name, json: { file_id: id } }))]) {
-      const answer = await this.#ask(`instructions/${instruction.id}/details`, { method: "POST", body, json, within: 600_000 });
-      if (!answer.ok) refused.push({ ...answer, name });
+    const left = { files: [], stored: [] };
+    const asked = [
+      ...files.map((file) => ({ file, among: left.files, body: formOf(file) })),
+      ...stored.map((file) => ({ file, among: left.stored, json: { file_id: file.id } })),
+    ];
+    for (const { file, among, ...how } of asked) {
+      const answer = await this.#ask(`instructions/${instruction.id}/details`, { method: "POST", ...how, within: 600_000 });
+      if (!answer.ok) refused.push({ ...answer, name: file.name });
+      if (isPassing(answer)) among.push(file);
       this.#later(instruction.id);
     }
-    return refused;
+    this.refused.value = refused;
+    return left;
   }
 }
+
+const isPassing = ({ status }) => status === 0 || status === 429 || status >= 500;
 
 function formOf(file) {
   const body = new FormData();
   body.append("file", file);
-  return { name: file.name, body };
+  return body;
 }
 
 /** Inputs with what comes of them. */
