@@ -49,21 +49,25 @@ class FileOrder(StrEnum):
 @dataclass(frozen=True, slots=True)
 class FileSelection:
     """``owner``: None means everybody's. ``name``: a part of it, whatever its case; ``media_type``: how it begins.
-    ``folder``: which paths lead into it, with a slash at its end."""
+    ``folder``: which paths lead into it, with a slash at its end. ``find``: a part of the name or of the path; the case
+    of letters other than Latin ones may count in the path."""
 
     owner: OwnerId | None
     name: str = ""
     media_type: str = ""
     folder: str = ""
+    find: str = ""
 
     @property
     def is_narrow(self) -> bool:
         """Whether most files may not be meant."""
-        return bool(self.name or self.media_type or self.folder)
+        return bool(self.name or self.media_type or self.folder or self.find)
 
     def has(self, file: File) -> bool:
         is_theirs = self.owner in (None, file.owner) and (file.path or "").startswith(self.folder)
-        return is_theirs and folded(self.name) in folded(file.name) and file.media_type.startswith(self.media_type)
+        is_found = any(folded(self.find) in folded(text) for text in (file.name, file.path or ""))
+        is_called = folded(self.name) in folded(file.name)
+        return is_theirs and is_found and is_called and file.media_type.startswith(self.media_type)
 
 
 @dataclass(frozen=True, slots=True)

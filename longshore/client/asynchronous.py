@@ -83,20 +83,32 @@ class AsyncClient:
                 note.close()
 
     async def page(
-        self, *, name: str = "", media_type: str = "", sort: str = "", limit: int = 100, cursor: str | None = None
+        self,
+        *,
+        name: str = "",
+        find: str = "",
+        media_type: str = "",
+        sort: str = "",
+        limit: int = 100,
+        cursor: str | None = None,
     ) -> Page:
-        """Some of the caller's files, the newest first unless ``sort`` (``name``, ``-size``, …) says otherwise."""
-        wishes = {"name": name, "media_type": media_type, "sort": sort, "limit": limit, "cursor": cursor}
+        """Some of the caller's files, the newest first unless ``sort`` (``name``, ``-size``, …) says otherwise.
+
+        ``name``: a part of it; ``find``: a part of the name or of the folders that it is in.
+        """
+        wishes = {"name": name, "find": find, "media_type": media_type, "sort": sort, "limit": limit, "cursor": cursor}
         asked = {"state": "completed", **{key: value for key, value in wishes.items() if value}}
         told = await self._server.json("GET", self._server.at("/uploads"), params=asked)
         files = [StoredFile.of(each, self._content(each)) for each in told.get("uploads", [])]
         return Page(files, told.get("next_cursor") or None)
 
-    async def files(self, *, name: str = "", media_type: str = "", sort: str = "") -> AsyncIterator[StoredFile]:
+    async def files(
+        self, *, name: str = "", find: str = "", media_type: str = "", sort: str = ""
+    ) -> AsyncIterator[StoredFile]:
         """All of them, asked for as they are taken."""
         cursor: str | None = None
         while True:
-            page = await self.page(name=name, media_type=media_type, sort=sort, limit=1000, cursor=cursor)
+            page = await self.page(name=name, find=find, media_type=media_type, sort=sort, limit=1000, cursor=cursor)
             for file in page.files:
                 yield file
             cursor = page.next_cursor

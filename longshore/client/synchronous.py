@@ -47,12 +47,20 @@ class Client:
         )
 
     def page(
-        self, *, name: str = "", media_type: str = "", sort: str = "", limit: int = 100, cursor: str | None = None
+        self,
+        *,
+        name: str = "",
+        find: str = "",
+        media_type: str = "",
+        sort: str = "",
+        limit: int = 100,
+        cursor: str | None = None,
     ) -> Page:
-        return self._run(self._client.page(name=name, media_type=media_type, sort=sort, limit=limit, cursor=cursor))
+        asked = self._client.page(name=name, find=find, media_type=media_type, sort=sort, limit=limit, cursor=cursor)
+        return self._run(asked)
 
-    def files(self, *, name: str = "", media_type: str = "", sort: str = "") -> Iterator[StoredFile]:
-        return self._each(self._client.files(name=name, media_type=media_type, sort=sort))
+    def files(self, *, name: str = "", find: str = "", media_type: str = "", sort: str = "") -> Iterator[StoredFile]:
+        return self._each(self._client.files(name=name, find=find, media_type=media_type, sort=sort))
 
     def open_uploads(self) -> list[OpenUpload]:
         return self._run(self._client.open_uploads())

@@ -169,7 +169,7 @@ _QUESTIONS: Mapping[str, Question] = {
         for after in (None, place)
         for whose, selection in (
             ("all", FileSelection(ALICE.owner)),
-            ("some", FileSelection(ALICE.owner, name="a", media_type="image/", folder="b/")),
+            ("some", FileSelection(ALICE.owner, name="a", media_type="image/", folder="b/", find="c")),
         )
     },
     "everybody's files": _listed(FileSelection(None), FileOrder.NEWEST, _PLACES[FileOrder.NEWEST]),

@@ -69,6 +69,9 @@ class FileListSuite(StoreSuite):
         for folder, inside in (("Ü/", ["Ü/a", "Ü/b/c"]), ("Ü/b/", ["Ü/b/c"]), ("%/", ["%/a"]), ("_/", [])):
             found = await pages(process, FileSelection(ALICE.owner, folder=folder), limit=1)
             assert sorted(str(file.path) for file in found) == inside
+        for part, inside in (("B/c", ["Ü/b/c"]), ("X/Ü", ["x/Ü/a"]), ("2/", ["Ü2/a"]), ("%", ["%/a"]), ("_", [])):
+            found = await pages(process, FileSelection(ALICE.owner, find=part), limit=1)
+            assert sorted(str(file.path) for file in found) == inside, part
 
     async def test_all_come_once_and_in_order(self, process: Process) -> None:
         files = some_files()
@@ -95,6 +98,7 @@ class FileListSuite(StoreSuite):
         await add(process, *some_files(), a_file(owner=BOB, name="txt"))
         for part, found in FOUND_BY.items():
             assert await names(process, replace(ALICES, name=part)) == found, part
+            assert await names(process, replace(ALICES, find=part)) == found, part
 
     async def test_a_media_type_is_told_by_how_it_begins(self, process: Process) -> None:
         await add(process, *some_files())

@@ -46,7 +46,8 @@ def parse_wanted(query: str) -> Wanted:
     return Wanted(
         selection=FileSelection(
             owner=_parse_owner(fields.get("owner")),
-            name=_parse_name(fields.get("name", "")),
+            name=_parse_part("name", fields),
+            find=_parse_part("find", fields),
             media_type=_parse_media_type(fields.get("media_type", "")),
         ),
         order=order,
@@ -120,9 +121,10 @@ def _parse_limit(text: str | None) -> int:
     return limit
 
 
-def _parse_name(text: str) -> str:
+def _parse_part(field: str, fields: Mapping[str, str]) -> str:
+    text = fields.get(field, "")
     if len(text) > _MAX_LETTERS or _UNPRINTED.search(text):
-        raise InvalidRequest(f"name: at most {_MAX_LETTERS} letters of a name")
+        raise InvalidRequest(f"{field}: at most {_MAX_LETTERS} letters of a name")
     return text
 
 

@@ -108,6 +108,7 @@ PATHS = {
                     query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
                     query("cursor", TEXT, "What next_cursor told."),
                     query("name", TEXT, "Part of a file's name."),
+                    query("find", TEXT, "Part of a file's name or path."),
                     query("media_type", TEXT, "How it begins, such as image/."),
                     query("sort", one_of(*(order.value for order in FileOrder))),
                     query("owner", TEXT, "For administrators."),

@@ -82,9 +82,13 @@ def page(
     """Whole rows of all that the selection has there."""
     wanted = places(selection, order, after, until).with_only_columns(*_c)
     wanted = wanted.where(or_(_c.expires_at.is_(None), _c.expires_at > now))
+    where_in = func.instr if is_sqlite else func.strpos
     if selection.name:
-        where_in = func.instr if is_sqlite else func.strpos
         wanted = wanted.where(where_in(_c.folded_name, folded(selection.name)) > 0)
+    if text := selection.find:
+        # What lower() knows depends on the database: of SQLite's, ASCII alone.
+        in_path = where_in(func.lower(_c.path), func.lower(text)) > 0
+        wanted = wanted.where(or_(where_in(_c.folded_name, folded(text)) > 0, in_path))
     if selection.media_type:
         wanted = wanted.where(_begins(_c.media_type, selection.media_type))
     if selection.folder:

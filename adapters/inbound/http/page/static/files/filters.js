@@ -29,7 +29,7 @@ export function Filters({ files, isList, seesAll }) {
     size: t("Smallest first"),
   };
   return html`<form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
-    <input type="search" placeholder=${t("Find by name")} aria-label=${t("Find files by name")} onInput=${type("name")} />
+    <input type="search" placeholder=${t("Find by name or folder")} aria-label=${t("Find files by name or folder")} onInput=${type("find")} />
     <${Pick} label=${t("Kind")} options=${kinds} value=${mediaType} choose=${(value) => files.look({ media_type: value })} />
     <${Pick} label=${t("Order")} options=${orders} value=${sort} choose=${(value) => files.look({ sort: value })} />
     ${seesAll && html`<${Pick} label=${t("Owner")} options=${{ "": t("My files"), "*": t("Everybody’s files") }} value=${owner} choose=${(value) => files.look({ owner: value })} />`}

@@ -7,8 +7,8 @@ const A_PAGE = 60;
 export class StoredFiles {
   #server;
   #asked = 0;
-  /** What is looked for: `name` (a part of it), `media_type` (its beginning), `sort`, `owner` (administrators). */
-  query = signal({ name: "", media_type: "", sort: "-created_at", owner: "" });
+  /** What is looked for: `find` (a part of name or path), `media_type` (its beginning), `sort`, `owner` (administrators). */
+  query = signal({ find: "", media_type: "", sort: "-created_at", owner: "" });
   items = signal([]);
   cursor = signal(null);
   isLoading = signal(true);

@@ -86,8 +86,8 @@ export function Tab({ page }) {
 
 /** There may be nothing at all, or only nothing that is looked for. */
 function Nothing({ files }) {
-  const { name, media_type: kind } = files.query.value;
-  if (name || kind) return html`<p class="nothing">${t("No file here is like that.")}</p>`;
+  const { find, media_type: kind } = files.query.value;
+  if (find || kind) return html`<p class="nothing">${t("No file here is like that.")}</p>`;
   return html`<p class="nothing">${t("Nothing is stored here yet.")} <a href="#upload">${t("Upload files")}</a></p>`;
 }
 

@@ -2,7 +2,8 @@
 
 export default {
   // files
-  "Find files by name": "Найти файлы по имени",
+  "Find by name or folder": "Найти по имени или папке",
+  "Find files by name or folder": "Найти файлы по имени или папке",
   "Kind": "Вид",
   "Order": "Порядок",
   "Owner": "Владелец",
@@ -99,7 +100,6 @@ export default {
   "fit": "вписать",
   "enlarge": "увеличивать",
   "box": "рамка",
-
   "this is no picture that can be taken: JPEG, PNG, WebP, GIF, HEIC, HEIF and AVIF can":
     "это не изображение, которое можно обработать: подходят JPEG, PNG, WebP, GIF, HEIC, HEIF и AVIF",
   "not a picture that we can read": "такое изображение прочитать нельзя",
@@ -109,6 +109,7 @@ export default {
     "в результате было бы больше пикселей, чем допустимо или чем вмещает формат",
   "the picture takes too long to be looked at": "изображение обрабатывается слишком долго",
   "no such file": "такого файла нет",
+
   // activity
   "Uploads that are under way, from wherever they are sent.": "Загрузки, которые идут сейчас, откуда бы их ни отправляли.",
   "Throughput": "Скорость",
