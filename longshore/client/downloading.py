@@ -98,7 +98,10 @@ class Downloading:
 
     async def _places(self) -> tuple[Path, Path]:
         """The target, and the file beside it; the server is asked what the file is called, and whether it is there."""
-        response = await self._server.ask("HEAD", self._url, headers={"Want-Repr-Digest": "sha-256=1"}, follow=True)
+        try:
+            response = await self._server.ask("HEAD", self._url, headers={"Want-Repr-Digest": "sha-256=1"}, follow=True)
+        except Refused as error:
+            raise await self._in_words(error) from None
         self._hear(response)
         self._size = int(response.headers.get("Content-Length", "0"))
         target = self._target
@@ -106,6 +109,16 @@ class Downloading:
             target /= name_told_by(response, "unnamed")
         tag = hashlib.sha256((self._etag or self._url).encode()).hexdigest()[:8]
         return target, target.with_name(f"{target.name}.{tag}.part")
+
+    async def _in_words(self, refused: Refused) -> Refused:
+        """The answer to a ``HEAD`` has none; that to a ``GET`` may have."""
+        try:
+            await self._server.send("GET", self._url, headers={"Range": "bytes=0-0"}, follow=True)
+        except Refused as error:
+            return error if error.status == refused.status else refused
+        except ServerAway:
+            pass
+        return refused
 
     def _check_free(self, target: Path) -> None:
         if target.exists() and not self._overwrites:

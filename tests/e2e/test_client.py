@@ -132,6 +132,11 @@ def test_a_file_is_put_listed_shared_fetched_and_deleted(here: Here) -> None:
     here.run("get", stored["id"], "--force")
     here.run("rm", "🎉 fête.bin")
     assert "there is no file called" in here.run("rm", "🎉 fête.bin", code=1)
+    for what in ("", "trip/", "../../x", "/etc/passwd", "0" * 31, "http://127.0.0.1:9/files/" + "0" * 32):
+        words = here.run("rm", what, code=1)
+        assert "no file" in words or "that is a link" in words
+    assert "there is no file called ../../x" in here.run("get", "../../x", code=1)
+    assert "no such file" in here.run("get", stored["url"], code=1)
     assert here.told("ls", "fête") == []
     assert here.notes() == []
 
@@ -152,7 +157,9 @@ def test_a_folder_comes_with_its_tree_and_one_bad_file_keeps_no_other_from_its_w
     assert stored == {"trip/day 1/a.txt": 16, "trip/day 2/b.txt": 16, "trip/empty": 0}
     failed = {each["file"]: each["error"] for each in told if each["event"] == "failed"}
     assert failed == dict.fromkeys(("trip/broken", "missing.txt"), "No such file or directory")
-    assert {each["path"] for each in here.told("ls", "--sort", "name") if each["path"]} >= set(stored)
+    assert {each["path"] for each in here.told("ls", "TRIP")} == set(stored)
+    assert here.run("get", "trip/day 1/a.txt") == "fetched a.txt (16 bytes)\n"
+    assert here.run("ls", "trap") == ""
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -338,6 +345,7 @@ def test_what_moves_is_watched(here: Here) -> None:
     said, complained = watching.communicate(timeout=20)
     assert (watching.returncode, complained) == (0, "")
     assert json.loads(said.splitlines()[-1])["type"] == "upload.completed"
+    assert "longshore: 123: there is no such upload" in here.run("watch", "123", code=1)
 
 
 # --- as a library

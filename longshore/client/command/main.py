@@ -24,6 +24,7 @@ from longshore.client.verbs import VERBS
 FAILED, AWAY, NOT_ALLOWED = 1, 3, 4
 
 _LIFE = re.compile(r"([0-9]{1,9})([smhd]?)", re.ASCII)
+_WHICH = "an id, or a name or path that one file alone has"
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _RUN: dict[str, Callable[[AsyncClient, argparse.Namespace, Output], Awaitable[int]]] = {
     "put": put,
@@ -102,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     _describe_put(made["put"])
     _describe_ls(made["ls"])
     _describe_get(made["get"])
-    made["rm"].add_argument("files", nargs="+", metavar="FILE", help="an id, or a name that one file alone has")
+    made["rm"].add_argument("files", nargs="+", metavar="FILE", help=_WHICH)
     _describe_share(made["share"])
     made["watch"].add_argument("uploads", nargs="*", metavar="ID", help="only these uploads, until all are over")
     return parser
@@ -140,7 +141,7 @@ def _describe_put(put_: argparse.ArgumentParser) -> None:
 
 
 def _describe_ls(ls: argparse.ArgumentParser) -> None:
-    ls.add_argument("name", nargs="?", default="", help="a part of the name")
+    ls.add_argument("name", nargs="?", default="", help="a part of the name, or of the folder")
     ls.add_argument("--type", default="", metavar="TYPE", help="the beginning of the media type, such as image/")
     ls.add_argument("--sort", default="", metavar="KEY", help="created_at, name or size; a - before it turns it round")
     ls.add_argument("--limit", type=_count, metavar="N", help="so many at most")
@@ -148,13 +149,13 @@ def _describe_ls(ls: argparse.ArgumentParser) -> None:
 
 
 def _describe_get(get: argparse.ArgumentParser) -> None:
-    get.add_argument("files", nargs="+", metavar="FILE", help="an id, a link, or a name that one file alone has")
+    get.add_argument("files", nargs="+", metavar="FILE", help=f"a link, or {_WHICH}")
     get.add_argument("-o", "--output", default=".", metavar="PATH", help="a file or a folder; - is stdout")
     get.add_argument("--force", action="store_true", help="replace what is there already")
 
 
 def _describe_share(share: argparse.ArgumentParser) -> None:
-    share.add_argument("files", nargs="+", metavar="FILE", help="an id, or a name that one file alone has")
+    share.add_argument("files", nargs="+", metavar="FILE", help=_WHICH)
     share.add_argument(
         "--for", dest="life", type=_seconds, metavar="TIME", help="how long: 90s, 30m, 12h, 7d (default: 7d, the most)"
     )

@@ -55,6 +55,11 @@ class Output:
                 f"longshore: {named}{plain(words)}{f' (request {request_id})' if request_id else ''}", file=sys.stderr
             )
 
+    def note(self, words: str) -> None:
+        """What a person wants to know and a program sees by itself."""
+        if not self.is_json and not self.is_quiet:
+            print(f"longshore: {words}", file=sys.stderr)
+
     @property
     def shows_bars(self) -> bool:
         return not self.is_json and not self.is_quiet and sys.stderr.isatty()
