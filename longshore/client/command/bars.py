@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
 _LINE_SECONDS = 10.0
+# In letters: a name, a bar, "572.2 MiB of 1023.9 MiB", and all that is beside these three.
+_LABEL, _BAR, _AMOUNT, _OTHERS = 28, (10, 40), 24, 29
+_ROOMY = 100
 
 
 class Shown(Protocol):
@@ -133,14 +136,19 @@ class Lines(Nothing):
 def bars(console: "Console", *, count: int, size: int) -> Iterator[Shown]:
     """A bar for each file that is under way, and one for all if there are several."""
     from rich.progress import Progress as RichProgress  # noqa: PLC0415
-    from rich.progress import ProgressColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
+    from rich.progress import ProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
+
+    amount = _AMOUNT if console.width >= _ROOMY else _AMOUNT // 2
+    least, most = _BAR
+    label = max(least, min(_LABEL, console.width - amount - _OTHERS - least))
 
     class TwoTones(ProgressColumn):
         """Stored, then what is sent and not stored yet, then the rest; by letter as well as by colour."""
 
         def render(self, task: "Task") -> Text:
-            width = max(10, min(40, console.width - 60))
+            width = max(least, min(most, console.width - label - amount - _OTHERS))
             total = task.total or 1
             stored = min(width, round(width * task.completed / total))
             sent = max(stored, min(width, round(width * task.fields["sent"] / total)))
@@ -150,25 +158,34 @@ def bars(console: "Console", *, count: int, size: int) -> Iterator[Shown]:
 
     class Amount(ProgressColumn):
         def render(self, task: "Task") -> Text:
-            return Text(f"{size_of(task.completed)} of {size_of(task.total or 0)}", "bright_black")
+            of = f" of {size_of(task.total or 0)}" if amount == _AMOUNT else ""
+            return Text(f"{size_of(task.completed)}{of}", "bright_black")
 
+    class Speed(ProgressColumn):
+        def render(self, task: "Task") -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{size_of(speed)}/s" if speed else "", "bright_black")
+
+    # A line each, whatever the terminal has room for.
     columns = (
-        TextColumn("{task.description}", markup=False),
-        TwoTones(),
-        TextColumn("{task.percentage:>3.0f} %", markup=False),
-        Amount(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        TwoTones(Column(no_wrap=True)),
+        TextColumn("{task.percentage:>3.0f} %", markup=False, table_column=Column(no_wrap=True)),
+        Amount(Column(no_wrap=True)),
+        Speed(Column(no_wrap=True)),
+        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
     )
     with RichProgress(
         *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
     ) as progress:
-        yield Bars(progress, count=count, size=size)
+        yield Bars(progress, count=count, size=size, label=label)
 
 
 class Bars(Nothing):
-    def __init__(self, progress: "RichProgress", *, count: int, size: int) -> None:
+    def __init__(self, progress: "RichProgress", *, count: int, size: int, label: int) -> None:
+        """``label``: how many letters of a name are shown."""
         self._progress = progress
+        self._label = label
         self._sums = Sums()
         self._tasks: dict[int, Any] = {}
         self._count = count
@@ -177,8 +194,9 @@ class Bars(Nothing):
     def begin(self, label: str, size: int) -> int:
         row = self._sums.begin()
         name = plain(label)
-        name = name if len(name) <= 28 else f"{name[:12]}…{name[-15:]}"
-        self._tasks[row] = self._progress.add_task(f"{name:<28}", total=size or 1, sent=0)
+        room = self._label
+        name = name if len(name) <= room else f"{name[: room // 2 - 1]}…{name[room // 2 - room :]}"
+        self._tasks[row] = self._progress.add_task(f"{name:<{room}}", total=size or 1, sent=0)
         return row
 
     def move(self, row: int, progress: Progress) -> None:
@@ -210,4 +228,4 @@ class Bars(Nothing):
             self._progress.update(self._all, completed=sums.stored, sent=sums.sent, description=self._words())
 
     def _words(self) -> str:
-        return f"{f'{self._sums.files} of {self._count} files':<28}"
+        return f"{self._sums.files} of {self._count} files".ljust(self._label)
