@@ -117,10 +117,10 @@ def stored(http: Http, path: str, content: bytes, name: str = "a.txt") -> str:
     return urlsplit(link.strip()).path
 
 
-def _kept(answer: Response) -> dict[str, str]:
+def _kept(answer: Response) -> list[tuple[str, str]]:
     """Without what differs between two replies of one server anyway."""
     own = {"server", "date", "connection", "x-request-id"}
-    return {name.lower(): text for name, text in answer.headers if name.lower() not in own}
+    return sorted((name.lower(), text) for name, text in answer.headers if name.lower() not in own)
 
 
 @pytest.mark.parametrize("headers", [(), (("Origin", ELSEWHERE),)], ids=["here", "elsewhere"])

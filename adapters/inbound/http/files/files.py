@@ -164,7 +164,9 @@ class Files:
         if exchange.method != "GET" or reply.content is None:
             return None
         if self._front and (place := self._front.place_for(exchange, opened.file)) is not None:
-            told = {name: value for name, value in reply.headers.items() if name != "Content-Range"}
+            # nginx adds its own: what a range is, and to a whole file that ranges may be asked for.
+            its_own = ("Content-Range",) if reply.status == 206 else ("Accept-Ranges",)
+            told = {name: value for name, value in reply.headers.items() if name not in its_own}
             return Reply(200, {**told, "X-Accel-Redirect": place}, closing=opened.blob.close)
         if "If-Range" in exchange.headers:
             return None
