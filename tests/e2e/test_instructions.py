@@ -348,6 +348,10 @@ def test_cleanup_takes_inputs_away_and_nothing_else(anna: Http, tus: Tus, module
     assert (done.returncode, "inputs of instructions removed" in done.stdout) == (0, True), done.stderr
     assert given["id"] not in {file["id"] for file in data_of(admin.get("/files"))["files"]}
     assert over(anna, given)["file_id"] is None
+    for who, status in ((tus.http, 401), (anna, 403)):
+        refused = who.get("/files")
+        assert_refused(refused, status)
+        assert "GET /uploads?state=completed" in refused.json()["errors"][0]["hint"]
     assert_refused(file_of(anna, given), 410)
     assert file_of(anna, output).status == file_of(anna, other).status == 200
     assert anna.get(f"/files/{attached}").status == 200

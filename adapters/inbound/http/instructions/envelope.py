@@ -7,9 +7,14 @@ from adapters.inbound.common.encoding import format_instant
 from adapters.inbound.common.errors import code_of, detail_of, headers_of, status_of
 from adapters.inbound.http.engine.exchange import Reply, json_reply
 from application.views import DetailView
+from domain.errors import Unauthenticated
 from domain.instruction import Detail, Instruction
 from domain.product import Parameter, Product
 
+_OTHER_FILES = (
+    "here administrators (x-user-scope: admin, or a token of that scope) see what cleanup will take away; "
+    "one's own files are listed by GET /uploads?state=completed"
+)
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -17,10 +22,18 @@ def enveloped(message: str, data: Mapping[str, object]) -> Reply:
     return json_reply({"message": message, "errors": None, "data": data}, headers=_NOT_KEPT)
 
 
-def enveloped_refusal(error: Exception, request_id: str) -> Reply:
-    errors = [{"code": code_of(error), "request_id": request_id}]
+def enveloped_refusal(error: Exception, request_id: str, hint: str = "") -> Reply:
+    """``hint``: what else there is to say, where clients know the message by its letters."""
+    if isinstance(error, Unauthenticated) and not error.wants_token:
+        hint = "; ".join(filter(None, ("an id is a UUID, or 24 hexadecimal digits", hint)))
+    errors = [{"code": code_of(error), "request_id": request_id, **({"hint": hint} if hint else {})}]
     about = {"message": detail_of(error), "errors": errors, "data": None}
     return json_reply(about, status_of(error), {**headers_of(error), **_NOT_KEPT})
+
+
+def refusal_of_waiting(error: Exception, request_id: str) -> Reply:
+    """Whoever asks for ``/files`` mostly means other ones."""
+    return enveloped_refusal(error, request_id, _OTHER_FILES if status_of(error) in (401, 403) else "")
 
 
 def told_instruction(instruction: Instruction) -> dict[str, object]:

@@ -20,6 +20,7 @@ from adapters.inbound.http.forms.claims import Claims
 from adapters.inbound.http.instructions.envelope import (
     enveloped,
     enveloped_refusal,
+    refusal_of_waiting,
     told_detail,
     told_instruction,
     told_pairs,
@@ -82,7 +83,7 @@ class Instructions:
         details = f"{one}/details"
         return [
             Resource(re.compile(r"/products/?"), products, refusal=enveloped_refusal),
-            Resource(re.compile(r"/files/?"), waiting, refusal=enveloped_refusal),
+            Resource(re.compile(r"/files/?"), waiting, refusal=refusal_of_waiting),
             Resource(re.compile(r"/instructions/?"), {**get_all, "POST": self.post}, refusal=enveloped_refusal),
             Resource(re.compile(rf"{one}/?"), get, refusal=enveloped_refusal),
             Resource(
