@@ -121,6 +121,7 @@ def test_bytes_that_are_gone_end_the_connection(tus: Tus, http: Http, module_ser
         ({"ids": [UNKNOWN], "path": "d/"}, 400),
         ({"ids": []}, 400),
         ({"ids": [7]}, 400),
+        ({"ids": [UNKNOWN], "name": "a.zip"}, 400),
         ({"ids": [UNKNOWN] * 1001}, 400),
         ({"path": ".."}, 400),
         ({"path": 7}, 400),

@@ -121,6 +121,13 @@ def test_products_are_told_with_their_limits(http: Http, anna: Http) -> None:
         ([], {"product_id": 7}, 400, "invalid request body"),
         ([], {}, 400, "ProductID is required"),
         ([], {"product_id": ""}, 400, "ProductID is required"),
+        ([], {"product": COMPRESS}, 400, "ProductID is required"),
+        (
+            [("X-User-Id", ANNA)],
+            {"product_id": COMPRESS, "paramters": {}},
+            400,
+            "paramters: there is no such field; there are product_id, parameters",
+        ),
         ([], {"product_id": COMPRESS}, 401, MISSING),
         ([("X-User-Id", "anna")], {"product_id": COMPRESS}, 401, "invalid user ID format"),
         ([("X-Guest-Id", "7" * 25)], {"product_id": COMPRESS}, 401, "invalid user ID format"),
@@ -341,6 +348,10 @@ def test_cleanup_takes_inputs_away_and_nothing_else(anna: Http, tus: Tus, module
         query = f"?limit=1&cursor={page['next_cursor']}" if page["next_cursor"] else ""
     assert list(waiting) == [file["id"] for file in data_of(admin.get("/files?limit=1000"))["files"]]
     assert_refused(admin.get("/files?cursor=1-x"), 400)
+    for who, status in ((tus.http, 401), (anna, 403)):
+        refused = who.get("/files")
+        assert_refused(refused, status)
+        assert "GET /uploads?state=completed" in refused.json()["errors"][0]["hint"]
     assert given["id"] in waiting and other["id"] not in waiting
     assert waiting[given["id"]]["cleanup_at"] > given["finished_at"]
     env = {"CLEANUP_AFTER": "100ms", "API_PORT": str(module_server.port)}
@@ -348,10 +359,6 @@ def test_cleanup_takes_inputs_away_and_nothing_else(anna: Http, tus: Tus, module
     assert (done.returncode, "inputs of instructions removed" in done.stdout) == (0, True), done.stderr
     assert given["id"] not in {file["id"] for file in data_of(admin.get("/files"))["files"]}
     assert over(anna, given)["file_id"] is None
-    for who, status in ((tus.http, 401), (anna, 403)):
-        refused = who.get("/files")
-        assert_refused(refused, status)
-        assert "GET /uploads?state=completed" in refused.json()["errors"][0]["hint"]
     assert_refused(file_of(anna, given), 410)
     assert file_of(anna, output).status == file_of(anna, other).status == 200
     assert anna.get(f"/files/{attached}").status == 200

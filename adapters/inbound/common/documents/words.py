@@ -49,6 +49,11 @@ def an_object(optional: Mapping[str, Schema] | None = None, /, **fields: Schema)
     return {"type": "object", "properties": {**fields, **(optional or {})}, "required": list(fields)}
 
 
+def only(schema: Schema) -> Schema:
+    """Of what is said to us: an object with these fields and no others."""
+    return {**schema, "additionalProperties": False}
+
+
 def parameter(where: str, name: str, schema: Schema, text: str = "", *, needed: bool = False) -> Schema:
     about: Schema = {"in": where, "name": name, "schema": schema, "required": needed or where == "path"}
     return {**about, "description": text} if text else about

@@ -11,7 +11,7 @@ from hashlib import sha256
 from adapters.inbound.common.encoding import format_instant
 from adapters.inbound.common.file_names import content_disposition
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource, json_reply
-from adapters.inbound.http.engine.json_body import read_json
+from adapters.inbound.http.engine.json_body import check_fields, read_json
 from adapters.inbound.http.files.changes import MAX_IDS_BYTES, parse_ids
 from adapters.inbound.http.files.conditions import Version, wanted
 from adapters.inbound.http.files.files import NOT_KEPT
@@ -64,6 +64,7 @@ class ArchiveRoutes:
         told = await read_json(exchange, max_bytes=MAX_IDS_BYTES)
         if not isinstance(told, dict) or ("ids" in told) is ("path" in told):
             raise InvalidRequest("either ids, of files, or the path of a folder is needed")
+        check_fields(told, ("ids", "path"))
         if "ids" in told:
             shown, archive, files = await self._archives.make(maker, _known(told["ids"]))
         else:

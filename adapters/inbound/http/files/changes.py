@@ -1,13 +1,13 @@
 """What requests that change files say: small bodies of JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from multipart import parse_options_header
 
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.engine.exchange import Exchange
-from adapters.inbound.http.engine.json_body import read_json
+from adapters.inbound.http.engine.json_body import check_fields, read_json
 from domain.access import Visibility
 from domain.errors import FileNotFound, InvalidRequest
 from domain.file import FileChange
@@ -31,9 +31,7 @@ async def read_change(exchange: Exchange) -> FileChange:
         # RFC 5789 §2.2
         words = f"a change is {_PATCHES[0]}"
         raise Refusal(415, "unsupported_media_type", words, {"Accept-Patch": ", ".join(_PATCHES)})
-    told = _object(await read_json(exchange))
-    if strange := sorted(told.keys() - set(_FIELDS)):
-        raise InvalidRequest(f"{strange[0][:_MAX_NAME]}: can't be changed; there are {', '.join(_FIELDS)}")
+    told = _object(await read_json(exchange), _FIELDS)
     return FileChange(
         name=_name(told["name"]) if "name" in told else None,
         visibility=_visibility(told["visibility"]) if "visibility" in told else None,
@@ -44,7 +42,7 @@ async def read_change(exchange: Exchange) -> FileChange:
 
 async def read_ids(exchange: Exchange) -> tuple[Mapping[str, FileId | None], bool]:
     """Which files are meant, each once, by what they were called (None: nothing is called so); and ``undo``."""
-    told = _object(await read_json(exchange, max_bytes=MAX_IDS_BYTES))
+    told = _object(await read_json(exchange, max_bytes=MAX_IDS_BYTES), ("ids", "undo"))
     ids, undo = parse_ids(told.get("ids")), told.get("undo", False)
     if not isinstance(undo, bool):
         raise InvalidRequest("undo: true or false")
@@ -67,9 +65,10 @@ def parse_undo(shown: Mapping[str, str]) -> bool:
     return undo in _YES
 
 
-def _object(told: object) -> dict[str, object]:
+def _object(told: object, fields: Collection[str]) -> dict[str, object]:
     if not isinstance(told, dict):
         raise InvalidRequest("a JSON object is needed")
+    check_fields(told, fields)
     return told
 
 

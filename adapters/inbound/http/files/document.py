@@ -17,6 +17,7 @@ from adapters.inbound.common.documents.words import (
     header,
     listed,
     one_of,
+    only,
     operation,
     or_null,
     path_id,
@@ -75,12 +76,14 @@ SCHEMAS = {
     },
 }
 
-_CHANGE = an_object(
-    {
-        "name": {"type": "string", "minLength": 1, "maxLength": 4096},
-        "visibility": one_of(*(each.value for each in Visibility)),
-        "expires_at": or_null(INSTANT),
-    }
+_CHANGE = only(
+    an_object(
+        {
+            "name": {"type": "string", "minLength": 1, "maxLength": 4096},
+            "visibility": one_of(*(each.value for each in Visibility)),
+            "expires_at": or_null(INSTANT),
+        }
+    )
 )
 _AS_A_MERGE: dict[str, Any] = {"application_merge-patch+json": _CHANGE}
 _IDS = {**listed(TEXT), "minItems": 1, "maxItems": 1000}
@@ -131,7 +134,7 @@ PATHS = {
             "Delete many",
             {200: answer("What became of each.", _each(deleted=FLAG))},
             tag=_TAG,
-            given=body(an_object({"undo": FLAG}, ids=_IDS)),
+            given=body(only(an_object({"undo": FLAG}, ids=_IDS))),
             refuses=(400, 401, 413, 415, 429),
         )
     },
@@ -140,7 +143,7 @@ PATHS = {
             "Undo deletions",
             {200: answer("What became of each.", _each(restored=FLAG))},
             tag=_TAG,
-            given=body(an_object(ids=_IDS)),
+            given=body(only(an_object(ids=_IDS))),
             refuses=(400, 401, 413, 415, 429),
         )
     },
@@ -155,7 +158,7 @@ PATHS = {
             },
             tag=_TAG,
             text="Either the files' ids, or the path of a folder that files were dropped with.",
-            given=body({"oneOf": [an_object(ids=_IDS), an_object(path=TEXT)]}),
+            given=body({"oneOf": [only(an_object(ids=_IDS)), only(an_object(path=TEXT))]}),
             refuses=(400, 401, 403, 404, 410, 413, 429),
         ),
         **with_head(
