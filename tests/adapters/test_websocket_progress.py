@@ -23,10 +23,13 @@ from adapters.inbound.websocket.base import SocketLimits, Sockets
 from adapters.inbound.websocket.messages import parse_message
 from adapters.inbound.websocket.outgoing import Outgoing, text_frame
 from adapters.inbound.websocket.progress import ProgressSocket
+from domain.errors import InvalidRequest
 from domain.events import EventType
 from tests.support.builders import ALICE, BOB, LONG_NAME, an_id, renamed
 from tests.support.counters import a_counter
 from tests.support.progress import ByHeader, House
+
+_TOO_MANY = {"type": "error", "code": "too_many_watched", "detail": "at most 1000 ids can be watched at once"}
 
 
 class Server:
@@ -296,7 +299,8 @@ class TestMessages:
     async def test_junk_is_answered_and_the_socket_stays(self, server: Server, junk: str | bytes) -> None:
         client = await server.connect()
         await client.write_message(junk, binary=isinstance(junk, bytes))
-        assert await read(client) == {"type": "error", "code": "invalid_request"}
+        error = await read(client)
+        assert (error["type"], error["code"]) == ("error", "invalid_request") and error["detail"]
         assert await is_silent(client)
 
     async def test_too_many_ids_are_refused_and_the_socket_stays(self, server: Server) -> None:
@@ -305,14 +309,24 @@ class TestMessages:
             ids = [f"{batch}-{number}" for number in range(300)]
             await say(client, action="subscribe", upload_ids=ids)
             answers = [await read(client) for _ in range(300 if batch < 3 else 1)]
-        assert answers == [{"type": "error", "code": "too_many_watched"}]
+        assert answers == [_TOO_MANY]
         assert await is_silent(client)
 
     async def test_a_database_that_is_away_is_told(self, server: Server) -> None:
         server.house.is_away = True
         client = await server.connect(f"?upload_id={an_id()}")
-        assert await read(client) == {"type": "error", "code": "repository_unavailable"}
+        error = await read(client)
+        assert (error["type"], error["code"]) == ("error", "repository_unavailable")
         assert await is_silent(client)
+
+    def test_what_is_wrong_is_said(self) -> None:
+        for text, words in (
+            ('{"action":"subscribe","upload_ids":"abc"}', "upload_ids is not valid: input should be a valid array"),
+            ('{"action":"subscribe"}', "upload_ids or scope is needed"),
+            ('{"action":"dance"}', "action has to be subscribe, unsubscribe or ping"),
+        ):
+            with pytest.raises(InvalidRequest, match=words):
+                parse_message(text)
 
     def test_an_unknown_member_is_no_reason_to_refuse(self) -> None:
         assert parse_message('{"action":"ping","version":2}').action == "ping"
@@ -323,7 +337,7 @@ class TestMessages:
         ids = [f"{number:064}" for number in range(1000)]
         upload, client = await server.house.begin(ALICE, watch_id=ids[-1]), await server.connect()
         await say(client, action="subscribe", upload_ids=[*ids, "x"])
-        assert await read(client) == {"type": "error", "code": "too_many_watched"}
+        assert await read(client) == _TOO_MANY
         await say(client, action="subscribe", upload_ids=[*ids, *ids[:100]])
         answers = [await read(client) for _ in ids]
         assert sum(answer["type"] == "error" for answer in answers) == 999

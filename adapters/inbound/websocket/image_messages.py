@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictInt, StrictStr, TypeAdapter, ValidationError
 
+from adapters.inbound.websocket.mistakes import NO_OBJECT, mistake
 from domain.errors import InvalidRequest, LongshoreError
 from domain.received_image import MAX_INDEX
 
@@ -69,9 +70,6 @@ _TEXTS = {
 }
 
 
-_NO_OBJECT = "Messages are JSON objects"
-
-
 def parse_message(text: str) -> Message:
     """Raises:
     InvalidRequest: not JSON, or not one of the messages; its detail says which field is wrong.
@@ -80,10 +78,9 @@ def parse_message(text: str) -> Message:
         told: object = json.loads(text, object_pairs_hook=_whole)
         return _MESSAGES.validate_python(told)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise InvalidRequest(_wrong(first["type"], first["loc"])) from error
+        raise InvalidRequest(mistake(error, ("upload", "finish", "delete"))) from error
     except (ValueError, RecursionError):
-        raise InvalidRequest(_NO_OBJECT) from None
+        raise InvalidRequest(NO_OBJECT) from None
 
 
 def answer_text(status: str, message: str, **more: str | int) -> bytes:
@@ -103,11 +100,3 @@ def _whole(fields: Sequence[tuple[str, object]]) -> dict[str, object]:
     return {
         name: value.encode("utf-8", "ignore").decode() if isinstance(value, str) else value for name, value in fields
     }
-
-
-def _wrong(kind: str, place: tuple[int | str, ...]) -> str:
-    if kind.startswith("union_tag"):
-        return "action has to be upload, finish or delete"
-    if len(place) < 2:
-        return _NO_OBJECT
-    return f"{place[-1]} is missing" if kind == "missing" else f"{place[-1]} is not valid"

@@ -5,7 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
-from domain.errors import InvalidRequest
+from adapters.inbound.common.errors import detail_of
+from adapters.inbound.websocket.mistakes import mistake
+from domain.errors import InvalidRequest, LongshoreError
 
 WatchId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
@@ -42,15 +44,16 @@ PONG = json.dumps({"type": "pong"}, separators=(",", ":")).encode()
 
 def parse_message(text: str | bytes) -> Message:
     """Raises:
-    InvalidRequest: binary, not JSON, or not one of the messages.
+    InvalidRequest: binary, not JSON, or not one of the messages; its detail says what is wrong.
     """
     if isinstance(text, bytes):
-        raise InvalidRequest("messages are text")
+        raise InvalidRequest("Messages are text")
     try:
         return _MESSAGES.validate_json(text)
     except ValidationError as error:
-        raise InvalidRequest("not a message of this socket") from error
+        raise InvalidRequest(mistake(error, ("subscribe", "unsubscribe", "ping"))) from error
 
 
-def error_text(code: str) -> bytes:
-    return json.dumps({"type": "error", "code": code}, separators=(",", ":")).encode()
+def error_text(error: LongshoreError) -> bytes:
+    about = {"type": "error", "code": error.code, "detail": detail_of(error)}
+    return json.dumps(about, separators=(",", ":")).encode()

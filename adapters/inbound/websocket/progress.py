@@ -60,7 +60,7 @@ class ProgressSocket(BaseSocket):
                 case Unsubscribe() as wish:
                     self._progress.unsubscribe(self, self._spellings.fold(wish.upload_ids), mine=wish.scope == "mine")
         except LongshoreError as error:
-            self._tell_error(error.code)
+            self._tell_error(error)
 
     def on_close(self) -> None:
         super().on_close()
@@ -78,7 +78,7 @@ class ProgressSocket(BaseSocket):
         try:
             await self._progress.subscribe(self.principal, self, self._spellings.fold(upload_ids), mine=mine)
         except LongshoreError as error:
-            self._tell_error(error.code)
+            self._tell_error(error)
 
-    def _tell_error(self, code: str) -> None:
-        self.send_frame(f"error {code}", text_frame(error_text(code)))
+    def _tell_error(self, error: LongshoreError) -> None:
+        self.send_frame(f"error {error.code}", text_frame(error_text(error)))

@@ -120,19 +120,19 @@ ATTACKS: Sequence[Attack] = (
     Attack(
         "an index below nothing",
         to_image_receiver(file_idx=-1),
-        (101, "file_idx is not valid"),
+        (101, "file_idx is not valid: input should be greater than or equal to 0"),
         "e2e/test_image_receiver.py",
     ),
     Attack(
         "an index beyond all",
         to_image_receiver(file_idx=10**30),
-        (101, "file_idx is not valid"),
+        (101, "file_idx is not valid: input should be less than or equal to 2147483647"),
         "e2e/test_image_receiver.py",
     ),
     Attack(
         "an index that is none",
         to_image_receiver(file_idx=True),
-        (101, "file_idx is not valid"),
+        (101, "file_idx is not valid: input should be a valid integer"),
         "e2e/test_image_receiver.py",
     ),
     Attack(

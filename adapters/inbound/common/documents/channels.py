@@ -75,7 +75,7 @@ PROGRESS: Messages = {
     InstructionEventType.DETAIL.value: _a_detail(
         type=one_of(InstructionEventType.DETAIL.value), sequence=COUNT, time=INSTANT, event_id=ID
     ),
-    "error": an_object({"upload_id": TEXT}, type=one_of("error"), code=TEXT),
+    "error": an_object({"upload_id": TEXT, "detail": TEXT}, type=one_of("error"), code=TEXT),
 }
 
 INSTRUCTION_DETAIL = _a_detail()

@@ -11,7 +11,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
 from adapters.inbound.common.backlog import Backlog
-from adapters.inbound.common.errors import Refusal, code_of
+from adapters.inbound.common.errors import Refusal, code_of, detail_of
 from adapters.inbound.common.watch_ids import Spellings
 from adapters.inbound.common.wishes import parse_wishes
 from adapters.inbound.http.progress.stream import HEARTBEAT, EventStream
@@ -128,7 +128,7 @@ class EventsHandler(EventStream):
 
     async def _refuse(self, error: LongshoreError | Refusal | HTTPError, writing: asyncio.Task[None] | None) -> None:
         if writing is not None and self._headers_written:
-            body = json.dumps({"type": "error", "code": code_of(error)}).encode()
+            body = json.dumps({"type": "error", "code": code_of(error), "detail": detail_of(error)}).encode()
             self.offer(ProgressMessage(key="error", type_="error", sequence=None, body=body))
             await self.ready()
             self.end()
