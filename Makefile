@@ -139,8 +139,9 @@ collection: setup ## write longshore.postman_collection.json, for Postman, Bruno
 # --- a package ---------------------------------------------------------------------------------------------------
 
 .PHONY: wheel
-wheel: $(DEV_STAMP) ## build what pip installs: dist/longshore-*.whl
-	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+wheel: | $(BIN)/python ## build what pip installs: dist/longshore-*.whl
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	@ls dist/longshore-*.whl
 
 # --- keeping house -----------------------------------------------------------------------------------------------
 
