@@ -122,12 +122,6 @@ def test_products_are_told_with_their_limits(http: Http, anna: Http) -> None:
         ([], {}, 400, "ProductID is required"),
         ([], {"product_id": ""}, 400, "ProductID is required"),
         ([], {"product": COMPRESS}, 400, "ProductID is required"),
-        (
-            [("X-User-Id", ANNA)],
-            {"product_id": COMPRESS, "paramters": {}},
-            400,
-            "paramters: there is no such field; there are product_id, parameters",
-        ),
         ([], {"product_id": COMPRESS}, 401, MISSING),
         ([("X-User-Id", "anna")], {"product_id": COMPRESS}, 401, "invalid user ID format"),
         ([("X-Guest-Id", "7" * 25)], {"product_id": COMPRESS}, 401, "invalid user ID format"),

@@ -89,10 +89,10 @@ class Crowd:
         ended = 0
         for owner in self.owners:
             line = Line(self._url, owner, "the end", self.records)
-            listed = json.loads(line.ask("GET", "/uploads?state=open&limit=1000").body)["uploads"]
-            for upload in listed:
-                line.ask("DELETE", f"/uploads/{upload['id']}", headers=TUS)
-            ended += len(listed)
+            while listed := json.loads(line.ask("GET", "/uploads?state=open").body)["uploads"]:  # a hundred at a time
+                for upload in listed:
+                    line.ask("DELETE", f"/uploads/{upload['id']}", headers=TUS)
+                ended += len(listed)
             line.wire.close()
         return ended
 

@@ -10,7 +10,6 @@ from adapters.inbound.common.documents.words import (
     answer,
     body,
     one_of,
-    only,
     operation,
     or_null,
     parameter,
@@ -42,7 +41,7 @@ PATHS = {
             {200: answer("Its thumbnails are drawn soon.", an_object(id=ID, status=_STATUS, message=TEXT))},
             tag=_TAG,
             takes=[query("upload_id", UUID)],
-            given=body(an_object({"file": BYTES}), FORM, application_json=only(an_object(file_id=ID))),
+            given=body(an_object({"file": BYTES}), FORM, application_json=an_object(file_id=ID)),
             refuses=(400, 401, 403, 404, 413, 415, 422, 429, 503, 507),
             refusal=ref("ImageError"),
         )

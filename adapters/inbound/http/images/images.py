@@ -10,7 +10,7 @@ from multipart import parse_options_header
 from adapters.inbound.common.watch_ids import parse_watch_id
 from adapters.inbound.http.engine.exchange import Exchange, Reply, Resource
 from adapters.inbound.http.engine.framing import CutShort
-from adapters.inbound.http.engine.json_body import check_fields, read_json
+from adapters.inbound.http.engine.json_body import read_json
 from adapters.inbound.http.engine.multipart import FormPart, FormReader, broken_form, parse_boundary
 from adapters.inbound.http.engine.wholeness import check_whole, not_whole
 from adapters.inbound.http.files.files import Files, strangers_asked
@@ -168,7 +168,6 @@ def _asked(exchange: Exchange, text: str) -> tuple[FileId, dict[str, str], Signe
 async def _read_file_id(exchange: Exchange) -> str:
     told = await read_json(exchange)
     file_id = told.get("file_id") if isinstance(told, dict) else None
-    if not isinstance(told, dict) or not isinstance(file_id, str):
+    if not isinstance(file_id, str):
         raise no_file()
-    check_fields(told, ("file_id",))
     return file_id

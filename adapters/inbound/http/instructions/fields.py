@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from adapters.inbound.common.encoding import parse_digits
 from adapters.inbound.common.errors import Refusal
 from adapters.inbound.http.engine.exchange import Exchange
-from adapters.inbound.http.engine.json_body import check_fields, read_json
+from adapters.inbound.http.engine.json_body import read_json
 from domain.errors import InvalidRequest, NotFound
 from domain.ids import DetailId, FileId, InstructionId, parse_detail_id, parse_file_id, parse_instruction_id
 from domain.instruction import DetailStatus, Selection
@@ -54,7 +54,6 @@ def parse_product(told: dict[str, object]) -> str:
         raise Refusal(400, "invalid_request", "ProductID is required")
     if not isinstance(product, str):
         raise invalid_body()
-    check_fields(told, ("product_id", "parameters"))
     return product
 
 
@@ -62,7 +61,6 @@ def parse_attached(told: dict[str, object]) -> FileId:
     file_id = told.get("file_id")
     if not isinstance(file_id, str):
         raise invalid_body()
-    check_fields(told, ("file_id",))
     return parse_file_id(file_id)
 
 
