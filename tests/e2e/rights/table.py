@@ -75,7 +75,7 @@ ROWS: Sequence[Row] = (
     Row("OPTIONS", "/uploads", (204, 204, 204, 204)),
     Row("POST", "/uploads", (201, 201, 401, 201), [VERSION, ("Upload-Length", "5")]),
     Row("POST", "/uploads", (201, 404, 401, 201), [VERSION, ("Upload-Concat", "final;/uploads/{part}")], spends=True),
-    Row("GET", "/uploads?state=open", OF_ONES_OWN),
+    Row("GET HEAD", "/uploads?state=open", OF_ONES_OWN),
     Row("OPTIONS", "/uploads/{upload}", (204, 204, 204, 204)),
     Row("HEAD", "/uploads/{upload}", PRIVATE, [VERSION]),
     Row("HEAD", "/uploads/{upload}", (204, 404, 401, 204)),
@@ -104,7 +104,7 @@ ROWS: Sequence[Row] = (
     Row("PUT", "/upload/a.txt", (201, 201, 401, 201), body=b"hello"),
     # stored files
     _reads("/files/{file}", PRIVATE),
-    Row("GET", "/uploads?state=completed", OF_ONES_OWN),
+    Row("GET HEAD", "/uploads?state=completed", OF_ONES_OWN),
     Row("PATCH", "/files/{file}", (200, 404, 401, 200), [JSON], b'{"visibility": "private"}'),
     Row("DELETE", "/files/{file}", (204, 404, 401, 204), spends=True),
     Row("DELETE", "/files/{file}?undo=1", (204, 404, 401, 204), spends=True),
@@ -163,8 +163,8 @@ ROWS: Sequence[Row] = (
     _reads("/files", (403, 403, 401, 200), wants_a_name=True),
     # what opens what has no end: tests/e2e/rights/test_rights.py has what is told there
     Row("POST", "/tickets", (201, 201, 401, 201)),
-    Row("GET", "/events?upload_id={upload}", OF_ONES_OWN),
-    Row("GET", "/notifications/sse?last_event_id=none", OF_ONES_OWN),
+    Row("GET HEAD", "/events?upload_id={upload}", OF_ONES_OWN),
+    Row("GET HEAD", "/notifications/sse?last_event_id=none", OF_ONES_OWN),
     Row("GET", "/ws/progress?upload_id={upload}", (101, 101, 401, 101)),
     Row("GET", "/image/upload", (101, 101, 401, 101)),
     # what is for administrators
