@@ -14,6 +14,7 @@ import pytest
 
 from domain.upload_state import UploadState
 from tests.support.exchanges import LOOPS, TUS, WebServer, offset_in, patch_head, serving
+from tests.support.until import until
 from tests.support.wire import Closed, Connection, Header, chunked
 
 KIB, MIB = 1024, 1024 * 1024
@@ -408,7 +409,8 @@ class TestTakingOver:
         size = 400 * MIB
         url = server.begin(size)
         sending = send_all(wire, patch_head(server, url, size) + b"a" * size)
-        time.sleep(0.1)
+        staged = server.volume.staged_path(url.rpartition("/")[2])  # type: ignore[arg-type]
+        until(lambda: staged.exists() and staged.stat().st_size, "nothing came")
         begun = time.monotonic()
         answer = server.http.request("HEAD", url)
         assert time.monotonic() - begun < 2
@@ -416,7 +418,6 @@ class TestTakingOver:
         assert 0 < at < size
         assert wire.receive("PATCH").status == 409
         time.sleep(0.1)
-        staged = server.volume.staged_path(url.rpartition("/")[2])  # type: ignore[arg-type]
         assert server.offset(url) == at
         assert staged.stat().st_size >= at
         wire.close()
