@@ -28,6 +28,7 @@ DETAILS = {
     "server_cores": "cores of the server {:.2f}",
     "database_cores": "of the database {:.2f}",
     "client_cores": "of the client {:.2f}",
+    "chunks_per_second": "{:,.0f} chunks/s meanwhile",
 }
 
 

@@ -21,7 +21,8 @@ class Scale:
     slow_uploads: int
     slow_seconds: float
     storms: tuple[tuple[int, int], ...]
-    """Crowds that come at once: how many sockets, and of how many uploads each."""
+    """Crowds that watch: how many sockets, and of how many uploads each."""
+    watch_seconds: float
     websockets: int
     idle_seconds: float
     photo_size: tuple[int, int]
@@ -43,6 +44,7 @@ FULL = Scale(
     slow_uploads=1_000,
     slow_seconds=10.0,
     storms=((1_000, 40), (5_000, 10)),
+    watch_seconds=4.0,
     websockets=10_000,
     idle_seconds=3.0,
     photo_size=(4000, 3000),
@@ -66,6 +68,7 @@ SMOKE = Scale(
     slow_uploads=20,
     slow_seconds=1.0,
     storms=((40, 4), (20, 2)),
+    watch_seconds=0.3,
     websockets=50,
     idle_seconds=0.2,
     photo_size=(800, 600),

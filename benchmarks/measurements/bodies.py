@@ -1,12 +1,15 @@
-"""One large body, sent to any server: what P1, P2 and P7 share."""
+"""Bodies, sent to any server: one large one for P1, P2 and P7, the beginnings of many for P4 and P4s."""
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from benchmarks.figures import Sample
 from benchmarks.peers.base import Server
 from benchmarks.rounds import COLD, WARM
+from benchmarks.scale import GIB, KIB
 
 NEVER_SYNCED = "never fsyncs"
+_BEGUN_BYTES = 64 * KIB
 
 
 def send_body(server: Server, length: int) -> Sample:
@@ -30,3 +33,15 @@ def cold(server: Server, length: int) -> Mapping[str, Sample]:
 def cold_and_warm(server: Server, length: int) -> Mapping[str, Sample]:
     """The first body of the process's life, and the second."""
     return {COLD: send_body(server, length), WARM: send_body(server, length)}
+
+
+def begin_uploads(server: Server, count: int) -> list[PurePosixPath]:
+    """Paths of ``count`` uploads that have some bytes and want many more."""
+    source = server.workbench.source(_BEGUN_BYTES)
+    paths = []
+    with server.connect() as connection:
+        for _ in range(count):
+            target = server.peer.target(connection, GIB)
+            connection.send(target, source)
+            paths.append(PurePosixPath(target.path))
+    return paths

@@ -1,22 +1,21 @@
 """P4s: a crowd that comes at once, each with all ids: after a restart, say. How long until the last has seen all?"""
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from benchmarks.figures import OURS, Findings, Row, Sample, Verdict, find, within
 from benchmarks.load.programs import run_client
 from benchmarks.load.websockets import descriptor_room
+from benchmarks.measurements.bodies import begin_uploads
 from benchmarks.peers.base import Server
 from benchmarks.peers.longshore import LongshorePeer
 from benchmarks.rounds import COLD, Contender, paired_rounds
-from benchmarks.scale import GIB, KIB, Scale
+from benchmarks.scale import Scale
 from benchmarks.workbench import Workbench
 
 NAME = "P4s"
 TITLE = "subscribe storm: from the first connect to the last snapshot of the last socket"
 TARGETS = ((2.0, 1.0), (5.0, 2.5))
 """Must and goal of each storm, in seconds."""
-RECEIVED_BYTES = 64 * KIB
 
 
 def measure(workbench: Workbench, scale: Scale) -> Findings:
@@ -31,7 +30,7 @@ def measure(workbench: Workbench, scale: Scale) -> Findings:
 
 def _storm(workbench: Workbench, scale: Scale, sockets: int, uploads: int) -> list[Row]:
     def connect_all(server: Server) -> Mapping[str, Sample]:
-        query = "&".join(f"upload_id={id_}" for id_ in _begun(server, uploads))
+        query = "&".join(f"upload_id={path.name}" for path in begin_uploads(server, uploads))
         worked = server.process.cpu_seconds()
         seen = run_client(workbench, "ws_storm.c", server.port, f"/ws/progress?{query}", sockets, uploads)
         worked = server.process.cpu_seconds() - worked
@@ -46,15 +45,3 @@ def _storm(workbench: Workbench, scale: Scale, sockets: int, uploads: int) -> li
         rounds=scale.rounds,
         workbench=workbench,
     )
-
-
-def _begun(server: Server, count: int) -> list[str]:
-    """Ids of uploads that have some bytes."""
-    source = server.workbench.source(RECEIVED_BYTES)
-    ids = []
-    with server.connect() as connection:
-        for _ in range(count):
-            target = server.peer.target(connection, GIB)
-            connection.send(target, source)
-            ids.append(PurePosixPath(target.path).name)
-    return ids

@@ -12,7 +12,7 @@ VERSION = "import importlib.metadata, sys; print(importlib.metadata.version(sys.
 
 
 class PythonAppPeer(Peer):
-    uploads_path = "/files"
+    uploads_path: ClassVar[str | None] = "/files"
     app: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]
 

@@ -21,7 +21,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from adapters.inbound.common.admission import Drain, StreamBudget
 from adapters.inbound.websocket.base import SocketLimits, Sockets
 from adapters.inbound.websocket.messages import parse_message
-from adapters.inbound.websocket.outgoing import Outgoing, text_frame
+from adapters.inbound.websocket.outgoing import Flusher, Outgoing, text_frame
 from adapters.inbound.websocket.progress import ProgressSocket
 from domain.errors import InvalidRequest
 from domain.events import EventType
@@ -610,9 +610,9 @@ class TestOutgoing:
         self, ends: tuple[IOStream, socket.socket]
     ) -> None:
         stream, far = ends
-        outgoing = Outgoing(stream, max_bytes=64 * 1024, max_seconds=5, on_slow=pytest.fail)
+        outgoing = Outgoing(stream, Flusher(), max_bytes=64 * 1024, max_seconds=5, on_slow=pytest.fail)
         for number in range(2000):
-            outgoing.send(f"key {number % 3}", b"<%d %s>" % (number, b"." * 500))
+            outgoing.send((f"key {number % 3}", b"<%d %s>" % (number, b"." * 500)))
         received = b""
         while b"<1999 " not in received or not received.endswith(b">"):
             received += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(far, 1000), 2)
@@ -622,38 +622,59 @@ class TestOutgoing:
         assert 3 < len(numbers) < 1000
         assert all(len(frame.split()[1]) == 501 for frame in received.split(b"<")[1:])
         await asyncio.wait_for(outgoing.ready(), 1)
-        outgoing.send("again", b"!")
+        outgoing.send(("again", b"!"))
         assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(far, 10), 1) == b"!"
+
+    async def test_what_comes_up_together_goes_out_together(self, ends: tuple[IOStream, socket.socket]) -> None:
+        stream, far = ends
+        outgoing = Outgoing(stream, Flusher(), max_bytes=64 * 1024, max_seconds=5, on_slow=pytest.fail)
+        for frame in (b"one ", b"two ", b"three "):
+            outgoing.send_soon(frame.decode(), frame)
+        outgoing.send_soon("one ", b"one again ")
+        outgoing.send(("answer", b"and an answer"))
+        with pytest.raises(BlockingIOError):
+            far.recv(100)
+        await asyncio.wait_for(outgoing.ready(), 1)
+        assert far.recv(100) == b"two three one again and an answer"
+
+    async def test_what_was_due_goes_out_before_the_end(self, ends: tuple[IOStream, socket.socket]) -> None:
+        stream, far = ends
+        outgoing = Outgoing(stream, Flusher(), max_bytes=64 * 1024, max_seconds=5, on_slow=pytest.fail)
+        outgoing.send_soon("key", b"the last word")
+        outgoing.close()
+        outgoing.send_soon("key", b"too late")
+        await asyncio.sleep(0)
+        assert far.recv(100) == b"the last word"
 
     async def test_a_reader_that_takes_a_little_now_and_then_is_kept(
         self, ends: tuple[IOStream, socket.socket]
     ) -> None:
         stream, far = ends
-        outgoing = Outgoing(stream, max_bytes=64 * 1024, max_seconds=0.5, on_slow=pytest.fail)
+        outgoing = Outgoing(stream, Flusher(), max_bytes=64 * 1024, max_seconds=0.5, on_slow=pytest.fail)
         for number in range(60):
             for key in range(10):
-                outgoing.send(str(key), b"%04d" % number * 250)
+                outgoing.send((str(key), b"%04d" % number * 250))
             await asyncio.sleep(0.02)
             await asyncio.get_running_loop().sock_recv(far, 2000)
 
     async def test_too_much_and_too_long_are_slow(self, ends: tuple[IOStream, socket.socket]) -> None:
         stream, _ = ends
         slow: list[str] = []
-        outgoing = Outgoing(stream, max_bytes=5000, max_seconds=60, on_slow=lambda: slow.append("much"))
+        outgoing = Outgoing(stream, Flusher(), max_bytes=5000, max_seconds=60, on_slow=lambda: slow.append("much"))
         for number in range(200):
-            outgoing.send(str(number), b"x" * 1000)
+            outgoing.send((str(number), b"x" * 1000))
         assert slow == ["much"]
-        outgoing = Outgoing(stream, max_bytes=5000, max_seconds=0.1, on_slow=lambda: slow.append("long"))
-        outgoing.send("key", b"x" * 1000)
+        outgoing = Outgoing(stream, Flusher(), max_bytes=5000, max_seconds=0.1, on_slow=lambda: slow.append("long"))
+        outgoing.send(("key", b"x" * 1000))
         await asyncio.wait_for(outgoing.ready(), 1)
         assert slow == ["much", "long"]
 
     async def test_a_closed_stream_takes_nothing_and_says_nothing(self, ends: tuple[IOStream, socket.socket]) -> None:
         stream, far = ends
-        outgoing = Outgoing(stream, max_bytes=5000, max_seconds=60, on_slow=pytest.fail)
+        outgoing = Outgoing(stream, Flusher(), max_bytes=5000, max_seconds=60, on_slow=pytest.fail)
         far.close()
         for _ in range(3):
-            outgoing.send("key", b"x" * 1000)
+            outgoing.send(("key", b"x" * 1000))
             await asyncio.sleep(0.01)
         await asyncio.wait_for(outgoing.ready(), 1)
 

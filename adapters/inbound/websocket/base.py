@@ -4,7 +4,6 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -25,7 +24,7 @@ from adapters.inbound.common.refusals import answer_with, refuse
 from adapters.inbound.common.request_id import request_id_of
 from adapters.inbound.common.visits import note_caller
 from adapters.inbound.websocket.incoming import MessageLimits, PiecewiseProtocol
-from adapters.inbound.websocket.outgoing import Outgoing
+from adapters.inbound.websocket.outgoing import Flusher, Outgoing
 from domain.access import Principal
 from domain.errors import LongshoreError
 
@@ -63,6 +62,7 @@ class Sockets(Admission["BaseSocket"]):
         super().__init__(drain, budget)
         self.limits = limits or SocketLimits()
         self.message_limits = MessageLimits(self.limits.max_message_bytes, self.limits.max_message_bytes)
+        self.flusher = Flusher()
         self._due: dict[BaseSocket, float] = {}  # when each is to be pinged, soonest first
         self._pinging: asyncio.Task[None] | None = None
 
@@ -222,6 +222,7 @@ class BaseSocket(WebSocketHandler):
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer_bytes)
         self._outgoing = Outgoing(
             stream,
+            self._sockets.flusher,
             max_bytes=limits.max_unread_bytes,
             max_seconds=limits.max_stall_seconds,
             on_slow=self._give_up,
@@ -243,15 +244,15 @@ class BaseSocket(WebSocketHandler):
     def _give_up(self) -> None:
         self.close(TRY_AGAIN_LATER, "too slow")
 
-    def send_frame(self, key: str, frame: bytes) -> None:
-        """Send a frame; while the reader is slow, only the newest of one ``key`` is kept for it."""
+    def send_frames(self, *frames: tuple[str, bytes]) -> None:
+        """Send frames; while the reader is slow, only the newest of one key is kept for it."""
         if self._outgoing is not None:
-            self._outgoing.send(key, frame)
+            self._outgoing.send(*frames)
 
-    def send_frames(self, frames: Sequence[tuple[str, bytes]]) -> None:
-        """The same for several at once."""
+    def send_frame_soon(self, key: str, frame: bytes) -> None:
+        """The same for what others are told as well: in this socket's turn."""
         if self._outgoing is not None:
-            self._outgoing.send_all(frames)
+            self._outgoing.send_soon(key, frame)
 
     async def ready(self) -> None:
         """Return once the reader has taken all there was, or is gone."""

@@ -180,11 +180,11 @@ class ImageReceiverSocket(BaseSocket):
 
     def _answer(self, text: bytes) -> None:
         self._answers += 1
-        self.send_frame(f"answer {self._answers}", text_frame(text))
+        self.send_frames((f"answer {self._answers}", text_frame(text)))
 
     def _tell(self, incoming: Incoming) -> None:
         text = answer_text("uploading", Text.UPLOADING, progress=incoming.percent)
-        self.send_frame("progress", text_frame(text))
+        self.send_frames(("progress", text_frame(text)))
 
     def _wait_for(self, seconds: float) -> None:
         self._silence = asyncio.get_running_loop().call_later(seconds, self._check_silence)

@@ -54,7 +54,7 @@ class ProgressSocket(BaseSocket):
         try:
             match parse_message(message):
                 case Ping():
-                    self.send_frame("pong", _PONG_FRAME)
+                    self.send_frames(("pong", _PONG_FRAME))
                 case Subscribe() as wish:
                     await self._subscribe(wish.upload_ids, mine=wish.scope == "mine")
                 case Unsubscribe() as wish:
@@ -68,11 +68,11 @@ class ProgressSocket(BaseSocket):
 
     def offer(self, message: ProgressMessage) -> None:
         message = self._spellings.restore(message)
-        self.send_frame(message.key, message.rendered(frame_of))
+        self.send_frame_soon(message.key, message.rendered(frame_of))
 
     def offer_all(self, messages: Sequence[ProgressMessage]) -> None:
         restored = map(self._spellings.restore, messages)
-        self.send_frames([(message.key, message.rendered(frame_of)) for message in restored])
+        self.send_frames(*((message.key, message.rendered(frame_of)) for message in restored))
 
     async def _subscribe(self, upload_ids: list[str], *, mine: bool) -> None:
         try:
@@ -81,4 +81,4 @@ class ProgressSocket(BaseSocket):
             self._tell_error(error)
 
     def _tell_error(self, error: LongshoreError) -> None:
-        self.send_frame(f"error {error.code}", text_frame(error_text(error)))
+        self.send_frames((f"error {error.code}", text_frame(error_text(error))))
