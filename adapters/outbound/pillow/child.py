@@ -9,6 +9,7 @@ import fcntl
 import io
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -27,9 +28,12 @@ from adapters.outbound.pillow.picture import Picture
 from domain.picture import SNIFFED_BYTES, PictureFormat, sniff
 
 _NICENESS = 10  # whoever waits for the server goes before whoever waits for a thumbnail
-# What was taken for a picture is given back with it, and threads share it (mallopt(3)): trim threshold, mmap threshold,
-# arenas. Without, a child holds as much as its largest picture took.
-_MALLOC = ((-1, 1024 * 1024), (-3, 1024 * 1024), (-8, 1))
+_MIB = 1024 * 1024
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt(3)
+_SOON = 0.1  # seconds; memory is kept so long for the next order
+_MOST_KEPT_KIB = 88 * 1024  # with the program; one that holds more than its parent's limit, somewhat above, is ended
+# Other decoders ask for a whole picture in one piece, which would come on top of what is kept.
+_DECODED_BY_PILLOW = frozenset({PictureFormat.JPEG, PictureFormat.PNG, PictureFormat.GIF})
 _READ_BYTES = 64 * 1024
 _PAGE_KIB = resource.getpagesize() // 1024
 
@@ -60,9 +64,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.edit_memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # what it makes goes to its parent
-    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-        for option in _MALLOC:
-            mallopt(*option)
+    _give_memory_back()
     forbid(limits.pixels)
     warnings.simplefilter("ignore")  # of what we do without (EXIF, further frames), or of half as much as we take
     with suppress(ConnectionError):  # the parent is gone
@@ -72,6 +74,8 @@ def main() -> None:
 def _serve(orders: socket.socket, limits: Limits) -> None:
     fcntl.fcntl(orders, fcntl.F_SETOWN, os.getpid())
     while True:
+        if not select.select([orders], [], [], _SOON)[0]:
+            _give_memory_back()
         message, descriptors, _, _ = socket.recv_fds(orders, ORDER.size, 1)
         if not message:
             return
@@ -84,6 +88,8 @@ def _serve(orders: socket.socket, limits: Limits) -> None:
         else:
             with _ending_with_parent(orders):
                 answer = _carry_out(order, file, limits, io.BytesIO())
+        if _resident_kib() > _MOST_KEPT_KIB:
+            _give_memory_back()
         orders.sendall(_packed(answer))
 
 
@@ -118,6 +124,10 @@ def _answer(order: Order, file: "io.BufferedReader[PositionedFile]", max_pixels:
     format_ = sniff(file.peek(SNIFFED_BYTES)[:SNIFFED_BYTES])
     if format_ is None:
         return Answer(Outcome.UNKNOWN)
+    if format_ in _DECODED_BY_PILLOW and order.kind is not Kind.EDIT:
+        _keep_memory()
+    else:
+        _give_memory_back()
     picture = open_picture(file, format_, max_pixels)
     match order.kind:
         case Kind.LOOK:
@@ -137,6 +147,25 @@ def _answer(order: Order, file: "io.BufferedReader[PositionedFile]", max_pixels:
 
 def _done(format_: PictureFormat, picture: Picture) -> Answer:
     return Answer(Outcome.DONE, format_.value, *drawing.upright(picture))
+
+
+def _keep_memory() -> None:
+    """What a picture took, for the next one: new pages would come one by one, for a tenth of a PNG's time."""
+    _set_malloc(free=64 * _MIB, piece=32 * _MIB)  # what 12 MP take; Pillow's pieces are 16 MiB
+
+
+def _give_memory_back() -> None:
+    """Without, a child holds as much as its largest picture took."""
+    _set_malloc(free=_MIB, piece=_MIB)
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc
+        trim(0)
+
+
+def _set_malloc(*, free: int, piece: int) -> None:
+    """``free``: what may be so at the end. ``piece``: so large a one is given back at once. Threads share all."""
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        for option in ((_TRIM_THRESHOLD, free), (_MMAP_THRESHOLD, piece), (_ARENA_MAX, 1)):
+            mallopt(*option)
 
 
 def _allow(kind: Kind, limits: Limits) -> None:

@@ -9,7 +9,8 @@ _WHITE = (255, 255, 255)
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """In mode RGB, without regard to its alpha. A profile that is broken, or for another kind of picture, is none."""
-    return (profile and _by_profile(image, profile)) or image.convert("RGB")
+    plain = profile and _by_profile(image, profile)
+    return plain or (image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def flattened(image: Image.Image, colours: Image.Image) -> Image.Image:
