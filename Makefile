@@ -23,7 +23,7 @@ CLIENTS := tests/clients
 # A file's tests stay on one worker, because they may share a server; the files come in the order of tests/conftest.py.
 PYTEST := $(BIN)/python -m pytest -q
 # A quarter of each start of a server, and half of collecting, is compiling where no bytecode may be kept.
-test test-long test-s3-full: export PYTHONDONTWRITEBYTECODE :=
+test test-long test-crowds test-s3-full: export PYTHONDONTWRITEBYTECODE :=
 # All of them, so that the other tests need not be collected once more: tests/architecture/test_tests.py.
 SERIAL := tests/chaos
 BY_FILE := --dist loadfile --no-loadscope-reorder
@@ -70,6 +70,10 @@ test: $(DEV_STAMP) clients ## run every test but the long ones
 .PHONY: test-long
 test-long: $(DEV_STAMP) clients ## soaks, the full chaos and the power cuts; takes its time
 	@$(PYTEST) -m "long"
+
+.PHONY: test-crowds
+test-crowds: $(DEV_STAMP) clients ## a minute of `make thrash` and two of `make soak`, as CI has them
+	@$(PYTEST) -m "long" tests/chaos/test_long_runs.py
 
 # A bucket of Ceph's radosgw, where its packages are, else rclone's. CROWD=50: fewer clients.
 .PHONY: thrash
