@@ -18,9 +18,11 @@ from tests.support.processes.postgres import PostgresCluster
 from tests.support.processes.server import ServerProcess
 from tests.support.until import until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 
 _MIB = 1024 * 1024
+_LOCKED = """SELECT count(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock'
+    AND relation = 'received_ranges'::regclass"""
 
 
 # --- SQLite
@@ -113,7 +115,7 @@ def test_a_locked_table_of_postgres_delays_an_answer_and_nothing_else(
         upload.send(0)
         lock = "LOCK TABLE received_ranges IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(2)"
         locking = in_thread(postgres.execute, lock, server_postgres_url.rpartition("/")[2])
-        time.sleep(0.5)
+        until(lambda: postgres.count(_LOCKED, server_postgres_url), "the lock never came")
         sending = in_thread(upload.send, 200_000)
         time.sleep(0.3)
         assert upload.promised == 200_000, "the lock held nothing back"

@@ -21,7 +21,7 @@ from tests.e2e.tus import Tus, target_of
 from tests.support.processes.server import ServerProcess
 from tests.support.wire import Http
 
-pytestmark = [pytest.mark.chaos, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 
 _MIB = 1024 * 1024
 _HAND_OVER_SECONDS = 2.0  # what a lock may take to change hands between live processes
