@@ -20,12 +20,12 @@ TOO_LARGE_TO_COPY = 2 * 1024 * MIB + 1
 def test_a_killed_browser_resumes_without_being_asked(
     playwright: Playwright, server: ServerProcess, make_file: MakeFile, download: Download, tmp_path: Path
 ) -> None:
-    file, folder = make_file("a.bin", size=32 * MIB), tmp_path / "profile"
+    file, folder = make_file("a.bin", size=16 * MIB), tmp_path / "profile"
     expected = sha256(file)
     with profile(playwright, folder) as context:
         page = UploadPage(context.new_page(), server.url)
         page.open()
-        page.limit_upload_speed(4 * MIB)
+        page.limit_upload_speed(2 * MIB)
         page.choose(file)
         page.wait_for_stored("a.bin", 30)
         page.wait_until_kept("a.bin")
@@ -38,7 +38,7 @@ def test_a_killed_browser_resumes_without_being_asked(
         page = UploadPage(reopened, server.url)
         page.open()
         page.expect_done("a.bin")
-        assert watch.patch_offsets[0] >= 0.3 * 32 * MIB
+        assert watch.patch_offsets[0] >= 0.3 * 16 * MIB
         assert watch.errors == []
         assert download(page.content_url("a.bin")) == expected
 
@@ -46,12 +46,12 @@ def test_a_killed_browser_resumes_without_being_asked(
 def test_queued_files_survive_a_killed_browser_too(
     playwright: Playwright, server: ServerProcess, make_file: MakeFile, download: Download, tmp_path: Path
 ) -> None:
-    files = [make_file(f"{number}.bin", size=4 * MIB) for number in range(5)]
+    files = [make_file(f"{number}.bin", size=2 * MIB) for number in range(5)]
     folder = tmp_path / "profile"
     with profile(playwright, folder) as context:
         page = UploadPage(context.new_page(), server.url)
         page.open()
-        page.limit_upload_speed(1 * MIB)
+        page.limit_upload_speed(MIB // 2)
         page.choose(*files)
         for file in files:
             page.wait_until_kept(file.name)
@@ -65,8 +65,8 @@ def test_queued_files_survive_a_killed_browser_too(
 
 
 def test_a_reload_goes_on_where_it_was(page: UploadPage, make_file: MakeFile, download: Download, watch: Watch) -> None:
-    file = make_file("a.bin", size=24 * MIB)
-    page.limit_upload_speed(6 * MIB)
+    file = make_file("a.bin", size=12 * MIB)
+    page.limit_upload_speed(3 * MIB)
     page.choose(file)
     page.wait_until_kept("a.bin")
     page.wait_for_stored("a.bin", 35)
@@ -280,12 +280,12 @@ def test_a_second_tab_watches_and_takes_over(
 def test_a_file_that_vanished_from_disk_is_finished_from_the_copy(
     playwright: Playwright, server: ServerProcess, make_file: MakeFile, download: Download, tmp_path: Path
 ) -> None:
-    file = make_file("a.bin", size=24 * MIB)
+    file = make_file("a.bin", size=12 * MIB)
     expected = sha256(file)
     with profile(playwright, tmp_path / "profile") as context:  # a private window copies nothing
         page = UploadPage(context.new_page(), server.url)
         page.open()
-        page.limit_upload_speed(6 * MIB)
+        page.limit_upload_speed(3 * MIB)
         page.choose(file)
         page.wait_until_kept("a.bin")
         file.unlink()
