@@ -20,7 +20,8 @@ BROKER := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^(JOBS|EVENTS)_URL
 COLLECTOR := $(shell (env; cat .env 2>/dev/null || :) | grep -E '^OTEL_EXPORTER_OTLP_ENDPOINT=.' || :)
 CLIENTS := tests/clients
 # CI has two cores. Three more workers have them while other tests wait for a clock, which is half of their time.
-# A file's tests stay on one worker, because they may share a server; the files come in the order of tests/conftest.py.
+# A file's tests stay on one worker, because they may share a server; in which order, and which of them are of one
+# kind, tests/conftest.py says.
 PYTEST := $(BIN)/python -m pytest -q
 # A quarter of each start of a server, and half of collecting, is compiling where no bytecode may be kept.
 test test-long test-crowds test-s3-full: export PYTHONDONTWRITEBYTECODE :=

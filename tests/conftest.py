@@ -3,9 +3,11 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tornado.ioloop
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.processes.nats import NatsMissing, NatsServer
 from tests.support.processes.postgres import PostgresCluster, PostgresMissing
@@ -16,24 +18,23 @@ from tests.support.processes.services import require
 
 # What takes longest begins first: so no worker is left alone with it in the end. The order of all else is pytest's.
 LONGEST = (
+    "e2e/browser/test_recovery.py",
+    "e2e/browser/test_upload.py",
     "e2e/test_slow_clients.py",
     "e2e/test_s3.py",
     "contract/test_upload_lock_ranges.py",
-    "e2e/browser/test_recovery.py",
     "chaos/test_two_servers.py",
+    "chaos/test_workers.py",
     "chaos/test_databases.py",
     "adapters/http/test_exchange.py",
     "contract/test_upload_lock.py",
-    "e2e/browser/test_upload.py",
     "e2e/test_form_upload.py",
-    "e2e/browser/test_access.py",
     "e2e/test_resumable_bodies.py",
     "adapters/test_startup.py",
     "adapters/sql/test_migrations.py",
     "chaos/test_kill.py",
     "chaos/test_clock.py",
     "e2e/test_chunk_api_at_scale.py",
-    "e2e/browser/test_trouble.py",
     "adapters/test_s3.py",
     "adapters/http/test_keep_alive.py",
     "e2e/test_tus_concurrency.py",
@@ -44,6 +45,39 @@ LONGEST = (
     "e2e/test_progress.py",
     "e2e/test_tus_concatenation.py",
 )
+
+# What shares a browser or a broker, each of which takes seconds to start, has one worker do it in one go.
+TOGETHER = {
+    "e2e/browser/test_recovery.py": (
+        "e2e/browser/test_trouble.py",
+        "e2e/browser/test_choosing.py",
+        "e2e/browser/test_pictures.py",
+        "e2e/browser/test_sign_in.py",
+        "e2e/browser/test_element.py",
+    ),
+    "e2e/browser/test_upload.py": (
+        "e2e/browser/test_access.py",
+        "e2e/browser/test_tabs.py",
+        "e2e/browser/test_crowd.py",
+        "e2e/browser/test_stored_files.py",
+        "e2e/browser/test_media.py",
+    ),
+    "chaos/test_workers.py": ("contract/test_job_carrier.py",),
+}
+_FIRST = {f"tests/{name}": f"tests/{first}" for first, others in TOGETHER.items() for name in others}
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """A file's tests stay on one worker, and so do those of files that belong together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return _FIRST.get(file, file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,7 +92,8 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    rank = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    places = [file for name in LONGEST for file in (name, *TOGETHER.get(name, ()))]
+    rank = {Path(__file__).parent / name: place for place, name in enumerate(places)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 

@@ -1,7 +1,7 @@
 """What drives whole servers (chaos, e2e) stays there: the other tests share what lies in tests/support."""
 
 from tests.architecture.source import ROOT, modules
-from tests.conftest import LONGEST
+from tests.conftest import LONGEST, TOGETHER
 
 _OF_WHOLE_SERVERS = ("tests.chaos", "tests.e2e")
 
@@ -14,7 +14,8 @@ def test_only_tests_of_whole_servers_know_their_folders() -> None:
 
 
 def test_the_longest_files_are_there() -> None:
-    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
+    named = [*LONGEST, *TOGETHER, *(name for others in TOGETHER.values() for name in others)]
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_what_is_serial_lies_where_it_is_looked_for() -> None:

@@ -19,9 +19,9 @@ MakeFile = Callable[..., Path]
 Download = Callable[[str], str]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """Per module: while it lives, Playwright occupies the thread's event loop, which other tests need."""
+    """Until something else is tested: while it lives, Playwright occupies the thread's event loop, which that needs."""
     chromium_path()
     with sync_playwright() as started:
         yield started
@@ -42,7 +42,7 @@ def server(shared_server: ServerProcess) -> ServerProcess:
     return shared_server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     launched = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
     yield launched
