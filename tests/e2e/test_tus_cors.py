@@ -168,7 +168,7 @@ def test_a_friend_can_read_a_refusal_of_what_is_no_resource_of_ours(opened: Tus)
 
 def test_a_friend_can_read_what_each_route_tells(opened: Tus) -> None:
     file = opened.completed(b"hello").rpartition("/")[2]
-    everywhere = {"retry-after", "x-request-id"}
+    everywhere = {"retry-after", "www-authenticate", "x-request-id"}
     content = {"accept-ranges", "content-disposition", "content-range", "etag", "repr-digest"}
     for target, exposed in (
         ("/health", set()),

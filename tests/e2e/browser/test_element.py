@@ -67,3 +67,31 @@ def test_an_element_uploads_from_another_site(
         assert page.title() == "Somebody else's"
         assert watch.errors == []
         context.close()
+
+
+def test_a_token_that_is_not_good_is_told_once_and_another_one_goes_on(
+    browser: Browser, site: tuple[str, Path], tmp_path: Path, make_file: MakeFile
+) -> None:
+    origin, folder = site
+    with ServerProcess(tmp_path / "data", {**JWT, "CORS_ORIGINS": origin}) as server:
+        (folder / "index.html").write_text(
+            f"""<!doctype html><html lang="en"><head><title>Somebody else's</title><link rel="icon" href="data:,">
+            <script>addEventListener("longshore-sign-in", () => (window.wanted = (window.wanted ?? 0) + 1))</script>
+            <script type="module" src="{server.url}/static/uploader.js"></script></head>
+            <body><longshore-uploader endpoint="{server.url}/" token="of yesterday"></longshore-uploader></body>"""
+        )
+        context = browser.new_context()
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(origin)
+        page.wait_for_function("window.wanted === 1")
+        expect(page.get_by_text("or drop them here")).to_be_visible()
+        assert asked.count(f"{server.url}/me") == 2, "with the token, and as a stranger"
+        page.set_input_files("longshore-uploader input#files", make_file("a.bin", size=300_000))
+        row = page.locator("longshore-uploader .row")
+        expect(row).to_have_attribute("data-state", "failed", timeout=20_000)
+        page.eval_on_selector("longshore-uploader", "(it, token) => it.setAttribute('token', token)", signed(ours()))
+        expect(row).to_have_attribute("data-state", "done", timeout=20_000)
+        assert page.evaluate("window.wanted") == 1
+        context.close()

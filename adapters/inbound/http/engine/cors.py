@@ -10,7 +10,7 @@ from functools import cache
 from adapters.inbound.common.heads import Head
 from adapters.inbound.common.uris import parse_origin
 
-_EXPOSED_BY_ALL = ("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id")
+_EXPOSED_BY_ALL = ("RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-Id")
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110 §5.6.2
 _NAMES = re.compile(rf"{_NAME}(?:[ \t]*,[ \t]*{_NAME})*", re.ASCII)
 _MAX_NAMES_LENGTH = 2048

@@ -47,15 +47,16 @@ class LongshoreUploader extends HTMLElement {
     if (isRemembered) page.engine.load();
   }
 
+  /** With a new token what failed for the old one goes on. */
   attributeChangedCallback() {
+    if (!this.#page) return;
     this.#signIn();
+    this.#page.me.ask();
+    this.#page.engine.uploads.value?.signedIn();
   }
 
-  /** With a new token what failed for the old one goes on. */
   #signIn() {
-    if (!this.#page) return;
     this.#page.server.signIn(this.getAttribute("token") ?? "");
-    this.#page.uploads?.signedIn();
   }
 
   #tell(uploads) {

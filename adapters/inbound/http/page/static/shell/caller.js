@@ -17,8 +17,9 @@ export class Caller {
   /** Find out; an answer that does not come changes nothing. */
   async ask() {
     const { isSignedIn } = this.#server;
-    const { ok, status, data } = await this.#server.ask("me", { within: 5000 });
-    if (status === 401 && isSignedIn) await this.ask(); // the token is not good, and forgotten: as a stranger, then
+    let { ok, data } = await this.#server.ask("me", { within: 5000 });
+    const isForgotten = isSignedIn && !this.#server.isSignedIn; // the token is not good: as a stranger, then
+    if (isForgotten) ({ ok, data } = await this.#server.ask("me", { within: 5000 }));
     if (!ok) return;
     this.told.value = data;
     if (data.auth_mode === "jwt" && data.owner === null) this.#server.heed(401, "Bearer"); // as any other route would say
