@@ -102,7 +102,7 @@ _TABLE = _table()
 def crc64nvme(data: Buffer, previous: int = 0) -> int:
     """The CRC of ``data`` after bytes whose CRC was ``previous``.
 
-    Plain Python, some 10 MB/s: for the memory adapters; storage that meets big files brings a native one.
+    Plain Python, some MB/s: for where there is nothing but the standard library; all storages bring a native one.
     """
     value = previous ^ _MASK
     for byte in bytes(data):

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 
 from adapters.inbound.frameworks.asgi import App, Mounted, Receive, Scope, Send
-from adapters.inbound.frameworks.dialects import Dialects
 from domain.access import ANYBODY, STRANGER, Principal
 from longshore.embed import Longshore
+from longshore.mounting import dialects_of
 
 __all__ = ["STRANGER", "application"]
 
@@ -29,7 +29,7 @@ def application(
     """
 
     def mounted(opened: Longshore) -> App:
-        dialects = Dialects(opened.core, opened.policy, origins=origins)
+        dialects = dialects_of(opened, origins)
         return Mounted(dialects, principal=principal, otherwise=otherwise, at=at)
 
     return mounted(longshore) if isinstance(longshore, Longshore) else _Opening(longshore, mounted)

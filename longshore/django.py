@@ -6,10 +6,10 @@ from django.http import HttpRequest
 from django.urls import URLPattern
 
 from adapters.inbound.frameworks import django
-from adapters.inbound.frameworks.dialects import Dialects
 from domain.access import ANYBODY, STRANGER, Principal
 from longshore.asgi import application
 from longshore.embed import Longshore
+from longshore.mounting import dialects_of
 
 __all__ = ["STRANGER", "application", "urls"]
 
@@ -22,4 +22,4 @@ def urls(
 ) -> Sequence[URLPattern]:
     """For ``urlpatterns``, or ``include`` below a path. Django reads bodies to their end before it calls a view: put
     ``application(longshore, otherwise=get_asgi_application())`` before it where a cut should cost nothing."""
-    return django.urls(Dialects(longshore.core, longshore.policy, origins=origins), principal=principal)
+    return django.urls(dialects_of(longshore, origins), principal=principal)

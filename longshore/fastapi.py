@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from adapters.inbound.frameworks import starlette
-from adapters.inbound.frameworks.dialects import Dialects
 from domain.access import ANYBODY, STRANGER
 from longshore.embed import Longshore
+from longshore.mounting import dialects_of
 
 __all__ = ["STRANGER", "router"]
 
@@ -24,6 +24,4 @@ def router(
 
     ``principal`` is a dependency that returns who calls, or STRANGER. ``origins``: foreign pages that may upload.
     """
-    return starlette.router(
-        Dialects(longshore.core, longshore.policy, origins=origins), principal=principal, prefix=prefix
-    )
+    return starlette.router(dialects_of(longshore, origins), principal=principal, prefix=prefix)

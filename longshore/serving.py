@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 from adapters.inbound.common.heads import Head
-from adapters.inbound.frameworks.dialects import Dialects
 from adapters.inbound.frameworks.listening import listening
 from domain.access import ANYBODY, STRANGER, Principal
 from longshore.embed import Longshore
+from longshore.mounting import dialects_of
 
 __all__ = ["STRANGER", "serving"]
 
@@ -22,6 +22,6 @@ async def serving(
     origins: Collection[str] = (),
 ) -> AsyncIterator[int]:
     """As long as the block runs; it is given the port, which is any free one unless ``port`` says which."""
-    dialects = Dialects(longshore.core, longshore.policy, origins=origins)
+    dialects = dialects_of(longshore, origins)
     async with listening(dialects, host=host, port=port, principal=principal, origins=origins) as bound:
         yield bound

@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from adapters.inbound.frameworks import starlette
-from adapters.inbound.frameworks.dialects import Dialects
 from domain.access import ANYBODY, STRANGER, Principal
 from longshore.embed import Longshore
+from longshore.mounting import dialects_of
 
 __all__ = ["STRANGER", "routes"]
 
@@ -20,4 +20,4 @@ def routes(
     origins: Collection[str] = (),
 ) -> Sequence[Route]:
     """As ``longshore/fastapi.py`` has them, for ``Starlette(routes=…)`` or a ``Mount``."""
-    return starlette.routes(Dialects(longshore.core, longshore.policy, origins=origins), principal=principal)
+    return starlette.routes(dialects_of(longshore, origins), principal=principal)

@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters.inbound.common.block_source import BlockSource, IterableSource
+from adapters.outbound.memory import storage
 from domain.access import Principal
 from domain.errors import LongshoreError, StorageUnavailable
 from domain.file_draft import FileDraft
 from domain.ids import OwnerId
+from longshore import django, fastapi, starlette
 from longshore.embed import Longshore, in_memory, on_disk
 
 ME = Principal(OwnerId("user:me"))
@@ -123,3 +126,13 @@ async def test_a_source_that_fails_after_it_was_left_tells_nobody(longshore: Lon
     assert (await newer).offset in (0, 50)
     await asyncio.wait([older])
     assert isinstance(older.exception(), LongshoreError)
+
+
+@pytest.mark.parametrize("mount", [fastapi.router, starlette.routes, django.urls])
+def test_a_store_that_is_not_open_is_refused_in_words(mount: Any, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="has to be open: `async with on_disk"):
+        mount(on_disk(tmp_path))
+
+
+def test_a_store_in_memory_counts_bytes_as_fast_as_one_on_a_disk() -> None:
+    assert storage.crc64nvme.__module__ == "awscrt.checksums"

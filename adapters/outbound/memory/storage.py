@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from domain.byte_range import ByteRange, Extent
-from domain.checksum import Hasher, crc64nvme
+from domain.checksum import Hasher
 from domain.errors import FileGone
 from domain.ids import BlobKey, UploadId, blob_key_of
 from ports.blob_storage import Blob, BlobStorage
@@ -11,6 +11,11 @@ from ports.byte_source import ByteSource
 from ports.chunk_storage import ChunkStorage, Staged
 from ports.clock import Clock
 from ports.health import HealthCheck
+
+try:  # it comes with the package; without it the domain's own does, at some MB/s
+    from awscrt.checksums import crc64nvme
+except ModuleNotFoundError:
+    from domain.checksum import crc64nvme
 
 _STRETCH_BYTES = 64 * 1024
 
