@@ -1,6 +1,8 @@
 """The page's frame and its other tabs: languages, themes, work, activity, administration; and what it weighs."""
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +115,14 @@ def test_the_page_speaks_the_readers_language(browser: Browser, server: ServerPr
     context.close()
 
 
+def _of_108_megapixels() -> bytes:
+    """A PNG whose header says so: it is refused by that."""
+    png = bytearray(encoded(quarters(4, 4), PictureFormat.PNG))
+    png[16:24] = struct.pack(">II", 12000, 9000)
+    png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
+    return bytes(png)
+
+
 def test_work_is_a_table_with_the_state_of_each_file(
     opened: tuple[Page, Watch], server: ServerProcess, tmp_path: Path
 ) -> None:
@@ -125,7 +135,9 @@ def test_work_is_a_table_with_the_state_of_each_file(
     narrow.get_by_label("format").select_option("webp")
     none = tmp_path / "notes.jpg"
     none.write_bytes(b"hello, world")
-    narrow.set_input_files("#work-files", [good, bad, none])
+    large = tmp_path / "large.png"
+    large.write_bytes(_of_108_megapixels())
+    narrow.set_input_files("#work-files", [good, bad, none, large])
     narrow.get_by_role("button", name="Begin").click()
     row = narrow.get_by_role("row").filter(has_text="sea.jpg")
     expect(row.locator(".state")).to_have_text("done", timeout=20_000)
@@ -133,13 +145,15 @@ def test_work_is_a_table_with_the_state_of_each_file(
     expect(broken.locator(".state")).to_have_text("failed", timeout=20_000)
     expect(broken).to_contain_text("damaged")
     refused = narrow.get_by_role("alert").get_by_role("paragraph")
-    expect(refused).to_have_text(["1 file was refused.", re.compile("^notes.jpg: this is no picture")])
+    large_is = "large.png: the picture has 108 megapixels; at most 80 are taken"
+    expect(refused).to_have_text(["2 files were refused.", re.compile("^notes.jpg: this is no picture"), large_is])
     assert_fit_for_all(narrow)
     narrow.get_by_label("Language").select_option("ru")
-    expect(refused).to_have_text(["Отказано в 1 файле.", re.compile("^notes.jpg: это не изображение")])
+    large_is = "large.png: в изображении 108 мегапикселей, допустимо не более 80"
+    expect(refused).to_have_text(["Отказано в 2 файлах.", re.compile("^notes.jpg: это не изображение"), large_is])
     expect(broken).to_contain_text("повреждено")
     narrow.get_by_label("Язык").select_option("en")
-    assert len(watch.errors) == 1 and "400" in watch.errors[0], "the browser's own word on what was refused"
+    assert sorted(re.findall(r"status of (\d+)", str(watch.errors))) == ["400", "413"], "the browser's own words"
     with narrow.expect_download() as saved:
         row.get_by_role("button", name=re.compile("^Save")).click()
     assert Path(saved.value.path()).read_bytes()[8:12] == b"WEBP"

@@ -125,6 +125,9 @@ export default {
   "Making a thumbnail…": "Готовим миниатюру…",
   "No thumbnail: it can’t be read as a picture.": "Без миниатюры: это не читается как изображение.",
   "No thumbnail: {why}.": "Без миниатюры: {why}.",
+  "the picture has {1} megapixels; at most {2} are taken": "в изображении {1} мегапикселей, допустимо не более {2}",
+  "the picture has {1} pixels; at most {2} are taken": "в изображении {1} пикселей, допустимо не более {2}",
+  "the picture has more megapixels; at most {1} are taken": "в изображении больше {1} мегапикселей, столько не допускается",
   "the picture is damaged": "изображение повреждено",
   "Unnamed file": "Файл без имени",
 

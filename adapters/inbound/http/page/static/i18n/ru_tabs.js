@@ -109,6 +109,12 @@ export default {
     "в результате было бы больше пикселей, чем допустимо или чем вмещает формат",
   "the picture takes too long to be looked at": "изображение обрабатывается слишком долго",
   "no such file": "такого файла нет",
+  "a picture may have {1} at most": "изображение может занимать не более {1}",
+  "an instruction has at most {1} files: make another one": "в одной обработке не более {1} файлов: начните ещё одну",
+  "path: more than {1} files are in there; take the folders in it":
+    "в папке больше {1} файлов: скачивайте вложенные папки по отдельности",
+  "at most {1} bytes in all": "всего не более {1} байт",
+  "at most {1} files; delete one": "не более {1} файлов: удалите какой-нибудь",
 
   // activity
   "Uploads that are under way, from wherever they are sent.": "Загрузки, которые идут сейчас, откуда бы их ни отправляли.",

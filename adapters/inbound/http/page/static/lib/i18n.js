@@ -37,7 +37,16 @@ export function t(sentence, values = {}) {
   return filled(dictionary.value[sentence] ?? sentence, values);
 }
 
-/** The same for what is counted: `{n}` stands for the number. */
+const FIGURE = /\d(?:[\d.,]*\d)?(?: [KMGT]i?B)?/g;
+
+/** A sentence of the server's, which is known as it is, or with `{1}`, `{2}` in place of the figures in it. */
+export function told(sentence) {
+  const figures = [""];
+  const pattern = sentence.replace(FIGURE, (figure) => `{${figures.push(figure) - 1}}`);
+  return sentence in dictionary.value ? t(sentence) : filled(dictionary.value[pattern] ?? sentence, figures);
+}
+
+/** As `t`, for what is counted: `{n}` stands for the number. */
 export function tn(one, many, n, values = {}) {
   const kind = rules().select(n);
   const forms = dictionary.value[many] ?? { one, other: many };

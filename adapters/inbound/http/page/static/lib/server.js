@@ -1,7 +1,7 @@
 /** The server that a page, or an element on somebody else's page, belongs to: where it is, and who calls it. */
 
 import { signal } from "./html.js";
-import { t } from "./i18n.js";
+import { t, told } from "./i18n.js";
 
 const ANSWERS_WITHIN = 30_000;
 
@@ -106,5 +106,5 @@ export class Server {
 export function sentence({ data }, name = "") {
   const said = data.detail || data.message || data.title;
   if (!said) return t("The server can’t be reached.");
-  return t(name && said.startsWith(`${name}: `) ? said.slice(name.length + 2) : said);
+  return told(name && said.startsWith(`${name}: `) ? said.slice(name.length + 2) : said);
 }

@@ -2,7 +2,7 @@
 
 import { backoff } from "../lib/backoff.js";
 import { isPicture } from "../lib/format.js";
-import { t } from "../lib/i18n.js";
+import { t, told } from "../lib/i18n.js";
 import { Pacer } from "../lib/pacer.js";
 import { State } from "./upload.js";
 
@@ -138,6 +138,6 @@ export function pictureWords(picture) {
 const noThumbnail = ({ code, detail }) =>
   code === "invalid_picture"
     ? t("No thumbnail: it can’t be read as a picture.")
-    : t("No thumbnail: {why}.", { why: t(detail) });
+    : t("No thumbnail: {why}.", { why: told(detail) });
 
 export const thumbnailPath = (id, size) => `images/${id}/thumbnails/${size}x${size}`;

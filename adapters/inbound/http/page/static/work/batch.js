@@ -3,7 +3,7 @@
 import { saveArchive } from "../lib/archive.js";
 import { wholeBytes } from "../lib/format.js";
 import { html, useEffect } from "../lib/html.js";
-import { moment, number, t, tn } from "../lib/i18n.js";
+import { moment, number, t, told, tn } from "../lib/i18n.js";
 import { signed } from "../lib/links.js";
 
 const WORDS = { PENDING: "waiting", PROCESSING: "being worked on", DONE: "done", FAILED: "failed" };
@@ -45,7 +45,7 @@ function Table({ details, page }) {
           ${details.map(
             ({ input, output }) => html`<tr key=${input.id} data-status=${input.status}>
               <th scope="row"><bdi>${input.file_name}</bdi></th>
-              <td><span class="state" data-status=${input.status}>${stateWord(input.status)}</span>${input.error && html`<span class="why">${t(input.error)}</span>`}</td>
+              <td><span class="state" data-status=${input.status}>${stateWord(input.status)}</span>${input.error && html`<span class="why">${told(input.error)}</span>`}</td>
               <td class="number">${wholeBytes(input.file_size)}</td>
               <td class="number">${output?.file_size != null ? wholeBytes(output.file_size) : ""}</td>
               <td>${output?.status === "DONE" && html`<button class="button small" type="button" aria-label=${`${t("Save")}: ${output.file_name}`} onClick=${() => save({ output })}>${t("Save")}</button>`}</td>
