@@ -142,7 +142,7 @@ class MemoryBlobStorage(BlobStorage, HealthCheck):
     async def put(self, key: BlobKey, content: bytes | Blob) -> int:
         data = content if isinstance(content, bytes) else await _whole(content)
         self._memory.blobs[key] = data
-        return crc64nvme(data)
+        return int(crc64nvme(data))
 
     async def delete(self, key: BlobKey) -> bool:
         self._memory.blobs.pop(key, None)

@@ -756,8 +756,8 @@ class TestIdleConnections:
 class TestTheEnd:
     def test_what_a_client_leaves_is_gone_with_it(self, server: WebServer) -> None:
         """In a ring it would wait for a search for garbage, and those for what is old are hours apart."""
-        before, kept = connections(), []
         gc.collect()
+        before, kept = connections(), list[int]()
         gc.disable()
         try:
             for _ in range(3):
