@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 
 enum { HEAD_BYTES = 2048, ANSWER_BYTES = 16 << 10, LOCATION_BYTES = 1024, ERROR_LIMIT = 100 };
 enum { PATIENCE_SECONDS = 20 }; /* for the first answer of all, on a machine that is busy elsewhere */
@@ -53,19 +55,6 @@ static struct {
     size_t count, room;
     long errors;
 } seen;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec + time.tv_nsec * 1e-9;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 static void open_socket(struct connection *connection)
 {

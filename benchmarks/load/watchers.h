@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 enum { BUFFER_BYTES = 32 << 10, HEAD_BYTES = 64 << 10, EVENTS = 512 };
 
 struct client {
@@ -34,19 +36,6 @@ static char head[HEAD_BYTES];
 static size_t head_length;
 static long errors;
 static double began;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec + time.tv_nsec * 1e-9;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 /* This one has seen what it waited for, or never will. */
 static void end(struct client *client, const char *error)
