@@ -104,9 +104,11 @@ class Outgoing:
     def flush(self) -> None:
         """Send what waits."""
         self._is_due = False
+        if self._is_closed:
+            return
         if self._stream.writing():  # a ping, say
             self._await_rest()
-        elif not self._is_closed:
+        else:
             self._write(self._backlog.take_all())
             if self._rest is None:
                 self._settle()
